@@ -1,0 +1,77 @@
+"""What a rule is given: one order with everything already resolved for its date of service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from billing_rules.catalogue import Catalogue
+from billing_rules.claim_lines import ClaimPlan
+from billing_rules.model import Chart, Drug, DrugOrder, KnownCode, Modifier, OrderLine, Payer, Site
+from billing_rules.payers import PayerChoice
+
+
+@dataclass(frozen=True, slots=True)
+class CodesInForce:
+    """What HCPCS codes and modifiers meant on the date of service."""
+
+    _catalogue: Catalogue
+    _on: date
+
+    def modifier(self, code: str) -> Modifier | None:
+        return self._catalogue.modifier(code, self._on)
+
+    def starts_later(self, modifier: str) -> date | None:
+        """The start of a modifier that did not exist yet on the date of service."""
+        dated = self._catalogue.modifiers.get(modifier)
+        starts = [day for day, value in dated.changes() if value] if dated else []
+        return min((day for day in starts if day > self._on), default=None)
+
+    def not_a_modifier(self, code: str) -> str | None:
+        """What is known of a code that is often taken for a modifier."""
+        return self._catalogue.not_modifiers.get(code)
+
+    def code(self, code: str) -> KnownCode | None:
+        return self._catalogue.known_code(code, self._on)
+
+    def drug_ever(self, code: str) -> str | None:
+        """The drug a HCPCS code belongs to on any date."""
+        return self._catalogue.identifiers.hcpcs.get(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One order under review. Frozen; every dated value is the one of the date of service.
+
+    `drafts` are all orders of the same request, this one included. `plan` is how the order is to
+    be billed, worked out once for every rule.
+    """
+
+    order: DrugOrder
+    chart: Chart
+    drug: Drug
+    payer: Payer
+    payer_choice: PayerChoice
+    codes: CodesInForce
+    site: Site
+    plan: ClaimPlan
+    drafts: tuple[DrugOrder, ...]
+
+    def drug_lines(self) -> tuple[OrderLine, ...]:
+        """The order's billing lines that bill the drug, not its administration."""
+        return tuple(line for line in self.order.billing if not self.is_service(line))
+
+    def is_service(self, line: OrderLine) -> bool:
+        """Whether the line's only billing codes are those of an administration service."""
+        codes = line.codes_of("cpt") + line.codes_of("hcpcs")
+        kinds = [known.kind if (known := self.codes.code(code)) else "" for code in codes]
+        return bool(kinds) and all(kind == "administration" for kind in kinds)
+
+    def billed_together(self) -> tuple[tuple[OrderLine, ...], ...]:
+        """Billing lines in the groups that are added up: the items of one Claim, and all
+        resources of one other kind. Different kinds repeat each other and are never summed."""
+        groups: dict[str, list[OrderLine]] = {}
+        for line in self.drug_lines():
+            key = line.reference if line.kind == "Claim" else line.kind
+            groups.setdefault(key, []).append(line)
+        return tuple(tuple(group) for group in groups.values())

@@ -1,0 +1,236 @@
+"""The shape of the catalogue's YAML files, and reading them strictly.
+
+Unknown keys, repeated keys, bare numbers where an amount is meant, values without a source and
+values that do not stand in their source's quote are refused, each with file, place and remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+
+class CatalogueError(ValueError):
+    """A catalogue or site file is wrong; the message says which file, where and what to do."""
+
+
+class SourceFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One publication. `file` names the stored copy that tests compare the quotes with."""
+
+    title: str
+    url: str
+    published: date
+    certainty: str
+    file: str = ""
+
+
+class Sourced(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A value, the source it is from and the words there it stands in."""
+
+    value: str | list[str] | None
+    source: str
+    quote: str
+
+
+Timeline = dict[date, Sourced]
+
+
+class ContainerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    ndc: Sourced
+    form: str
+    strength: Sourced
+    billing_units: Sourced | None = None
+    volume: Sourced | None = None
+    per_package: int = 1
+    dose_status: Sourced | None = None
+    marketed_from: Sourced | None = None
+    marketed_until: Sourced | None = None
+
+
+class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    id: str
+    name: str
+    brand: str
+    group: str
+    names: list[str]
+    sources: dict[str, SourceFile]
+    biosimilar_of: str | None = None
+    hcpcs: Timeline = {}
+    billing_unit: Timeline = {}
+    unclassified_codes: Timeline = {}
+    medically_unlikely_units: Timeline = {}
+    opps_status: Timeline = {}
+    single_dose_list: Sourced | None = None
+    rxnorm_ingredient: Sourced | None = None
+    rxnorm_products: Sourced | None = None
+    containers: list[ContainerFile] = []
+    routes: Sourced | None = None
+    labelled_doses: Timeline = {}
+    labelled_dose_per_weight: Timeline = {}
+    intervals: Timeline = {}
+
+
+class RecogniseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How a Coverage is recognised as this payer's, most specific first."""
+
+    identifiers: list[str] = []
+    type_codes: list[str] = []
+    names: list[str] = []
+    not_names: list[str] = []
+
+
+class PayerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    id: str
+    name: str
+    sources: dict[str, SourceFile]
+    recognise: RecogniseFile = RecogniseFile()
+    known: bool = True
+    jw: Timeline = {}
+    jz: Timeline = {}
+    medically_unlikely_edits: Timeline = {}
+    lines_per_ndc: Timeline = {}
+
+
+class ModifierFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    descriptor: Timeline
+
+
+class ModifiersFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    sources: dict[str, SourceFile]
+    modifiers: dict[str, ModifierFile]
+    not_modifiers: dict[str, Sourced] = {}
+
+
+class CodeFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    kind: str
+    meaning: Timeline
+
+
+class CodesFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Codes that are no catalogued drug's own: unclassified, administration, neighbours."""
+
+    sources: dict[str, SourceFile]
+    codes: dict[str, CodeFile]
+
+
+class SystemsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Code systems by short name: every URI they are written with, preferred first."""
+
+    systems: dict[str, list[str]]
+
+
+class SiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A clinic's own file: what it stocks and charges, and values it overrides."""
+
+    name: str
+    sources: dict[str, SourceFile] = {}
+    stocked: list[str] = []
+    prices: dict[str, Timeline] = {}
+    setting: str | None = None
+    drugs: dict[str, dict[str, Any]] = {}
+    payers: dict[str, dict[str, Any]] = {}
+    modifiers: dict[str, dict[str, Any]] = {}
+
+
+class _StrictLoader(yaml.CSafeLoader):
+    """YAML as written, except that a repeated key is an error (YAML itself lets the last win)."""
+
+
+def _mapping_without_repeats(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: set[Hashable] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            line = key_node.start_mark.line + 1
+            raise CatalogueError(f"line {line}: '{key}' stands twice; keep one of them")
+        seen.add(key)
+    return {
+        loader.construct_object(key, deep=True): loader.construct_object(value, deep=True)
+        for key, value in node.value
+    }
+
+
+_StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats
+)
+
+F = TypeVar("F")
+
+
+def read_yaml(path: Path) -> Any:
+    """The file's content. Raises CatalogueError naming the file and what is wrong with it."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
+    except CatalogueError as error:
+        raise CatalogueError(f"{path.name}: {error}") from None
+    except OSError as error:
+        raise CatalogueError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{path.name}: is no valid YAML: {error}") from None
+
+
+def as_file(content: Any, shape: type[F], name: str) -> F:
+    """`content` as the given file shape. Raises CatalogueError naming the place."""
+    try:
+        return msgspec.convert(content, shape)
+    except msgspec.ValidationError as error:
+        raise CatalogueError(f"{name}: {_explained(str(error))}") from None
+
+
+def _explained(message: str) -> str:
+    if "Expected `str" in message and ("got `int`" in message or "got `float`" in message):
+        return f"{message}; write the number in quotes, with its unit where it is an amount"
+    return message
+
+
+def check_sources(sources: dict[str, SourceFile], values: Iterable[Sourced], name: str) -> None:
+    """Every value names a listed source and stands in its quote. Raises CatalogueError."""
+    for key, source in sources.items():
+        if source.certainty not in ("A", "B", "C", "S"):
+            raise CatalogueError(f"{name}: source '{key}': certainty must be A, B, C or S")
+    for sourced in values:
+        if sourced.source not in sources:
+            raise CatalogueError(
+                f"{name}: '{sourced.value}' names the source '{sourced.source}', "
+                "which the file does not list under sources"
+            )
+        for part in _parts(sourced.value):
+            if not stands_in(part, sourced.quote):
+                raise CatalogueError(
+                    f"{name}: the value '{part}' does not stand in its quote '{sourced.quote}'; "
+                    "correct the value or quote the words it is from"
+                )
+
+
+def _parts(value: str | list[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
+
+
+def stands_in(value: str, quote: str) -> bool:
+    """Whether `value` stands in `quote` as whole words, whatever the case and spacing."""
+    words = r"\s*".join(re.escape(word) for word in value.split())
+    pattern = rf"(?<![A-Za-z0-9.]){words}(?![A-Za-z0-9]|\.\d)"
+    return re.search(pattern, quote, re.IGNORECASE) is not None
+
+
+def sourced_values(struct: Any) -> Iterable[Sourced]:
+    """Every Sourced value anywhere inside a file struct, timelines and containers included."""
+    if isinstance(struct, Sourced):
+        yield struct
+    elif isinstance(struct, dict):
+        for value in struct.values():
+            yield from sourced_values(value)
+    elif isinstance(struct, list):
+        for value in struct:
+            yield from sourced_values(value)
+    elif isinstance(struct, msgspec.Struct):
+        for name in struct.__struct_fields__:
+            yield from sourced_values(getattr(struct, name))

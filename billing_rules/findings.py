@@ -1,0 +1,121 @@
+"""What a rule can say: a finding, silence with its reason, or that it could not check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from billing_rules.model import Code, ContainerCount, Evidence, Source
+
+
+class Topic(Enum):
+    """Which of an order's two cards a finding belongs on."""
+
+    BILLING = "billing"
+    DOCUMENTATION = "documentation"
+
+
+class Severity(Enum):
+    """How loud. Reimbursement never goes above warning: critical is for harm (CRD cards page)."""
+
+    WARNING = "warning"
+    INFO = "info"
+
+
+# ---------------------------------------------------------------- corrections
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceCode:
+    """Put `new` where `old` stands among the order's codings."""
+
+    reference: str
+    item: int | None
+    old: Code
+    new: Code
+
+
+@dataclass(frozen=True, slots=True)
+class SetBilledUnits:
+    """Write `units` where this resource keeps its billed units."""
+
+    reference: str
+    item: int | None
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetModifiers:
+    """Remove and add HCPCS modifiers on a Claim item; the others stay."""
+
+    reference: str
+    item: int
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddDiscardedLine:
+    """Add a Claim item after `item`: same code, `modifier`, the discarded units."""
+
+    reference: str
+    item: int
+    units: int
+    modifier: str = "JW"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOrder:
+    """Withdraw a draft that repeats another."""
+
+    reference: str
+
+
+Correction = ReplaceCode | SetBilledUnits | SetModifiers | AddDiscardedLine | RemoveOrder
+
+
+# ---------------------------------------------------------------- outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the order that a person should see before signing.
+
+    `summary` is one sentence that says what to do, under 140 characters (CDS Hooks card.summary).
+    `found` says what was found; `basis` what it was seen on; `unchecked` what could not be
+    checked. `corrections` all belong together and are offered as one suggestion labelled
+    `correction_label`.
+    """
+
+    rule: str
+    kind: str
+    severity: Severity
+    summary: str
+    found: tuple[str, ...]
+    basis: tuple[Evidence, ...] = ()
+    sources: tuple[Source, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    correction_label: str = ""
+    topic: Topic = Topic.BILLING
+    plan: tuple[ContainerCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The rule looked and had nothing to say, or does not apply; `because` says which."""
+
+    rule: str
+    because: str
+    applies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """The rule could not be decided: `because` completes "could not be checked, because ..."."""
+
+    rule: str
+    because: str
+
+
+Outcome = Finding | Silent | NotChecked

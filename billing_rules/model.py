@@ -1,0 +1,352 @@
+"""The nouns: what an order, a drug, a payer and a chart are to the billing rules.
+
+Frozen values only. Everything FHIR has been translated before these are built
+(billing_rules.fhir), and every dated catalogue value has been resolved to the one in force on
+the date of service (billing_rules.catalogue), so no rule needs to know a date format or a date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Literal
+
+from billing_rules.amounts import Amount
+from billing_rules.states import NOTHING, State
+
+# ---------------------------------------------------------------- sources and evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a catalogue value comes from, with the words it stands in.
+
+    `certainty`: A federal file or text, B contractor/payer/manufacturer or two secondary
+    sources, C one secondary source, S the site's own file.
+    """
+
+    title: str
+    url: str
+    published: date
+    certainty: Literal["A", "B", "C", "S"]
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing a rule looked at: which resource, what it said there, and when."""
+
+    reference: str  # "Observation/ige-1"; "" for what no resource says (site file, catalogue)
+    what: str
+    value: str
+    on: date | None = None
+
+
+# ---------------------------------------------------------------- catalogue
+
+DoseStatus = Literal["single-dose", "multiple-dose", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One marketed presentation of a drug, as its National Drug Code names it.
+
+    `strength` is the labelled amount of one container (never the overfill), `volume` what it
+    delivers, `per_package` how many containers the NDC's package holds, `billing_units` the
+    HCPCS units of one container where CMS's crosswalk states them.
+    """
+
+    ndc: str  # 11 digits, no hyphens
+    ndc_shown: str  # as printed on the box: 50242-040-62
+    form: Literal["vial", "syringe", "autoinjector", "pen"]
+    strength: Amount
+    volume: Amount | None
+    per_package: int
+    dose_status: DoseStatus
+    marketed_from: date | None
+    marketed_until: date | None
+    source: Source
+    dose_status_source: Source | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.strength} {self.form}"
+
+    def marketed_on(self, day: date) -> bool:
+        """True unless a known marketing date excludes `day`; unknown dates exclude nothing."""
+        begun = self.marketed_from is None or self.marketed_from <= day
+        return begun and (self.marketed_until is None or day <= self.marketed_until)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerCount:
+    """`count` containers of one kind, opened for one dose."""
+
+    container: Container
+    count: int
+
+    @property
+    def labelled(self) -> Amount:
+        return self.container.strength * self.count
+
+    def __str__(self) -> str:
+        return f"{self.count} x {self.container.name}"
+
+
+def labelled_total(opened: tuple[ContainerCount, ...]) -> Amount:
+    """The labelled amount of all containers opened. Raises ValueError when there are none."""
+    if not opened:
+        raise ValueError("no containers: there is no labelled amount to add up")
+    total = opened[0].labelled
+    for counted in opened[1:]:
+        total = total + counted.labelled.to(total.unit)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """A catalogued drug as it stood on one date of service.
+
+    `hcpcs` and `billing_unit` are None when no code of its own was in force that day (the
+    unclassified codes are then the right ones). `sources` has the source of each field by name.
+    """
+
+    id: str
+    name: str
+    brand: str
+    group: str
+    biosimilar_of: str | None
+    hcpcs: str | None
+    billing_unit: Amount | None
+    medically_unlikely_units: int | None
+    opps_status: str | None
+    containers: tuple[Container, ...]
+    routes: tuple[str, ...]
+    labelled_doses: tuple[Amount, ...]
+    labelled_dose_per_weight: Amount | None
+    intervals: tuple[Amount, ...]
+    unclassified_codes: tuple[str, ...]
+    sources: dict[str, Source]
+
+    def container(self, ndc: str) -> Container | None:
+        return next((c for c in self.containers if c.ndc == ndc), None)
+
+
+# "not yet": the payer has a rule, but it starts after this date of service.
+ModifierPolicy = Literal["required", "recognised", "denies", "not yet", "not stated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """A payer's billing rules on one date of service. "not stated" is never read as a yes."""
+
+    id: str
+    name: str
+    known: bool
+    jw: ModifierPolicy
+    jz: ModifierPolicy
+    medically_unlikely_edits: bool
+    lines_per_ndc: Literal["one line", "one line per NDC", "not stated"]
+    sources: dict[str, Source]
+
+
+@dataclass(frozen=True, slots=True)
+class Modifier:
+    """A HCPCS Level II modifier in force on the date of service, with CMS's descriptor."""
+
+    code: str
+    descriptor: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCode:
+    """A HCPCS or CPT code of the field and what it is: a drug's own, unclassified, or a service.
+
+    `meaning` is CMS's descriptor for HCPCS codes; empty for CPT (AMA copyright).
+    """
+
+    code: str
+    kind: Literal["drug", "unclassified", "administration"]
+    meaning: str
+    drug_id: str | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the clinic told us of itself: stock, prices and place of service.
+
+    `stocked` holds 11-digit NDCs; empty means every marketed container may be used.
+    `prices` is dollars per billing unit by HCPCS code.
+    """
+
+    name: str = ""
+    stocked: frozenset[str] = frozenset()
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    price_source: Source | None = None
+    setting: str | None = None
+
+
+# ---------------------------------------------------------------- the order
+
+
+class Stage(Enum):
+    PLANNED = "planned"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coding in our words: `system` is a short name from code_systems.yaml ("hcpcs", "ndc",
+    "rxnorm", ...) or "" when the system is none we know. HCPCS codes are upper case, NDCs have
+    11 digits."""
+
+    system: str
+    code: str
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A number as an order wrote it, with the unit as written ("" when it had none)."""
+
+    value: Decimal
+    unit: str = ""
+
+    def __str__(self) -> str:
+        from billing_rules.amounts import plain
+
+        return f"{plain(self.value)} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """A dose as ordered or given: an amount, or a count of something ("2 syringe")."""
+
+    amount: Amount | Counted
+
+    def __str__(self) -> str:
+        return str(self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One draft resource (or one Claim item) in billing words, before it is known whose drug
+    it is. docs/order-content.md says which FHIR element each field is read from.
+
+    `dose`      what is ordered, or given, at one visit
+    `billed`    billing units, when this resource is where the order keeps them
+    `containers` how many vials, syringes, pens, packages or each
+    `supplied`  the amount dispensed or supplied, when stated as an amount of drug
+    """
+
+    reference: str
+    kind: str
+    stage: Stage = Stage.PLANNED
+    item: int | None = None  # the Claim item's place in Claim.item, from 0
+    codes: tuple[Code, ...] = ()
+    names: tuple[str, ...] = ()
+    dose: State[Dose] = NOTHING
+    billed: State[Counted] = NOTHING
+    containers: State[Counted] = NOTHING
+    supplied: State[Amount] = NOTHING
+    modifiers: tuple[str, ...] = ()
+    date_of_service: date | None = None
+    interval: State[Amount] = NOTHING
+    route: State[str] = NOTHING
+    reasons: tuple[Code, ...] = ()
+    reason_references: tuple[str, ...] = ()
+    coverages: tuple[str, ...] = ()
+    lot: State[str] = NOTHING
+    discarded: State[Amount] = NOTHING
+    not_given: bool = False
+    unread: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where this line stands: "Claim/1 item 2" (counted from 1, as people do)."""
+        return self.reference if self.item is None else f"{self.reference} item {self.item + 1}"
+
+    def codes_of(self, system: str) -> tuple[str, ...]:
+        return tuple(c.code for c in self.codes if c.system == system)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """By what an order was recognised as a drug, most trusted first: NDC, RxNorm, HCPCS, text.
+
+    `conflict` is a sentence when product identifiers name different drugs; then nothing may be
+    proposed for the order's codes.
+    """
+
+    by: Literal["NDC", "RxNorm", "HCPCS", "text"]
+    seen: str
+    conflict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrugOrder:
+    """All draft lines that make up one dose of one catalogued drug on one date of service."""
+
+    drug_id: str
+    group: str
+    identity: Identity
+    stage: Stage
+    date_of_service: date
+    prescriptions: tuple[OrderLine, ...]  # where dose and containers are said
+    billing: tuple[OrderLine, ...]  # where codes, units and modifiers are billed
+    services: tuple[OrderLine, ...]  # administration services drafted with it
+    dose: State[Amount]
+    dose_as_written: str
+    containers: State[tuple[ContainerCount, ...]]
+    supplied: State[Amount]
+    discarded: State[Amount] = NOTHING
+
+    @property
+    def lines(self) -> tuple[OrderLine, ...]:
+        return self.prescriptions + tuple(b for b in self.billing if b not in self.prescriptions)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(line.reference for line in self.lines))
+
+
+# ---------------------------------------------------------------- the chart
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One insurance coverage, with what a payer can be recognised by."""
+
+    reference: str
+    types: tuple[Code, ...] = ()
+    payor_names: tuple[str, ...] = ()
+    payor_identifiers: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    order: int | None = None
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One observation: a body weight, a laboratory value."""
+
+    reference: str
+    codes: tuple[Code, ...]
+    text: str
+    value: Amount | None
+    as_written: str
+    on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is known of the patient, each part present, none or unknown with its reason."""
+
+    birth_date: State[date] = NOTHING
+    coverages: State[tuple[Coverage, ...]] = NOTHING
+    weights: State[tuple[Measured, ...]] = NOTHING
+    setting: State[str] = NOTHING

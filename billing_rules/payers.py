@@ -1,0 +1,104 @@
+"""Which payer's rules an order is reviewed under, from the coverages on file.
+
+Recognised by what the Coverage says of itself, most specific first: identifiers, type codes,
+names. What is not recognised, or could be two, is the unknown payer: the drug's own checks still
+run and the answer says that no payer's rules were applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue, PayerRecognition
+from billing_rules.model import Coverage, DrugOrder, Evidence
+from billing_rules.states import Nothing, State, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class PayerChoice:
+    """The payer's id, why it was chosen, and the coverage it was seen on."""
+
+    payer_id: str
+    because: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+def payer_of(
+    order: DrugOrder, coverages: State[tuple[Coverage, ...]], catalogue: Catalogue
+) -> PayerChoice:
+    """The payer of `order`: the coverage it names, else the one active primary coverage."""
+    if isinstance(coverages, Unknown):
+        return PayerChoice(UNKNOWN_PAYER, f"the coverage could not be read: {coverages.because}")
+    if isinstance(coverages, Nothing):
+        return PayerChoice(UNKNOWN_PAYER, "no coverage is on file")
+    coverage = _named(order, coverages.value) or _primary(coverages.value)
+    if coverage is None:
+        return PayerChoice(UNKNOWN_PAYER, "several coverages are on file, none marked as primary")
+    return recognised_payer(coverage, catalogue)
+
+
+def recognised_payer(coverage: Coverage, catalogue: Catalogue) -> PayerChoice:
+    """The catalogued payer whose marks this coverage carries, or the unknown payer."""
+    seen = (Evidence(coverage.reference, "coverage", _shown(coverage)),)
+    for matches in (_by_identifier, _by_name_and_type, _by_type, _by_name):
+        found = {r.payer_id for r in catalogue.payer_recognition if matches(r, coverage)}
+        if len(found) == 1:
+            return PayerChoice(found.pop(), "recognised from the coverage", seen)
+        if found:
+            return PayerChoice(UNKNOWN_PAYER, "the coverage fits several payers", seen)
+    return PayerChoice(UNKNOWN_PAYER, "the coverage names no payer in the catalogue", seen)
+
+
+def _named(order: DrugOrder, coverages: Sequence[Coverage]) -> Coverage | None:
+    wanted = {reference for line in order.lines for reference in line.coverages}
+    found = [c for c in coverages if any(_same(c.reference, w) for w in wanted)]
+    return found[0] if len(found) == 1 else _primary(found) if found else None
+
+
+def _same(one: str, other: str) -> bool:
+    return bool(one) and (one == other or other.endswith("/" + one))
+
+
+def _primary(coverages: Sequence[Coverage]) -> Coverage | None:
+    active = [c for c in coverages if c.active]
+    if len(active) == 1:
+        return active[0]
+    first = [c for c in active if c.order == 1]
+    return first[0] if len(first) == 1 else None
+
+
+def _shown(coverage: Coverage) -> str:
+    names = coverage.payor_names or tuple(c.display or c.code for c in coverage.types)
+    return ", ".join(dict.fromkeys(names)) or "no payor named"
+
+
+def _by_identifier(recognition: PayerRecognition, coverage: Coverage) -> bool:
+    return any(i.lower() in recognition.identifiers for i in coverage.payor_identifiers)
+
+
+def _by_type(recognition: PayerRecognition, coverage: Coverage) -> bool:
+    return _typed(recognition, coverage) and not _excluded(recognition, coverage)
+
+
+def _typed(recognition: PayerRecognition, coverage: Coverage) -> bool:
+    return any(c.code.lower() in recognition.type_codes for c in coverage.types)
+
+
+def _by_name(recognition: PayerRecognition, coverage: Coverage) -> bool:
+    text = _words(coverage)
+    return any(name in text for name in recognition.names) and not _excluded(recognition, coverage)
+
+
+def _by_name_and_type(recognition: PayerRecognition, coverage: Coverage) -> bool:
+    return _by_name(recognition, coverage) and _typed(recognition, coverage)
+
+
+def _excluded(recognition: PayerRecognition, coverage: Coverage) -> bool:
+    text = _words(coverage)
+    return any(name in text for name in recognition.not_names)
+
+
+def _words(coverage: Coverage) -> str:
+    displays = tuple(c.display for c in coverage.types)
+    return " | ".join(coverage.payor_names + coverage.class_names + displays).lower()

@@ -1,0 +1,131 @@
+"""The whole engine: draft lines and chart in, every rule's outcome for every order out.
+
+Pure: dates are resolved here, once, from each order's date of service; `today` is given by the
+caller, in the clinic's time zone, and used only for orders that state no date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from billing_rules.case import Case, CodesInForce
+from billing_rules.catalogue import Catalogue
+from billing_rules.claim_lines import ClaimPlan, claim_plan
+from billing_rules.containers import NoContainerPlan, least_discarded
+from billing_rules.findings import Finding, NotChecked, Outcome
+from billing_rules.model import (
+    Chart,
+    Container,
+    ContainerCount,
+    Drug,
+    DrugOrder,
+    OrderLine,
+    Payer,
+    Site,
+    Stage,
+)
+from billing_rules.orders import container_of, drug_orders
+from billing_rules.payers import PayerChoice, payer_of
+from billing_rules.rules import RULES
+from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
+from billing_rules.stock import stocked_containers
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReview:
+    """One order, how it is to be billed, and what every rule said of it, in rule order."""
+
+    order: DrugOrder
+    drug: Drug
+    payer: Payer
+    payer_choice: PayerChoice
+    plan: ClaimPlan
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(o for o in self.outcomes if isinstance(o, Finding))
+
+    @property
+    def not_checked(self) -> tuple[NotChecked, ...]:
+        return tuple(o for o in self.outcomes if isinstance(o, NotChecked))
+
+
+def review(
+    lines: Sequence[OrderLine],
+    chart: Chart,
+    catalogue: Catalogue,
+    today: date,
+    payer_id: str | None = None,
+) -> tuple[OrderReview, ...]:
+    """Every order for a catalogued drug among `lines`, reviewed. Deterministic; never raises
+    for anything an order or chart can hold. `payer_id` asks "what if this were the payer?";
+    without it the payer is recognised from the chart's coverages."""
+    orders = drug_orders(lines, catalogue, today, chart.weights)
+    chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
+    cases = (case_of(order, orders, chart, catalogue, chosen) for order in orders)
+    return tuple(_reviewed(case) for case in cases)
+
+
+def _reviewed(case: Case) -> OrderReview:
+    outcomes = tuple(outcome for rule in RULES for outcome in rule(case))
+    return OrderReview(case.order, case.drug, case.payer, case.payer_choice, case.plan, outcomes)
+
+
+def case_of(
+    order: DrugOrder,
+    drafts: tuple[DrugOrder, ...],
+    chart: Chart,
+    catalogue: Catalogue,
+    chosen: PayerChoice | None = None,
+) -> Case:
+    """Everything a rule needs about `order`, resolved for its date of service."""
+    on = order.date_of_service
+    drug = catalogue.drug(order.drug_id, on)
+    choice = chosen or payer_of(order, chart.coverages, catalogue)
+    payer = catalogue.payer(choice.payer_id, on)
+    site = catalogue.site(on)
+    opened, computed = containers_opened(order, drug, site)
+    setting = site.setting or (chart.setting.value if isinstance(chart.setting, Present) else None)
+    plan = claim_plan(order, drug, payer, setting, opened, computed)
+    return Case(
+        order, chart, drug, payer, choice, CodesInForce(catalogue, on), site, plan, drafts
+    )
+
+
+def containers_opened(
+    order: DrugOrder, drug: Drug, site: Site
+) -> tuple[State[tuple[ContainerCount, ...]], bool]:
+    """The containers for the dose, and whether they were computed because none were named.
+
+    After the injection nothing is computed: only charted containers decide.
+    """
+    if not isinstance(order.containers, Nothing):
+        return order.containers, False
+    if order.stage is Stage.GIVEN or not isinstance(order.dose, Present):
+        return NOTHING, False
+    choices = container_choices(order, drug, site)
+    if isinstance(choices, Unknown):
+        return choices, False
+    try:
+        return Present(least_discarded(order.dose.value, choices)), True
+    except NoContainerPlan as error:
+        return Unknown(str(error)), False
+
+
+def container_choices(
+    order: DrugOrder, drug: Drug, site: Site
+) -> tuple[Container, ...] | Unknown:
+    """The containers an order that counts none may be filled from: the one its NDC names, else
+    what the site stocks, else all marketed on the date of service."""
+    named = [container_of(line, drug) for line in order.prescriptions]
+    unlisted = next((state for state in named if isinstance(state, Unknown)), None)
+    if unlisted:
+        return unlisted
+    choices = tuple(state.value for state in named if isinstance(state, Present))
+    choices = choices or stocked_containers(drug, order.date_of_service, site)
+    if len({c.dose_status for c in choices}) > 1:
+        return Unknown(f"{drug.name} is sold in single-dose and other containers: name the NDC")
+    return choices

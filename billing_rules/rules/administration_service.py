@@ -1,0 +1,94 @@
+"""The drug and its administration are two lines: neither code stands for the other.
+
+J codes bill the drug. The injection is a service of its own, usually 96372; 96401 is asked for by
+few payers and never picked here. CPT descriptors are the AMA's, so only the codes are named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from billing_rules.case import Case
+from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.model import OrderLine
+from billing_rules.rules.common import seen, sources, text_caveat
+from billing_rules.states import Present
+
+RULE = "administration_service"
+_ADMINISTRATION = re.compile(
+    r"\b(administration|administering|injection (service|visit|procedure|fee)|nurse visit)\b", re.I
+)
+BILLING_KINDS = ("Claim", "ChargeItem")
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    lines = case.drug_lines()
+    misused = [line for line in lines if _bills_administration(case, line)]
+    services = [line for line in case.order.services if line.kind in BILLING_KINDS]
+    services += [line for line in case.order.billing if case.is_service(line)]
+    drug_billed = [line for line in lines if line.kind in BILLING_KINDS]
+    if misused:
+        for line in misused:
+            yield _drug_code_for_service(case, line)
+    elif services and not drug_billed:
+        yield _service_without_drug(case, services[0])
+    elif drug_billed and not services and any(line.kind == "Claim" for line in drug_billed):
+        yield _drug_without_service(case, drug_billed[0])
+    elif not services and not drug_billed:
+        yield Silent(RULE, "the order bills no lines", applies=False)
+    else:
+        yield Silent(RULE, "drug and administration each have a line, or charges are still coming")
+
+
+def _bills_administration(case: Case, line: OrderLine) -> bool:
+    """One line with both codes, or a single drug unit whose words name the administration."""
+    kinds = {
+        known.kind
+        for code in line.codes_of("hcpcs") + line.codes_of("cpt")
+        if (known := case.codes.code(code))
+    }
+    if kinds >= {"drug", "administration"}:
+        return True
+    worded = any(_ADMINISTRATION.search(name) for name in line.names)
+    one = isinstance(line.billed, Present) and line.billed.value.value == 1
+    return "drug" in kinds and worded and (one or not isinstance(line.billed, Present))
+
+
+def _drug_code_for_service(case: Case, line: OrderLine) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind="drug-code-for-administration",
+        severity=Severity.WARNING,
+        summary="Bill the injection on a line of its own, usually 96372: a J code bills the drug",
+        found=(f"{line.place} uses a drug code for the administration.",),
+        basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
+        sources=sources(case.drug.sources.get("hcpcs")),
+        unchecked=text_caveat(case),
+    )
+
+
+def _service_without_drug(case: Case, line: OrderLine) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind="administration-without-drug",
+        severity=Severity.WARNING,
+        summary=f"The injection is billed but not the drug: add a {case.drug.hcpcs or 'drug'} line",
+        found=(f"{line.place} bills the administration; no line bills {case.drug.name}.",),
+        basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
+        sources=sources(case.drug.sources.get("hcpcs")),
+        unchecked=("Whether another supplier bills the drug.",),
+    )
+
+
+def _drug_without_service(case: Case, line: OrderLine) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind="drug-without-administration",
+        severity=Severity.INFO,
+        summary="No line bills the injection itself: add the administration service if given here",
+        found=(f"{line.reference} bills {case.drug.name} without an administration service.",),
+        basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
+        sources=sources(case.drug.sources.get("hcpcs")),
+        unchecked=("Whether the administration is billed on another claim.",),
+    )

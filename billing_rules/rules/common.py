@@ -1,0 +1,99 @@
+"""What several rules say in the same words: evidence of an order line, plain lists, reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from billing_rules.case import Case
+from billing_rules.model import Code, ContainerCount, Evidence, OrderLine, Source
+from billing_rules.states import Nothing, Present, State, Unknown
+
+FROM_TEXT = "The drug was recognised from the order's words only, the least reliable way."
+
+
+def seen(line: OrderLine, what: str, value: object) -> Evidence:
+    """Evidence from an order line."""
+    return Evidence(line.place, what, str(value), line.date_of_service)
+
+
+def dose_seen(case: Case) -> tuple[Evidence, ...]:
+    """The dose as each prescription wrote it."""
+    return tuple(
+        seen(line, "dose", line.dose.value)
+        for line in case.order.prescriptions
+        if isinstance(line.dose, Present)
+    )
+
+
+def dose_amount(case: Case) -> str:
+    """The dose in mg, or "unknown amount"."""
+    return str(case.order.dose.value) if isinstance(case.order.dose, Present) else "unknown amount"
+
+
+def containers_seen(case: Case) -> tuple[Evidence, ...]:
+    """The containers opened, where they are stated or how they were computed."""
+    if not case.plan.opened:
+        return ()
+    what = "containers, computed" if case.plan.computed else "containers"
+    reference = "" if case.plan.computed else case.order.references[0]
+    return (Evidence(reference, what, listed(case.plan.opened)),)
+
+
+def payer_seen(case: Case) -> tuple[Evidence, ...]:
+    """The coverage the payer was recognised from."""
+    return case.payer_choice.evidence
+
+
+def listed(items: Iterable[object]) -> str:
+    """"a, b and c"."""
+    words = [str(item) for item in items]
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
+
+
+def sources(*candidates: Source | None) -> tuple[Source, ...]:
+    """The sources that there are, each once."""
+    return tuple(dict.fromkeys(s for s in candidates if s is not None))
+
+
+def because(state: State[object], nothing: str) -> str:
+    """Why a state has no value; `nothing` is what to say when there simply was none."""
+    if isinstance(state, Unknown):
+        return state.because
+    assert isinstance(state, Nothing)
+    return nothing
+
+
+def text_caveat(case: Case) -> tuple[str, ...]:
+    """What the card must admit when only words said which drug it is."""
+    return (FROM_TEXT,) if case.order.identity.by == "text" else ()
+
+
+def payer_caveat(case: Case) -> tuple[str, ...]:
+    """What the card must admit when no payer's rules could be applied."""
+    if case.payer.known:
+        return ()
+    return (f"Payer rules were not applied: {case.payer_choice.because}.",)
+
+
+def own_code(case: Case) -> Code | None:
+    """The drug's own HCPCS code in force, as a coding to write."""
+    if case.drug.hcpcs is None:
+        return None
+    known = case.codes.code(case.drug.hcpcs)
+    return Code("hcpcs", case.drug.hcpcs, known.meaning if known else case.drug.name)
+
+
+def money(case: Case, units: int) -> str:
+    """" (about $627.35)" for `units` when the site configured a price of the code, else ""."""
+    price = case.site.prices.get(case.drug.hcpcs or "")
+    return f" (about ${price * units:,.2f})" if price is not None and units > 0 else ""
+
+
+def labelled(opened: Sequence[ContainerCount]) -> Decimal:
+    """The labelled milligrams of `opened`."""
+    return sum((c.labelled.to("mg").value for c in opened), Decimal(0))
+
+
+def units_word(count: int) -> str:
+    return f"{count:,} unit" if count == 1 else f"{count:,} units"

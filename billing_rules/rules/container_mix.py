@@ -1,0 +1,83 @@
+"""Another mix of containers would hold the dose and discard less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from billing_rules.amounts import Amount
+from billing_rules.case import Case
+from billing_rules.claim_lines import discarded_units_of
+from billing_rules.containers import NoContainerPlan, least_discarded
+from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.model import ContainerCount, Stage, labelled_total
+from billing_rules.rules.common import containers_seen, dose_seen, listed, money, sources
+from billing_rules.states import Present
+from billing_rules.stock import stocked_containers
+
+RULE = "container_mix"
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    better = less_wasteful(case)
+    if better is None:
+        yield Silent(RULE, "no stocked containers discard less, or none were named")
+    elif is_one_container(case.plan.opened) and is_one_container(better):
+        yield Silent(RULE, "one smaller container does: judged by smallest_container")
+    else:
+        yield finding(case, better, RULE, "mix-discards-less")
+
+
+def less_wasteful(case: Case) -> tuple[ContainerCount, ...] | None:
+    """The mix that discards least, when it discards less than the one the order names."""
+    opened, dose = case.order.containers, case.order.dose
+    if case.order.stage is not Stage.PLANNED:
+        return None
+    if not isinstance(opened, Present) or not isinstance(dose, Present):
+        return None
+    stocked = stocked_containers(case.drug, case.order.date_of_service, case.site)
+    choices = tuple(c for c in stocked if c.dose_status == "single-dose")
+    if not choices or any(c.container.dose_status != "single-dose" for c in opened.value):
+        return None
+    try:
+        best = least_discarded(dose.value, choices)
+    except NoContainerPlan:
+        return None
+    now = labelled_total(opened.value)
+    return best if dose.value <= now and labelled_total(best).to(now.unit) < now else None
+
+
+def is_one_container(opened: tuple[ContainerCount, ...]) -> bool:
+    return len(opened) == 1 and opened[0].count == 1
+
+
+def finding(case: Case, better: tuple[ContainerCount, ...], rule: str, kind: str) -> Finding:
+    """The finding that proposes `better`, with the amount and money it saves."""
+    dose = case.order.dose
+    assert isinstance(dose, Present) and isinstance(case.order.containers, Present)
+    now = labelled_total(case.order.containers.value)
+    saved = now - labelled_total(better).to(now.unit)
+    return Finding(
+        rule=rule,
+        kind=kind,
+        severity=Severity.INFO,
+        summary=f"{listed(better)} would discard {saved} less",
+        found=(
+            f"The order opens {listed(case.order.containers.value)} for {dose.value}; "
+            f"{listed(better)} hold it with {saved} less discarded"
+            f"{money(case, _units_saved(case, dose.value, now, better))}.",
+        ),
+        basis=(*dose_seen(case), *containers_seen(case)),
+        sources=sources(*(c.container.source for c in better), case.site.price_source),
+        unchecked=() if case.site.stocked else ("Whether these containers are in stock here.",),
+        plan=better,
+    )
+
+
+def _units_saved(
+    case: Case, dose: Amount, now: Amount, better: tuple[ContainerCount, ...]
+) -> int:
+    if case.drug.billing_unit is None:
+        return 0
+    unit = case.drug.billing_unit
+    before = discarded_units_of(dose, now, unit)
+    return before - discarded_units_of(dose, labelled_total(better), unit)

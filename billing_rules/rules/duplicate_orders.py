@@ -1,0 +1,55 @@
+"""One dose of one drug is ordered once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from billing_rules.case import Case
+from billing_rules.findings import Finding, Outcome, RemoveOrder, Severity, Silent
+from billing_rules.model import DrugOrder, Evidence
+
+RULE = "duplicate_orders"
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    order = case.order
+    earlier = [
+        o
+        for o in case.drafts[: case.drafts.index(order)]
+        if o.drug_id == order.drug_id
+        and o.date_of_service == order.date_of_service
+        and o.stage is order.stage
+        and o.prescriptions
+    ]
+    if not earlier or not order.prescriptions:
+        yield Silent(RULE, f"no earlier draft for {case.drug.name} on that day")
+        return
+    yield _finding(case, earlier[0])
+
+
+def _finding(case: Case, first: DrugOrder) -> Finding:
+    order = case.order
+    same = first.dose == order.dose and _products(first) == _products(order)
+    reference = order.references[0]
+    return Finding(
+        rule=RULE,
+        kind="same-order-twice" if same else "same-drug-twice",
+        severity=Severity.WARNING,
+        summary=f"{case.drug.name.capitalize()} is drafted twice for one day: remove one, or "
+        "write one order with the whole dose",
+        found=(
+            f"{first.references[0]} orders {first.dose_as_written or 'no dose'}, "
+            f"{reference} orders {order.dose_as_written or 'no dose'}.",
+        ),
+        basis=tuple(
+            Evidence(o.references[0], "draft order", o.dose_as_written, o.date_of_service)
+            for o in (first, order)
+        ),
+        unchecked=("The two were judged one by one; their doses were not added.",),
+        corrections=(RemoveOrder(reference),) if same else (),
+        correction_label="Remove the second draft" if same else "",
+    )
+
+
+def _products(order: DrugOrder) -> set[tuple[str, ...]]:
+    return {line.codes_of("ndc") for line in order.prescriptions}

@@ -1,0 +1,89 @@
+"""Units over CMS's medically unlikely edit (MUE) of the code are denied unless documented.
+
+The edit holds for Medicare; for an unknown payer it is said as information. Whether units of the
+JW line count towards it was not found in any source, so that is said, not decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from billing_rules.amounts import plain
+from billing_rules.case import Case
+from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.model import OrderLine
+from billing_rules.rules.common import dose_seen, payer_caveat, seen, sources, units_word
+from billing_rules.states import Present
+
+RULE = "medically_unlikely_units"
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    limit = case.drug.medically_unlikely_units
+    if limit is None:
+        yield Silent(RULE, "no edit is known for this code and date", applies=False)
+    elif case.payer.known and not case.payer.medically_unlikely_edits:
+        yield Silent(RULE, f"no such edit of {case.payer.name} is known", applies=False)
+    else:
+        yield from _compared(case, limit)
+
+
+def _compared(case: Case, limit: int) -> Iterator[Outcome]:
+    groups = [g for g in case.billed_together() if _units(g) is not None]
+    over = [g for g in groups if (_units(g) or 0) > limit]
+    planned = case.plan.administered_units
+    if over:
+        for group in over:
+            yield _finding(case, limit, _units(group) or Decimal(0), group)
+    elif planned is not None and planned > limit:
+        yield _finding(case, limit, Decimal(planned), ())
+    elif planned is not None and planned + case.plan.discarded_units > limit:
+        yield _with_waste(case, limit, planned)
+    elif planned is None and not groups:
+        yield Silent(RULE, "no units are billed or can be worked out", applies=False)
+    else:
+        yield Silent(RULE, f"no more than {limit} units")
+
+
+def _units(group: Sequence[OrderLine]) -> Decimal | None:
+    values = [
+        line.billed.value.value
+        for line in group
+        if "JW" not in line.modifiers and isinstance(line.billed, Present)
+    ]
+    return sum(values, Decimal(0)) if values else None
+
+
+def _finding(case: Case, limit: int, units: Decimal, group: Sequence[OrderLine]) -> Finding:
+    shown = plain(units) if units < 10**9 else "Far too many"
+    unit = case.drug.billing_unit
+    as_dose = f" = {plain(units * unit.value)} {unit.unit}" if unit and units < 10**9 else ""
+    return Finding(
+        rule=RULE,
+        kind="units-over-edit",
+        severity=Severity.WARNING if case.payer.known else Severity.INFO,
+        summary=f"{shown} units exceed CMS's limit of {limit} a day for {case.drug.hcpcs}: check",
+        found=(f"{shown} units of {case.drug.hcpcs}{as_dose} are over the limit of {limit}.",),
+        basis=(
+            *(seen(line, "billed units", line.billed.value)
+              for line in group if isinstance(line.billed, Present)),
+            *dose_seen(case),
+        ),
+        sources=sources(case.drug.sources.get("medically_unlikely_units")),
+        unchecked=payer_caveat(case),
+    )
+
+
+def _with_waste(case: Case, limit: int, planned: int) -> Finding:
+    total = planned + case.plan.discarded_units
+    return Finding(
+        rule=RULE,
+        kind="units-with-discarded-over-edit",
+        severity=Severity.INFO,
+        summary=f"Given and discarded units together, {total}, exceed CMS's limit of {limit} a day",
+        found=(f"{units_word(planned)} given and {units_word(case.plan.discarded_units)} JW.",),
+        basis=dose_seen(case),
+        sources=sources(case.drug.sources.get("medically_unlikely_units")),
+        unchecked=("Whether JW units count towards the limit was found in no source.",),
+    )

@@ -1,0 +1,206 @@
+"""The waste modifier this order needs: JW, JZ, not applicable, or indeterminate.
+
+At order time this is a plan. Neither is ever assumed: containers that are not known, or a given
+dose that differs from its containers with no discarded amount charted, are asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from billing_rules.case import Case
+from billing_rules.claim_lines import WasteAnswer
+from billing_rules.findings import (
+    AddDiscardedLine,
+    Correction,
+    Finding,
+    NotChecked,
+    Outcome,
+    SetModifiers,
+    Severity,
+    Silent,
+    Topic,
+)
+from billing_rules.model import OrderLine, Stage, labelled_total
+from billing_rules.rules.common import (
+    containers_seen,
+    dose_amount,
+    dose_seen,
+    listed,
+    money,
+    payer_caveat,
+    payer_seen,
+    sources,
+    text_caveat,
+    units_word,
+)
+from billing_rules.states import Nothing, Present
+
+RULE = "waste_modifier"
+# Resources that can carry a modifier; a MedicationRequest cannot, so there it stays a plan.
+MODIFIER_KINDS = ("Claim", "ChargeItem", "ServiceRequest")
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    answers = {
+        WasteAnswer.JW: _jw,
+        WasteAnswer.JZ: _jz,
+        WasteAnswer.NOT_APPLICABLE: _not_applicable,
+        WasteAnswer.INDETERMINATE: _indeterminate,
+    }
+    yield answers[case.plan.waste](case)
+
+
+def _modifier_lines(case: Case) -> list[OrderLine]:
+    return [line for line in case.drug_lines() if line.kind in MODIFIER_KINDS]
+
+
+def _has_waste_modifier(lines: Sequence[OrderLine]) -> bool:
+    return any(m in ("JW", "JZ") for line in lines for m in line.modifiers)
+
+
+def _jw(case: Case) -> Outcome:
+    lines = _modifier_lines(case)
+    if _has_waste_modifier(lines):
+        return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
+    plan = case.plan
+    corrections = _add_jw(case, lines)
+    return _finding(
+        case,
+        kind="needs-jw" if lines else "plan-jw",
+        severity=_loudness(case),
+        summary=(
+            f"Chart and bill {plan.discarded} discarded: {case.drug.hcpcs}-JW x "
+            f"{plan.discarded_units:,} on its own line"
+        ),
+        found=(
+            f"{_opened(case)}: the dose of {dose_amount(case)} discards {plan.discarded}, "
+            f"{units_word(plan.discarded_units)}{money(case, plan.discarded_units)}.",
+            f"Bill {listed(plan.lines)}.",
+            "JW is paid only when the record shows the discarded amount.",
+        ),
+        corrections=corrections,
+        label=f"Add a JW line of {units_word(plan.discarded_units)}" if corrections else "",
+    )
+
+
+def _add_jw(case: Case, lines: Sequence[OrderLine]) -> tuple[Correction, ...]:
+    claim = [line for line in lines if line.item is not None]
+    if len(claim) != 1 or case.plan.computed or case.order.identity.conflict:
+        return ()
+    units = case.plan.discarded_units
+    return (AddDiscardedLine(claim[0].reference, claim[0].item or 0, units),)
+
+
+def _jz(case: Case) -> Outcome:
+    lines = _modifier_lines(case)
+    if not lines:
+        return Silent(RULE, f"planned as {listed(case.plan.lines)}: {case.plan.because}")
+    if _has_waste_modifier(lines):
+        return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
+    claim = [line for line in lines if line.item is not None]
+    corrections: tuple[Correction, ...] = ()
+    if len(claim) == 1 and not case.plan.computed and not case.order.identity.conflict:
+        corrections = (SetModifiers(claim[0].reference, claim[0].item or 0, add=("JZ",)),)
+    return _finding(
+        case,
+        kind="needs-jz",
+        severity=_loudness(case),
+        summary=f"Add JZ to {case.drug.hcpcs}: nothing is discarded, and the line must say so",
+        found=(f"{_opened(case)}: {case.plan.because}.", f"Bill {listed(case.plan.lines)}."),
+        corrections=corrections,
+        label="Add JZ" if corrections else "",
+    )
+
+
+def _loudness(case: Case) -> Severity:
+    """A warning where the payer requires the modifier and the order itself names the containers."""
+    policy = case.payer.jw if case.plan.waste is WasteAnswer.JW else case.payer.jz
+    firm = policy == "required" and not case.plan.computed
+    return Severity.WARNING if firm else Severity.INFO
+
+
+def _not_applicable(case: Case) -> Outcome:
+    if case.payer.jw == "denies" and not isinstance(case.order.containers, Nothing):
+        discarded = _left(case)
+        if discarded:
+            return _finding(
+                case,
+                kind="discarded-amount-not-billable",
+                severity=Severity.INFO,
+                summary="Do not bill the discarded amount: this payer denies JW lines; chart it",
+                found=(f"{_opened(case)} leaves {discarded}; {case.plan.because}.",),
+            )
+    return Silent(RULE, f"not applicable: {case.plan.because}", applies=False)
+
+
+def _left(case: Case) -> str:
+    if not case.plan.opened or not isinstance(case.order.dose, Present):
+        return ""
+    left = labelled_total(case.plan.opened) - case.order.dose.value
+    return str(left) if left.value > 0 else ""
+
+
+def _indeterminate(case: Case) -> Outcome:
+    if not isinstance(case.order.dose, Present) or case.drug.hcpcs is None:
+        return NotChecked(RULE, case.plan.because)
+    if case.order.stage is Stage.GIVEN:
+        return _ask_charting(case)
+    if _dose_exceeds_containers(case):
+        return NotChecked(RULE, case.plan.because)
+    return _finding(
+        case,
+        kind="containers-needed",
+        severity=Severity.INFO,
+        summary="Name the NDC and how many containers: JW or JZ depends on them",
+        found=(f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+    )
+
+
+def _dose_exceeds_containers(case: Case) -> bool:
+    dose = case.order.dose
+    if not case.plan.opened or not isinstance(dose, Present):
+        return False
+    return dose.value > labelled_total(case.plan.opened)
+
+
+def _ask_charting(case: Case) -> Finding:
+    return _finding(
+        case,
+        kind="chart-discarded-amount",
+        severity=Severity.WARNING,
+        summary="Chart containers and discarded amount: until then neither JW nor JZ can be billed",
+        found=(f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _opened(case: Case) -> str:
+    words = listed(case.plan.opened)
+    return f"{words} (computed: the order names no containers)" if case.plan.computed else words
+
+
+def _finding(
+    case: Case,
+    *,
+    kind: str,
+    severity: Severity,
+    summary: str,
+    found: tuple[str, ...],
+    corrections: tuple[Correction, ...] = (),
+    label: str = "",
+    topic: Topic = Topic.BILLING,
+) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind=kind,
+        severity=severity,
+        summary=summary,
+        found=found,
+        basis=(*dose_seen(case), *containers_seen(case), *payer_seen(case)),
+        sources=sources(*case.plan.sources),
+        unchecked=(*payer_caveat(case), *text_caveat(case)),
+        corrections=corrections,
+        correction_label=label,
+        topic=topic,
+    )

@@ -1,0 +1,49 @@
+"""The three states every input of a rule can be in: present, none, unknown.
+
+Missing is not unknown. "Documentation missing" may be said only of `Nothing`: the question
+was asked, the answer was complete, and there was nothing there. Whatever could not be asked
+or not be read is `Unknown` and carries its reason, which the card repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Present(Generic[T]):
+    """The value was there and could be read."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Asked, answered completely, nothing there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Could not be asked or read. `because` completes "could not be checked, because ..."."""
+
+    because: str
+
+
+NOTHING = Nothing()
+
+State = Present[T] | Nothing | Unknown
+
+
+def value_or_none(state: State[T]) -> T | None:
+    """The value when present, else None: only for places where none and unknown act alike."""
+    return state.value if isinstance(state, Present) else None
+
+
+def mapped(state: State[T], change: Callable[[T], U]) -> State[U]:
+    """`state` with `change` applied to its value; none and unknown pass through untouched."""
+    return Present(change(state.value)) if isinstance(state, Present) else state

@@ -1,0 +1,71 @@
+"""Every scenario gives exactly the findings it names; every rule speaks and is silent somewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from billing_rules.catalogue import Catalogue
+from billing_rules.findings import Finding, NotChecked, Silent
+from billing_rules.rules import RULES
+from tests.scenario import all_scenarios, reviewed
+
+SCENARIOS = list(all_scenarios())
+
+
+@pytest.mark.parametrize(("name", "scenario"), SCENARIOS, ids=[name for name, _ in SCENARIOS])
+def test_scenario(name: str, scenario: dict[str, Any], catalogue: Catalogue) -> None:
+    reviews = reviewed(scenario, catalogue)
+    found = [f"{f.rule}: {f.kind}" for r in reviews for f in r.findings]
+    assert sorted(found) == sorted(scenario.get("finds", [])), _told(reviews)
+    not_checked = {o.rule for r in reviews for o in r.not_checked}
+    assert set(scenario.get("not_checked", [])) <= not_checked, _told(reviews)
+    if "lines" in scenario:
+        assert [str(line) for r in reviews for line in r.plan.lines] == scenario["lines"]
+    if "waste" in scenario:
+        assert [r.plan.waste.value for r in reviews] == [scenario["waste"]], _told(reviews)
+    if "summary" in scenario:
+        assert scenario["summary"] in [f.summary for r in reviews for f in r.findings]
+    if "corrects" in scenario:
+        labels = [f.correction_label for r in reviews for f in r.findings if f.corrections]
+        assert labels == scenario["corrects"], _told(reviews)
+
+
+def test_names_are_different_sentences() -> None:
+    names = [name for name, _ in SCENARIOS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("rule", [r.__module__.rpartition(".")[2] for r in RULES])
+def test_rule_has_a_scenario_where_it_speaks_and_one_where_it_is_silent(
+    rule: str, catalogue: Catalogue
+) -> None:
+    outcomes = [
+        o for _, s in SCENARIOS for r in reviewed(s, catalogue) for o in r.outcomes if o.rule == rule
+    ]
+    assert any(isinstance(o, Finding) for o in outcomes), f"write a scenario where {rule} speaks"
+    assert any(isinstance(o, Silent) for o in outcomes), f"write one where {rule} is silent"
+
+
+def test_every_rule_answers_every_order(catalogue: Catalogue) -> None:
+    for name, scenario in SCENARIOS:
+        for r in reviewed(scenario, catalogue):
+            answered = {o.rule for o in r.outcomes}
+            assert answered == {rule.__module__.rpartition(".")[2] for rule in RULES}, name
+
+
+def test_summaries_fit_a_card(catalogue: Catalogue) -> None:
+    for name, scenario in SCENARIOS:
+        for r in reviewed(scenario, catalogue):
+            for f in r.findings:
+                assert len(f.summary) < 140, (name, f.summary)
+
+
+def _told(reviews: Any) -> str:
+    def words(o: Any) -> str:
+        if isinstance(o, Finding):
+            return f"FOUND {o.rule}: {o.kind}: {o.summary} {o.found}"
+        return f"{'?' if isinstance(o, NotChecked) else '-'} {o.rule}: {o.because}"
+
+    return "\n".join(words(o) for r in reviews for o in r.outcomes)
