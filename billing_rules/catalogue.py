@@ -46,6 +46,7 @@ from billing_rules.model import (
     Source,
 )
 
+FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
 DATA = Path(__file__).parent / "data"
 UNKNOWN_PAYER = "unknown-payer"
 
@@ -108,10 +109,10 @@ class Catalogue:
             medically_unlikely_units=_whole(file, "medically_unlikely_units", on, sources),
             opps_status=_text(file, "opps_status", on, sources),
             containers=self._containers[drug_id],
-            routes=tuple(file.routes.value or ()) if file.routes else (),
+            routes=_routes(file),
             labelled_doses=_amounts(file, "labelled_doses", on, sources),
             labelled_dose_per_weight=_amount(file, "labelled_dose_per_weight", on, sources),
-            intervals=_amounts(file, "intervals", on, sources),
+            intervals=_intervals(file, on, sources),
             unclassified_codes=_texts(file, "unclassified_codes", on, sources),
             sources=sources,
         )
@@ -127,7 +128,7 @@ class Catalogue:
             known=file.known,
             jw=_policy(file, "jw", on, sources),
             jz=_policy(file, "jz", on, sources),
-            medically_unlikely_edits=edits is not None and edits.value == "apply",
+            medically_unlikely_edits=edits is not None and edits.value == "MUE",
             lines_per_ndc=cast(Any, _stated(file, "lines_per_ndc", on, sources)),
             sources=sources,
         )
@@ -200,7 +201,34 @@ def _amount(file: Any, name: str, on: date, sources: dict[str, Source]) -> Amoun
 
 
 def _amounts(file: Any, name: str, on: date, sources: dict[str, Source]) -> tuple[Amount, ...]:
-    return tuple(Amount.parse(text) for text in _texts(file, name, on, sources))
+    texts = _texts(file, name, on, sources)
+    return tuple(amount for text in texts for amount in _listed_amounts(text))
+
+
+def _listed_amounts(text: str) -> list[Amount]:
+    """`"75,150,300 mg"` as three amounts: labels write the unit once, after the last number."""
+    *numbers, last = text.split(",")
+    amount = Amount.parse(last)
+    return [*(Amount.parse(f"{number.strip()} {amount.unit}") for number in numbers), amount]
+
+
+def _intervals(file: DrugFile, on: date, sources: dict[str, Source]) -> tuple[Amount, ...]:
+    return tuple(_interval(text) for text in _texts(file, "intervals", on, sources))
+
+
+def _interval(text: str) -> Amount:
+    """`"q4w"` or `"4 wk"`, as labels and policies write it. Raises ValueError."""
+    every = re.fullmatch(r"q(\d+)w", text)
+    return Amount.parse(f"{every[1]} wk" if every else text)
+
+
+_ROUTES = {"sc": "subcutaneous", "subcutaneously": "subcutaneous", "iv": "intravenous"}
+
+
+def _routes(file: DrugFile) -> tuple[str, ...]:
+    value = file.routes.value if file.routes else None
+    texts = [value] if isinstance(value, str) else value or []
+    return tuple(_ROUTES.get(text.lower(), text.lower()) for text in texts)
 
 
 def _policy(file: PayerFile, name: str, on: date, sources: dict[str, Source]) -> ModifierPolicy:
@@ -228,15 +256,15 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
     payers = _files(data / "payers", PayerFile, site_file.payers if site_file else {}, site_file)
     if UNKNOWN_PAYER not in payers:
         raise CatalogueError(f"payers: '{UNKNOWN_PAYER}' is missing; every order needs a payer")
-    modifiers = as_file(read_yaml(data / "modifiers.yaml"), ModifiersFile, "modifiers.yaml")
-    check_sources(modifiers.sources, sourced_values(modifiers), "modifiers.yaml")
+    modifiers = _modifiers(data / "modifiers.yaml")
     codes = as_file(read_yaml(data / "codes.yaml"), CodesFile, "codes.yaml")
     check_sources(codes.sources, sourced_values(codes), "codes.yaml")
     systems = as_file(read_yaml(data / "code_systems.yaml"), SystemsFile, "code_systems.yaml")
+    _check_words(payers.values(), codes)
     containers = {drug.id: _containers(drug) for drug in drugs.values()}
     if site_file:
         _check_site(site_file, containers)
-    return Catalogue(
+    catalogue = Catalogue(
         drug_files=drugs,
         payer_files=payers,
         modifiers={code: _modifier(modifiers, code) for code in modifiers.modifiers},
@@ -249,6 +277,48 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
         site_file=site_file,
         _containers=containers,
     )
+    _check_amounts(catalogue)
+    return catalogue
+
+
+_DATED = (
+    "hcpcs", "billing_unit", "medically_unlikely_units", "labelled_doses",
+    "labelled_dose_per_weight", "intervals",
+)
+
+
+def _check_amounts(catalogue: Catalogue) -> None:
+    """Every dated value of every drug can be read, not only those in force today."""
+    for drug_id, file in catalogue.drug_files.items():
+        for start in {start for name in _DATED for start in getattr(file, name)}:
+            try:
+                catalogue.drug(drug_id, start)
+            except ValueError as error:
+                raise CatalogueError(f"drugs/{drug_id}.yaml: on {start}: {error}") from None
+
+
+_PAYER_WORDS = {
+    "jw": ("required", "recognised", "denies"),
+    "jz": ("required", "recognised", "denies"),
+    "medically_unlikely_edits": ("MUE",),
+    "lines_per_ndc": ("one line", "one line per NDC"),
+}
+_KINDS = ("drug", "unclassified", "administration")
+
+
+def _check_words(payers: Iterable[PayerFile], codes: CodesFile) -> None:
+    """Payer rules and kinds of codes are words the rules know."""
+    for payer in payers:
+        for name, words in _PAYER_WORDS.items():
+            for sourced in getattr(payer, name).values():
+                if sourced.value is not None and sourced.value not in words:
+                    raise CatalogueError(
+                        f"payers/{payer.id}.yaml: {name} is '{sourced.value}'; "
+                        f"write {' or '.join(words)}, or leave it out where nothing is stated"
+                    )
+    for code, file in codes.codes.items():
+        if file.kind not in _KINDS:
+            raise CatalogueError(f"codes.yaml: {code}: kind must be {', '.join(_KINDS)}")
 
 
 def _files(
@@ -312,9 +382,9 @@ def _container(drug: DrugFile, file: ContainerFile) -> Container:
     forms = ndc.candidates(str(file.ndc.value))
     if len(forms) != 1:
         raise CatalogueError(f"{place}: write the NDC with hyphens, as on the box")
-    if file.form not in ("vial", "syringe", "autoinjector", "pen"):
-        raise CatalogueError(f"{place}: form must be vial, syringe, autoinjector or pen")
-    strength = Amount.parse(str(file.strength.value))
+    if file.form not in FORMS:
+        raise CatalogueError(f"{place}: form must be one of {', '.join(FORMS)}")
+    strength = _strength(drug, file, place)
     _check_units(drug, file, strength, place)
     status = file.dose_status or drug.single_dose_list
     return Container(
@@ -322,7 +392,7 @@ def _container(drug: DrugFile, file: ContainerFile) -> Container:
         ndc_shown=str(file.ndc.value),
         form=cast(Any, file.form),
         strength=strength,
-        volume=Amount.parse(str(file.volume.value)) if file.volume else None,
+        volume=_amount_at(file.volume, place) if file.volume else None,
         per_package=file.per_package,
         dose_status=_dose_status(drug, file, place),
         marketed_from=_day(file.marketed_from, place),
@@ -356,30 +426,66 @@ def _day(sourced: Sourced | None, place: str) -> date | None:
         raise CatalogueError(f"{place}: '{sourced.value}' is no date (YYYY-MM-DD)") from None
 
 
+def _strength(drug: DrugFile, file: ContainerFile, place: str) -> Amount:
+    """The labelled amount: stated, else CMS's billing units times the one billing unit."""
+    if file.strength is not None:
+        return _amount_at(file.strength, place)
+    units = Dated(drug.billing_unit).ever()
+    if file.billing_units is None or len(units) != 1:
+        raise CatalogueError(f"{place}: state its strength, or its billing_units from CMS")
+    return _amount_at(units[0], place) * _number_at(file.billing_units, place)
+
+
+def _amount_at(sourced: Sourced, place: str) -> Amount:
+    try:
+        return Amount.parse(str(sourced.value))
+    except ValueError as error:
+        raise CatalogueError(f"{place}: {error}") from None
+
+
+def _number_at(sourced: Sourced, place: str) -> Decimal:
+    try:
+        return Decimal(str(sourced.value))
+    except ArithmeticError:
+        raise CatalogueError(f"{place}: '{sourced.value}' is no number") from None
+
+
 def _check_units(drug: DrugFile, file: ContainerFile, strength: Amount, place: str) -> None:
     """CMS's billing units of one container must agree with its labelled strength."""
     if file.billing_units is None:
         return
     units = Dated(drug.billing_unit).ever()
-    expected = {strength.to(u.unit).value / u.value for u in map(_unit_amount, units)}
-    if Decimal(str(file.billing_units.value)) not in expected:
+    amounts = [_amount_at(unit, place) for unit in units]
+    expected = {strength.to(u.unit).value / u.value for u in amounts}
+    if _number_at(file.billing_units, place) not in expected:
         raise CatalogueError(
             f"{place}: {file.billing_units.value} billing units are not {strength}; "
             "one of the two is wrong"
         )
 
 
-def _unit_amount(sourced: Sourced) -> Amount:
-    return Amount.parse(str(sourced.value))
+def _modifiers(path: Path) -> ModifiersFile:
+    file = as_file(read_yaml(path), ModifiersFile, path.name)
+    descriptors = (
+        Sourced(text, file.source, text)
+        for timeline in file.modifiers.values()
+        for text in timeline.values()
+        if text is not None
+    )
+    check_sources(file.sources, [*descriptors, *file.not_modifiers.values()], path.name)
+    for code in [*file.modifiers, *file.not_modifiers]:
+        if not re.fullmatch(r"[A-Z0-9]{2}", code):
+            raise CatalogueError(f"{path.name}: '{code}' is not two capital letters or digits")
+    return file
 
 
 def _modifier(file: ModifiersFile, code: str) -> Dated[Modifier]:
     return Dated(
         {
             start: None
-            if s.value is None
-            else Modifier(code, str(s.value), _source(file.sources, s))
-            for start, s in file.modifiers[code].descriptor.items()
+            if text is None
+            else Modifier(code, text, _source(file.sources, Sourced(text, file.source, text)))
+            for start, text in file.modifiers[code].items()
         }
     )
 
@@ -388,10 +494,7 @@ def _known_codes(codes: CodesFile, drugs: Iterable[DrugFile]) -> dict[str, Dated
     known = {
         code: Dated(
             {
-                start: KnownCode(
-                    code, cast(Any, file.kind), str(s.value or ""), None,
-                    _source(codes.sources, s),
-                )
+                start: _known_code(codes, code, s)
                 for start, s in file.meaning.items()
             }
         )
@@ -400,6 +503,15 @@ def _known_codes(codes: CodesFile, drugs: Iterable[DrugFile]) -> dict[str, Dated
     for drug in drugs:
         known.update(_own_codes(drug))
     return known
+
+
+def _known_code(codes: CodesFile, code: str, sourced: Sourced) -> KnownCode | None:
+    """None where abolished; the meaning is empty where the code stands for itself (CPT)."""
+    if sourced.value is None:
+        return None
+    meaning = "" if sourced.value == code else str(sourced.value)
+    kind = cast(Any, codes.codes[code].kind)
+    return KnownCode(code, kind, meaning, None, _source(codes.sources, sourced))
 
 
 def _own_codes(drug: DrugFile) -> dict[str, Dated[KnownCode]]:

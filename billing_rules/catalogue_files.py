@@ -42,9 +42,11 @@ Timeline = dict[date, Sourced]
 
 
 class ContainerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Without `strength`, the labelled amount is CMS's billing units times the billing unit."""
+
     ndc: Sourced
     form: str
-    strength: Sourced
+    strength: Sourced | None = None
     billing_units: Sourced | None = None
     volume: Sourced | None = None
     per_package: int = 1
@@ -97,17 +99,19 @@ class PayerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     lines_per_ndc: Timeline = {}
 
 
-class ModifierFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    descriptor: Timeline
-
-
 class ModifiersFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Each modifier's descriptor by start date, all from one `source`; the descriptor is the
+    quote. `null` abolishes."""
+
     sources: dict[str, SourceFile]
-    modifiers: dict[str, ModifierFile]
+    source: str
+    modifiers: dict[str, dict[date, str | None]]
     not_modifiers: dict[str, Sourced] = {}
 
 
 class CodeFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`meaning` is CMS's descriptor; a code whose text is not ours to quote has itself."""
+
     kind: str
     meaning: Timeline
 

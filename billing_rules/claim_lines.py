@@ -9,7 +9,7 @@ only: Noridian; rounding: ACR). Overfill never counts: L is what the label says 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from billing_rules.amounts import Amount, whole_units_down, whole_units_up
@@ -23,6 +23,18 @@ from billing_rules.model import (
     labelled_total,
 )
 from billing_rules.states import Nothing, Present, State, Unknown
+
+
+class Doubt(Enum):
+    """What must be known before JW or JZ can be said."""
+
+    CODE = "the drug's own code"
+    DOSE = "the dose"
+    CONTAINERS = "the containers"
+    DOSE_STATUS = "whether the container is single-dose"
+    TOO_SMALL = "containers that hold the dose"
+    CHARTING = "what was opened, given and discarded"
+    PAYER = "the payer's rule"
 
 
 class WasteAnswer(Enum):
@@ -50,7 +62,7 @@ class ClaimLine:
 class ClaimPlan:
     """How one dose is billed. `because` gives the reason of the waste answer in a clause.
 
-    `computed` is True when the order named no containers and they were chosen from stock.
+    `doubt` says what an indeterminate answer waits for. `computed` is True when the order named no containers and they were chosen from stock.
     `lines` is empty when dose or billing unit are not known.
     """
 
@@ -61,6 +73,7 @@ class ClaimPlan:
     discarded: Amount | None = None
     computed: bool = False
     sources: tuple[Source, ...] = ()
+    doubt: Doubt | None = None
 
     @property
     def administered_units(self) -> int | None:
@@ -108,13 +121,16 @@ def claim_plan(
             WasteAnswer.INDETERMINATE,
             f"{drug.name} had no code of its own on {order.date_of_service}, and an unclassified "
             "code has no billing unit: follow the payer's instructions",
+            doubt=Doubt.CODE,
         )
     if not isinstance(order.dose, Present):
-        return ClaimPlan(WasteAnswer.INDETERMINATE, _dose_gap(order.dose))
+        return ClaimPlan(
+            WasteAnswer.INDETERMINATE, _dose_gap(order.dose), doubt=Doubt.DOSE
+        )
     lines = (ClaimLine(drug.hcpcs, units_of(order.dose.value, drug.billing_unit)),)
     containers = opened.value if isinstance(opened, Present) else ()
     plan = _answered(order, drug, payer, setting, opened, lines)
-    return _with(plan, opened=containers, computed=computed)
+    return replace(plan, opened=containers, computed=computed)
 
 
 def _answered(
@@ -130,7 +146,7 @@ def _answered(
         return ClaimPlan(WasteAnswer.NOT_APPLICABLE, exempt[0], lines, sources=exempt[1])
     doubt = _doubt(order, opened)
     if doubt:
-        return ClaimPlan(WasteAnswer.INDETERMINATE, doubt, lines)
+        return ClaimPlan(WasteAnswer.INDETERMINATE, doubt[1], lines, doubt=doubt[0])
     assert isinstance(opened, Present) and isinstance(order.dose, Present)
     return _decided(order.dose.value, labelled_total(opened.value), drug, payer, lines)
 
@@ -150,7 +166,9 @@ def _decided(
         )
     if payer.known and policy == "not stated":
         why = f"no rule of {payer.name} on {modifier.value} is known: ask the payer"
-        return ClaimPlan(WasteAnswer.INDETERMINATE, why, lines, discarded=discarded)
+        return ClaimPlan(
+            WasteAnswer.INDETERMINATE, why, lines, discarded=discarded, doubt=Doubt.PAYER
+        )
     if units:
         why = f"{labelled} opened for {dose} discards {discarded}, {units} whole units"
         lines = (*lines, ClaimLine(drug.hcpcs, units, ("JW",)))
@@ -186,30 +204,36 @@ def _not_applicable(
     return None
 
 
-def _doubt(order: DrugOrder, opened: State[tuple[ContainerCount, ...]]) -> str | None:
+def _doubt(
+    order: DrugOrder, opened: State[tuple[ContainerCount, ...]]
+) -> tuple[Doubt, str] | None:
     """Why neither JW nor JZ may be said, or None. Missing documentation is never a silent JZ."""
     if not isinstance(opened, Present):
-        return opened.because if isinstance(opened, Unknown) else "no containers are named"
+        why = opened.because if isinstance(opened, Unknown) else "no containers are named"
+        return (Doubt.CHARTING if order.stage is Stage.GIVEN else Doubt.CONTAINERS), why
     assert isinstance(order.dose, Present)
     unclear = [c for c in opened.value if c.container.dose_status == "unknown"]
     if unclear:
-        return f"whether {unclear[0].container.ndc_shown} is a single-dose container is not known"
+        shown = unclear[0].container.ndc_shown
+        return Doubt.DOSE_STATUS, f"whether {shown} is a single-dose container is not known"
     labelled, dose = labelled_total(opened.value), order.dose.value
     if dose.to(labelled.unit) > labelled:
-        return f"the containers hold {labelled}, less than the dose of {dose}"
+        return Doubt.TOO_SMALL, f"the containers hold {labelled}, less than the dose of {dose}"
     return _charting_doubt(order, labelled) if order.stage is Stage.GIVEN else None
 
 
-def _charting_doubt(order: DrugOrder, labelled: Amount) -> str | None:
+def _charting_doubt(order: DrugOrder, labelled: Amount) -> tuple[Doubt, str] | None:
     assert isinstance(order.dose, Present)
     left = labelled - order.dose.value.to(labelled.unit)
     if isinstance(order.discarded, Present):
         charted = order.discarded.value.to(labelled.unit)
         if charted != left:
-            return f"{charted} is charted as discarded, but {left} was left of {labelled}"
+            why = f"{charted} is charted as discarded, but {left} was left of {labelled}"
+            return Doubt.CHARTING, why
         return None
     if left.value:
-        return f"{left} of {labelled} was not given and no discarded amount is charted"
+        why = f"{left} of {labelled} was not given and no discarded amount is charted"
+        return Doubt.CHARTING, why
     return None
 
 
@@ -218,11 +242,3 @@ def _dose_gap(dose: State[Amount]) -> str:
         return dose.because
     assert isinstance(dose, Nothing)
     return "the order states no dose"
-
-
-def _with(
-    plan: ClaimPlan, *, opened: tuple[ContainerCount, ...], computed: bool
-) -> ClaimPlan:
-    return ClaimPlan(
-        plan.waste, plan.because, plan.lines, opened, plan.discarded, computed, plan.sources
-    )

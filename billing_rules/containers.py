@@ -72,7 +72,7 @@ def _fewest_covering(needed: int, sizes: list[int]) -> list[int]:
                 count[total], last[total] = count[total - size] + 1, place
     total = next(t for t in range(needed, furthest + 1) if last[t] is not None)
     chosen: list[int] = []
-    while (place := last[total]) is not None:
-        chosen.append(place)
-        total -= sizes[place]
+    while (taken := last[total]) is not None:
+        chosen.append(taken)
+        total -= sizes[taken]
     return chosen

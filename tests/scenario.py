@@ -3,7 +3,7 @@
 A scenario is YAML under tests/scenarios/, named by its sentence (`says`). Keys:
 
   payer    a payer's id; without it the unknown payer
-  on       the date of service
+  date     the date of service
   order    list of drafts: kind (MedicationRequest), ndc, hcpcs, text, rxnorm, dose, containers
            ("2 vial"), billed ("45" or "45 unit"), modifiers, supplied, claim (the Claim's id: its
            items are drafts with one claim id), stage (given), discarded, lot, not_given
@@ -45,7 +45,7 @@ def all_scenarios() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def reviewed(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[OrderReview, ...]:
-    on = scenario.get("on", TODAY)
+    on = scenario.get("date", TODAY)
     lines = [_line(draft, place, on) for place, draft in enumerate(scenario["order"])]
     with_site = _with_site(catalogue, scenario.get("site"))
     chart = _chart(scenario.get("chart", {}))
@@ -69,7 +69,7 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
         containers=_counted(draft.get("containers")),
         supplied=_amount(draft.get("supplied")),
         modifiers=tuple(draft.get("modifiers", ())),
-        date_of_service=draft.get("on", on),
+        date_of_service=draft.get("date", on),
         discarded=_amount(draft.get("discarded")),
         not_given=draft.get("not_given", False),
     )
@@ -77,7 +77,7 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
 
 KNOWN = {
     "kind", "claim", "stage", "ndc", "hcpcs", "rxnorm", "cpt", "text", "dose", "billed",
-    "containers", "supplied", "modifiers", "on", "discarded", "not_given",
+    "containers", "supplied", "modifiers", "date", "discarded", "not_given",
 }
 
 

@@ -121,6 +121,8 @@ def _not_applicable(case: Case, group: Sequence[OrderLine], modifier: str) -> Ou
     several = any(c.container.dose_status == "multiple-dose" for c in case.plan.opened)
     if case.payer.jw == "denies" and not several:
         return Silent(RULE, f"{case.payer.name} denies JW: judged by that rule", applies=False)
+    if "not yet" in (case.payer.jw, case.payer.jz) and not several:
+        return Silent(RULE, f"{modifier} is not asked for yet: {case.plan.because}", applies=False)
     return _finding(
         case,
         group,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from billing_rules.case import Case
-from billing_rules.claim_lines import WasteAnswer
+from billing_rules.claim_lines import Doubt, WasteAnswer
 from billing_rules.findings import (
     AddDiscardedLine,
     Correction,
@@ -64,6 +64,8 @@ def _jw(case: Case) -> Outcome:
     if _has_waste_modifier(lines):
         return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
     plan = case.plan
+    if case.order.stage is Stage.GIVEN and not lines:
+        return Silent(RULE, f"the record is complete: bill {listed(plan.lines)}")
     corrections = _add_jw(case, lines)
     return _finding(
         case,
@@ -141,38 +143,54 @@ def _left(case: Case) -> str:
     return str(left) if left.value > 0 else ""
 
 
+# kind, severity, topic and what to do, by what the answer waits for
+_QUESTIONS = {
+    Doubt.CONTAINERS: (
+        "containers-needed",
+        Severity.INFO,
+        Topic.BILLING,
+        "Name the NDC and how many containers: JW or JZ depends on them",
+    ),
+    Doubt.DOSE_STATUS: (
+        "dose-status-not-known",
+        Severity.INFO,
+        Topic.BILLING,
+        "Check the label, single-dose or multiple-dose: JW and JZ are for single-dose only",
+    ),
+    Doubt.PAYER: (
+        "payer-rule-not-known",
+        Severity.INFO,
+        Topic.BILLING,
+        "Ask this payer whether it wants the discarded amount on a JW line; chart it in any case",
+    ),
+    Doubt.CHARTING: (
+        "chart-discarded-amount",
+        Severity.WARNING,
+        Topic.DOCUMENTATION,
+        "Chart containers and discarded amount: until then neither JW nor JZ can be billed",
+    ),
+}
+
+
 def _indeterminate(case: Case) -> Outcome:
-    if not isinstance(case.order.dose, Present) or case.drug.hcpcs is None:
-        return NotChecked(RULE, case.plan.because)
-    if case.order.stage is Stage.GIVEN:
-        return _ask_charting(case)
-    if _dose_exceeds_containers(case):
-        return NotChecked(RULE, case.plan.because)
+    plan = case.plan
+    nothing_left = plan.doubt is Doubt.PAYER and not (plan.discarded and plan.discarded.value)
+    if plan.doubt not in _QUESTIONS or nothing_left:
+        return NotChecked(RULE, plan.because)
+    kind, severity, topic, summary = _QUESTIONS[plan.doubt]
     return _finding(
         case,
-        kind="containers-needed",
-        severity=Severity.INFO,
-        summary="Name the NDC and how many containers: JW or JZ depends on them",
-        found=(f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+        kind=kind,
+        severity=severity,
+        summary=summary,
+        found=(*_left_over(case), f"{plan.because[0].upper()}{plan.because[1:]}."),
+        topic=topic,
     )
 
 
-def _dose_exceeds_containers(case: Case) -> bool:
-    dose = case.order.dose
-    if not case.plan.opened or not isinstance(dose, Present):
-        return False
-    return dose.value > labelled_total(case.plan.opened)
-
-
-def _ask_charting(case: Case) -> Finding:
-    return _finding(
-        case,
-        kind="chart-discarded-amount",
-        severity=Severity.WARNING,
-        summary="Chart containers and discarded amount: until then neither JW nor JZ can be billed",
-        found=(f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
-        topic=Topic.DOCUMENTATION,
-    )
+def _left_over(case: Case) -> tuple[str, ...]:
+    left = _left(case)
+    return (f"{_opened(case)} leaves {left} of the dose of {dose_amount(case)}.",) if left else ()
 
 
 def _opened(case: Case) -> str:

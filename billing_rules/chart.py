@@ -1,0 +1,133 @@
+"""The nouns of the chart: what is known of the patient, each part present, none or unknown.
+
+Frozen values only, already read from FHIR (billing_rules.fhir.chart). Every item keeps the
+reference of its resource and its date, so that a finding can show what it saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from billing_rules.amounts import Amount
+from billing_rules.model import Code, OrderLine
+from billing_rules.states import State, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One insurance coverage, with what a payer can be recognised by."""
+
+    reference: str
+    types: tuple[Code, ...] = ()
+    payor_names: tuple[str, ...] = ()
+    payor_identifiers: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    order: int | None = None
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One observation: a body weight, a laboratory value, a questionnaire score.
+
+    `value` is None when the result is no amount Vialwise computes with; `as_written` always says
+    what stood there. `comparator` is "<", "<=", ">=", ">" or "". `interpretation` holds the
+    interpretation codes ("POS", "H"). `final` is False for preliminary results.
+    """
+
+    reference: str
+    codes: tuple[Code, ...]
+    text: str
+    value: Amount | None
+    as_written: str
+    on: date | None
+    comparator: str = ""
+    interpretation: tuple[str, ...] = ()
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A condition, allergy, procedure or family history entry.
+
+    `active` is False for resolved, remitted or inactive ones; `certain` is False for provisional,
+    differential or unconfirmed ones. Refuted and entered-in-error ones are never read.
+    """
+
+    reference: str
+    kind: Literal["condition", "allergy", "procedure", "family history"]
+    codes: tuple[Code, ...]
+    text: str
+    on: date | None
+    active: bool = True
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Therapy:
+    """A drug the patient was ordered, said to take, dispensed or given.
+
+    `start` and `end` bound what the record covers: a dispense covers its days of supply, an
+    administration its day, a statement or request its period. None is an open or unknown bound.
+    """
+
+    reference: str
+    kind: Literal["request", "statement", "dispense", "administration"]
+    codes: tuple[Code, ...]
+    text: str
+    start: date | None
+    end: date | None
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A payer's answer to a prior authorization request.
+
+    `granted` is False for denied or cancelled ones, None when the answer is still pending or
+    cannot be told. `codes` are the HCPCS codes or drugs it names; empty when it names none.
+    """
+
+    reference: str
+    number: str
+    granted: bool | None
+    codes: tuple[Code, ...]
+    text: str
+    insurer: str
+    start: date | None
+    end: date | None
+    on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The patient's part in a research study."""
+
+    reference: str
+    study: str
+    active: bool
+    start: date | None
+    end: date | None
+
+
+NOT_ASKED: Unknown = Unknown("the chart was not asked for it")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is known of the patient. A part nobody asked for is unknown, never none."""
+
+    birth_date: State[date] = NOT_ASKED
+    coverages: State[tuple[Coverage, ...]] = NOT_ASKED
+    weights: State[tuple[Measured, ...]] = NOT_ASKED
+    results: State[tuple[Measured, ...]] = NOT_ASKED
+    conditions: State[tuple[Problem, ...]] = NOT_ASKED
+    allergies: State[tuple[Problem, ...]] = NOT_ASKED
+    procedures: State[tuple[Problem, ...]] = NOT_ASKED
+    therapies: State[tuple[Therapy, ...]] = NOT_ASKED
+    administrations: State[tuple[OrderLine, ...]] = NOT_ASKED
+    authorizations: State[tuple[Authorization, ...]] = NOT_ASKED
+    studies: State[tuple[Study, ...]] = NOT_ASKED
+    setting: State[str] = NOT_ASKED

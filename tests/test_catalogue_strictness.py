@@ -1,0 +1,145 @@
+"""A wrong catalogue file is refused, and the message says where and what to do."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from billing_rules.catalogue import DATA, load
+from billing_rules.catalogue_files import CatalogueError
+
+OMALIZUMAB = "drugs/omalizumab.yaml"
+UNIT = "billing_unit:\n  2005-01-01: {value: 5 mg, source: hcpcs"
+FIRST_NDC = "ndc: {value: 50242-214-01,"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A copy of the shipped catalogue to spoil."""
+    return Path(shutil.copytree(DATA, tmp_path / "data"))
+
+
+def spoil(data: Path, file: str, old: str, new: str) -> None:
+    path = data / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"the test no longer fits {file}: '{old}' is gone"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def refusal(data: Path) -> str:
+    with pytest.raises(CatalogueError) as refused:
+        load(data=data)
+    return str(refused.value)
+
+
+def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
+    assert load(data=data).drug_ids()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        pytest.param(
+            OMALIZUMAB, "brand: Xolair", "brand: Xolair\ncolour: blue", ["unknown field", "colour"],
+            id="unknown key",
+        ),
+        pytest.param(
+            OMALIZUMAB, "brand: Xolair", "brand: Xolair\nbrand: Xolair", ["'brand' stands twice"],
+            id="repeated key",
+        ),
+        pytest.param(
+            OMALIZUMAB, UNIT, UNIT.replace("value: 5 mg", "value: 5"),
+            ["in quotes", "with its unit"],
+            id="bare number for an amount",
+        ),
+        pytest.param(
+            OMALIZUMAB, UNIT, UNIT.replace("value: 5 mg", 'value: "5"'), ["no unit"],
+            id="amount without unit",
+        ),
+        pytest.param(
+            OMALIZUMAB, UNIT, UNIT.replace(", source: hcpcs", ""),
+            ["missing required field", "source"],
+            id="value without source",
+        ),
+        pytest.param(
+            OMALIZUMAB, UNIT, UNIT.replace("source: hcpcs", "source: hearsay"),
+            ["'hearsay'", "does not list under sources"],
+            id="source that is not listed",
+        ),
+        pytest.param(
+            OMALIZUMAB, UNIT, UNIT.replace("5 mg", "50 mg"),
+            ["'50 mg' does not stand in its quote", "correct the value or quote"],
+            id="value not in quote",
+        ),
+        pytest.param(
+            OMALIZUMAB, "id: omalizumab\n", "id: xolair\n", ["id is 'xolair'", "one name"],
+            id="id is not the file name",
+        ),
+        pytest.param(
+            OMALIZUMAB, FIRST_NDC, "ndc: {value: '5024221401',", ["does not stand in its quote"],
+            id="NDC that no source gives",
+        ),
+        pytest.param(
+            OMALIZUMAB, FIRST_NDC + " source: crosswalk, quote: 'J2357,50242021401,50242-214-01'}",
+            "ndc: {value: '5024221401', source: crosswalk, quote: '5024221401'}",
+            ["write the NDC with hyphens"],
+            id="NDC without hyphens",
+        ),
+        pytest.param(
+            OMALIZUMAB, 'billing_units: {value: "15", source: crosswalk-2025',
+            'billing_units: {value: "1", source: crosswalk-2025',
+            ["1 billing units are not 75 mg"],
+            id="billing units against strength",
+        ),
+        pytest.param(
+            OMALIZUMAB, "form: syringe", "form: ampoule", ["form must be one of", "vial"],
+            id="unknown form",
+        ),
+        pytest.param(
+            "drugs/omalizumab-igec.yaml", 'marketed_from: {value: "2026-09-01"',
+            'marketed_from: {value: "72606-035-01"', ["is no date"],
+            id="date that is none",
+        ),
+        pytest.param(
+            "drugs/triamcinolone.yaml", "dose_status: {value: single-dose",
+            "dose_status: {value: VIAL", ["dose_status must be"],
+            id="dose status that is none",
+        ),
+        pytest.param(
+            OMALIZUMAB, "certainty: A", "certainty: M", ["certainty must be"], id="from memory",
+        ),
+        pytest.param(
+            "payers/medicare-part-b.yaml", "{value: required", "{value: JW",
+            ["jw is 'JW'", "required"],
+            id="payer rule in other words",
+        ),
+        pytest.param(
+            "modifiers.yaml", "\nsource: cms", "\nsource: nobody", ["'nobody'"],
+            id="modifiers from a source that is not listed",
+        ),
+        pytest.param(
+            "modifiers.yaml", "  'JZ':", "  'jz':", ["'jz' is not two capital letters"],
+            id="modifier in small letters",
+        ),
+        pytest.param(
+            "codes.yaml", "kind: drug", "kind: medicine", ["J2355", "kind must be"],
+            id="unknown kind of code",
+        ),
+        pytest.param("codes.yaml", "codes:", "codes: [", ["no valid YAML"], id="no YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused(
+    data: Path, file: str, old: str, new: str, words: list[str]
+) -> None:
+    spoil(data, file, old, new)
+    message = refusal(data)
+    assert Path(file).name in message
+    for word in words:
+        assert word in message
+
+
+def test_a_catalogue_without_the_unknown_payer_is_refused(data: Path) -> None:
+    (data / "payers" / "unknown-payer.yaml").unlink()
+    assert "every order needs a payer" in refusal(data)
