@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan
-from billing_rules.model import Chart, Drug, DrugOrder, KnownCode, Modifier, OrderLine, Payer, Site
+from billing_rules.indications import IndicationChoice
+from billing_rules.model import (
+    Criteria,
+    Drug,
+    DrugOrder,
+    KnownCode,
+    Modifier,
+    Need,
+    OrderLine,
+    Payer,
+    Site,
+)
 from billing_rules.payers import PayerChoice
+from billing_rules.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,22 @@ class Case:
     site: Site
     plan: ClaimPlan
     drafts: tuple[DrugOrder, ...]
+    indication: IndicationChoice
+    terms: Terms
+    setting: str | None
+
+    @property
+    def criteria(self) -> Criteria | None:
+        """What the payer wants for this drug and indication; None when nothing is known."""
+        chosen = self.indication.indication
+        return self.payer.criteria.get((self.drug.id, chosen.id)) if chosen else None
+
+    def need(self, what: str) -> Need | None:
+        """The payer's wish for one kind of evidence, else the label's, else None."""
+        chosen = self.indication.indication
+        label = chosen.needs if chosen else ()
+        payer = self.criteria.needs if self.criteria else ()
+        return next((need for need in (*payer, *label) if need.what == what), None)
 
     def drug_lines(self) -> tuple[OrderLine, ...]:
         """The order's billing lines that bill the drug, not its administration."""

@@ -45,6 +45,7 @@ from billing_rules.model import (
     Site,
     Source,
 )
+from billing_rules.terms import Terms
 
 FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
 DATA = Path(__file__).parent / "data"
@@ -88,6 +89,7 @@ class Catalogue:
     preferred_uri: Mapping[str, str]  # short name -> URI to write
     identifiers: Identifiers
     payer_recognition: tuple[PayerRecognition, ...]
+    terms: Terms = Terms({}, {}, frozenset(), ())
     site_file: SiteFile | None = None
     _containers: Mapping[str, tuple[Container, ...]] = field(default_factory=dict)
 

@@ -55,6 +55,66 @@ class ContainerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     marketed_until: Sourced | None = None
 
 
+class NeedFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One thing that must be on file. `because` quotes the words that ask for it; `lasting` and
+    `within` are durations such as "3 months", "90 days", "4 weeks", "12 mo"."""
+
+    what: str
+    because: Sourced
+    lasting: Sourced | None = None
+    within: Sourced | None = None
+
+
+class IndicationFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A labelled indication: codes that serve it, ages in years, what the label wants known.
+
+    `total_ige` is the label's window as ["30", "700"], only where no dosing table gives it.
+    """
+
+    name: str
+    icd10cm: Sourced | None = None
+    icd10cm_unspecified: Sourced | None = None
+    snomed: Sourced | None = None
+    snomed_unspecified: Sourced | None = None
+    words: list[str] = []
+    age_from: Sourced | None = None
+    age_below: Sourced | None = None
+    age_at_start: bool = False
+    total_ige: Sourced | None = None
+    needs: list[NeedFile] = []
+    doses: Timeline = {}
+    intervals: Timeline = {}
+    tables: list[str] = []
+
+
+class DosingTableFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A dosing table by total IgE (IU/mL, rows) and weight (kg, columns), upper bounds inclusive,
+    lower bounds exclusive but in the first band. A cell is "mg/weeks"; "-" is no dose."""
+
+    id: str
+    name: str
+    verified: bool
+    age_from: int
+    source: SourceFile
+    weights: list[str]
+    rows: dict[str, list[str]]
+    age_below: int | None = None
+
+
+class CriteriaFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a payer wants for one drug and indication. `authorization` "required";
+    `most_units` such as "75 units/14 d"; periods such as "6 mo"."""
+
+    diagnoses: Timeline = {}
+    wants_severity: Timeline = {}
+    needs: list[NeedFile] = []
+    authorization: Timeline = {}
+    first_period: Timeline = {}
+    next_period: Timeline = {}
+    reassessment: Timeline = {}
+    most_units: Timeline = {}
+
+
 class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     id: str
     name: str
@@ -76,6 +136,7 @@ class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     labelled_doses: Timeline = {}
     labelled_dose_per_weight: Timeline = {}
     intervals: Timeline = {}
+    indications: dict[str, IndicationFile] = {}
 
 
 class RecogniseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -97,6 +158,7 @@ class PayerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     jz: Timeline = {}
     medically_unlikely_edits: Timeline = {}
     lines_per_ndc: Timeline = {}
+    criteria: dict[str, dict[str, CriteriaFile]] = {}
 
 
 class ModifiersFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -121,6 +183,36 @@ class CodesFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     sources: dict[str, SourceFile]
     codes: dict[str, CodeFile]
+
+
+class ObservationKindFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A kind of result. `loinc` codes; the result's words must hold one of `words` and none of
+    `not_words`, because published maps mislabel these codes. `unit` is the UCUM unit compared in.
+    """
+
+    loinc: Sourced
+    words: list[str]
+    not_words: list[str] = []
+    unit: str = ""
+    perennial: bool = False
+
+
+class DrugClassFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A class of prior therapy: RxNorm ingredients, names, and words that tell the form apart
+    (a corticosteroid is inhaled or nasal by its form, not by its ingredient)."""
+
+    rxnorm: Sourced
+    names: list[str]
+    form_words: list[str] = []
+    not_form_words: list[str] = []
+
+
+class TermsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    sources: dict[str, SourceFile]
+    observations: dict[str, ObservationKindFile] = {}
+    drug_classes: dict[str, DrugClassFile] = {}
+    perennial_snomed: Sourced | None = None
+    perennial_words: list[str] = []
 
 
 class SystemsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

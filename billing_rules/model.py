@@ -60,7 +60,7 @@ class Container:
 
     ndc: str  # 11 digits, no hyphens
     ndc_shown: str  # as printed on the box: 50242-040-62
-    form: Literal["vial", "syringe", "autoinjector", "pen"]
+    form: Literal["vial", "syringe", "autoinjector", "pen", "container"]
     strength: Amount
     volume: Amount | None
     per_package: int
@@ -106,6 +106,108 @@ def labelled_total(opened: tuple[ContainerCount, ...]) -> Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """One thing label or payer wants on file.
+
+    `what` is a kind of evidence: "total_ige", "weight", "sensitisation", or a drug class of
+    data/drug_classes.yaml ("inhaled_corticosteroid"). `lasting` is how long a therapy must have
+    lasted, `within` how old the newest value may be; both in days, None when not stated.
+    """
+
+    what: str
+    source: Source
+    lasting: int | None = None
+    within: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DosingCell:
+    """A dose for total IgE (IU/mL) and weight (kg): above the lower, up to the upper bound.
+
+    The first band's lower bound is inclusive. `dose` None: too little data to recommend a dose.
+    """
+
+    ige_over: Decimal
+    ige_to: Decimal
+    weight_over: Decimal
+    weight_to: Decimal
+    dose: Amount | None
+    interval: Amount | None
+
+
+@dataclass(frozen=True, slots=True)
+class DosingTable:
+    """A labelled dosing table by total IgE and weight, for ages from `age_from` to below
+    `age_below` years at start of therapy. Only a `verified` one may raise a warning."""
+
+    name: str
+    verified: bool
+    age_from: int
+    age_below: int | None
+    cells: tuple[DosingCell, ...]
+    source: Source
+
+    def cell(self, ige: Decimal, weight: Decimal) -> DosingCell | None:
+        """The cell of `ige` IU/mL and `weight` kg; None outside the table."""
+        lowest_ige = min(c.ige_over for c in self.cells)
+        lowest_weight = min(c.weight_over for c in self.cells)
+        for c in self.cells:
+            above_ige = c.ige_over < ige or ige == c.ige_over == lowest_ige
+            above_weight = c.weight_over < weight or weight == c.weight_over == lowest_weight
+            if above_ige and ige <= c.ige_to and above_weight and weight <= c.weight_to:
+                return c
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Indication:
+    """A labelled indication of a drug on the date of service, and what its label wants known.
+
+    `icd10cm` and `snomed` are the codes that serve it; the `unspecified` ones name the disease
+    without the severity or kind the label speaks of. `words` recognise a condition that has no
+    code. Ages are in years; `age_at_start` means at the first dose, not today. `doses` are the
+    labelled doses of this indication when they differ from the drug's.
+    """
+
+    id: str
+    name: str
+    icd10cm: frozenset[str]
+    icd10cm_unspecified: frozenset[str]
+    snomed: frozenset[str]
+    snomed_unspecified: frozenset[str]
+    words: tuple[str, ...]
+    age_from: int | None
+    age_below: int | None
+    age_at_start: bool
+    ige_from: Decimal | None
+    ige_to: Decimal | None
+    needs: tuple[Need, ...]
+    doses: tuple[Amount, ...]
+    intervals: tuple[Amount, ...]
+    tables: tuple[DosingTable, ...]
+    sources: dict[str, Source]
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What a payer wants for one drug and indication on the date of service.
+
+    `diagnoses` empty: no list is known. `most_units` is (units, days). Authorization periods are
+    in days. `reassessment` are the kinds of result a reauthorization wants ("act", "fev1").
+    """
+
+    diagnoses: frozenset[str] = frozenset()
+    wants_severity: bool = False
+    needs: tuple[Need, ...] = ()
+    authorization: bool = False
+    first_period: int | None = None
+    next_period: int | None = None
+    reassessment: tuple[str, ...] = ()
+    most_units: tuple[int, int] | None = None
+    sources: dict[str, Source] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Drug:
     """A catalogued drug as it stood on one date of service.
 
@@ -129,6 +231,7 @@ class Drug:
     intervals: tuple[Amount, ...]
     unclassified_codes: tuple[str, ...]
     sources: dict[str, Source]
+    indications: tuple[Indication, ...] = ()
 
     def container(self, ndc: str) -> Container | None:
         return next((c for c in self.containers if c.ndc == ndc), None)
@@ -150,6 +253,7 @@ class Payer:
     medically_unlikely_edits: bool
     lines_per_ndc: Literal["one line", "one line per NDC", "not stated"]
     sources: dict[str, Source]
+    criteria: dict[tuple[str, str], Criteria] = field(default_factory=dict)  # (drug, indication)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,41 +416,3 @@ class DrugOrder:
     @property
     def references(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line.reference for line in self.lines))
-
-
-# ---------------------------------------------------------------- the chart
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """One insurance coverage, with what a payer can be recognised by."""
-
-    reference: str
-    types: tuple[Code, ...] = ()
-    payor_names: tuple[str, ...] = ()
-    payor_identifiers: tuple[str, ...] = ()
-    class_names: tuple[str, ...] = ()
-    order: int | None = None
-    active: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One observation: a body weight, a laboratory value."""
-
-    reference: str
-    codes: tuple[Code, ...]
-    text: str
-    value: Amount | None
-    as_written: str
-    on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """What is known of the patient, each part present, none or unknown with its reason."""
-
-    birth_date: State[date] = NOTHING
-    coverages: State[tuple[Coverage, ...]] = NOTHING
-    weights: State[tuple[Measured, ...]] = NOTHING
-    setting: State[str] = NOTHING

@@ -16,6 +16,7 @@ from decimal import Decimal
 from billing_rules import ndc
 from billing_rules.amounts import Amount, UnitNotUnderstood, UnitsDiffer
 from billing_rules.catalogue import Catalogue
+from billing_rules.chart import Measured
 from billing_rules.model import (
     Container,
     ContainerCount,
@@ -24,7 +25,6 @@ from billing_rules.model import (
     Drug,
     DrugOrder,
     Identity,
-    Measured,
     OrderLine,
     Stage,
     labelled_total,

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue, PayerRecognition
-from billing_rules.model import Coverage, DrugOrder, Evidence
+from billing_rules.chart import Coverage
+from billing_rules.model import DrugOrder, Evidence
 from billing_rules.states import Nothing, State, Unknown
 
 

@@ -12,11 +12,12 @@ from datetime import date
 
 from billing_rules.case import Case, CodesInForce
 from billing_rules.catalogue import Catalogue
+from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan, claim_plan
 from billing_rules.containers import NoContainerPlan, least_discarded
 from billing_rules.findings import Finding, NotChecked, Outcome
+from billing_rules.indications import indication_of
 from billing_rules.model import (
-    Chart,
     Container,
     ContainerCount,
     Drug,
@@ -91,7 +92,18 @@ def case_of(
     setting = site.setting or (chart.setting.value if isinstance(chart.setting, Present) else None)
     plan = claim_plan(order, drug, payer, setting, opened, computed)
     return Case(
-        order, chart, drug, payer, choice, CodesInForce(catalogue, on), site, plan, drafts
+        order=order,
+        chart=chart,
+        drug=drug,
+        payer=payer,
+        payer_choice=choice,
+        codes=CodesInForce(catalogue, on),
+        site=site,
+        plan=plan,
+        drafts=drafts,
+        indication=indication_of(order, drug, chart),
+        terms=catalogue.terms,
+        setting=setting,
     )
 
 

@@ -30,7 +30,8 @@ from billing_rules import ndc
 from billing_rules.amounts import Amount, UnitNotUnderstood
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue_files import SiteFile, Sourced, SourceFile
-from billing_rules.model import Chart, Code, Counted, Dose, Measured, OrderLine, Stage
+from billing_rules.chart import Chart, Measured
+from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.review import OrderReview, review
 from billing_rules.states import NOTHING, Present, State, Unknown
 

@@ -29,7 +29,7 @@ CORE_MAY_USE = {
     "urllib", "yaml",
 }  # fmt: skip
 CLOCK_CALLS = {"now", "today", "utcnow", "getenv"}
-CORE_LAYERS = ("model", "findings", "states", "amounts", "dated", "ndc")
+CORE_LAYERS = ("model", "chart", "findings", "states", "amounts", "dated", "ndc")
 
 
 def modules(room: str) -> Iterator[Path]:

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import Code, Coverage, OrderLine
+from billing_rules.chart import Coverage
+from billing_rules.model import Code, OrderLine
 from billing_rules.payers import recognised_payer
 from billing_rules.recognise import recognise
 

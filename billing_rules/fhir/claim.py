@@ -1,0 +1,126 @@
+"""Claim: each item is a line of its own; the NDC and its quantity stand in the item's details."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from billing_rules.fhir import quantities
+from billing_rules.fhir.codes import Concept, concept, concepts, joined, modifiers_in
+from billing_rules.fhir.drafts import Draft, reason, references
+from billing_rules.fhir.timing import day_of
+from billing_rules.fhir.tolerant import Node, absent
+from billing_rules.model import Code, OrderLine
+from billing_rules.states import Nothing, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What all items of one Claim share."""
+
+    draft: Draft
+    coverages: tuple[str, ...]
+    day: date | None
+    diagnoses: dict[str, tuple[tuple[Code, ...], tuple[str, ...]]]
+
+
+def read(draft: Draft) -> tuple[OrderLine, ...]:
+    """A line for each Claim.item; null items are passed over, places count them all the same."""
+    header = _header(draft)
+    raw = draft.node.value.get("item")
+    lines = []
+    for place, value in enumerate(raw if isinstance(raw, list) else [raw]):
+        if isinstance(value, dict) and value:
+            node = Node(value, f"item[{place}]", list(draft.node.unread))
+            lines.append(_line(header, place, node))
+        elif not absent(value):
+            draft.node.note(f"item[{place}] could not be read")
+    if lines and len(draft.unread) == len(set(draft.unread) & set(lines[-1].unread)):
+        return tuple(lines)
+    if not lines:
+        draft.node.note("the claim has no item that could be read")
+    lines.append(OrderLine(draft.reference, draft.kind, unread=draft.unread))
+    return tuple(lines)
+
+
+def _header(draft: Draft) -> _Header:
+    coverages = references([n.obj("coverage") for n in draft.node.objs("insurance")])
+    return _Header(draft, coverages, _only_day(draft.node), _diagnoses(draft))
+
+
+def _only_day(claim: Node) -> date | None:
+    """The billable period's day, when it is one day; a longer period dates no single item."""
+    period = claim.obj("billablePeriod")
+    start, end = period.day("start"), period.day("end")
+    return start if start == end else None
+
+
+def _diagnoses(draft: Draft) -> dict[str, tuple[tuple[Code, ...], tuple[str, ...]]]:
+    found = {}
+    for node in draft.node.objs("diagnosis"):
+        codes = reason(concept(node.obj("diagnosisCodeableConcept"), draft.systems))
+        found[str(node.number("sequence"))] = codes, references([node.obj("diagnosisReference")])
+    return found
+
+
+def _line(header: _Header, place: int, item: Node) -> OrderLine:
+    draft = header.draft
+    details = item.objs("detail")
+    said = joined(
+        [
+            concept(item.obj("productOrService"), draft.systems),
+            Concept(modifiers=_modifiers(item)),
+            *(concepts(detail, "productOrService", draft.systems) for detail in details),
+        ]
+    )
+    billed, supply = quantities.billed(item, "quantity"), _supply(details)
+    day = day_of(item, "serviced") or header.day
+    codes, conditions = _reasons(header, item)
+    if not said.codes and not said.names:
+        item.note(f"item[{place}] names nothing that could be read")
+    return OrderLine(
+        draft.reference,
+        draft.kind,
+        item=place,
+        codes=said.codes,
+        names=said.names,
+        billed=billed,
+        containers=supply.containers,
+        supplied=supply.supplied,
+        modifiers=said.modifiers,
+        date_of_service=day,
+        reasons=codes,
+        reason_references=conditions,
+        coverages=header.coverages,
+        unread=tuple(item.unread),
+    )
+
+
+def _modifiers(item: Node) -> tuple[str, ...]:
+    return tuple(modifier for node in item.objs("modifier") for modifier in modifiers_in(node))
+
+
+def _supply(details: Sequence[Node]) -> quantities.Supply:
+    """The NDC quantity of the one detail that has one; two NDCs on one item cannot be told."""
+    found = [quantities.of_an_ndc(detail, "quantity") for detail in details]
+    stated = [s for s in found if not _silent(s)]
+    if len(stated) > 1:
+        doubt = Unknown("the claim item has several details with a quantity")
+        return quantities.Supply(containers=doubt, supplied=doubt)
+    return stated[0] if stated else quantities.Supply()
+
+
+def _silent(supply: quantities.Supply) -> bool:
+    return isinstance(supply.containers, Nothing) and isinstance(supply.supplied, Nothing)
+
+
+def _reasons(header: _Header, item: Node) -> tuple[tuple[Code, ...], tuple[str, ...]]:
+    """The diagnoses an item points at; all of the claim's where it points at none."""
+    raw = item.value.get("diagnosisSequence")
+    pointed = [str(n) for n in (raw if isinstance(raw, list) else [raw]) if not absent(n)]
+    known = [header.diagnoses[n] for n in pointed or header.diagnoses if n in header.diagnoses]
+    return (
+        tuple(dict.fromkeys(code for codes, _ in known for code in codes)),
+        tuple(dict.fromkeys(text for _, texts in known for text in texts)),
+    )

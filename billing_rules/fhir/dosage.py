@@ -1,0 +1,106 @@
+"""Dosage to one dose and one route: what is given at one visit, or why that is not known.
+
+Epic sends several `doseAndRate` for one dose, told apart by type (calculated, admin-amount,
+ordered; standards.md A6.5). The ordered one counts; nothing is added up and nothing is taken by
+its position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from billing_rules.amounts import Amount
+from billing_rules.fhir import quantities
+from billing_rules.fhir.codes import CodeSystems, concept
+from billing_rules.fhir.tolerant import Node
+from billing_rules.model import Dose
+from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
+
+_PREFERRED = ("ordered", "calculated")
+_ROUTES = {  # SNOMED CT, free set of 2020 (billing_facts_addendum.md section 5)
+    "34206005": "subcutaneous",
+    "47625008": "intravenous",
+    "78421000": "intramuscular",
+}
+
+
+def ordered_dose(order: Node) -> State[Dose]:
+    """The dose of one visit from `dosageInstruction`, the same in each or unknown."""
+    if order.broken("dosageInstruction"):
+        return Unknown("the dosage instruction could not be read")
+    doses = [_of_instruction(node) for node in order.objs("dosageInstruction")]
+    stated = [dose for dose in doses if not isinstance(dose, Nothing)]
+    return agreed(stated, "the dosage instructions state different doses")
+
+
+def _of_instruction(dosage: Node) -> State[Dose]:
+    if dosage.broken("doseAndRate"):
+        return Unknown("the dose could not be read")
+    rates = dosage.objs("doseAndRate") or [dosage]  # STU3 had the dose on Dosage itself
+    dose = _preferred(rates)
+    if isinstance(dose, Nothing) and dosage.text("text"):
+        return Unknown("the dose is free text")
+    return dose
+
+
+def _preferred(rates: Sequence[Node]) -> State[Dose]:
+    """The ordered dose, else the calculated one, else the only one."""
+    typed = [(_kind(rate), _one(rate)) for rate in rates]
+    for kind in _PREFERRED:
+        doses = [dose for its, dose in typed if its == kind and not isinstance(dose, Nothing)]
+        if doses:
+            return agreed(doses, f"several different {kind} doses are stated")
+    doses = [dose for _, dose in typed if not isinstance(dose, Nothing)]
+    return agreed(doses, "several doses are stated and none is marked as the ordered one")
+
+
+def _kind(rate: Node) -> str:
+    """The type of a doseAndRate: "ordered", "calculated", or "" for any other or none."""
+    kind = rate.obj("type")
+    words = [c.text("code") for c in kind.objs("coding")] + [kind.text("text")]
+    return next((word.lower() for word in words if word.lower() in _PREFERRED), "")
+
+
+def _one(rate: Node) -> State[Dose]:
+    if rate.has("doseRange"):
+        return Unknown("the dose is a range")
+    return quantities.dose(rate, "doseQuantity")
+
+
+def agreed(doses: Sequence[State[Dose]], otherwise: str) -> State[Dose]:
+    """The one dose that all of `doses` are; unknown if any is, or if two differ."""
+    if not doses:
+        return NOTHING
+    unknown = next((dose for dose in doses if isinstance(dose, Unknown)), None)
+    if unknown:
+        return unknown
+    present = [dose.value for dose in doses if isinstance(dose, Present)]
+    same = all(_same(dose, present[0]) for dose in present)
+    return Present(present[0]) if same else Unknown(otherwise)
+
+
+def _same(one: Dose, other: Dose) -> bool:
+    a, b = one.amount, other.amount
+    if isinstance(a, Amount) and isinstance(b, Amount) and a.dimension == b.dimension:
+        return a == b.to(a.unit)
+    return a == b
+
+
+def route(dosages: Sequence[Node], systems: CodeSystems) -> State[str]:
+    """The route in words. Local codes are common, so the text is as good as the code."""
+    routes = [_route(dosage, systems) for dosage in dosages if dosage.has("route")]
+    words = list(dict.fromkeys(r.value if isinstance(r, Present) else "" for r in routes))
+    if not words:
+        return NOTHING
+    if "" in words:
+        return Unknown("the route could not be read")
+    return Present(words[0]) if len(words) == 1 else Unknown("several routes are stated")
+
+
+def _route(dosage: Node, systems: CodeSystems) -> State[str]:
+    read = concept(dosage.obj("route"), systems)
+    known = (_ROUTES.get(code.code) for code in read.codes if code.system == "snomed")
+    coded = next((name for name in known if name), None)
+    if coded:
+        return Present(coded)
+    return Present(read.names[0].lower()) if read.names else Unknown("the route has no words")

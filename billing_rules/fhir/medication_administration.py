@@ -1,0 +1,101 @@
+"""MedicationAdministration: what was given, or what was discarded.
+
+FHIR has no element for waste. R6 describes the record that some EHRs already send: a second
+administration with status not-done, a waste code as its reason and the wasted amount as its dose
+(standards.md D1.7). A not-done record for any other reason is a dose that was not given.
+"""
+
+from __future__ import annotations
+
+import re
+
+from billing_rules.amounts import Amount
+from billing_rules.fhir import quantities
+from billing_rules.fhir.codes import concepts
+from billing_rules.fhir.dosage import route
+from billing_rules.fhir.drafts import Draft, reasons, references
+from billing_rules.fhir.medications import product
+from billing_rules.fhir.timing import day_of
+from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.model import Counted, Dose, OrderLine, Stage
+from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
+
+_GIVEN = ("completed", "in-progress", "stopped")
+_WASTE = re.compile(r"\b(waste|wasted|wastage|wasting|discard|discarded|discards)\b", re.IGNORECASE)
+
+
+def read(draft: Draft) -> tuple[OrderLine, ...]:
+    """One line an administration; docs/order-content.md says which element each field is."""
+    node = draft.node
+    drug = product(draft, "medication")
+    status = node.text("status").lower()
+    dosage = node.obj("dosage")
+    dose = _dose(node, dosage)
+    wasted = status == "not-done" and _says_waste(draft)
+    if not drug.concept.codes and not drug.concept.names:
+        node.note("no medication is named that could be read")
+    return (
+        OrderLine(
+            draft.reference,
+            draft.kind,
+            stage=Stage.GIVEN,
+            codes=drug.concept.codes,
+            names=drug.concept.names,
+            dose=NOTHING if wasted else _as_given(dose, status),
+            containers=NOTHING if status == "not-done" else _whole_containers(dose),
+            modifiers=drug.concept.modifiers,
+            date_of_service=day_of(node, "effective"),
+            route=route([dosage], draft.systems),
+            reasons=reasons(draft),
+            reason_references=references(node.objs("reasonReference")),
+            lot=drug.lot,
+            discarded=_amount(dose) if wasted else NOTHING,
+            not_given=status == "not-done",
+            unread=draft.unread,
+        ),
+    )
+
+
+def _dose(node: Node, dosage: Node) -> State[Dose]:
+    if not dosage:
+        return Unknown("the dosage could not be read") if node.has("dosage") else NOTHING
+    dose = quantities.dose(dosage, "dose" if dosage.has("dose") else "quantity")
+    if isinstance(dose, Nothing) and dosage.text("text"):
+        return Unknown("the dose is free text")
+    return dose
+
+
+def _as_given(dose: State[Dose], status: str) -> State[Dose]:
+    """The dose, unless the status leaves open whether it was given."""
+    if status in _GIVEN or status == "not-done":
+        return dose
+    said = f"is '{shown(status, 20)}'" if status else "is missing"
+    return Unknown(f"whether the dose was given is not known: the status {said}")
+
+
+def _says_waste(draft: Draft) -> bool:
+    said = concepts(draft.node, "statusReason", draft.systems)
+    words = (*said.names, *(code.code for code in said.codes))
+    return any(_WASTE.search(text) for text in words)
+
+
+def _amount(dose: State[Dose]) -> State[Amount]:
+    """The discarded amount; a record of waste without one leaves it unknown, never zero."""
+    if isinstance(dose, Unknown):
+        return dose
+    if isinstance(dose, Nothing):
+        return Unknown("drug is charted as discarded, but not how much")
+    amount = dose.value.amount
+    if isinstance(amount, Amount):
+        return Present(amount)
+    return Unknown(f"the discarded amount of {amount} is no amount of drug")
+
+
+def _whole_containers(dose: State[Dose]) -> State[Counted]:
+    """A dose of "2 syringe" opened two; parts of containers and amounts say nothing of them."""
+    if not isinstance(dose, Present) or not isinstance(dose.value.amount, Counted):
+        return NOTHING
+    counted = dose.value.amount
+    whole = counted.value == counted.value.to_integral_value()
+    named = quantities.is_container_word(counted.unit)
+    return Present(counted) if whole and named else NOTHING

@@ -1,0 +1,192 @@
+"""FHIR Quantity to amounts of drug, counts of containers and billing units.
+
+The unit decides what a number is, and it is never guessed: UCUM code first, then the unit text.
+Where code and text contradict each other the quantity is unknown and says so. What each place
+counts is settled in docs/order-content.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing_rules.amounts import Amount, UnitNotUnderstood, canonical_unit, plain
+from billing_rules.fhir.codes import plain_uri
+from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.model import Counted, Dose
+from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
+
+_UCUM = ("http://unitsofmeasure.org", "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8")
+_DOSE_DIMENSIONS = ("mass", "volume", "dose per body weight", "international units")
+_SUPPLY_DIMENSIONS = ("mass", "volume")
+_CONTAINER_WORDS = frozenset(
+    "vial vials syringe syringes pen pens autoinjector autoinjectors injector injectors package "
+    "packages pkg pkgs pack packs carton cartons box boxes kit kits cartridge cartridges each ea "
+    "container containers".split()
+)
+_BILLING_WORDS = frozenset(
+    ("unit", "units", "un", "billing unit", "billing units", "hcpcs unit", "hcpcs units")
+)
+# X12 837 CTP05, the unit of an NDC quantity on a claim (billing_facts_addendum.md section 6).
+_NDC_COUNT, _NDC_UNITS = frozenset(("un", "unit", "units")), {"ml": "mL", "gr": "g", "me": "mg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit as written, and the amount it is when the unit is one.
+
+    `contradiction` is a clause when the unit's code and its text say different things.
+    """
+
+    value: Decimal
+    unit: str
+    amount: Amount | None
+    contradiction: str = ""
+
+    @property
+    def counted(self) -> Counted:
+        return Counted(self.value, self.unit)
+
+    def is_a(self, dimensions: tuple[str, ...]) -> bool:
+        return self.amount is not None and self.amount.dimension in dimensions
+
+    def __str__(self) -> str:
+        return f"{plain(self.value)} {shown(self.unit, 40)}".strip()
+
+
+def quantity(parent: Node, key: str, what: str) -> State[Quantity]:
+    """The Quantity under `key`. `what` names it in sentences: "the dose"."""
+    node = parent.obj(key)
+    if not node:
+        return Unknown(f"{what} could not be read") if parent.has(key) else NOTHING
+    comparator = node.text("comparator")
+    value = node.number("value")
+    if value is None:
+        return Unknown(f"{what} {'could not be read' if node.has('value') else 'has no number'}")
+    if comparator:
+        return Unknown(f"{what} is given as '{shown(comparator, 5)} {plain(value)}', not exactly")
+    code, written = node.text("code"), node.text("unit")
+    unit, contradiction = _amount_unit(code, plain_uri(node.text("system")) in _UCUM, written)
+    as_written = written or ("" if code == "1" else code)
+    amount = Amount(value, unit) if unit else None
+    return Present(Quantity(value, shown(as_written), amount, contradiction))
+
+
+def _amount_unit(code: str, ucum: bool, written: str) -> tuple[str | None, str]:
+    """The unit the two spellings agree on, or None, with the contradiction between them."""
+    by_code, by_text = _known_unit(code), _known_unit(written)
+    clash = f"the unit is coded as '{shown(code)}' but written as '{shown(written)}'"
+    if by_code and by_text:
+        return (None, clash) if by_code != by_text else (by_code, "")
+    if not ucum or not code:
+        return by_text or by_code, ""
+    if by_code:
+        return (None, clash) if _counts_something(written) else (by_code, "")
+    return (None, clash) if by_text else (None, "")
+
+
+def _known_unit(spelling: str) -> str | None:
+    try:
+        return canonical_unit(spelling) if spelling else None
+    except UnitNotUnderstood:
+        return None
+
+
+def _words(unit: str) -> str:
+    return " ".join(re.sub(r"[{}\[\]()]", "", unit.lower()).split())
+
+
+def is_container_word(unit: str) -> bool:
+    """Whether a unit counts containers: "{vial}", "pre-filled syringe(s)", "EA"."""
+    return not _CONTAINER_WORDS.isdisjoint(re.findall(r"[a-z]+", _words(unit)))
+
+
+def is_billing_word(unit: str) -> bool:
+    """Whether a unit is the billing unit of a HCPCS code: "unit(s)", "{unit}", "UN"."""
+    return _words(unit) in _BILLING_WORDS
+
+
+def _counts_something(unit: str) -> bool:
+    return is_container_word(unit) or is_billing_word(unit)
+
+
+# ---------------------------------------------------------------- what a quantity is
+
+
+def dose(parent: Node, key: str) -> State[Dose]:
+    """A dose: an amount where the unit is one, else the count as written. Never zero or less."""
+    found = quantity(parent, key, "the dose")
+    if not isinstance(found, Present):
+        return found
+    read = found.value
+    if read.value <= 0:
+        return Unknown(f"the dose is {read}")
+    if read.contradiction:
+        return Unknown(f"of the dose {read.contradiction}")
+    if read.amount is not None and read.is_a(_DOSE_DIMENSIONS):
+        return Present(Dose(read.amount))
+    return Present(Dose(read.counted))
+
+
+def billed(parent: Node, key: str) -> State[Counted]:
+    """A quantity where the resource keeps billing units by definition, with its unit as written."""
+    found = quantity(parent, key, "the quantity")
+    return Present(found.value.counted) if isinstance(found, Present) else found
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What a quantity counts, told by its unit."""
+
+    billed: State[Counted] = NOTHING
+    containers: State[Counted] = NOTHING
+    supplied: State[Amount] = NOTHING
+
+
+def dispensed(parent: Node, key: str, coded_in_hcpcs: bool) -> Supply:
+    """A dispensed quantity: billing units, containers or an amount, by its unit.
+
+    Without a unit it counts billing units when the medication is coded in HCPCS.
+    """
+    found = quantity(parent, key, "the dispensed quantity")
+    if isinstance(found, Unknown):
+        return Supply(billed=found, containers=found, supplied=found)
+    if isinstance(found, Nothing):
+        return Supply()
+    read = found.value
+    if is_billing_word(read.unit) or (not read.unit and coded_in_hcpcs):
+        return Supply(billed=Present(read.counted))
+    return _containers_or_amount(read, "the dispensed quantity")
+
+
+def of_an_ndc(parent: Node, key: str) -> Supply:
+    """The quantity beside an NDC on a claim: UN counts containers, ML, GR and ME are amounts."""
+    found = quantity(parent, key, "the NDC quantity")
+    if isinstance(found, Unknown):
+        return Supply(containers=found, supplied=found)
+    if isinstance(found, Nothing):
+        return Supply()
+    read = found.value
+    word = _words(read.unit)
+    if word in _NDC_COUNT:
+        return Supply(containers=Present(read.counted))
+    if word in _NDC_UNITS and read.amount is None and not read.contradiction:
+        read = Quantity(read.value, read.unit, Amount(read.value, _NDC_UNITS[word]))
+    return _containers_or_amount(read, "the NDC quantity")
+
+
+def _containers_or_amount(read: Quantity, what: str) -> Supply:
+    if read.contradiction:
+        doubt = f"of {what} {read.contradiction}"
+    elif read.value <= 0:
+        doubt = f"{what} is {read}"
+    elif read.amount is not None and read.is_a(_SUPPLY_DIMENSIONS):
+        return Supply(supplied=Present(read.amount))
+    elif is_container_word(read.unit):
+        return Supply(containers=Present(read.counted))
+    elif read.unit:
+        doubt = f"{what} of {read} is neither containers, billing units nor an amount of drug"
+    else:
+        doubt = f"{what} of {read} has no unit"
+    return Supply(containers=Unknown(doubt), supplied=Unknown(doubt))

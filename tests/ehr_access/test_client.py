@@ -1,0 +1,277 @@
+"""The client against a server that behaves, and against every way in which one does not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from billing_rules.states import NOTHING, Present, Unknown
+from ehr_access import reasons
+from ehr_access.client import EhrClient
+from ehr_access.limits import Limits
+from ehr_access.query import Query
+from tests.ehr_access.server import FakeEhr, Reply, bundle, outcome, statement, weight
+
+MakeClient = Callable[..., EhrClient]
+PATIENT = Query.parse("Patient/1")
+WEIGHTS = Query.parse("Observation?patient=1&code=29463-7")
+
+
+def ids(state: object) -> list[str]:
+    assert isinstance(state, Present), state
+    return [json.loads(resource)["id"] for resource in state.value]
+
+
+def test_a_read_gives_the_resource(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Patient/1"] = Reply({"resourceType": "Patient", "id": "1"})
+    assert ids(client.one(PATIENT)) == ["1"]
+
+
+def test_a_resource_that_does_not_exist_is_nothing(client: EhrClient) -> None:
+    assert client.one(PATIENT) == NOTHING
+
+
+def test_a_read_answered_with_another_resource_is_not_used(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Patient/1"] = Reply({"resourceType": "Patient", "id": "2"})
+    assert client.one(PATIENT) == reasons.NOT_FHIR
+
+
+def test_an_empty_search_is_nothing(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle())
+    assert client.one(WEIGHTS) == NOTHING
+
+
+def test_all_pages_are_read(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link=f"{ehr.url}?page=2"))
+    ehr.replies["/r4?page=2"] = Reply(bundle(weight("b"), next_link="Observation?page=3"))
+    ehr.replies["/r4/Observation?page=3"] = Reply(bundle(weight("c")))
+    assert ids(client.one(WEIGHTS)) == ["a", "b", "c"]
+
+
+def test_more_pages_than_allowed_is_unknown(ehr: FakeEhr, client_for: MakeClient) -> None:
+    pages = [Reply(bundle(weight(str(n)), next_link=f"Observation?p={n}")) for n in range(9)]
+    ehr.replies["/r4/Observation"] = pages
+    assert client_for(Limits(pages=3)).one(WEIGHTS) == reasons.TOO_MANY_PAGES
+    assert len(pages) == 6
+
+
+def test_a_page_that_leads_to_itself_ends(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link="Observation?p=1"))
+    assert client.one(WEIGHTS) == reasons.TOO_MANY_PAGES
+    assert sum("p=1" in path for path in ehr.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/r4/Observation",
+        "//evil.example/r4/Observation",
+        "http://127.0.0.1:1/r4/Observation",
+        "/other/Observation",
+        "/r4evil/Observation",
+        "/r4/../other",
+        "/r4/%2e%2e/other",
+        "file:///etc/passwd",
+        "http://user@127.0.0.1/r4",
+    ],
+)
+def test_a_next_page_outside_the_base_is_refused(
+    ehr: FakeEhr, client: EhrClient, link: str
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link=link))
+    assert client.one(WEIGHTS) == reasons.LEFT_THE_BASE
+    assert len([path for path in ehr.asked if "metadata" not in path]) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(ehr: FakeEhr, client: EhrClient, status: int) -> None:
+    target = f"{ehr.url}/Patient/2"
+    ehr.replies["/r4/Patient/1"] = Reply({}, status, {"Location": target})
+    assert client.one(PATIENT) == reasons.REDIRECTED
+    assert "/r4/Patient/2" not in ehr.asked
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_not_permitted_is_unknown(ehr: FakeEhr, client: EhrClient, status: int) -> None:
+    ehr.replies["/r4/Observation"] = Reply(outcome("error"), status)
+    assert client.one(WEIGHTS) == reasons.NOT_PERMITTED
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_once_more(ehr: FakeEhr, client: EhrClient, status: int) -> None:
+    busy = Reply({}, status, {"Retry-After": "0"})
+    ehr.replies["/r4/Observation"] = [busy, Reply(bundle(weight("a")))]
+    assert ids(client.one(WEIGHTS)) == ["a"]
+
+
+def test_retry_after_is_waited_for(ehr: FakeEhr, client: EhrClient) -> None:
+    busy = Reply({}, 429, {"Retry-After": "1"})
+    ehr.replies["/r4/Observation"] = [busy, Reply(bundle(weight("a")))]
+    began = time.monotonic()
+    assert ids(client.one(WEIGHTS)) == ["a"]
+    assert time.monotonic() - began >= 1
+
+
+def test_a_longer_wait_than_there_is_time_is_not_waited(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = [Reply({}, 429, {"Retry-After": "3600"})]
+    began = time.monotonic()
+    assert client.one(WEIGHTS) == reasons.BUSY
+    assert time.monotonic() - began < 1
+
+
+def test_a_server_busy_twice_is_left_alone(ehr: FakeEhr, client: EhrClient) -> None:
+    busy = Reply({}, 503, {"Retry-After": "0"})
+    ehr.replies["/r4/Observation"] = [busy, busy, Reply(bundle(weight("a")))]
+    assert client.one(WEIGHTS) == reasons.BUSY
+
+
+def test_other_errors_are_not_retried(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = [Reply({}, 500), Reply(bundle(weight("a")))]
+    assert client.one(WEIGHTS) == Unknown("the EHR answered with HTTP status 500")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"resourceType": "Bundle", "entry": [', b"", b"<html>Sign in</html>", b"[]", b"null",
+     b'{"resourceType": "Bundle", "entry": 5}', b"\xff\xfe", b'{"resourceType": "Patient"}'],
+)  # fmt: skip
+def test_what_is_no_fhir_is_unknown(ehr: FakeEhr, client: EhrClient, body: bytes) -> None:
+    ehr.replies["/r4/Observation"] = Reply(body)
+    assert client.one(WEIGHTS) == reasons.NOT_FHIR
+
+
+def test_a_body_shorter_than_announced_is_unknown(ehr: FakeEhr, client: EhrClient) -> None:
+    def half(request: BaseHTTPRequestHandler) -> None:
+        body = json.dumps(bundle(weight("a"))).encode()
+        Reply(body[:20], headers={"Content-Length": str(len(body))}).send(request)
+        request.close_connection = True
+
+    ehr.replies["/r4/Observation"] = half
+    assert client.one(WEIGHTS) == reasons.BROKEN
+
+
+def test_the_body_counts_and_not_the_content_type(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(
+        bundle(weight("a")), headers={"Content-Type": "text/html; charset=utf-16"}
+    )
+    ehr.replies["/r4/Patient/1"] = Reply(b"<html></html>")
+    assert ids(client.one(WEIGHTS)) == ["a"]
+    assert client.one(PATIENT) == reasons.NOT_FHIR
+
+
+def test_a_lying_content_encoding_is_unknown(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(), headers={"Content-Encoding": "gzip"})
+    assert client.one(WEIGHTS) == reasons.BROKEN
+
+
+def test_an_operation_outcome_instead_of_results_is_unknown(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(outcome("error"))
+    ehr.replies["/r4/Patient/1"] = Reply(outcome("error"))
+    assert client.one(WEIGHTS) == reasons.ERROR_REPORTED
+    assert client.one(PATIENT) == reasons.ERROR_REPORTED
+
+
+def test_an_error_among_the_results_makes_them_incomplete(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), outcome("error")))
+    assert client.one(WEIGHTS) == reasons.INCOMPLETE
+
+
+def test_a_warning_among_the_results_is_passed_over(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), outcome("warning")))
+    assert ids(client.one(WEIGHTS)) == ["a"]
+    ehr.replies["/r4/Observation"] = Reply(bundle(outcome("information")))
+    assert client.one(WEIGHTS) == NOTHING
+
+
+def test_a_body_over_the_limit_is_unknown(ehr: FakeEhr, client_for: MakeClient) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a" * 5000)))
+    assert client_for(Limits(body_bytes=4000)).one(WEIGHTS) == reasons.TOO_LARGE
+
+
+def test_a_server_that_is_not_there_is_unknown(ehr: FakeEhr, client: EhrClient) -> None:
+    object.__setattr__(client._base, "port", 1)
+    assert client.one(PATIENT) == reasons.NOT_REACHED
+
+
+def test_a_type_the_server_does_not_declare_is_not_asked_for(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    given = client.one(Query.parse("MedicationAdministration?patient=1"))
+    assert given == Unknown("this EHR does not offer MedicationAdministration")
+    assert ehr.asked == ["/r4/metadata"]
+
+
+def test_the_statement_is_read_once(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/Patient/1"] = Reply({"resourceType": "Patient", "id": "1"})
+    for _ in range(3):
+        client.one(PATIENT)
+    assert ehr.asked.count("/r4/metadata") == 1
+
+
+def test_without_a_statement_the_queries_themselves_show(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/metadata"] = Reply({}, 401)
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a")))
+    assert ids(client.one(WEIGHTS)) == ["a"]
+
+
+def test_a_server_of_another_fhir_version_is_not_asked(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/metadata"] = Reply(statement("5.0.0"))
+    assert client.one(PATIENT) == Unknown("this EHR speaks FHIR 5.0.0, and R4 is needed")
+
+
+def test_an_undeclared_narrowing_parameter_is_left_out(ehr: FakeEhr, client: EhrClient) -> None:
+    ehr.replies["/r4/metadata"] = Reply(statement(Coverage="patient"))
+    ehr.replies["/r4/Coverage"] = Reply(bundle())
+    client.one(Query.parse("Coverage?patient=1&status=active&_count=20"))
+    assert ehr.asked[-1] == "/r4/Coverage?patient=1&_count=20"
+
+
+def test_a_server_that_cannot_search_by_patient_is_not_asked(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/metadata"] = Reply(statement(Coverage="status"))
+    state = client.one(Query.parse("Coverage?patient=1"))
+    assert state == Unknown("this EHR cannot search Coverage by patient")
+
+
+def test_observations_are_never_asked_for_without_code_or_category(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle())
+    client.one(Query.parse("Observation?patient=1"))
+    assert ehr.asked[-1] == "/r4/Observation?patient=1&category=laboratory,vital-signs"
+
+
+def test_the_token_is_sent_with_queries_only(ehr: FakeEhr, client_for: MakeClient) -> None:
+    client_for(token="secret").one(PATIENT)
+    assert dict(zip(ehr.asked, ehr.tokens, strict=True)) == {
+        "/r4/metadata": None,
+        "/r4/Patient/1": "Bearer secret",
+    }
+
+
+def test_cookies_are_not_kept(ehr: FakeEhr, client: EhrClient) -> None:
+    seen: list[str | None] = []
+
+    def set_cookie(request: BaseHTTPRequestHandler) -> None:
+        seen.append(request.headers.get("Cookie"))
+        Reply(bundle(), headers={"Set-Cookie": "session=1; Path=/"}).send(request)
+
+    ehr.replies["/r4/Observation"] = set_cookie
+    client.one(WEIGHTS)
+    client.one(WEIGHTS)
+    assert seen == [None, None]

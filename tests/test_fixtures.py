@@ -1,0 +1,253 @@
+"""The fixtures keep what their index promises."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+
+import fixtures
+
+INDEX = fixtures.index()
+ON_DISK = sorted(f.relative_to(fixtures.HERE).as_posix() for f in fixtures.HERE.rglob("*.json"))
+CLEAN = [file for file in ON_DISK if file in INDEX and not INDEX[file].quirk]
+RESOURCES = [file for file in CLEAN if not file.startswith("hook_requests/")]
+HOOKS = [file for file in CLEAN if file.startswith("hook_requests/")]
+PREFETCH_KEYS = {
+    "patient",
+    "coverage",
+    "weight",
+    "encounter",
+    "conditions",
+    "observations",
+    "medications",
+    "administrations",
+}
+
+
+def load(file: str) -> Any:
+    return json.loads((fixtures.HERE / file).read_text(encoding="utf-8"), parse_float=Decimal)
+
+
+def known() -> dict[str, Any]:
+    return {f"{r['resourceType']}/{r['id']}": r for r in map(load, RESOURCES)}
+
+
+KNOWN = known()
+
+
+def embedded(node: Any) -> list[dict[str, Any]]:
+    """The outermost resources inside a hook request, Bundles opened."""
+    if isinstance(node, list):
+        return [r for value in node for r in embedded(value)]
+    if not isinstance(node, dict):
+        return []
+    if "resourceType" in node and node["resourceType"] != "Bundle":
+        return [node]
+    return [r for value in node.values() for r in embedded(value)]
+
+
+# ---------------------------------------------------------------- the index
+
+
+def test_every_file_is_in_the_index():
+    assert set(ON_DISK) - set(INDEX) == set(), "add a line with its reason to fixtures/index.yaml"
+
+
+def test_every_line_of_the_index_is_a_file():
+    assert set(INDEX) - set(ON_DISK) == set(), "take these lines out of fixtures/index.yaml"
+
+
+def test_no_file_is_indexed_twice():
+    lines = (fixtures.HERE / "index.yaml").read_text(encoding="utf-8").splitlines()
+    files = Counter(line.strip() for line in lines if line.endswith(".json:"))
+    assert [file for file, times in files.items() if times > 1] == []
+
+
+def test_every_file_lies_in_a_known_folder():
+    assert {file.partition("/")[0] for file in ON_DISK} <= set(fixtures.FOLDERS)
+
+
+def test_every_reason_is_a_sentence_of_its_own():
+    reasons = Counter(fixture.why.strip() for fixture in INDEX.values())
+    assert [reason for reason, times in reasons.items() if times > 1] == []
+    assert [reason for reason in reasons if len(reason) < 20 or reason[-1] not in ".:\""] == []
+
+
+def test_there_are_enough_patients_orders_and_requests():
+    folders = Counter(file.partition("/")[0] for file in ON_DISK)
+    assert folders["patients"] >= 36
+    assert folders["orders"] >= 66
+    assert folders["hook_requests"] >= 14
+
+
+def test_orders_of_one_dose_name_each_other():
+    for fixture in INDEX.values():
+        for other in fixture.with_:
+            assert fixture.file in INDEX[other].with_
+            assert fixture.bills == INDEX[other].bills
+
+
+def test_the_worked_examples_are_the_published_ones():
+    """The 25 rows of jw_jz_worked_examples.csv: dose in mg, and the lines it bills."""
+    doses: dict[frozenset[str], str] = {}
+    for fixture in INDEX.values():
+        if fixture.bills:
+            doses[frozenset({fixture.file, *fixture.with_})] = fixture.bills
+    assert sorted(doses.values()) == sorted(
+        """15; 15 JW|30 JZ|45; 15 JW|60 JZ|75; 15 JW|90 JZ|105; 15 JW|120 JZ|15 JZ|45 JZ|60 JZ|75 JZ
+        |90 JZ|105 JZ|120 JZ|210; 90 JW|214; 86 JW|300 JZ|303; 97 JW|40; 60 JW|100 JZ|300 JZ|210 JZ
+        |30 JZ|10 JZ""".replace("\n        ", "").split("|")
+    )
+
+
+# ---------------------------------------------------------------- the resources
+
+
+@pytest.mark.parametrize("file", RESOURCES)
+def test_resource_is_valid_r4(file: str):
+    resource = load(file)
+    get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+
+
+def test_files_are_named_by_their_ids():
+    assert [file for file in RESOURCES if load(file)["id"] != Path(file).stem] == []
+
+
+def test_every_reference_resolves():
+    missing = []
+    for place, resource in KNOWN.items():
+        contained = {"#" + inner["id"] for inner in resource.get("contained", [])}
+        for reference in fixtures.references(resource):
+            if reference not in KNOWN and reference not in contained:
+                missing.append((place, reference))
+    assert missing == []
+
+
+def test_ids_are_unique_within_a_type():
+    ids = Counter((r["resourceType"], r["id"]) for r in map(load, RESOURCES))
+    assert [key for key, times in ids.items() if times > 1] == []
+
+
+def test_no_two_patients_share_a_name_or_an_identifier():
+    patients = [load(file) for file in RESOURCES if file.startswith("patients/")]
+    names = Counter((n["family"], *n["given"]) for p in patients for n in p["name"])
+    families = Counter(n["family"] for p in patients for n in p["name"])
+    identifiers = Counter(i["value"] for p in patients for i in p["identifier"])
+    for counted in (names, families, identifiers):
+        assert [value for value, times in counted.items() if times > 1] == []
+
+
+def test_orders_are_of_the_kinds_that_are_drafted():
+    kinds = {load(file)["resourceType"] for file in ON_DISK if file.startswith("orders/")}
+    assert kinds == {"MedicationRequest", "ServiceRequest", "ChargeItem", "Claim"}
+
+
+def test_resources_refer_to_one_patient_only():
+    """Coverage, encounter and prescription of a resource are its own patient's."""
+    strangers = []
+    for place, resource in KNOWN.items():
+        patient = fixtures.patient_of(resource)
+        for reference in fixtures.references(resource):
+            owner = fixtures.patient_of(KNOWN.get(reference, {}))
+            if patient and owner not in (None, patient):
+                strangers.append((place, reference))
+    assert strangers == []
+
+
+def test_identifiers_are_under_made_up_addresses():
+    for reference, resource in KNOWN.items():
+        for identifier in resource.get("identifier", []):
+            assert ".example/" in identifier["system"], reference
+
+
+# ---------------------------------------------------------------- the hook requests
+
+
+@pytest.mark.parametrize("file", HOOKS)
+def test_hook_request_is_whole(file: str):
+    body = load(file)
+    assert body["hook"] in ("order-sign", "order-select")
+    context = body["context"]
+    assert f"Patient/{context['patientId']}" in KNOWN
+    assert context["userId"] in KNOWN
+    if "encounterId" in context:
+        assert f"Encounter/{context['encounterId']}" in KNOWN
+    drafted = {f"{r['resourceType']}/{r['id']}" for r in embedded(context["draftOrders"])}
+    if body["hook"] == "order-select":
+        assert context["selections"] and set(context["selections"]) <= drafted
+    assert set(body.get("prefetch", {})) <= PREFETCH_KEYS
+
+
+@pytest.mark.parametrize("file", HOOKS)
+def test_hook_request_holds_the_fixtures_themselves(file: str):
+    """What a request embeds is the file of that name, so that the two cannot drift apart."""
+    for resource in embedded(load(file)):
+        if resource["resourceType"] != "OperationOutcome":
+            assert resource == KNOWN[f"{resource['resourceType']}/{resource['id']}"]
+
+
+@pytest.mark.parametrize("file", HOOKS)
+def test_hook_request_is_about_one_patient(file: str):
+    body = load(file)
+    for resource in embedded(body):
+        assert fixtures.patient_of(resource) in (None, f"Patient/{body['context']['patientId']}")
+
+
+@pytest.mark.parametrize("file", HOOKS)
+def test_bundles_of_a_hook_request_are_valid_r4(file: str):
+    body = load(file)
+    bundles = [body["context"]["draftOrders"], *body.get("prefetch", {}).values()]
+    for bundle in bundles:
+        get_fhir_model_class(bundle["resourceType"]).model_validate(bundle)
+
+
+def test_hook_instances_are_unique():
+    bodies = [load(file) for file in ON_DISK if file.startswith("hook_requests/")]
+    instances = Counter(body["hookInstance"] for body in bodies)
+    assert [value for value, times in instances.items() if times > 1] == []
+
+
+# ---------------------------------------------------------------- reading them
+
+
+def test_reader_finds_by_name_kind_and_id():
+    assert fixtures.path("clean-asthma").parent.name == "hook_requests"
+    assert fixtures.path("orders/seed-claim-j2356-jn.json").is_file()
+    assert fixtures.order("seed-claim-j2356-jn")["item"][0]["modifier"][0]["coding"][0]["code"] == "JN"
+    assert fixtures.resource("Patient", "pat-ada-winterbourne")["name"][0]["given"] == ["Ada"]
+    assert fixtures.hook_request("clean-asthma")["hook"] == "order-sign"
+    assert "clean-asthma" in fixtures.names("hook_requests")
+
+
+def test_reader_says_what_is_not_there():
+    with pytest.raises(KeyError, match="0 fixtures"):
+        fixtures.path("no-such-order")
+    with pytest.raises(KeyError, match="Patient/nobody"):
+        fixtures.patient_everything("nobody")
+
+
+def test_everything_of_a_patient_is_closed_under_references():
+    everything = fixtures.patient_everything("pat-prudence-inkwell", drafts=True)
+    keys = [f"{r['resourceType']}/{r['id']}" for r in everything]
+    assert len(keys) == len(set(keys))
+    assert keys[0] == "Patient/pat-prudence-inkwell"
+    assert "MedicationAdministration/adm-prudence-inkwell-waste-charted" in keys
+    assert "ChargeItem/charge-for-waste-charted" in keys
+    assert "Organization/org-payer-medicare" in keys
+    assert {r for x in everything for r in fixtures.references(x) if r[0] != "#"} <= set(keys)
+
+
+def test_chart_leaves_drafts_out_unless_asked():
+    kinds = {r["resourceType"] for r in fixtures.patient_everything("pat-ada-winterbourne")}
+    assert "Claim" not in kinds and "ServiceRequest" not in kinds
+
+
+def test_fixtures_stay_small():
+    total = sum((fixtures.HERE / file).stat().st_size for file in ON_DISK)
+    assert total < 1_500_000
