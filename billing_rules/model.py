@@ -402,7 +402,7 @@ class DrugOrder:
     date_of_service: date
     prescriptions: tuple[OrderLine, ...]  # where dose and containers are said
     billing: tuple[OrderLine, ...]  # where codes, units and modifiers are billed
-    services: tuple[OrderLine, ...]  # administration services drafted with it
+    services: tuple[OrderLine, ...]  # CPT-coded lines drafted with it
     dose: State[Amount]
     dose_as_written: str
     containers: State[tuple[ContainerCount, ...]]

@@ -55,7 +55,7 @@ def drug_orders(
     A line without a date of service gets `today`. `weights` turn a dose per kilogram into one.
     """
     known = [r for line in lines if (r := _recognised(line, catalogue, today))]
-    services = tuple(line for line in lines if _is_service(line, catalogue, today))
+    services = tuple(line for line in lines if _is_service(line))
     groups: dict[tuple[str, date, Stage], list[_Recognised]] = {}
     for r in known:
         groups.setdefault((r.drug_id, r.day, r.line.stage), []).append(r)
@@ -73,10 +73,9 @@ def _recognised(line: OrderLine, catalogue: Catalogue, today: date) -> _Recognis
     return _Recognised(line, *found, day=line.date_of_service or today)
 
 
-def _is_service(line: OrderLine, catalogue: Catalogue, today: date) -> bool:
-    codes = line.codes_of("hcpcs") + line.codes_of("cpt")
-    known = (catalogue.known_code(code, line.date_of_service or today) for code in codes)
-    return any(k is not None and k.kind == "administration" for k in known)
+def _is_service(line: OrderLine) -> bool:
+    """Lines with a CPT code: drugs have none, so each is a service that was done with them."""
+    return bool(line.codes_of("cpt"))
 
 
 def _orders(

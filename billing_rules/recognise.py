@@ -44,9 +44,8 @@ def _votes(line: OrderLine, catalogue: Catalogue) -> Iterator[Vote]:
         drug_id = known.rxnorm_products.get(code) or known.rxnorm_ingredients.get(code)
         if drug_id:
             yield "RxNorm", code, drug_id
-    named = drugs_named(line.names, known)
-    if len(named) == 1:
-        yield "text", *named[0]
+    for words, drug_id in drugs_named(line.names, known):
+        yield "text", words, drug_id
     for code in line.codes_of("hcpcs"):
         if code in known.hcpcs:
             yield "HCPCS", code, known.hcpcs[code]

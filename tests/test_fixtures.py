@@ -76,7 +76,7 @@ def test_every_file_lies_in_a_known_folder():
 def test_every_reason_is_a_sentence_of_its_own():
     reasons = Counter(fixture.why.strip() for fixture in INDEX.values())
     assert [reason for reason, times in reasons.items() if times > 1] == []
-    assert [reason for reason in reasons if len(reason) < 20 or reason[-1] not in ".:\""] == []
+    assert [reason for reason in reasons if len(reason) < 20 or reason[-1] not in '.:"'] == []
 
 
 def test_there_are_enough_patients_orders_and_requests():
@@ -91,6 +91,14 @@ def test_orders_of_one_dose_name_each_other():
         for other in fixture.with_:
             assert fixture.file in INDEX[other].with_
             assert fixture.bills == INDEX[other].bills
+
+
+def test_a_billing_draft_goes_with_a_prescription_of_its_patient():
+    for fixture in INDEX.values():
+        if fixture.beside:
+            assert load(fixture.beside)["resourceType"] == "MedicationRequest"
+            patients = {fixtures.patient_of(load(f)) for f in (fixture.file, fixture.beside)}
+            assert len(patients) == 1, fixture.file
 
 
 def test_the_worked_examples_are_the_published_ones():
@@ -219,7 +227,7 @@ def test_hook_instances_are_unique():
 def test_reader_finds_by_name_kind_and_id():
     assert fixtures.path("clean-asthma").parent.name == "hook_requests"
     assert fixtures.path("orders/seed-claim-j2356-jn.json").is_file()
-    assert fixtures.order("seed-claim-j2356-jn")["item"][0]["modifier"][0]["coding"][0]["code"] == "JN"
+    assert fixtures.order("seed-claim-j2356-jn")["resourceType"] == "Claim"
     assert fixtures.resource("Patient", "pat-ada-winterbourne")["name"][0]["given"] == ["Ada"]
     assert fixtures.hook_request("clean-asthma")["hook"] == "order-sign"
     assert "clean-asthma" in fixtures.names("hook_requests")

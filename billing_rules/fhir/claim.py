@@ -29,19 +29,14 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
     """A line for each Claim.item; null items are passed over, places count them all the same."""
     header = _header(draft)
     raw = draft.node.value.get("item")
-    lines = []
-    for place, value in enumerate(raw if isinstance(raw, list) else [raw]):
-        if isinstance(value, dict) and value:
-            node = Node(value, f"item[{place}]", list(draft.node.unread))
-            lines.append(_line(header, place, node))
-        elif not absent(value):
-            draft.node.note(f"item[{place}] could not be read")
-    if lines and len(draft.unread) == len(set(draft.unread) & set(lines[-1].unread)):
-        return tuple(lines)
-    if not lines:
-        draft.node.note("the claim has no item that could be read")
-    lines.append(OrderLine(draft.reference, draft.kind, unread=draft.unread))
-    return tuple(lines)
+    items = raw if isinstance(raw, list) else [raw]
+    lines = tuple(
+        _line(header, place, value) for place, value in enumerate(items) if not absent(value)
+    )
+    if lines:
+        return lines
+    draft.node.note("the claim has no item that could be read")
+    return (OrderLine(draft.reference, draft.kind, unread=draft.unread),)
 
 
 def _header(draft: Draft) -> _Header:
@@ -64,8 +59,9 @@ def _diagnoses(draft: Draft) -> dict[str, tuple[tuple[Code, ...], tuple[str, ...
     return found
 
 
-def _line(header: _Header, place: int, item: Node) -> OrderLine:
+def _line(header: _Header, place: int, value: object) -> OrderLine:
     draft = header.draft
+    item = Node(value if isinstance(value, dict) else {}, f"item[{place}]", list(draft.unread))
     details = item.objs("detail")
     said = joined(
         [
@@ -78,7 +74,7 @@ def _line(header: _Header, place: int, item: Node) -> OrderLine:
     day = day_of(item, "serviced") or header.day
     codes, conditions = _reasons(header, item)
     if not said.codes and not said.names:
-        item.note(f"item[{place}] names nothing that could be read")
+        item.note(f"item[{place}] {_names_nothing(item)}")
     return OrderLine(
         draft.reference,
         draft.kind,
@@ -95,6 +91,10 @@ def _line(header: _Header, place: int, item: Node) -> OrderLine:
         coverages=header.coverages,
         unread=tuple(item.unread),
     )
+
+
+def _names_nothing(item: Node) -> str:
+    return "names nothing that could be read" if item else "could not be read"
 
 
 def _modifiers(item: Node) -> tuple[str, ...]:

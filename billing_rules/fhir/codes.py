@@ -55,18 +55,30 @@ class CodeSystems:
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """What one or several CodeableConcepts say: codes, names (texts, displays), modifiers."""
+    """What one or several CodeableConcepts say.
+
+    `texts` are the texts and the displays of clinical codes; `billing_displays` those of HCPCS
+    and CPT codes, which describe the code, not the order: a wrong code brings a wrong display.
+    """
 
     codes: tuple[Code, ...] = ()
-    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     modifiers: tuple[str, ...] = ()
+    billing_displays: tuple[str, ...] = ()
 
     def __add__(self, other: Concept) -> Concept:
         return Concept(
             _once(self.codes + other.codes),
-            _once(self.names + other.names),
+            _once(self.texts + other.texts),
             _once(self.modifiers + other.modifiers),
+            _once(self.billing_displays + other.billing_displays),
         )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The words for what is ordered; a billing code's display only where there are no others.
+        """
+        return self.texts or self.billing_displays
 
     @property
     def billed(self) -> bool:
@@ -86,7 +98,7 @@ def joined(concepts: Iterable[Concept]) -> Concept:
 def named(text: str) -> Concept:
     """A concept that is only a text."""
     name = text.strip()[:_NAME_LENGTH]
-    return Concept(names=(name,)) if name else Concept()
+    return Concept(texts=(name,)) if name else Concept()
 
 
 def concept(node: Node, systems: CodeSystems) -> Concept:
@@ -106,7 +118,7 @@ def coding(node: Node, systems: CodeSystems) -> Concept:
     code, display = node.text("code"), node.text("display")[:_NAME_LENGTH]
     names = (display,) if display else ()
     if not code:
-        return Concept(names=names)
+        return Concept(texts=names)
     system = systems.name(node.text("system"))
     if system in BILLING_SYSTEMS:
         return _billing_code(system, code, display)
@@ -124,7 +136,8 @@ def _billing_code(system: str, code: str, display: str) -> Concept:
     if _MODIFIER.fullmatch(code.upper()):
         return Concept(modifiers=(code.upper(),))
     base, modifiers = unglued(code)
-    return Concept((Code(system, base, display),), (display,) if display else (), modifiers)
+    displays = (display,) if display else ()
+    return Concept((Code(system, base, display),), (), modifiers, displays)
 
 
 def unglued(code: str) -> tuple[str, tuple[str, ...]]:

@@ -13,10 +13,8 @@ from billing_rules.fhir import (
 )
 from billing_rules.fhir.codes import CodeSystems
 from billing_rules.fhir.drafts import Draft
-from billing_rules.fhir.references import Resolve, Resource, entries, resolver, selected
+from billing_rules.fhir.references import Resolve, Resource, resolver, selected
 from billing_rules.model import OrderLine
-
-__all__ = ["draft_orders", "entries", "resolver"]
 
 READERS: Mapping[str, Callable[[Draft], tuple[OrderLine, ...]]] = {
     "MedicationRequest": medication_request.read,

@@ -21,10 +21,13 @@ _UCUM = ("http://unitsofmeasure.org", "https://unitsofmeasure.org", "urn:oid:2.1
 _DOSE_DIMENSIONS = ("mass", "volume", "dose per body weight", "international units")
 _SUPPLY_DIMENSIONS = ("mass", "volume")
 _CONTAINER_WORDS = frozenset(
-    "vial vials syringe syringes pen pens autoinjector autoinjectors injector injectors package "
-    "packages pkg pkgs pack packs carton cartons box boxes kit kits cartridge cartridges each ea "
-    "container containers".split()
-)
+    word + ending
+    for word in (
+        "vial", "syringe", "pen", "autoinjector", "injector", "cartridge", "container",
+        "package", "pkg", "pack", "carton", "kit",
+    )
+    for ending in ("", "s")
+) | {"box", "boxes", "each", "ea"}
 _BILLING_WORDS = frozenset(
     ("unit", "units", "un", "billing unit", "billing units", "hcpcs unit", "hcpcs units")
 )
@@ -43,6 +46,7 @@ class Quantity:
     unit: str
     amount: Amount | None
     contradiction: str = ""
+    comparator: str = ""
 
     @property
     def counted(self) -> Counted:
@@ -56,21 +60,27 @@ class Quantity:
 
 
 def quantity(parent: Node, key: str, what: str) -> State[Quantity]:
-    """The Quantity under `key`. `what` names it in sentences: "the dose"."""
+    """The exact Quantity under `key`. `what` names it in sentences: "the dose"."""
+    found = compared(parent, key, what)
+    if isinstance(found, Present) and found.value.comparator:
+        return Unknown(f"{what} is given as '{found.value.comparator} {found.value}', not exactly")
+    return found
+
+
+def compared(parent: Node, key: str, what: str) -> State[Quantity]:
+    """The Quantity under `key`, which a comparator may make a bound."""
     node = parent.obj(key)
     if not node:
         return Unknown(f"{what} could not be read") if parent.has(key) else NOTHING
-    comparator = node.text("comparator")
     value = node.number("value")
     if value is None:
         return Unknown(f"{what} {'could not be read' if node.has('value') else 'has no number'}")
-    if comparator:
-        return Unknown(f"{what} is given as '{shown(comparator, 5)} {plain(value)}', not exactly")
     code, written = node.text("code"), node.text("unit")
     unit, contradiction = _amount_unit(code, plain_uri(node.text("system")) in _UCUM, written)
     as_written = written or ("" if code == "1" else code)
     amount = Amount(value, unit) if unit else None
-    return Present(Quantity(value, shown(as_written), amount, contradiction))
+    comparator = shown(node.text("comparator"), 5)
+    return Present(Quantity(value, shown(as_written), amount, contradiction, comparator))
 
 
 def _amount_unit(code: str, ucum: bool, written: str) -> tuple[str | None, str]:

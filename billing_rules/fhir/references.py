@@ -6,7 +6,7 @@ contained ("#m"). Ids are opaque: Epic's temporary ids have 194 characters (stan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from billing_rules.fhir.tolerant import Node, as_objects
 
@@ -59,7 +59,8 @@ def resolver(*bundles: object) -> Resolve:
     by_reference: dict[str, Resource] = {}
     for bundle in bundles:
         for url, resource in _with_urls(bundle):
-            by_reference.setdefault(own_reference(resource, 0), resource)
+            if resource.get("id"):
+                by_reference.setdefault(own_reference(resource, 0), resource)
             if url:
                 by_reference.setdefault(unversioned(url), resource)
 

@@ -26,13 +26,13 @@ def check(case: Case) -> Iterator[Outcome]:
     lines = case.drug_lines()
     misused = [line for line in lines if _bills_administration(case, line)]
     services = [line for line in case.order.services if line.kind in BILLING_KINDS]
-    services += [line for line in case.order.billing if case.is_service(line)]
+    administered = [line for line in services if case.is_service(line)]
     drug_billed = [line for line in lines if line.kind in BILLING_KINDS]
     if misused:
         for line in misused:
             yield _drug_code_for_service(case, line)
-    elif services and not drug_billed:
-        yield _service_without_drug(case, services[0])
+    elif administered and not drug_billed:
+        yield _service_without_drug(case, administered[0])
     elif drug_billed and not services and any(line.kind == "Claim" for line in drug_billed):
         yield _drug_without_service(case, drug_billed[0])
     elif not services and not drug_billed:

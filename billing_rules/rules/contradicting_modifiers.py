@@ -7,9 +7,11 @@ when a whole unit is; neither on a multiple-dose container (CMS Discarded Drugs 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
+from billing_rules.amounts import plain, whole_units_down
 from billing_rules.case import Case
-from billing_rules.claim_lines import WasteAnswer
+from billing_rules.claim_lines import Doubt, WasteAnswer
 from billing_rules.findings import (
     AddDiscardedLine,
     Correction,
@@ -21,10 +23,11 @@ from billing_rules.findings import (
     Severity,
     Silent,
 )
-from billing_rules.model import OrderLine
+from billing_rules.model import OrderLine, labelled_total
 from billing_rules.rules.common import (
     containers_seen,
     dose_seen,
+    listed,
     payer_seen,
     seen,
     sources,
@@ -54,6 +57,8 @@ def _judged(case: Case, group: Sequence[OrderLine]) -> Outcome:
         return _both(case, group)
     modifier = carried.pop()
     plan = case.plan
+    if plan.doubt is Doubt.DOSE:
+        return _by_units_alone(case, group, modifier)
     if plan.waste is WasteAnswer.INDETERMINATE or plan.computed:
         why = "the order names no containers" if plan.computed else plan.because
         return NotChecked(RULE, f"{modifier} cannot be compared with the containers: {why}")
@@ -64,6 +69,35 @@ def _judged(case: Case, group: Sequence[OrderLine]) -> Outcome:
     if modifier == "JW":
         return _discarded_units(case, group)
     return Silent(RULE, f"{modifier} is right: {plan.because}")
+
+
+def _by_units_alone(case: Case, group: Sequence[OrderLine], modifier: str) -> Outcome:
+    """A claim without its order: billed units and containers must still agree with each other."""
+    opened, unit = case.order.containers, case.drug.billing_unit
+    billed = [line.billed.value.value for line in group if isinstance(line.billed, Present)]
+    if not isinstance(opened, Present) or unit is None or len(billed) != len(group):
+        return NotChecked(RULE, f"{modifier} cannot be judged: {case.plan.because}")
+    held = whole_units_down(labelled_total(opened.value), unit)
+    if any(c.container.dose_status != "single-dose" for c in opened.value):
+        return NotChecked(RULE, f"{modifier} cannot be judged: {case.plan.because}")
+    total = sum(billed, Decimal(0))
+    if total == held:
+        return Silent(RULE, f"{modifier}: the lines bill the {held} units of the containers")
+    if modifier == "JZ" and total < held:
+        return _finding(
+            case,
+            group,
+            "jz-with-discarded-amount",
+            f"JZ says nothing is discarded, but the containers hold {units_word(held)}: check",
+            (f"{listed(opened.value)} hold {units_word(held)}; {plain(total)} are billed.",),
+        )
+    return _finding(
+        case,
+        group,
+        "units-differ-from-containers",
+        f"The lines should bill the {units_word(held)} the containers hold: check dose and waste",
+        (f"{listed(opened.value)} hold {units_word(held)}; {plain(total)} are billed.",),
+    )
 
 
 def _both(case: Case, group: Sequence[OrderLine]) -> Finding:

@@ -37,8 +37,6 @@ from billing_rules.rules.common import (
 from billing_rules.states import Nothing, Present
 
 RULE = "waste_modifier"
-# Resources that can carry a modifier; a MedicationRequest cannot, so there it stays a plan.
-MODIFIER_KINDS = ("Claim", "ChargeItem", "ServiceRequest")
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -52,7 +50,12 @@ def check(case: Case) -> Iterator[Outcome]:
 
 
 def _modifier_lines(case: Case) -> list[OrderLine]:
-    return [line for line in case.drug_lines() if line.kind in MODIFIER_KINDS]
+    """Lines on which a modifier must be seen: Claim items, and whatever carries one already.
+
+    MedicationRequest, ServiceRequest and ChargeItem have no element for modifiers (R4), so that
+    none is there says nothing; for them the answer stays a plan.
+    """
+    return [line for line in case.drug_lines() if line.kind == "Claim" or line.modifiers]
 
 
 def _has_waste_modifier(lines: Sequence[OrderLine]) -> bool:

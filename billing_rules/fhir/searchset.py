@@ -1,0 +1,152 @@
+"""A search answer's Bundle to matches, included resources, and whether it is all there is.
+
+Entries with search.mode include are no matches, and outcome entries are no resources of the
+chart; an outcome of severity error means that the server left something out (standards.md D8).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from billing_rules.states import Unknown
+
+RawResource = bytes | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page of a search answer. Resources are undecoded JSON, in the server's order.
+
+    `next_url` is where the next page is, None on the last. `problem` is a clause when the server
+    said that it left something out; then nothing may be concluded from what is missing.
+    `unread` counts entries that were no resources.
+    """
+
+    matches: tuple[RawResource, ...] = ()
+    included: tuple[RawResource, ...] = ()
+    next_url: str | None = None
+    problem: str | None = None
+    unread: int = 0
+
+    @property
+    def has_next(self) -> bool:
+        return self.next_url is not None
+
+
+class _Search(msgspec.Struct):
+    mode: str | None = None
+
+
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw()
+    search: _Search | None = None
+
+
+class _Link(msgspec.Struct):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str | None = None
+    entry: list[msgspec.Raw] | None = None
+    link: list[msgspec.Raw] | None = None
+
+
+class _Kind(msgspec.Struct):
+    resourceType: str | None = None
+
+
+class _Issue(msgspec.Struct):
+    severity: str | None = None
+
+
+class _Outcome(msgspec.Struct):
+    issue: list[_Issue] | None = None
+
+
+_BUNDLE = msgspec.json.Decoder(_Bundle)
+_ENTRY = msgspec.json.Decoder(_Entry)
+_LINK = msgspec.json.Decoder(_Link)
+_KIND = msgspec.json.Decoder(_Kind)
+_OUTCOME = msgspec.json.Decoder(_Outcome)
+
+
+def bundle_resources(raw: RawResource) -> SearchPage | Unknown:
+    """The page in `raw`: a searchset Bundle, or one resource, which counts as its only match.
+
+    Unknown with its reason for an OperationOutcome, and for what is no FHIR JSON. Never raises.
+    """
+    data = _as_bytes(raw)
+    try:
+        bundle = _BUNDLE.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return Unknown("the answer could not be read as a FHIR Bundle")
+    if bundle.resourceType == "Bundle":
+        return _page(bundle)
+    if bundle.resourceType == "OperationOutcome":
+        return Unknown("the server answered with an error")
+    if bundle.resourceType:
+        return SearchPage(matches=(data,))
+    return Unknown("the answer is no FHIR resource")
+
+
+def _as_bytes(raw: RawResource) -> bytes:
+    if isinstance(raw, dict):
+        try:
+            return json.dumps(raw, default=str).encode()
+        except (ValueError, RecursionError):
+            return b""
+    return bytes(raw)
+
+
+def _page(bundle: _Bundle) -> SearchPage:
+    matches: list[RawResource] = []
+    included: list[RawResource] = []
+    unread, problem = 0, None
+    for raw in bundle.entry or ():
+        kind, mode, resource = _entry(raw)
+        if kind == "OperationOutcome" or mode == "outcome":
+            problem = problem or _problem(resource)
+        elif not kind:
+            unread += 0 if bytes(raw) in (b"null", b"{}") else 1
+        else:
+            (included if mode == "include" else matches).append(resource)
+    return SearchPage(tuple(matches), tuple(included), _next(bundle), problem, unread)
+
+
+def _entry(raw: msgspec.Raw) -> tuple[str, str, bytes]:
+    """Resource type, search mode and JSON of one entry; "" for a type that could not be read."""
+    try:
+        entry = _ENTRY.decode(raw)
+        resource = bytes(entry.resource)
+        kind = _KIND.decode(resource).resourceType
+    except (msgspec.MsgspecError, RecursionError):
+        return "", "", b""
+    mode = entry.search.mode if entry.search else None
+    return kind or "", mode or "match", resource
+
+
+def _problem(outcome: bytes) -> str | None:
+    try:
+        issues = _OUTCOME.decode(outcome).issue or []
+    except msgspec.MsgspecError:
+        return "the server added an outcome that could not be read"
+    if any(issue.severity in ("error", "fatal") for issue in issues):
+        return "the server said that it could not return everything"
+    return None
+
+
+def _next(bundle: _Bundle) -> str | None:
+    for raw in bundle.link or ():
+        try:
+            link = _LINK.decode(raw)
+        except msgspec.MsgspecError:
+            continue
+        if link.relation == "next":
+            return link.url or ""
+    return None
