@@ -232,6 +232,8 @@ class Drug:
     unclassified_codes: tuple[str, ...]
     sources: dict[str, Source]
     indications: tuple[Indication, ...] = ()
+    unread_indications: str | None = None  # what the label has beside `indications`, unread here
+    supervised_doses: int | None = None  # first doses the label wants given in a healthcare setting
 
     def container(self, ndc: str) -> Container | None:
         return next((c for c in self.containers if c.ndc == ndc), None)
@@ -239,6 +241,14 @@ class Drug:
 
 # "not yet": the payer has a rule, but it starts after this date of service.
 ModifierPolicy = Literal["required", "recognised", "denies", "not yet", "not stated"]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedModifiers:
+    """Modifiers that payer or site wants on each drug line of a code, and who says so."""
+
+    codes: tuple[str, ...]
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +264,7 @@ class Payer:
     lines_per_ndc: Literal["one line", "one line per NDC", "not stated"]
     sources: dict[str, Source]
     criteria: dict[tuple[str, str], Criteria] = field(default_factory=dict)  # (drug, indication)
+    wanted_modifiers: dict[str, WantedModifiers] = field(default_factory=dict)  # by code or "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +303,7 @@ class Site:
     prices: dict[str, Decimal] = field(default_factory=dict)
     price_source: Source | None = None
     setting: str | None = None
+    wanted_modifiers: dict[str, WantedModifiers] = field(default_factory=dict)  # by code or "all"
 
 
 # ---------------------------------------------------------------- the order
@@ -337,13 +349,22 @@ class Dose:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedCount:
+    """A count of containers with the NDC it was written beside."""
+
+    ndc: str
+    counted: Counted
+
+
+@dataclass(frozen=True, slots=True)
 class OrderLine:
     """One draft resource (or one Claim item) in billing words, before it is known whose drug
     it is. docs/order-content.md says which FHIR element each field is read from.
 
     `dose`      what is ordered, or given, at one visit
     `billed`    billing units, when this resource is where the order keeps them
-    `containers` how many vials, syringes, pens, packages or each
+    `containers` how many vials, syringes, pens, packages or each, of the NDC among `codes`
+    `containers_by_ndc` the same, where one line names several NDCs, each with its count
     `supplied`  the amount dispensed or supplied, when stated as an amount of drug
     """
 
@@ -356,6 +377,7 @@ class OrderLine:
     dose: State[Dose] = NOTHING
     billed: State[Counted] = NOTHING
     containers: State[Counted] = NOTHING
+    containers_by_ndc: tuple[NamedCount, ...] = ()
     supplied: State[Amount] = NOTHING
     modifiers: tuple[str, ...] = ()
     date_of_service: date | None = None

@@ -119,7 +119,7 @@ class _Part:
         return cls(
             r,
             dose_in_mass(r.line.dose, container, drug, weights),
-            counted_containers(r.line.containers, container),
+            containers_of(r.line, drug),
         )
 
     @property
@@ -140,6 +140,28 @@ def container_of(line: OrderLine, drug: Drug) -> State[Container]:
     if found:
         return Unknown("the order names several containers without saying how many of each")
     return Unknown(f"NDC {codes[0]} is none of the containers listed for {drug.name}")
+
+
+def containers_of(line: OrderLine, drug: Drug) -> State[tuple[ContainerCount, ...]]:
+    """The containers a line opens: one count of the NDC it names, or a count for each NDC."""
+    if not line.containers_by_ndc:
+        return counted_containers(line.containers, container_of(line, drug))
+    opened: list[ContainerCount] = []
+    for named in line.containers_by_ndc:
+        state = counted_containers(Present(named.counted), listed_container(named.ndc, drug))
+        if not isinstance(state, Present):
+            return state
+        opened += state.value
+    return Present(tuple(opened))
+
+
+def listed_container(code: str, drug: Drug) -> State[Container]:
+    """The container an NDC names, unknown when the drug has none of that NDC."""
+    found = (drug.container(form) for form in ndc.candidates(code))
+    container = next((c for c in found if c), None)
+    if container is None:
+        return Unknown(f"NDC {code} is none of the containers listed for {drug.name}")
+    return Present(container)
 
 
 def counted_containers(
@@ -333,11 +355,7 @@ def _all_containers(
     stated = [p.containers for p in parts if not isinstance(p.containers, Nothing)]
     if not stated:
         stated = [
-            c
-            for r in billed
-            if not isinstance(
-                c := counted_containers(r.line.containers, container_of(r.line, drug)), Nothing
-            )
+            c for r in billed if not isinstance(c := containers_of(r.line, drug), Nothing)
         ]
     if not stated:
         return NOTHING

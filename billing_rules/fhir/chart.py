@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -109,8 +110,13 @@ def _node(raw: RawResource, shape: type[_Slim]) -> Node | None:
         slim = msgspec.json.decode(raw, type=shape)
     except (msgspec.MsgspecError, RecursionError):
         return _decoded_without_shape(bytes(raw))
-    fields = msgspec.structs.fields(shape)
-    return Node({field.encode_name: getattr(slim, field.name) for field in fields})
+    return Node({name: getattr(slim, field) for field, name in _elements(shape)})
+
+
+@cache
+def _elements(shape: type[_Slim]) -> tuple[tuple[str, str], ...]:
+    """(field, FHIR element) of a slim struct."""
+    return tuple(zip(shape.__struct_fields__, shape.__struct_encode_fields__, strict=True))
 
 
 def _decoded_without_shape(raw: bytes) -> Node | None:

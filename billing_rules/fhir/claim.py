@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing_rules.fhir import quantities
-from billing_rules.fhir.codes import Concept, concept, concepts, joined, modifiers_in
+from billing_rules.fhir.codes import CodeSystems, Concept, concept, concepts, joined, modifiers_in
 from billing_rules.fhir.drafts import Draft, reason, references
 from billing_rules.fhir.timing import day_of
 from billing_rules.fhir.tolerant import Node, absent
-from billing_rules.model import Code, OrderLine
-from billing_rules.states import Nothing, Unknown
+from billing_rules.model import Code, NamedCount, OrderLine
+from billing_rules.states import Nothing, Present, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,9 @@ def _line(header: _Header, place: int, value: object) -> OrderLine:
             *(concepts(detail, "productOrService", draft.systems) for detail in details),
         ]
     )
-    billed, supply = quantities.billed(item, "quantity"), _supply(details)
+    by_ndc = _by_ndc(details, draft.systems)
+    supply = quantities.Supply() if by_ndc else _supply(details)
+    billed = quantities.billed(item, "quantity")
     day = day_of(item, "serviced") or header.day
     codes, conditions = _reasons(header, item)
     if not said.codes and not said.names:
@@ -83,6 +85,7 @@ def _line(header: _Header, place: int, value: object) -> OrderLine:
         names=said.names,
         billed=billed,
         containers=supply.containers,
+        containers_by_ndc=by_ndc,
         supplied=supply.supplied,
         modifiers=said.modifiers,
         date_of_service=day,
@@ -101,8 +104,23 @@ def _modifiers(item: Node) -> tuple[str, ...]:
     return tuple(modifier for node in item.objs("modifier") for modifier in modifiers_in(node))
 
 
+def _by_ndc(details: Sequence[Node], systems: CodeSystems) -> tuple[NamedCount, ...]:
+    """Each detail's NDC with its count, when several details all say both; otherwise none."""
+    counts = tuple(count for detail in details if (count := _named_count(detail, systems)))
+    return counts if len(counts) == len(details) > 1 else ()
+
+
+def _named_count(detail: Node, systems: CodeSystems) -> NamedCount | None:
+    codes = concept(detail.obj("productOrService"), systems).codes
+    ndcs = [code.code for code in codes if code.system == "ndc"]
+    containers = quantities.of_an_ndc(Node(detail.value), "quantity").containers
+    if len(ndcs) != 1 or not isinstance(containers, Present):
+        return None
+    return NamedCount(ndcs[0], containers.value)
+
+
 def _supply(details: Sequence[Node]) -> quantities.Supply:
-    """The NDC quantity of the one detail that has one; two NDCs on one item cannot be told."""
+    """The NDC quantity of the one detail that has one; without its own NDC none can be told."""
     found = [quantities.of_an_ndc(detail, "quantity") for detail in details]
     stated = [s for s in found if not _silent(s)]
     if len(stated) > 1:

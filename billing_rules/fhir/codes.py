@@ -125,11 +125,20 @@ def coding(node: Node, systems: CodeSystems) -> Concept:
     if system == "ndc":
         return Concept((Code("ndc", _ndc(code), display),), names)
     if not system and _HCPCS.fullmatch(code.upper()):
-        node.note(
-            f"{node.at('code')} '{code}' looks like a HCPCS code, but its code system is "
-            f"'{shown(node.text('system'))}', so it was not read as one"
-        )
+        return _by_its_shape(node, code, display)
     return Concept((Code(system, code[:_NAME_LENGTH], display),), names)
+
+
+def _by_its_shape(node: Node, code: str, display: str) -> Concept:
+    """A code shaped like HCPCS: read as one when it has no system, not when it has another."""
+    if not node.has("system"):
+        node.note(f"{node.at('code')} '{code}' has no code system: its shape is that of HCPCS")
+        return _billing_code("hcpcs", code, display)
+    node.note(
+        f"{node.at('code')} '{code}' looks like a HCPCS code, but its code system "
+        f"'{shown(node.text('system'))}' is none we know"
+    )
+    return Concept((Code("", code, display),), (display,) if display else ())
 
 
 def _billing_code(system: str, code: str, display: str) -> Concept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from billing_rules.fhir.codes import CodeSystems, Concept, concept
+from billing_rules.fhir.codes import BILLING_SYSTEMS, CodeSystems, Concept, concept
 from billing_rules.fhir.references import Resolve, own_reference, unversioned
 from billing_rules.fhir.tolerant import Node
 from billing_rules.model import Code
@@ -43,7 +43,12 @@ def reasons(draft: Draft, key: str = "reasonCode") -> tuple[Code, ...]:
 
 
 def reason(read: Concept) -> tuple[Code, ...]:
-    return read.codes or tuple(Code("", "", name) for name in read.names[:1])
+    """A reason's codes; ICD-10 written without dots and system is not taken for HCPCS."""
+    codes = tuple(
+        Code("" if code.system in BILLING_SYSTEMS else code.system, code.code, code.display)
+        for code in read.codes
+    )
+    return codes or tuple(Code("", "", name) for name in read.names[:1])
 
 
 def references(nodes: list[Node]) -> tuple[str, ...]:

@@ -28,9 +28,16 @@ class Product:
 
 
 def product(draft: Draft, stem: str) -> Product:
-    """The drug of a choice element: `stem`CodeableConcept, `stem`Reference, or both."""
-    said = concept(draft.node.obj(f"{stem}CodeableConcept"), draft.systems)
-    reference = draft.node.obj(f"{stem}Reference")
+    """The drug of a choice element: `stem`CodeableConcept, `stem`Reference, or both.
+
+    R5 has `stem`.concept and `stem`.reference in their place; some R4 servers send that.
+    """
+    later = draft.node.obj(stem) if stem in draft.node.value else Node({})
+    said = joined(
+        concept(node, draft.systems)
+        for node in (draft.node.obj(f"{stem}CodeableConcept"), later.obj("concept"))
+    )
+    reference = draft.node.obj(f"{stem}Reference") or later.obj("reference")
     if not reference:
         return Product(said)
     medication = _medication(draft, reference)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 SHOWN = 80  # characters of the chart that a sentence repeats
 _NOTES = 20  # sentences kept per resource
@@ -65,9 +66,24 @@ def as_day(value: object) -> date | None:
 
 def shown(text: str, limit: int = SHOWN) -> str:
     """`text` fit to stand in a sentence: one line, printable, at most `limit` characters."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: limit * 4])
-    line = " ".join(printable.split())
+    start = text[: limit * 4]
+    if not start.isprintable():
+        start = "".join(c if c.isprintable() else " " for c in start)
+    line = " ".join(start.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def copied(value: object) -> Any:
+    """A deep copy of a JSON value, however deeply nested."""
+    root = [value]
+    waiting: list[Any] = [root]
+    while waiting:
+        parent = waiting.pop()
+        for place, child in list(parent.items() if isinstance(parent, dict) else enumerate(parent)):
+            if isinstance(child, (dict, list)):
+                parent[place] = child.copy()
+                waiting.append(parent[place])
+    return root[0]
 
 
 class Node:
@@ -109,9 +125,11 @@ class Node:
 
     def objs(self, key: str) -> list[Node]:
         """The objects under `key`; one object counts as a list of one, null entries are none."""
+        value = self.value.get(key)
+        if value is None:
+            return []
         if self.broken(key):
             self._unreadable(key)
-        value = self.value.get(key)
         values = value if isinstance(value, list) else [value]
         path = self.at(key)
         return [
