@@ -1,0 +1,34 @@
+"""The CDS Hooks service: draft orders in, cards out (CDS Hooks 2.0.1).
+
+`create_app` is all that others need. The way of a request is written out in views.py.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from billing_rules.catalogue import Catalogue
+from cds_hooks import client_auth, errors, http_headers, pages, views
+from cds_hooks.running import Running, set_running
+from cds_hooks.settings import Link, Settings
+
+__all__ = ["Link", "Settings", "create_app"]
+
+
+def create_app(catalogue: Catalogue, settings: Settings) -> Flask:
+    """The service as a WSGI application. It holds catalogue and settings, and nothing else."""
+    app = Flask(__name__, static_folder=None)
+    # One byte more than allowed: a chunked body is cut off there, and so seen to be too large.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
+    # Addresses are exact: a client that follows no redirect must not meet one.
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    set_running(app, Running(catalogue, settings))
+    errors.install(app)
+    http_headers.install(app)
+
+    calls = views.blueprint()
+    calls.before_request(client_auth.require_trusted_client)
+    app.register_blueprint(calls)
+    app.register_blueprint(pages.blueprint())  # open to anyone: nothing here is of a patient
+    return app

@@ -1,0 +1,154 @@
+"""Findings to cards (CDS Hooks 2.0.1, "CDS Service Response").
+
+At most two cards an order, billing and documentation, most urgent first. Reimbursement never goes
+above `warning` (Da Vinci CRD 2.2.1, cards page).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from billing_rules.findings import Finding, NotChecked, Severity, Topic
+from billing_rules.review import OrderReview
+from billing_rules.rules.common import listed
+from cds_hooks import detail
+from cds_hooks.markdown import plain_line
+from cds_hooks.override_reasons import override_reasons
+from cds_hooks.settings import Settings
+from cds_hooks.suggestions import Resource, Suggestions
+
+LONGEST_SUMMARY = 139  # "less than 140 characters" (CDS Hooks 2.0.1, "Card Attributes")
+CARD_TYPES = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"
+ASSOCIATED = "davinci-crd.associated-resource"
+_TOPICS = {
+    Topic.BILLING: {"system": CARD_TYPES, "code": "claim", "display": "Claim"},
+    Topic.DOCUMENTATION: {"system": CARD_TYPES, "code": "guideline", "display": "Guideline"},
+}
+_URGENCY = list(Severity)  # most urgent first
+
+
+def new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A card before it is written: what it is about and what it says."""
+
+    review: OrderReview
+    topic: Topic
+    findings: tuple[Finding, ...]
+    gaps: tuple[NotChecked, ...]
+
+    @property
+    def severity(self) -> Severity:
+        return self.findings[0].severity if self.findings else Severity.INFO
+
+
+def from_findings(
+    reviews: Iterable[OrderReview],
+    drafts: Mapping[str, Resource],
+    preferred_uri: Mapping[str, str],
+    settings: Settings,
+    today: date,
+    new_uuid: Callable[[], str] = new_uuid,
+) -> list[dict[str, Any]]:
+    """The cards of one answer. `drafts` are the resources a suggestion may touch, by reference."""
+    planned = [draft for review in reviews for draft in _drafts(review, settings)]
+    planned.sort(key=lambda draft: _URGENCY.index(draft.severity))
+    findings = [f for draft in planned for f in draft.findings]
+    suggestions = Suggestions(findings, drafts, preferred_uri, new_uuid)
+    cards = [_card(draft, suggestions, settings, today, new_uuid) for draft in planned]
+    for card, draft in zip(cards, planned, strict=True):
+        _associate(card, draft.review, drafts)
+    return cards
+
+
+def _drafts(review: OrderReview, settings: Settings) -> list[_Draft]:
+    gaps = review.not_checked
+    drafts = []
+    for topic in Topic:
+        findings = _most_urgent_first(f for f in review.findings if f.topic is topic)
+        if findings:
+            drafts.append(_Draft(review, topic, findings, gaps))
+            gaps = ()  # said once an order
+    if not drafts and settings.show_billing_plan:
+        drafts.append(_Draft(review, Topic.BILLING, (), gaps))
+    return drafts
+
+
+def _most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda f: _URGENCY.index(f.severity)))
+
+
+# ---------------------------------------------------------------- one card
+
+
+def _card(
+    draft: _Draft,
+    suggestions: Suggestions,
+    settings: Settings,
+    today: date,
+    new_uuid: Callable[[], str],
+) -> dict[str, Any]:
+    card: dict[str, Any] = {
+        "uuid": new_uuid(),
+        "summary": _summary(draft),
+        "indicator": draft.severity.value,
+        "detail": detail.detail(draft.review, draft.findings, draft.gaps, today),
+        "source": _source(draft.topic, settings),
+    }
+    offered = suggestions.of_card(draft.findings)
+    if offered:
+        card["suggestions"] = offered
+        card["selectionBehavior"] = "at-most-one"
+    if draft.findings:
+        card["overrideReasons"] = override_reasons(settings)
+    if settings.links:
+        card["links"] = [
+            {"label": link.label, "url": link.url, "type": "absolute"} for link in settings.links
+        ]
+    return card
+
+
+def _associate(
+    card: dict[str, Any], review: OrderReview, drafts: Mapping[str, Resource]
+) -> None:
+    """Say which drafts the card is about (Da Vinci CRD 2.2.1, "Linking cards to requests")."""
+    about = [{"reference": r} for r in review.order.references if r in drafts]
+    if about:
+        card["extension"] = {ASSOCIATED: about}
+
+
+def _summary(draft: _Draft) -> str:
+    if not draft.findings:
+        return _plan_summary(draft.review)
+    summary = plain_line(draft.findings[0].summary, LONGEST_SUMMARY)
+    more = _more(draft.findings)
+    return summary + more if len(summary + more) <= LONGEST_SUMMARY else summary
+
+
+def _more(findings: Sequence[Finding]) -> str:
+    others = len({f.summary for f in findings}) - 1
+    return f" (+{others} more)" if others else ""
+
+
+def _plan_summary(review: OrderReview) -> str:
+    """The one info card of an order nothing was found on, for sites that want to see the plan."""
+    name = review.drug.name.capitalize()
+    if not review.plan.lines:
+        return plain_line(f"{name}: billing cannot be planned yet", LONGEST_SUMMARY)
+    lines = listed(review.plan.lines)
+    return plain_line(f"{name}: plan to bill {lines}", LONGEST_SUMMARY)
+
+
+def _source(topic: Topic, settings: Settings) -> dict[str, Any]:
+    return {
+        "label": settings.source_label,
+        "url": settings.source_url or settings.public_base_url,
+        "topic": _TOPICS[topic],
+    }

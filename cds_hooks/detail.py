@@ -1,0 +1,186 @@
+"""A card's detail: what was found, on what, by which source, and what could not be checked.
+
+GitHub-flavoured Markdown with bold words and lists only. Each part stands so that a reader can
+judge the advice alone (FDA guidance on clinical decision support, 2026: the basis must be open
+to independent review).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from billing_rules.claim_lines import ClaimPlan, WasteAnswer
+from billing_rules.findings import Finding, NotChecked
+from billing_rules.model import Evidence, Source, Stage
+from billing_rules.review import OrderReview
+from billing_rules.rules.common import FROM_TEXT, listed
+from billing_rules.states import Present
+from cds_hooks.markdown import escaped, link
+
+REFERENCE_LENGTH = 60
+_QUOTE_LENGTH = 200
+_MOST = 12  # items of one list; a hostile order could have thousands
+_CERTAINTY = {"C": " (one secondary source)", "S": " (this site's own file)"}
+
+
+def detail(
+    review: OrderReview, findings: Sequence[Finding], gaps: Sequence[NotChecked], today: date
+) -> str:
+    """The detail of one card about `review`'s order. `gaps` are listed as not checked."""
+    parts = (
+        f"**Order:** {order_line(review)}",
+        _titled("Found", _found(findings)),
+        f"**Billing plan:** {plan_line(review)}",
+        _titled("Based on", _based_on(review, findings)),
+        _titled("Source", _sources(review, findings)),
+        _titled("Not checked", _not_checked(review, findings, gaps)),
+        limits(today),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def order_line(review: OrderReview) -> str:
+    """The order meant, so that a reader with several drafts knows which."""
+    order = review.order
+    given = "given" if order.stage is Stage.GIVEN else "for"
+    references = listed(short(reference) for reference in order.references[:3])
+    more = f" and {len(order.references) - 3} more" if len(order.references) > 3 else ""
+    what = f"{review.drug.name} ({review.drug.brand}) {_dose(review)}".strip()
+    return escaped(f"{what}, {given} {order.date_of_service}: {references}{more}")
+
+
+def _dose(review: OrderReview) -> str:
+    """The dose as the order wrote it, and in mg where that says it differently."""
+    order = review.order
+    written = order.dose_as_written
+    amount = str(order.dose.value) if isinstance(order.dose, Present) else ""
+    if not written or not amount or written == amount:
+        return written or amount
+    return f"{written} = {amount}"
+
+
+def plan_line(review: OrderReview) -> str:
+    """How the order is to be billed, from which containers, and how JW or JZ was answered."""
+    plan = review.plan
+    if not plan.lines:
+        return escaped(f"none yet, because {plan.because}.")
+    sentences = [f"bill {listed(plan.lines)}{_containers(plan)}."]
+    if plan.waste is WasteAnswer.NOT_APPLICABLE:
+        sentences.append(f"No JW or JZ: {plan.because}.")
+    elif plan.waste is WasteAnswer.INDETERMINATE:
+        sentences.append(f"JW or JZ is still open: {plan.because}.")
+    return escaped(" ".join(sentences), limit=500)
+
+
+def _containers(plan: ClaimPlan) -> str:
+    if not plan.opened:
+        return ""
+    origin = "; computed, the order names no containers" if plan.computed else ""
+    return f" (from {listed(plan.opened)}{origin})"
+
+
+def limits(today: date) -> str:
+    """What the card is not, and the day of the data."""
+    return (
+        "Advice on billing, not legal or clinical advice. "
+        f"Checked {today} against what the EHR sent with this request."
+    )
+
+
+def short(reference: str) -> str:
+    """A reference that fits into a line; some EHRs have ids of 194 characters."""
+    if len(reference) <= REFERENCE_LENGTH:
+        return reference
+    return reference[: REFERENCE_LENGTH - 1] + "…"
+
+
+# ---------------------------------------------------------------- lists
+
+
+def _titled(title: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    shown = list(items[:_MOST])
+    if len(items) > _MOST:
+        shown.append(f"and {len(items) - _MOST} more")
+    return "\n".join([f"**{title}**", "", *(f"- {item}" for item in shown)])
+
+
+def _once(items: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(items))
+
+
+def _found(findings: Sequence[Finding]) -> list[str]:
+    """One item a finding, the same words never twice. A card with one finding has its summary as
+    headline already."""
+    if len({f.summary for f in findings}) == 1:
+        return _once(escaped(sentence) for f in findings for sentence in f.found)
+    return _once(
+        " ".join([f"**{escaped(f.summary)}.**", *(escaped(sentence) for sentence in f.found)])
+        for f in findings
+    )
+
+
+def _based_on(review: OrderReview, findings: Sequence[Finding]) -> list[str]:
+    references = review.order.references
+    this_order = references[0] if len(references) == 1 else ""
+    return _once(_evidence(e, this_order) for f in findings for e in f.basis)
+
+
+def _evidence(seen: Evidence, this_order: str) -> str:
+    """What was seen, where and when; the order named at the top is not spelled out again."""
+    told = "this order" if seen.reference == this_order else short(seen.reference)
+    place = told if seen.reference else ""
+    where = ", ".join(filter(None, [place, str(seen.on) if seen.on else ""]))
+    return escaped(f"{seen.what}: {seen.value}") + (f" ({escaped(where)})" if where else "")
+
+
+def _sources(review: OrderReview, findings: Sequence[Finding]) -> list[str]:
+    """One item a document, with every passage that was used."""
+    used = [s for f in findings for s in f.sources] if findings else review.plan.sources
+    quotes: dict[str, list[str]] = {}
+    for source in used:
+        said = quotes.setdefault(_document(source), [])
+        if source.quote and source.quote not in said:
+            said.append(source.quote)
+    return [
+        f"{document}: {_quoted(said)}" if said else document for document, said in quotes.items()
+    ]
+
+
+def _document(source: Source) -> str:
+    certainty = _CERTAINTY.get(source.certainty, "")
+    return f"{link(source.title, source.url)}, {source.published}{certainty}"
+
+
+def _quoted(passages: Sequence[str]) -> str:
+    return "; ".join(f"“{escaped(passage, _QUOTE_LENGTH)}”" for passage in passages[:_MOST])
+
+
+def _not_checked(
+    review: OrderReview, findings: Sequence[Finding], gaps: Sequence[NotChecked]
+) -> list[str]:
+    said = [sentence for f in findings for sentence in f.unchecked]
+    if not review.payer.known:
+        said.append(f"Payer rules were not applied: {review.payer_choice.because}.")
+    if review.order.identity.by == "text":
+        said.append(FROM_TEXT)
+    unread = [f"{_capital(note)}." for line in review.order.lines for note in line.unread]
+    return _once(escaped(sentence) for sentence in [*said, *_gaps(gaps), *unread])
+
+
+def _capital(sentence: str) -> str:
+    """The sentence with its first letter large; str.capitalize would lower the others."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _gaps(gaps: Sequence[NotChecked]) -> list[str]:
+    """One sentence a reason, with all the rules that it held up."""
+    held_up: dict[str, list[str]] = {}
+    for gap in gaps:
+        held_up.setdefault(gap.because, []).append(gap.rule.replace("_", " "))
+    return [
+        f"{listed(dict.fromkeys(rules)).capitalize()}: {because}."
+        for because, rules in held_up.items()
+    ]

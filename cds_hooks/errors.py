@@ -1,0 +1,89 @@
+"""Every answer that is no success, shaped in one place as an OperationOutcome.
+
+CDS Hooks 3.0.0-ballot, "HTTP Status Codes": an OperationOutcome SHOULD say what went wrong. No
+answer holds a stack trace, chart text or anything else of the request.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import PurePath
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from cds_hooks import exact_json
+
+log = logging.getLogger("cds_hooks")
+
+# status -> (FHIR issue type, what the caller may know)
+_ISSUES: dict[int, tuple[str, str]] = {
+    400: ("invalid", "The request is malformed."),
+    401: ("login", ""),
+    404: ("not-found", "There is nothing at this address."),
+    405: ("not-supported", "This address does not answer that method."),
+    413: ("too-long", "The request body is too large."),
+}
+_OWN_FAULT = ("exception", "The service failed; the request was not answered.")
+
+
+class Refused(Exception):
+    """Ends the request with `status`. `why` is a fixed sentence that holds nothing of the input."""
+
+    def __init__(self, status: int, why: str = "", issue: str = "") -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.issue = issue
+
+
+def malformed(why: str) -> Refused:
+    """400 with a sentence a developer can act on."""
+    return Refused(400, why)
+
+
+def install(app: Flask) -> None:
+    """Shape every error of `app`."""
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _own_fault)
+
+
+def _refused(error: Refused) -> Response:
+    issue, why = _ISSUES.get(error.status, _OWN_FAULT)
+    response = _outcome(error.status, error.issue or issue, error.why or why)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    response = _outcome(status, *_ISSUES.get(status, ("processing", error.name)))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _own_fault(error: Exception) -> Response:
+    log.error("failed: %s", fault(error))
+    return _outcome(500, *_OWN_FAULT)
+
+
+def fault(error: BaseException) -> str:
+    """The kind of an exception and its place in the program; never its message, which could
+    repeat chart text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}"
+    return f"{type(error).__name__} at {place}"
+
+
+def _outcome(status: int, issue: str, why: str) -> Response:
+    entry = {"severity": "error", "code": issue}
+    if why:
+        entry["diagnostics"] = why
+    body = exact_json.encode({"resourceType": "OperationOutcome", "issue": [entry]})
+    return Response(body, status, content_type="application/json")

@@ -1,0 +1,64 @@
+"""Headers every answer carries, and CORS for the browser origins that were allowed.
+
+CDS Hooks 2.0.1, "Cross-Origin Resource Sharing": discovery and services answer browser clients.
+An origin is answered only when it is on the list; a wildcard is never sent.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from cds_hooks.running import running
+
+CORS_PATHS = ("/cds-services",)
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+    "Access-Control-Max-Age": "600",
+}
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+}
+
+
+def install(app: Flask) -> None:
+    """Set the headers on every answer of `app`, errors included."""
+    app.before_request(_answer_preflight)
+    app.after_request(_complete)
+
+
+def _answer_preflight() -> Response | None:
+    """204 to a browser's preflight: it carries no token, so it comes before authentication."""
+    preflight = "Access-Control-Request-Method" in request.headers
+    if request.method == "OPTIONS" and preflight and _has_cors():
+        return Response(status=204)
+    return None
+
+
+def _complete(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in _SECURITY.items():
+        response.headers[name] = value
+    settings = running().settings
+    if settings.public_base_url.startswith("https:"):
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if _has_cors() and settings.cors_origins:
+        _allow_origin(response, settings.cors_origins)
+    return response
+
+
+def _has_cors() -> bool:
+    return request.path.startswith(CORS_PATHS)
+
+
+def _allow_origin(response: Response, allowed: frozenset[str]) -> None:
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin", "")
+    if origin not in allowed:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    if request.method == "OPTIONS":
+        response.headers.update(_PREFLIGHT)

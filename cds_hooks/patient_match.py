@@ -1,0 +1,62 @@
+"""Whether a resource is about the patient the request is for.
+
+Data of another patient means that something upstream is badly wrong, so the whole answer is
+refused (docs/threat-model.md, issue 4): no card is better than one patient's card on another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_ELEMENTS = ("subject", "patient", "beneficiary")
+
+
+class AnotherPatient(Exception):
+    """A resource in the request is about somebody else. `where` names the part, not the person."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+
+class About(msgspec.Struct):
+    """The few elements that say what a resource is and whom it is about."""
+
+    resourceType: Any = None  # noqa: N815 - FHIR's name
+    id: Any = None
+    subject: Any = None
+    patient: Any = None
+    beneficiary: Any = None
+
+
+_ABOUT = msgspec.json.Decoder(About)
+
+
+def about(resource: bytes | Mapping[str, Any]) -> About | None:
+    """What `resource` says of itself, None when it is no JSON object."""
+    if isinstance(resource, Mapping):
+        return About(**{name: resource.get(name) for name in About.__struct_fields__})
+    try:
+        return _ABOUT.decode(resource)
+    except (ValueError, RecursionError):
+        return None
+
+
+def is_anothers(resource: About, patient_id: str) -> bool:
+    """True only when the resource names another Patient; one that names none proves nothing."""
+    if resource.resourceType == "Patient":
+        return isinstance(resource.id, str) and resource.id.strip() != patient_id
+    named = (_patient_named(getattr(resource, element)) for element in _ELEMENTS)
+    return any(id_ is not None and id_ != patient_id for id_ in named)
+
+
+def _patient_named(value: Any) -> str | None:
+    """The id in a Reference to a Patient, relative or absolute, versioned or not; else None."""
+    reference = value.get("reference") if isinstance(value, dict) else None
+    if not isinstance(reference, str):
+        return None
+    parts = reference.strip().split("/_history/")[0].rstrip("/").split("/")
+    return parts[-1] if len(parts) > 1 and parts[-2] == "Patient" else None

@@ -1,0 +1,69 @@
+"""GET /cds-services: checklist A2."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.cds_hooks.conftest import Client
+from tests.cds_hooks.invariants import nothing_empty
+
+SEMVER = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
+
+
+def test_a2_1_discovery_stands_exactly_at_cds_services(client: FlaskClient) -> None:
+    assert client.get("/cds-services").status_code == 200
+    for other in ("/cds-services/", "/x//cds-services", "/.well-known/cds-services"):
+        response = client.get(other)
+        assert response.status_code in (404, 405), f"A2.1: {other} answers {response.status_code}"
+        assert "Location" not in response.headers
+
+
+def test_a2_3_every_service_has_its_required_strings(client: FlaskClient) -> None:
+    services = client.get("/cds-services").get_json()["services"]
+    assert services
+    for service in services:
+        for key in ("hook", "id", "title", "description", "usageRequirements"):
+            assert isinstance(service[key], str) and service[key].strip(), f"A2.3: {key}"
+        assert re.fullmatch(r"[a-z0-9-]+", service["id"])
+        assert all(isinstance(v, str) for v in service["prefetch"].values())
+
+
+def test_a2_4_version_is_the_specifications_and_each_hook_has_its_own(client: FlaskClient) -> None:
+    for service in client.get("/cds-services").get_json()["services"]:
+        assert service["version"] == "2.0.1" and SEMVER.fullmatch(service["version"])
+        assert service["hookVersion"] == "1.0"
+
+
+def test_a2_5_one_id_for_order_select_and_order_sign_replaces_stale_cards(
+    client: FlaskClient,
+) -> None:
+    services = client.get("/cds-services").get_json()["services"]
+    assert {s["hook"] for s in services} == {"order-select", "order-sign"}
+    assert {s["id"] for s in services} == {"vialwise-orders"}
+
+
+def test_a2_6_discovery_needs_no_token_even_when_services_do(client_with: Client) -> None:
+    assert client_with(open=False).get("/cds-services").status_code == 200
+
+
+def test_a2_7_discovery_is_the_same_for_everyone_and_cacheable(client: FlaskClient) -> None:
+    first = client.get("/cds-services")
+    assert first.headers["Cache-Control"] == "public, max-age=3600"
+    again = client.get("/cds-services", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304 and not again.data
+    assert client.get("/cds-services?patient=1").data == first.data
+
+
+def test_a1_2_discovery_holds_nothing_empty(client: FlaskClient) -> None:
+    response = client.get("/cds-services")
+    assert response.content_type == "application/json"
+    nothing_empty(json.loads(response.data), allowed=())
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_discovery_answers_get_only(client: FlaskClient, method: str) -> None:
+    assert getattr(client, method)("/cds-services").status_code == 405
