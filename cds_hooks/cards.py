@@ -19,7 +19,7 @@ from cds_hooks import detail
 from cds_hooks.markdown import plain_line
 from cds_hooks.override_reasons import override_reasons
 from cds_hooks.settings import Settings
-from cds_hooks.suggestions import Resource, Suggestions
+from cds_hooks.suggestions import CodeSystemUris, Resource, Suggestions
 
 LONGEST_SUMMARY = 139  # "less than 140 characters" (CDS Hooks 2.0.1, "Card Attributes")
 CARD_TYPES = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"
@@ -52,7 +52,7 @@ class _Draft:
 def from_findings(
     reviews: Iterable[OrderReview],
     drafts: Mapping[str, Resource],
-    preferred_uri: Mapping[str, str],
+    code_systems: CodeSystemUris,
     settings: Settings,
     today: date,
     new_uuid: Callable[[], str] = new_uuid,
@@ -61,7 +61,7 @@ def from_findings(
     planned = [draft for review in reviews for draft in _drafts(review, settings)]
     planned.sort(key=lambda draft: _URGENCY.index(draft.severity))
     findings = [f for draft in planned for f in draft.findings]
-    suggestions = Suggestions(findings, drafts, preferred_uri, new_uuid)
+    suggestions = Suggestions(findings, drafts, code_systems, new_uuid)
     cards = [_card(draft, suggestions, settings, today, new_uuid) for draft in planned]
     for card, draft in zip(cards, planned, strict=True):
         _associate(card, draft.review, drafts)

@@ -19,7 +19,6 @@ from billing_rules.states import Present
 from cds_hooks.markdown import escaped, link
 
 REFERENCE_LENGTH = 60
-_QUOTE_LENGTH = 200
 _MOST = 12  # items of one list; a hostile order could have thousands
 _CERTAINTY = {"C": " (one secondary source)", "S": " (this site's own file)"}
 
@@ -137,25 +136,14 @@ def _evidence(seen: Evidence, this_order: str) -> str:
 
 
 def _sources(review: OrderReview, findings: Sequence[Finding]) -> list[str]:
-    """One item a document, with every passage that was used."""
+    """One item a document. The passages stand on the rule's page: many are rows of CMS tables."""
     used = [s for f in findings for s in f.sources] if findings else review.plan.sources
-    quotes: dict[str, list[str]] = {}
-    for source in used:
-        said = quotes.setdefault(_document(source), [])
-        if source.quote and source.quote not in said:
-            said.append(source.quote)
-    return [
-        f"{document}: {_quoted(said)}" if said else document for document, said in quotes.items()
-    ]
+    return _once(_document(source) for source in used)
 
 
 def _document(source: Source) -> str:
     certainty = _CERTAINTY.get(source.certainty, "")
     return f"{link(source.title, source.url)}, {source.published}{certainty}"
-
-
-def _quoted(passages: Sequence[str]) -> str:
-    return "; ".join(f"“{escaped(passage, _QUOTE_LENGTH)}”" for passage in passages[:_MOST])
 
 
 def _not_checked(

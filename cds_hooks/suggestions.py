@@ -8,6 +8,7 @@ therefore in one suggestion, on the first card that speaks of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from billing_rules.fhir.corrections import NotCorrectable, corrected
@@ -19,6 +20,14 @@ _LONGEST_DESCRIPTION = 300
 Resource = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class CodeSystemUris:
+    """Code systems both ways: `names` URI -> short name, `preferred` short name -> URI."""
+
+    names: Mapping[str, str]
+    preferred: Mapping[str, str]
+
+
 class Suggestions:
     """The suggestions of one answer, handed out card by card; no resource is changed twice."""
 
@@ -26,11 +35,11 @@ class Suggestions:
         self,
         findings: Iterable[Finding],
         drafts: Mapping[str, Resource],
-        preferred_uri: Mapping[str, str],
+        code_systems: CodeSystemUris,
         new_uuid: Callable[[], str],
     ) -> None:
         self._drafts = drafts
-        self._preferred_uri = preferred_uri
+        self._code_systems = code_systems
         self._new_uuid = new_uuid
         self._waiting = [f for f in findings if f.corrections and self._actions([f])]
 
@@ -86,7 +95,8 @@ class Suggestions:
         if any(isinstance(c, RemoveOrder) for c in corrections):
             return {"type": "delete", "description": what, "resourceId": reference}
         try:
-            resource = corrected(dict(draft), corrections, self._preferred_uri)
+            uris = self._code_systems
+            resource = corrected(dict(draft), corrections, uris.preferred, uris.names)
         except NotCorrectable:
             return None
         return {"type": "update", "description": what, "resource": without_empty(resource)}

@@ -27,6 +27,7 @@ from cds_hooks.errors import Refused
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.patient_match import AnotherPatient
 from cds_hooks.running import Running, running
+from cds_hooks.suggestions import CodeSystemUris
 
 log = logging.getLogger("cds_hooks")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -80,9 +81,8 @@ def _cards(hook: HookRequest, service: services.Service, here: Running) -> Cards
     reviewed = reviewing.reviews(lines, chart, catalogue, today)
     spoken = selection.spoken_of(reviewed, hook.context.selections)
     correctable = drafts.correctable(resources, hook.context.selections)
-    return cards.from_findings(
-        spoken, correctable, catalogue.preferred_uri, here.settings, today
-    )
+    uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
+    return cards.from_findings(spoken, correctable, uris, here.settings, today)
 
 
 def _log(hook: HookRequest, service_id: str, shown: int, seconds: float) -> None:

@@ -20,6 +20,7 @@ from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Topic
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview, review
 from cds_hooks import Link, Settings, cards, exact_json
+from cds_hooks.suggestions import CodeSystemUris
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body, Client, cards_of, draft, with_draft
 
@@ -92,7 +93,12 @@ def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any)
     numbers = itertools.count()
     with_outcomes = replace(reviewed, outcomes=tuple(outcomes))
     return cards.from_findings(
-        [with_outcomes], {}, {}, replace(SETTINGS, **settings), TODAY, lambda: f"u{next(numbers)}"
+        [with_outcomes],
+        {},
+        CodeSystemUris({}, {}),
+        replace(SETTINGS, **settings),
+        TODAY,
+        lambda: f"u{next(numbers)}",
     )
 
 
@@ -166,12 +172,13 @@ def _strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def test_sources_are_one_item_a_document_with_every_quote(clean: OrderReview) -> None:
+def test_sources_are_one_item_a_document_without_its_quotes(clean: OrderReview) -> None:
     one = Source("CMS", "https://cms.example", TODAY, "A", "first words")
     two = replace(one, quote="other words")
     doubtful = Source("A blog", "https://blog.example", TODAY, "C", "")
     (card,) = written(clean, [finding(sources=(one, two, doubtful, one))])
-    assert f"- [CMS](https://cms.example), {TODAY}: “first words”; “other words”" in card["detail"]
+    assert card["detail"].count("https://cms.example") == 1
+    assert "first words" not in card["detail"]
     assert f"- [A blog](https://blog.example), {TODAY} (one secondary source)" in card["detail"]
 
 

@@ -19,10 +19,16 @@ from billing_rules.findings import (
     Severity,
 )
 from billing_rules.model import Code
-from cds_hooks.suggestions import LONGEST_LABEL, Suggestions, label, without_empty
+from cds_hooks.suggestions import (
+    LONGEST_LABEL,
+    CodeSystemUris,
+    Suggestions,
+    label,
+    without_empty,
+)
 
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
-URIS = {"hcpcs": HCPCS}
+URIS = CodeSystemUris({HCPCS: "hcpcs"}, {"hcpcs": HCPCS})
 
 
 def claim(id_: str = "1") -> dict[str, Any]:
