@@ -15,39 +15,44 @@ from pathlib import Path
 from typing import Any, cast
 
 from billing_rules import ndc
-from billing_rules.amounts import Amount
+from billing_rules.catalogue_chart import (
+    check_chart_words,
+    criteria_of,
+    indications_file,
+    indications_of,
+    read_tables,
+    read_terms,
+)
+from billing_rules.catalogue_containers import containers_of
 from billing_rules.catalogue_files import (
     CatalogueError,
     CodesFile,
-    ContainerFile,
     DrugFile,
     ModifiersFile,
     PayerFile,
     SiteFile,
     Sourced,
-    SourceFile,
     SystemsFile,
-    Timeline,
     as_file,
     check_sources,
     read_yaml,
     sourced_values,
 )
+from billing_rules.catalogue_values import InForce, Resolved, change_days, listed, source_of
 from billing_rules.dated import Dated
 from billing_rules.model import (
     Container,
-    DoseStatus,
+    DosingTable,
     Drug,
     KnownCode,
     Modifier,
     ModifierPolicy,
     Payer,
     Site,
-    Source,
+    WantedModifiers,
 )
 from billing_rules.terms import Terms
 
-FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
 DATA = Path(__file__).parent / "data"
 UNKNOWN_PAYER = "unknown-payer"
 
@@ -92,47 +97,61 @@ class Catalogue:
     terms: Terms = Terms({}, {}, frozenset(), ())
     site_file: SiteFile | None = None
     _containers: Mapping[str, tuple[Container, ...]] = field(default_factory=dict)
+    _tables: Mapping[str, DosingTable] = field(default_factory=dict)
+    _drugs: Resolved[Drug] = field(default_factory=lambda: Resolved({}), compare=False)
+    _payers: Resolved[Payer] = field(default_factory=lambda: Resolved({}), compare=False)
 
     def drug_ids(self) -> tuple[str, ...]:
         return tuple(self.drug_files)
 
     def drug(self, drug_id: str, on: date) -> Drug:
         """The drug as it stood on `on`. Raises KeyError for an id that is not catalogued."""
+        return self._drugs.on(drug_id, on, self._drug)
+
+    def payer(self, payer_id: str, on: date) -> Payer:
+        """The payer's rules on `on`. Raises KeyError for a payer without a file."""
+        return self._payers.on(payer_id, on, self._payer)
+
+    def _drug(self, drug_id: str, on: date) -> Drug:
         file = self.drug_files[drug_id]
-        sources: dict[str, Source] = {}
+        values = InForce(file, file.sources, on)
+        reference = indications_file(file, self.drug_files)
         return Drug(
             id=file.id,
             name=file.name,
             brand=file.brand,
             group=file.group,
             biosimilar_of=file.biosimilar_of,
-            hcpcs=_text(file, "hcpcs", on, sources),
-            billing_unit=_amount(file, "billing_unit", on, sources),
-            medically_unlikely_units=_whole(file, "medically_unlikely_units", on, sources),
-            opps_status=_text(file, "opps_status", on, sources),
+            hcpcs=values.text("hcpcs"),
+            billing_unit=values.amount("billing_unit"),
+            medically_unlikely_units=values.whole("medically_unlikely_units"),
+            opps_status=values.text("opps_status"),
             containers=self._containers[drug_id],
             routes=_routes(file),
-            labelled_doses=_amounts(file, "labelled_doses", on, sources),
-            labelled_dose_per_weight=_amount(file, "labelled_dose_per_weight", on, sources),
-            intervals=_intervals(file, on, sources),
-            unclassified_codes=_texts(file, "unclassified_codes", on, sources),
-            sources=sources,
+            labelled_doses=values.amounts("labelled_doses"),
+            labelled_dose_per_weight=values.amount("labelled_dose_per_weight"),
+            intervals=values.intervals("intervals"),
+            unclassified_codes=values.texts("unclassified_codes"),
+            supervised_doses=values.whole("supervised_doses"),
+            unread_indications=values.text("unread_indications"),
+            indications=indications_of(reference, self._tables, on),
+            sources=values.sources,
         )
 
-    def payer(self, payer_id: str, on: date) -> Payer:
-        """The payer's rules on `on`. Raises KeyError for a payer without a file."""
+    def _payer(self, payer_id: str, on: date) -> Payer:
         file = self.payer_files[payer_id]
-        sources: dict[str, Source] = {}
-        edits = _in_force(file, "medically_unlikely_edits", on, sources)
+        values = InForce(file, file.sources, on)
         return Payer(
             id=file.id,
             name=file.name,
             known=file.known,
-            jw=_policy(file, "jw", on, sources),
-            jz=_policy(file, "jz", on, sources),
-            medically_unlikely_edits=edits is not None and edits.value == "MUE",
-            lines_per_ndc=cast(Any, _stated(file, "lines_per_ndc", on, sources)),
-            sources=sources,
+            jw=_policy(values, "jw"),
+            jz=_policy(values, "jz"),
+            medically_unlikely_edits=values.text("medically_unlikely_edits") == "MUE",
+            lines_per_ndc=cast(Any, values.text("lines_per_ndc") or "not stated"),
+            sources=values.sources,
+            criteria=criteria_of(file, on),
+            wanted_modifiers=_wanted(file, on),
         )
 
     def modifier(self, code: str, on: date) -> Modifier | None:
@@ -157,92 +176,33 @@ class Catalogue:
             name=file.name,
             stocked=frozenset(ndc.candidates(text)[0] for text in file.stocked),
             prices={c: Decimal(str(p.value)) for c, p in priced.items()},
-            price_source=_source(file.sources, first) if first else None,
+            price_source=source_of(file.sources, first) if first else None,
             setting=file.setting,
+            wanted_modifiers=_wanted(file, on),
         )
-
-
-# ---------------------------------------------------------------- dated values of a file
-
-
-def _source(sources: Mapping[str, SourceFile], sourced: Sourced) -> Source:
-    file = sources[sourced.source]
-    return Source(file.title, file.url, file.published, cast(Any, file.certainty), sourced.quote)
-
-
-def _in_force(file: Any, name: str, on: date, sources: dict[str, Source]) -> Sourced | None:
-    timeline: Timeline = getattr(file, name)
-    sourced = Dated(timeline).on_or_none(on)
-    if sourced is None or sourced.value is None:
-        return None
-    sources[name] = _source(file.sources, sourced)
-    return sourced
-
-
-def _text(file: Any, name: str, on: date, sources: dict[str, Source]) -> str | None:
-    sourced = _in_force(file, name, on, sources)
-    return str(sourced.value) if sourced else None
-
-
-def _texts(file: Any, name: str, on: date, sources: dict[str, Source]) -> tuple[str, ...]:
-    sourced = _in_force(file, name, on, sources)
-    if sourced is None:
-        return ()
-    value = sourced.value
-    return (value,) if isinstance(value, str) else tuple(value or ())
-
-
-def _whole(file: Any, name: str, on: date, sources: dict[str, Source]) -> int | None:
-    text = _text(file, name, on, sources)
-    return int(text) if text else None
-
-
-def _amount(file: Any, name: str, on: date, sources: dict[str, Source]) -> Amount | None:
-    text = _text(file, name, on, sources)
-    return Amount.parse(text) if text else None
-
-
-def _amounts(file: Any, name: str, on: date, sources: dict[str, Source]) -> tuple[Amount, ...]:
-    texts = _texts(file, name, on, sources)
-    return tuple(amount for text in texts for amount in _listed_amounts(text))
-
-
-def _listed_amounts(text: str) -> list[Amount]:
-    """`"75,150,300 mg"` as three amounts: labels write the unit once, after the last number."""
-    *numbers, last = text.split(",")
-    amount = Amount.parse(last)
-    return [*(Amount.parse(f"{number.strip()} {amount.unit}") for number in numbers), amount]
-
-
-def _intervals(file: DrugFile, on: date, sources: dict[str, Source]) -> tuple[Amount, ...]:
-    return tuple(_interval(text) for text in _texts(file, "intervals", on, sources))
-
-
-def _interval(text: str) -> Amount:
-    """`"q4w"` or `"4 wk"`, as labels and policies write it. Raises ValueError."""
-    every = re.fullmatch(r"q(\d+)w", text)
-    return Amount.parse(f"{every[1]} wk" if every else text)
 
 
 _ROUTES = {"sc": "subcutaneous", "subcutaneously": "subcutaneous", "iv": "intravenous"}
 
 
 def _routes(file: DrugFile) -> tuple[str, ...]:
-    value = file.routes.value if file.routes else None
-    texts = [value] if isinstance(value, str) else value or []
-    return tuple(_ROUTES.get(text.lower(), text.lower()) for text in texts)
+    return tuple(_ROUTES.get(text.lower(), text.lower()) for text in listed(file.routes))
 
 
-def _policy(file: PayerFile, name: str, on: date, sources: dict[str, Source]) -> ModifierPolicy:
-    timeline: Timeline = getattr(file, name)
-    if timeline and on < min(timeline):
-        sources[name] = _source(file.sources, timeline[min(timeline)])
+def _wanted(file: PayerFile | SiteFile, on: date) -> dict[str, WantedModifiers]:
+    """The modifiers wanted on `on`, by HCPCS code or "all"."""
+    found = {code: Dated(days).on_or_none(on) for code, days in file.wanted_modifiers.items()}
+    return {
+        code: WantedModifiers(listed(sourced), source_of(file.sources, sourced))
+        for code, sourced in found.items()
+        if sourced is not None and sourced.value is not None
+    }
+
+
+def _policy(values: InForce, name: str) -> ModifierPolicy:
+    if values.starts_later(name):
         return "not yet"
-    return cast(ModifierPolicy, _stated(file, name, on, sources))
-
-
-def _stated(file: PayerFile, name: str, on: date, sources: dict[str, Source]) -> str:
-    return _text(file, name, on, sources) or "not stated"
+    return cast(ModifierPolicy, values.text(name) or "not stated")
 
 
 # ---------------------------------------------------------------- loading
@@ -263,7 +223,9 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
     check_sources(codes.sources, sourced_values(codes), "codes.yaml")
     systems = as_file(read_yaml(data / "code_systems.yaml"), SystemsFile, "code_systems.yaml")
     _check_words(payers.values(), codes)
-    containers = {drug.id: _containers(drug) for drug in drugs.values()}
+    terms = read_terms(data / "terms.yaml")
+    tables = read_tables(data / "dosing")
+    containers = {drug.id: containers_of(drug) for drug in drugs.values()}
     if site_file:
         _check_site(site_file, containers)
     catalogue = Catalogue(
@@ -276,27 +238,35 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
         preferred_uri={name: uris[0] for name, uris in systems.systems.items()},
         identifiers=_identifiers(drugs.values(), containers),
         payer_recognition=tuple(_recognition(p) for p in payers.values()),
+        terms=terms,
         site_file=site_file,
         _containers=containers,
+        _tables=tables,
+        _drugs=Resolved({drug.id: _drug_changes(drug, drugs) for drug in drugs.values()}),
+        _payers=Resolved({payer.id: change_days(payer) for payer in payers.values()}),
     )
-    _check_amounts(catalogue)
+    _check_values(catalogue)
+    check_chart_words(catalogue.drug_files, catalogue.payer_files, terms)
     return catalogue
 
 
-_DATED = (
-    "hcpcs", "billing_unit", "medically_unlikely_units", "labelled_doses",
-    "labelled_dose_per_weight", "intervals",
-)
+def _drug_changes(drug: DrugFile, drugs: Mapping[str, DrugFile]) -> Iterable[date]:
+    return (*change_days(drug), *change_days(indications_file(drug, drugs)))
 
 
-def _check_amounts(catalogue: Catalogue) -> None:
-    """Every dated value of every drug can be read, not only those in force today."""
-    for drug_id, file in catalogue.drug_files.items():
-        for start in {start for name in _DATED for start in getattr(file, name)}:
+def _check_values(catalogue: Catalogue) -> None:
+    """Every value of every drug and payer can be read, not only those in force today."""
+    for folder, resolved, ask in (
+        ("drugs", catalogue._drugs, catalogue.drug),
+        ("payers", catalogue._payers, catalogue.payer),
+    ):
+        for key, day in resolved.changes():
             try:
-                catalogue.drug(drug_id, start)
+                ask(key, day)
+            except CatalogueError:
+                raise
             except ValueError as error:
-                raise CatalogueError(f"drugs/{drug_id}.yaml: on {start}: {error}") from None
+                raise CatalogueError(f"{folder}/{key}.yaml: on {day}: {error}") from None
 
 
 _PAYER_WORDS = {
@@ -358,6 +328,7 @@ def _raw_sources(site: SiteFile | None) -> dict[str, Any]:
 
 def _check_site(site: SiteFile, containers: Mapping[str, tuple[Container, ...]]) -> None:
     check_sources(site.sources, sourced_values(site.prices), "site file")
+    check_sources(site.sources, sourced_values(site.wanted_modifiers), "site file")
     known = {c.ndc for group in containers.values() for c in group}
     for text in site.stocked:
         forms = ndc.candidates(text)
@@ -373,97 +344,6 @@ def _check_site(site: SiteFile, containers: Mapping[str, tuple[Container, ...]])
                     f"site file: the price of {code}, '{sourced.value}', is no plain number of "
                     "dollars per billing unit"
                 )
-
-
-def _containers(drug: DrugFile) -> tuple[Container, ...]:
-    return tuple(_container(drug, c) for c in drug.containers)
-
-
-def _container(drug: DrugFile, file: ContainerFile) -> Container:
-    place = f"drugs/{drug.id}.yaml: container {file.ndc.value}"
-    forms = ndc.candidates(str(file.ndc.value))
-    if len(forms) != 1:
-        raise CatalogueError(f"{place}: write the NDC with hyphens, as on the box")
-    if file.form not in FORMS:
-        raise CatalogueError(f"{place}: form must be one of {', '.join(FORMS)}")
-    strength = _strength(drug, file, place)
-    _check_units(drug, file, strength, place)
-    status = file.dose_status or drug.single_dose_list
-    return Container(
-        ndc=forms[0],
-        ndc_shown=str(file.ndc.value),
-        form=cast(Any, file.form),
-        strength=strength,
-        volume=_amount_at(file.volume, place) if file.volume else None,
-        per_package=file.per_package,
-        dose_status=_dose_status(drug, file, place),
-        marketed_from=_day(file.marketed_from, place),
-        marketed_until=_day(file.marketed_until, place),
-        source=_source(drug.sources, file.ndc),
-        dose_status_source=_source(drug.sources, status) if status else None,
-    )
-
-
-def _dose_status(drug: DrugFile, file: ContainerFile, place: str) -> DoseStatus:
-    """The NDC's own label first, then CMS's single-dose code list, else unknown: ask.
-
-    Absence from the list never means multiple-dose: the list is not exhaustive.
-    """
-    if file.dose_status is None:
-        return "single-dose" if drug.single_dose_list else "unknown"
-    text = str(file.dose_status.value).lower()
-    if text in ("single-dose", "single-use"):
-        return "single-dose"
-    if text in ("multi-dose", "multiple-dose"):
-        return "multiple-dose"
-    raise CatalogueError(f"{place}: dose_status must be single-dose or multiple-dose")
-
-
-def _day(sourced: Sourced | None, place: str) -> date | None:
-    if sourced is None:
-        return None
-    try:
-        return date.fromisoformat(str(sourced.value))
-    except ValueError:
-        raise CatalogueError(f"{place}: '{sourced.value}' is no date (YYYY-MM-DD)") from None
-
-
-def _strength(drug: DrugFile, file: ContainerFile, place: str) -> Amount:
-    """The labelled amount: stated, else CMS's billing units times the one billing unit."""
-    if file.strength is not None:
-        return _amount_at(file.strength, place)
-    units = Dated(drug.billing_unit).ever()
-    if file.billing_units is None or len(units) != 1:
-        raise CatalogueError(f"{place}: state its strength, or its billing_units from CMS")
-    return _amount_at(units[0], place) * _number_at(file.billing_units, place)
-
-
-def _amount_at(sourced: Sourced, place: str) -> Amount:
-    try:
-        return Amount.parse(str(sourced.value))
-    except ValueError as error:
-        raise CatalogueError(f"{place}: {error}") from None
-
-
-def _number_at(sourced: Sourced, place: str) -> Decimal:
-    try:
-        return Decimal(str(sourced.value))
-    except ArithmeticError:
-        raise CatalogueError(f"{place}: '{sourced.value}' is no number") from None
-
-
-def _check_units(drug: DrugFile, file: ContainerFile, strength: Amount, place: str) -> None:
-    """CMS's billing units of one container must agree with its labelled strength."""
-    if file.billing_units is None:
-        return
-    units = Dated(drug.billing_unit).ever()
-    amounts = [_amount_at(unit, place) for unit in units]
-    expected = {strength.to(u.unit).value / u.value for u in amounts}
-    if _number_at(file.billing_units, place) not in expected:
-        raise CatalogueError(
-            f"{place}: {file.billing_units.value} billing units are not {strength}; "
-            "one of the two is wrong"
-        )
 
 
 def _modifiers(path: Path) -> ModifiersFile:
@@ -486,7 +366,7 @@ def _modifier(file: ModifiersFile, code: str) -> Dated[Modifier]:
         {
             start: None
             if text is None
-            else Modifier(code, text, _source(file.sources, Sourced(text, file.source, text)))
+            else Modifier(code, text, source_of(file.sources, Sourced(text, file.source, text)))
             for start, text in file.modifiers[code].items()
         }
     )
@@ -513,7 +393,7 @@ def _known_code(codes: CodesFile, code: str, sourced: Sourced) -> KnownCode | No
         return None
     meaning = "" if sourced.value == code else str(sourced.value)
     kind = cast(Any, codes.codes[code].kind)
-    return KnownCode(code, kind, meaning, None, _source(codes.sources, sourced))
+    return KnownCode(code, kind, meaning, None, source_of(codes.sources, sourced))
 
 
 def _own_codes(drug: DrugFile) -> dict[str, Dated[KnownCode]]:
@@ -528,7 +408,7 @@ def _own_codes(drug: DrugFile) -> dict[str, Dated[KnownCode]]:
         meaning = f"{drug.name}, {unit.value}" if unit else drug.name
         code = str(sourced.value)
         timelines.setdefault(code, {})[start] = KnownCode(
-            code, "drug", meaning, drug.id, _source(drug.sources, sourced)
+            code, "drug", meaning, drug.id, source_of(drug.sources, sourced)
         )
     return {code: Dated(timeline) for code, timeline in timelines.items()}
 
@@ -558,8 +438,7 @@ def _rxnorm(drugs: Iterable[DrugFile], name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for drug in drugs:
         sourced: Sourced | None = getattr(drug, name)
-        value = sourced.value if sourced else None
-        for code in [value] if isinstance(value, str) else value or []:
+        for code in listed(sourced):
             found.setdefault(code, drug.id)
     return found
 

@@ -65,17 +65,24 @@ class NeedFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     within: Sourced | None = None
 
 
+CodeLists = dict[date, list[Sourced]]
+
+
 class IndicationFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A labelled indication: codes that serve it, ages in years, what the label wants known.
 
-    `total_ige` is the label's window as ["30", "700"], only where no dosing table gives it.
+    `labelled` says since when the label has it, in words of the label; before its first day the
+    drug does not have this indication. A list of codes may come from several sources and changes
+    as a whole on its dates. `total_ige` is the widest window at any age, as ["30", "1300"]; one
+    number is a lower bound with no upper one known. `tables` are ids of data/dosing.
     """
 
     name: str
-    icd10cm: Sourced | None = None
-    icd10cm_unspecified: Sourced | None = None
-    snomed: Sourced | None = None
-    snomed_unspecified: Sourced | None = None
+    labelled: Timeline
+    icd10cm: CodeLists = {}
+    icd10cm_unspecified: CodeLists = {}
+    snomed: CodeLists = {}
+    snomed_unspecified: CodeLists = {}
     words: list[str] = []
     age_from: Sourced | None = None
     age_below: Sourced | None = None
@@ -102,20 +109,31 @@ class DosingTableFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class CriteriaFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a payer wants for one drug and indication. `authorization` "required";
-    `most_units` such as "75 units/14 d"; periods such as "6 mo"."""
+    """What a payer wants for one drug and indication, in one version of its policy.
 
-    diagnoses: Timeline = {}
-    wants_severity: Timeline = {}
+    `diagnoses` only where the list was read to its end. `wants_severity` and `authorization` quote
+    the words that ask for it. `most_units` such as "75 units/14 d"; periods such as "6 mo", and a
+    period means that an authorization is needed.
+    """
+
+    diagnoses: Sourced | None = None
+    wants_severity: Sourced | None = None
     needs: list[NeedFile] = []
-    authorization: Timeline = {}
-    first_period: Timeline = {}
-    next_period: Timeline = {}
-    reassessment: Timeline = {}
-    most_units: Timeline = {}
+    authorization: Sourced | None = None
+    first_period: Sourced | None = None
+    next_period: Sourced | None = None
+    reassessment: Sourced | None = None
+    most_units: Sourced | None = None
+
+
+# drug id -> indication id -> first day of the policy's version; null ends it
+CriteriaFiles = dict[str, dict[str, dict[date, CriteriaFile | None]]]
 
 
 class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`indications_as` says that the indications are those of the reference product, the drug of
+    `biosimilar_of`. `unread_indications` says that the label has more than stand here."""
+
     id: str
     name: str
     brand: str
@@ -136,7 +154,10 @@ class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     labelled_doses: Timeline = {}
     labelled_dose_per_weight: Timeline = {}
     intervals: Timeline = {}
+    supervised_doses: Timeline = {}
     indications: dict[str, IndicationFile] = {}
+    indications_as: Sourced | None = None
+    unread_indications: Timeline = {}
 
 
 class RecogniseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -149,6 +170,8 @@ class RecogniseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PayerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`wanted_modifiers`: asked for beside JW and JZ, by HCPCS code or "all"."""
+
     id: str
     name: str
     sources: dict[str, SourceFile]
@@ -158,7 +181,8 @@ class PayerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     jz: Timeline = {}
     medically_unlikely_edits: Timeline = {}
     lines_per_ndc: Timeline = {}
-    criteria: dict[str, dict[str, CriteriaFile]] = {}
+    wanted_modifiers: dict[str, Timeline] = {}
+    criteria: CriteriaFiles = {}
 
 
 class ModifiersFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -187,11 +211,14 @@ class CodesFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 class ObservationKindFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A kind of result. `loinc` codes; the result's words must hold one of `words` and none of
-    `not_words`, because published maps mislabel these codes. `unit` is the UCUM unit compared in.
+    `not_words`, because published maps mislabel these codes. `sure_words` are those that name the
+    kind beyond doubt where no code of it stands; without them `words` do. `unit` is the UCUM unit
+    compared in.
     """
 
-    loinc: Sourced
     words: list[str]
+    loinc: Sourced | None = None
+    sure_words: list[str] = []
     not_words: list[str] = []
     unit: str = ""
     perennial: bool = False
@@ -201,8 +228,8 @@ class DrugClassFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A class of prior therapy: RxNorm ingredients, names, and words that tell the form apart
     (a corticosteroid is inhaled or nasal by its form, not by its ingredient)."""
 
-    rxnorm: Sourced
     names: list[str]
+    rxnorm: list[Sourced] = []
     form_words: list[str] = []
     not_form_words: list[str] = []
 
@@ -211,7 +238,7 @@ class TermsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sources: dict[str, SourceFile]
     observations: dict[str, ObservationKindFile] = {}
     drug_classes: dict[str, DrugClassFile] = {}
-    perennial_snomed: Sourced | None = None
+    perennial_snomed: list[Sourced] = []
     perennial_words: list[str] = []
 
 
@@ -222,13 +249,17 @@ class SystemsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A clinic's own file: what it stocks and charges, and values it overrides."""
+    """A clinic's own file: what it stocks and charges, and values it overrides.
+
+    `wanted_modifiers` are those its drug lines carry (340B: TB or JG), by HCPCS code or "all".
+    """
 
     name: str
     sources: dict[str, SourceFile] = {}
     stocked: list[str] = []
     prices: dict[str, Timeline] = {}
     setting: str | None = None
+    wanted_modifiers: dict[str, Timeline] = {}
     drugs: dict[str, dict[str, Any]] = {}
     payers: dict[str, dict[str, Any]] = {}
     modifiers: dict[str, dict[str, Any]] = {}

@@ -54,6 +54,10 @@ def indication_of(order: DrugOrder, drug: Drug, chart: Chart) -> IndicationChoic
         return IndicationChoice("unknown", chart.conditions.because)
     if isinstance(chart.conditions, Nothing):
         return IndicationChoice("none", "the order gives no reason and no condition is on file")
+    if drug.unread_indications:
+        return IndicationChoice(
+            "unknown", f"the label of {drug.name} has indications not catalogued here"
+        )
     return IndicationChoice("none", f"no condition on file is an indication of {drug.name}")
 
 

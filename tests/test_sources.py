@@ -18,9 +18,11 @@ import pytest
 from billing_rules.catalogue import DATA
 from billing_rules.catalogue_files import (
     CodesFile,
+    DosingTableFile,
     DrugFile,
     ModifiersFile,
     PayerFile,
+    TermsFile,
     as_file,
     read_yaml,
     sourced_values,
@@ -43,7 +45,11 @@ def catalogue_files() -> Iterator[tuple[str, Any]]:
         yield path.name, as_file(read_yaml(path), DrugFile, path.name)
     for path in sorted((DATA / "payers").glob("*.yaml")):
         yield path.name, as_file(read_yaml(path), PayerFile, path.name)
-    for name, shape in (("modifiers.yaml", ModifiersFile), ("codes.yaml", CodesFile)):
+    for name, shape in (
+        ("modifiers.yaml", ModifiersFile),
+        ("codes.yaml", CodesFile),
+        ("terms.yaml", TermsFile),
+    ):
         yield name, as_file(read_yaml(DATA / name), shape, name)
 
 
@@ -93,6 +99,9 @@ def test_every_source_has_a_public_address() -> None:
     for name, content in catalogue_files():
         for key, source in content.sources.items():
             assert source.url.startswith("https://"), f"{name}: {key}"
+    for path in sorted((DATA / "dosing").glob("*.yaml")):
+        table = as_file(read_yaml(path), DosingTableFile, path.name)
+        assert table.source.url.startswith("https://"), path.name
 
 
 def test_every_source_is_used() -> None:
