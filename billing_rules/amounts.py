@@ -31,6 +31,12 @@ _UNITS: dict[str, tuple[str, Decimal]] = {
     "[IU]": ("international units", Decimal(1)),
     "d": ("time", Decimal(1)),
     "wk": ("time", Decimal(7)),
+    "/uL": ("cell count", Decimal(1)),
+    "10*3/uL": ("cell count", Decimal(1000)),
+    "mm": ("length", Decimal(1)),
+    "cm": ("length", Decimal(10)),
+    "%": ("fraction", Decimal("0.01")),
+    "{score}": ("score", Decimal(1)),
 }
 
 # What orders and laboratories really write, mapped to the UCUM code that means the same.
@@ -51,7 +57,19 @@ _SPELLINGS: dict[str, str] = {
     "IU/mL": "[IU]/mL", "IU/ml": "[IU]/mL", "U/mL": "[IU]/mL", "U/ml": "[IU]/mL",
     "[iU]/mL": "[IU]/mL", "k[iU]/L": "[IU]/mL", "[IU]/ml": "[IU]/mL",
     "m[IU]/uL": "[IU]/mL", "IU": "[IU]", "[iU]": "[IU]", "int. unit": "[IU]",
+    # kUA/L is written for the IgE to one allergen; code and words tell it from the total.
+    "kUA/L": "[IU]/mL", "kU(A)/L": "[IU]/mL", "kAU/L": "[IU]/mL",
     "days": "d", "day": "d", "weeks": "wk", "week": "wk",
+    "cells/uL": "/uL", "{cells}/uL": "/uL", "cells/µL": "/uL", "cells/mcL": "/uL", "/mm3": "/uL",
+    "cells/mm3": "/uL", "cells/cmm": "/uL", "/mcL": "/uL", "#/uL": "/uL", "10*6/L": "/uL",
+    "10^3/uL": "10*3/uL", "10*3/mm3": "10*3/uL", "10*9/L": "10*3/uL", "10^9/L": "10*3/uL",
+    "x10E3/uL": "10*3/uL", "x10^3/uL": "10*3/uL", "x10*3/uL": "10*3/uL", "10^3/mcL": "10*3/uL",
+    "10x3/uL": "10*3/uL", "10E3/uL": "10*3/uL", "x10^9/L": "10*3/uL", "K/uL": "10*3/uL",
+    "k/uL": "10*3/uL", "K/mcL": "10*3/uL", "K/mm3": "10*3/uL", "thou/uL": "10*3/uL",
+    "Thousand/uL": "10*3/uL", "10*3/µL": "10*3/uL", "10^3/µL": "10*3/uL",
+    "millimeter": "mm", "millimeters": "mm", "millimetre": "mm", "centimeter": "cm",
+    "percent": "%", "% predicted": "%", "%{predicted}": "%", "%pred": "%",
+    "score": "{score}", "{Score}": "{score}", "points": "{score}", "{points}": "{score}",
 }
 
 
@@ -134,10 +152,24 @@ class Amount:
         return hash((self.value, self.unit))
 
     def __str__(self) -> str:
-        return f"{plain(self.value)} {_SHOWN.get(self.unit, self.unit)}"
+        unit = _SHOWN.get(self.unit, self.unit)
+        if _decimals(self.value) <= 3:
+            return f"{plain(self.value)} {unit}"
+        # A weight in pounds makes endless decimals; people are told that two are shown.
+        rounded = round(self.value, 2)
+        about = "" if rounded == self.value else "about "
+        return f"{about}{plain(rounded)} {unit}"
 
 
-_SHOWN = {"[lb_av]": "lb", "[oz_av]": "oz", "[IU]/mL": "IU/mL", "ug": "mcg", "wk": "weeks"}
+def _decimals(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+_SHOWN = {
+    "[lb_av]": "lb", "[oz_av]": "oz", "[IU]/mL": "IU/mL", "ug": "mcg", "wk": "weeks",
+    "/uL": "cells/uL", "{score}": "points",
+}  # fmt: skip
 
 
 def canonical_unit(spelling: str) -> str:

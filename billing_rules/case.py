@@ -8,6 +8,7 @@ from datetime import date
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan
+from billing_rules.history import History
 from billing_rules.indications import IndicationChoice
 from billing_rules.model import (
     Criteria,
@@ -72,6 +73,7 @@ class Case:
     indication: IndicationChoice
     terms: Terms
     setting: str | None
+    history: History
 
     @property
     def criteria(self) -> Criteria | None:

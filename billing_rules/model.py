@@ -92,7 +92,7 @@ class ContainerCount:
         return self.container.strength * self.count
 
     def __str__(self) -> str:
-        return f"{self.count} x {self.container.name}"
+        return f"{self.count} x {self.container.name}{'s' if self.count > 1 else ''}"
 
 
 def labelled_total(opened: tuple[ContainerCount, ...]) -> Amount:

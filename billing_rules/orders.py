@@ -266,8 +266,10 @@ def _given_parts(parts: Sequence[_Part]) -> bool:
 
 
 def _own_doses(parts: Sequence[_Part]) -> bool:
-    """Each prescription's dose fits into its own containers."""
-    return all(
+    """Each prescription's dose fits into its own containers, and no dose is repeated: two orders
+    of one dose in different packages are more likely the same order twice."""
+    doses = [p.dose for p in parts]
+    return len(set(doses)) == len(doses) and all(
         isinstance(p.dose, Present) and p.labelled is not None and p.dose.value <= p.labelled
         for p in parts
     )
@@ -310,7 +312,7 @@ def _order(
         billing=tuple(billing),
         services=services,
         dose=_total_dose(parts),
-        dose_as_written=", ".join(
+        dose_as_written=" + ".join(
             str(p.recognised.line.dose.value)
             for p in parts
             if isinstance(p.recognised.line.dose, Present)

@@ -16,6 +16,7 @@ from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan, claim_plan
 from billing_rules.containers import NoContainerPlan, least_discarded
 from billing_rules.findings import Finding, NotChecked, Outcome
+from billing_rules.history import history_of
 from billing_rules.indications import indication_of
 from billing_rules.model import (
     Container,
@@ -104,6 +105,7 @@ def case_of(
         indication=indication_of(order, drug, chart),
         terms=catalogue.terms,
         setting=setting,
+        history=history_of(order, chart, catalogue),
     )
 
 

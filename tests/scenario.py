@@ -6,13 +6,40 @@ A scenario is YAML under tests/scenarios/, named by its sentence (`says`). Keys:
   date     the date of service
   order    list of drafts: kind (MedicationRequest), ndc, hcpcs, text, rxnorm, dose, containers
            ("2 vial"), billed ("45" or "45 unit"), modifiers, supplied, claim (the Claim's id: its
-           items are drafts with one claim id), stage (given), discarded, lot, not_given
-  chart    weight ("70 kg", "none", "unknown: reason"), coverage ("none", "unknown: reason"),
-           setting
-  site     stocked [NDC], prices {code: dollars}, setting
+           items are drafts with one claim id), stage (given), discarded, lot, not_given, interval
+           ("4 wk"), route, reasons ([J45.50, "426656000 Severe asthma", "polyps"]),
+           reason_references ([Condition/0]), coverages ([Coverage/0])
+  chart    what is on file; see below
+  site     stocked [NDC], prices {code: dollars}, setting, wanted_modifiers {code: JB}
   finds    the findings, each "rule: kind"; exactly these and no others
   not_checked  rules that must say they could not check
   lines    the planned claim lines; waste: the planned answer
+
+Every key of `chart` may be "none" (asked, complete, nothing there) or "unknown: reason"; a key
+that is not there was not asked, which is unknown too. Otherwise one item or a list of items, each
+a string or a map. A string may end with its date, or with "2026-01-01 to 2026-06-30" where it has
+a period. Maps take `id` for the resource's id (Observation/<id>); else ids count from 0.
+
+  born            1990-05-20
+  weight          "70 kg 2026-11-01" (no date: the date of service) or {value, date}; newest first
+  results         "total_ige 350 IU/mL 2026-01-10" (a kind of the catalogue, the value, its date)
+                  or {kind | loinc and text, value: ">2000 IU/mL", date, interpretation: [POS],
+                  final: false}; the value POS or NEG alone is an interpretation
+  conditions      "J45.50", "426656000 Severe persistent asthma", "asthma 2020-01-01" or {icd10cm,
+  allergies       snomed, cpt, loinc, text, date, resolved: true, provisional: true, kind: family
+  procedures      history}
+  therapies       "inhaled_corticosteroid dispense 2026-01-01 to 2026-06-30" (a class of the
+                  catalogue or the drug's words; request, statement, dispense or administration)
+                  or {class | text | rxnorm, kind, from, to, active: false}
+  given           past administrations: "omalizumab 300 mg 2026-10-26" or a map with the keys of
+                  an order's draft ({dose: 300 mg, date: 2026-10-26, ndc: 50242-227-01, lot: A1,
+                  discarded: 75 mg, not_given: true}); omalizumab when no drug is named
+  authorizations  "granted J2357 2026-01-01 to 2026-12-31" (granted, denied, pending) or {answer,
+                  codes, number, text, insurer, from, to, date, kind: Coverage}
+  studies         "NCT01 2026-01-01 to 2026-12-31" or {study, active: false, from, to}
+  coverage        "Medicare Part B" or {name, types: ["sopt 121"], identifier, class, order,
+                  active: false}; used only when the scenario names no payer
+  setting         inpatient, home, ...
 """
 
 from __future__ import annotations
@@ -30,10 +57,10 @@ from billing_rules import ndc
 from billing_rules.amounts import Amount, UnitNotUnderstood
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue_files import SiteFile, Sourced, SourceFile
-from billing_rules.chart import Chart, Measured
 from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.review import OrderReview, review
 from billing_rules.states import NOTHING, Present, State, Unknown
+from tests import scenario_chart
 
 FOLDER = Path(__file__).parent / "scenarios"
 TODAY = date(2026, 11, 23)
@@ -49,7 +76,8 @@ def reviewed(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[OrderRevie
     on = scenario.get("date", TODAY)
     lines = [_line(draft, place, on) for place, draft in enumerate(scenario["order"])]
     with_site = _with_site(catalogue, scenario.get("site"))
-    chart = _chart(scenario.get("chart", {}))
+    words = scenario.get("chart", {})
+    chart = scenario_chart.chart(words, catalogue.terms, on, _given)
     return review(lines, chart, with_site, on, scenario.get("payer"))
 
 
@@ -59,7 +87,7 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
     claim = draft.get("claim")
     kind = "Claim" if claim else draft.get("kind", "MedicationRequest")
     return OrderLine(
-        reference=f"{kind}/{claim or place}",
+        reference=f"{kind}/{claim or draft.get('id', place)}",
         kind=kind,
         stage=Stage(draft.get("stage", "planned")),
         item=place if claim else None,
@@ -71,6 +99,12 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
         supplied=_amount(draft.get("supplied")),
         modifiers=tuple(draft.get("modifiers", ())),
         date_of_service=draft.get("date", on),
+        interval=_amount(draft.get("interval")),
+        route=_text(draft.get("route")),
+        reasons=tuple(code for text in draft.get("reasons", ()) for code in _reason(text)),
+        reason_references=tuple(draft.get("reason_references", ())),
+        coverages=tuple(draft.get("coverages", ())),
+        lot=_text(draft.get("lot")),
         discarded=_amount(draft.get("discarded")),
         not_given=draft.get("not_given", False),
     )
@@ -78,8 +112,25 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
 
 KNOWN = {
     "kind", "claim", "stage", "ndc", "hcpcs", "rxnorm", "cpt", "text", "dose", "billed",
-    "containers", "supplied", "modifiers", "date", "discarded", "not_given",
-}
+    "containers", "supplied", "modifiers", "date", "discarded", "not_given", "interval", "route",
+    "reasons", "reason_references", "coverages", "lot", "id",
+}  # fmt: skip
+
+
+def _given(words: Any, place: int) -> OrderLine:
+    """A past administration."""
+    if isinstance(words, str):
+        text, dose, unit, day = words.split()
+        words = {"text": text, "dose": f"{dose} {unit}", "date": date.fromisoformat(day)}
+    named = {"ndc", "hcpcs", "rxnorm", "text"} & set(words)
+    draft = {"kind": "MedicationAdministration", "stage": "given", "id": f"given-{place}", **words}
+    assert "date" in draft, f"give the administration a date, or `date: null`: {words}"
+    return _line(draft if named else {**draft, "text": "omalizumab"}, place, draft["date"])
+
+
+def _reason(text: str) -> tuple[Code, ...]:
+    coded, said = scenario_chart.codes(text)
+    return coded or (Code("", "", said),)
 
 
 def _codes(draft: dict[str, Any]) -> Iterator[Code]:
@@ -115,22 +166,13 @@ def _counted(text: str | None) -> State[Counted]:
 
 
 def _amount(text: str | None) -> State[Amount]:
+    if text is not None and text.startswith("unknown:"):
+        return Unknown(text.removeprefix("unknown:").strip())
     return NOTHING if text is None else Present(Amount.parse(text))
 
 
-def _chart(words: dict[str, str]) -> Chart:
-    return Chart(
-        weights=_weights(words.get("weight")),
-        setting=Present(words["setting"]) if "setting" in words else NOTHING,
-    )
-
-
-def _weights(text: str | None) -> State[tuple[Measured, ...]]:
-    if text in (None, "none"):
-        return NOTHING
-    if text.startswith("unknown:"):
-        return Unknown(text.removeprefix("unknown:").strip())
-    return Present((Measured("Observation/weight", (), text, Amount.parse(text), text, TODAY),))
+def _text(text: str | None) -> State[str]:
+    return NOTHING if text is None else Present(text)
 
 
 def _with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
@@ -147,5 +189,9 @@ def _with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
         stocked=site.get("stocked", []),
         prices=prices,
         setting=site.get("setting"),
+        wanted_modifiers={
+            code: {date(2026, 1, 1): Sourced(modifier, "site", modifier)}
+            for code, modifier in site.get("wanted_modifiers", {}).items()
+        },
     )
     return replace(catalogue, site_file=file)

@@ -24,7 +24,7 @@ MAY_IMPORT = {
 
 # What the core may use besides itself: no clock, network, environment or web framework.
 CORE_MAY_USE = {
-    "__future__", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "__future__", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
     "fractions", "functools", "itertools", "json", "math", "msgspec", "pathlib", "re", "typing",
     "urllib", "yaml",
 }  # fmt: skip

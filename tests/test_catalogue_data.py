@@ -285,7 +285,8 @@ def test_lines_per_ndc_is_each_contractors_own_rule(catalogue: Catalogue) -> Non
 def test_edits_apply_to_part_b_only(catalogue: Catalogue) -> None:
     payers = [catalogue.payer(payer_id, TODAY) for payer_id in catalogue.payer_files]
     applying = {payer.id for payer in payers if payer.medically_unlikely_edits}
-    assert applying == {"medicare-part-b", "medicare-part-b-palmetto"}
+    part_b = {"medicare-part-b", "medicare-part-b-ngs", "medicare-part-b-palmetto"}
+    assert applying == part_b
     assert not catalogue.payer("medicare-part-b", date(2026, 6, 30)).medically_unlikely_edits
 
 

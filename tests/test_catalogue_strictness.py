@@ -11,6 +11,8 @@ from billing_rules.catalogue import DATA, load
 from billing_rules.catalogue_files import CatalogueError
 
 OMALIZUMAB = "drugs/omalizumab.yaml"
+TEXAS = "payers/commercial-bcbs-texas.yaml"
+TABLE = "dosing/xolair-asthma-12-and-older.yaml"
 UNIT = "billing_unit:\n  2005-01-01: {value: 5 mg, source: hcpcs"
 FIRST_NDC = "ndc: {value: 50242-214-01,"
 
@@ -128,6 +130,59 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             id="unknown kind of code",
         ),
         pytest.param("codes.yaml", "codes:", "codes: [", ["no valid YAML"], id="no YAML"),
+        pytest.param(
+            OMALIZUMAB, "[xolair-nasal-polyps-adult]", "[xolair-food-allergy]",
+            ["'xolair-food-allergy'", "has no file"],
+            id="dosing table without a file",
+        ),
+        pytest.param(
+            OMALIZUMAB, "what: sensitisation", "what: sensitivity",
+            ["'sensitivity' is no kind of evidence", "terms.yaml"],
+            id="need that nothing can answer",
+        ),
+        pytest.param(
+            OMALIZUMAB, "value: ['30', '1300']", "value: ['1300', '30']", ["a lower and"],
+            id="IgE window upside down",
+        ),
+        pytest.param(
+            "drugs/omalizumab-igec.yaml", "biosimilar_of: omalizumab\n", "",
+            ["needs biosimilar_of"],
+            id="indications of nobody",
+        ),
+        pytest.param(
+            TEXAS, "lasting: {value: 3 mo,", "lasting: {value: ICS,", ["'ICS' is no duration"],
+            id="duration that is none",
+        ),
+        pytest.param(
+            TEXAS, "    nasal-polyps:", "    polyps:", ["'polyps' is no indication"],
+            id="criteria for no indication",
+        ),
+        pytest.param(
+            TEXAS, "criteria:\n  omalizumab:", "criteria:\n  xolair:", ["'xolair' has no file"],
+            id="criteria for no drug",
+        ),
+        pytest.param(
+            "payers/ph-medical-policies.yaml", "{value: 75 units/14 d,", "{value: PH-0146,",
+            ["'PH-0146' is no limit", "75 units/14 d"],
+            id="limit that is none",
+        ),
+        pytest.param(
+            TABLE, "'>60-70',", "'>65-70',", ["'>65-70' does not begin where"],
+            id="dosing table with a gap",
+        ),
+        pytest.param(
+            TABLE, "'225/2'", "'225'", ["'225' is no cell", "mg/weeks"],
+            id="dose without its interval",
+        ),
+        pytest.param(
+            TABLE, "'150/4',   '150/4',   '150/4',", "'150/4',   '150/4',",
+            ["row '30-100' has 3 cells for 4 weights"],
+            id="dosing table with a hole",
+        ),
+        pytest.param(
+            "terms.yaml", "value: 19113-0,", "value: 6098-8,", ["'6098-8' does not stand"],
+            id="LOINC code no source gives",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(

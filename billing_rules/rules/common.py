@@ -18,12 +18,20 @@ def seen(line: OrderLine, what: str, value: object) -> Evidence:
 
 
 def dose_seen(case: Case) -> tuple[Evidence, ...]:
-    """The dose as each prescription wrote it."""
-    return tuple(
+    """The dose as each prescription wrote it, and the weight it was worked out with."""
+    doses = tuple(
         seen(line, "dose", line.dose.value)
         for line in case.order.prescriptions
         if isinstance(line.dose, Present)
     )
+    return doses + (_weight_seen(case) if any("/kg" in d.value for d in doses) else ())
+
+
+def _weight_seen(case: Case) -> tuple[Evidence, ...]:
+    if not isinstance(case.chart.weights, Present):
+        return ()
+    latest = case.chart.weights.value[0]
+    return (Evidence(latest.reference, "weight", latest.as_written, latest.on),)
 
 
 def dose_amount(case: Case) -> str:
@@ -66,7 +74,8 @@ def because(state: State[object], nothing: str) -> str:
 
 def text_caveat(case: Case) -> tuple[str, ...]:
     """What the card must admit when only words said which drug it is."""
-    return (FROM_TEXT,) if case.order.identity.by == "text" else ()
+    agreed = any(case.drug.hcpcs in line.codes_of("hcpcs") for line in case.order.lines)
+    return (FROM_TEXT,) if case.order.identity.by == "text" and not agreed else ()
 
 
 def payer_caveat(case: Case) -> tuple[str, ...]:

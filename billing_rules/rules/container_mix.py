@@ -60,7 +60,7 @@ def finding(case: Case, better: tuple[ContainerCount, ...], rule: str, kind: str
         rule=rule,
         kind=kind,
         severity=Severity.INFO,
-        summary=f"{listed(better)} would discard {saved} less",
+        summary=f"Use {listed(better)} if in stock: {saved} less is discarded",
         found=(
             f"The order opens {listed(case.order.containers.value)} for {dose.value}; "
             f"{listed(better)} hold it with {saved} less discarded"

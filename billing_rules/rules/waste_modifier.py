@@ -81,7 +81,6 @@ def _jw(case: Case) -> Outcome:
         found=(
             f"{_opened(case)}: the dose of {dose_amount(case)} discards {plan.discarded}, "
             f"{units_word(plan.discarded_units)}{money(case, plan.discarded_units)}.",
-            f"Bill {listed(plan.lines)}.",
             "JW is paid only when the record shows the discarded amount.",
         ),
         corrections=corrections,
@@ -112,7 +111,7 @@ def _jz(case: Case) -> Outcome:
         kind="needs-jz",
         severity=_loudness(case),
         summary=f"Add JZ to {case.drug.hcpcs}: nothing is discarded, and the line must say so",
-        found=(f"{_opened(case)}: {case.plan.because}.", f"Bill {listed(case.plan.lines)}."),
+        found=(f"{_opened(case)}: {case.plan.because}.",),
         corrections=corrections,
         label="Add JZ" if corrections else "",
     )
@@ -126,7 +125,8 @@ def _loudness(case: Case) -> Severity:
 
 
 def _not_applicable(case: Case) -> Outcome:
-    if case.payer.jw == "denies" and not isinstance(case.order.containers, Nothing):
+    charted = not isinstance(case.order.containers, Nothing)
+    if case.payer.jw == "denies" and charted and not _has_waste_modifier(case.drug_lines()):
         discarded = _left(case)
         if discarded:
             return _finding(

@@ -1,0 +1,77 @@
+"""What the documentation rules share: whether a rule applies, and what it saw in the chart."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing_rules.case import Case
+from billing_rules.chart import Measured, Problem
+from billing_rules.findings import NotChecked, Outcome, Silent
+from billing_rules.model import Evidence, Need, Source
+from billing_rules.states import Present
+
+YEAR = 365
+
+
+def without_need(case: Case, rule: str, what: str) -> Outcome | None:
+    """Why a rule on one need has nothing to look at; None when label or payer wants it here."""
+    return without_indication(case, rule) or (
+        None
+        if case.need(what)
+        else Silent(rule, f"neither label nor payer wants it for {indication(case)}", applies=False)
+    )
+
+
+def without_indication(case: Case, rule: str) -> Outcome | None:
+    """Why a rule that depends on the indication cannot look; None when one was chosen."""
+    choice = case.indication
+    if choice.answer == "chosen":
+        return None
+    if choice.answer == "not labelled":
+        return Silent(rule, choice.because, applies=False)
+    if choice.answer == "none":
+        return Silent(rule, f"{choice.because}: that is asked first", applies=False)
+    return NotChecked(rule, f"the indication is not known: {choice.because}")
+
+
+def indication(case: Case) -> str:
+    chosen = case.indication.indication
+    return chosen.name if chosen else "this order"
+
+
+def indication_seen(case: Case) -> tuple[Evidence, ...]:
+    """The diagnosis the indication was recognised by."""
+    return case.indication.evidence
+
+
+def wanted_by(case: Case, need: Need) -> str:
+    """ "the payer" or "the label": who wants it."""
+    payer = case.criteria.needs if case.criteria else ()
+    return case.payer.name if need in payer else "the label"
+
+
+def need_sources(need: Need | None) -> tuple[Source, ...]:
+    return (need.source,) if need else ()
+
+
+def measured_seen(found: Measured, what: str = "") -> Evidence:
+    """A measurement as a finding shows it: as it was written, with its date."""
+    return Evidence(found.reference, what or found.text or "result", found.as_written, found.on)
+
+
+def problem_seen(found: Problem) -> Evidence:
+    said = found.text or next((c.display for c in found.codes if c.display), "")
+    codes = ", ".join(dict.fromkeys(c.code for c in found.codes if c.code))
+    return Evidence(found.reference, found.kind, f"{codes} {said}".strip(), found.on)
+
+
+def birth_seen(case: Case) -> tuple[Evidence, ...]:
+    birth = case.chart.birth_date
+    if not isinstance(birth, Present):
+        return ()
+    return (Evidence("Patient", "birth date", str(birth.value)),)
+
+
+def dated(day: date | None) -> str:
+    """ "of 2026-01-10", or that it has no date."""
+    return f"of {day}" if day else "without a date"

@@ -1,0 +1,158 @@
+"""What the chart's records are in the catalogue's words: doses given, therapies, authorizations.
+
+Resolved once for an order, so that a rule asks for drugs and never for codes. What was given is
+read as orders are: the records of one drug on one day are one visit, two injection sites added up
+and its discarded amount kept beside the dose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+from billing_rules.catalogue import Catalogue
+from billing_rules.chart import Authorization, Chart, Measured, Therapy
+from billing_rules.model import Container, Drug, DrugOrder, OrderLine, Stage
+from billing_rules.orders import container_of, drug_orders
+from billing_rules.recognise import drug_of_ndc, drugs_named, recognise
+from billing_rules.states import Present, State, mapped
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class DrugTherapy:
+    """A therapy record of a catalogued drug."""
+
+    therapy: Therapy
+    drug_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrugAuthorization:
+    """An authorization and the catalogued drugs it names.
+
+    `unclear` when it names none that could be told: no code, an unclassified code, or only the
+    code of an administration service.
+    """
+
+    authorization: Authorization
+    drug_ids: frozenset[str]
+    unclear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The chart's past as of one order's date of service.
+
+    `visits` are doses given up to and including that day, newest first; `undated` the drugs of
+    records that do not say when. `drugs` are those named anywhere here, as of that day.
+    """
+
+    visits: State[tuple[DrugOrder, ...]]
+    undated: frozenset[str]
+    therapies: State[tuple[DrugTherapy, ...]]
+    authorizations: State[tuple[DrugAuthorization, ...]]
+    drugs: Mapping[str, Drug]
+
+    def before(self, order: DrugOrder) -> State[tuple[DrugOrder, ...]]:
+        """The visits that are not `order` itself: a dose under review is no past dose."""
+        return mapped(self.visits, lambda visits: tuple(v for v in visits if not _same(v, order)))
+
+    def container(self, line: OrderLine, drug_id: str) -> State[Container]:
+        """The container the NDC of a record of `drug_id` names."""
+        return container_of(line, self.drugs[drug_id])
+
+
+def _same(visit: DrugOrder, order: DrugOrder) -> bool:
+    if visit.drug_id != order.drug_id:
+        return False
+    same_visit = order.stage is Stage.GIVEN and visit.date_of_service == order.date_of_service
+    return same_visit or bool(set(visit.references) & set(order.references))
+
+
+def history_of(order: DrugOrder, chart: Chart, catalogue: Catalogue) -> History:
+    """The chart's past as `order` needs it. Never raises for anything the chart holds."""
+    on = order.date_of_service
+    visits = mapped(
+        chart.administrations, lambda lines: _visits(lines, chart.weights, catalogue, on)
+    )
+    therapies = mapped(chart.therapies, lambda found: _therapies(found, catalogue))
+    authorizations = mapped(chart.authorizations, lambda found: _authorizations(found, catalogue))
+    undated = _undated(chart, catalogue)
+    named = {order.drug_id, *undated}
+    named |= {v.drug_id for v in _each(visits)} | {t.drug_id for t in _each(therapies)}
+    named |= {drug_id for a in _each(authorizations) for drug_id in a.drug_ids}
+    drugs = {drug_id: catalogue.drug(drug_id, on) for drug_id in sorted(named)}
+    return History(visits, undated, therapies, authorizations, drugs)
+
+
+def _each(state: State[tuple[_T, ...]]) -> tuple[_T, ...]:
+    return state.value if isinstance(state, Present) else ()
+
+
+def _visits(
+    lines: Sequence[OrderLine],
+    weights: State[tuple[Measured, ...]],
+    catalogue: Catalogue,
+    on: date,
+) -> tuple[DrugOrder, ...]:
+    past = [line for line in lines if line.date_of_service and line.date_of_service <= on]
+    visits = drug_orders(past, catalogue, on, weights)
+    return tuple(sorted(visits, key=lambda visit: visit.date_of_service, reverse=True))
+
+
+def _undated(chart: Chart, catalogue: Catalogue) -> frozenset[str]:
+    found = (
+        recognise(line, catalogue)
+        for line in _each(chart.administrations)
+        if line.date_of_service is None and not line.not_given
+    )
+    return frozenset(drug[0] for drug in found if drug)
+
+
+def _therapies(therapies: Iterable[Therapy], catalogue: Catalogue) -> tuple[DrugTherapy, ...]:
+    named = ((therapy, _drug_of_therapy(therapy, catalogue)) for therapy in therapies)
+    return tuple(DrugTherapy(therapy, drug_id) for therapy, drug_id in named if drug_id)
+
+
+def _drug_of_therapy(therapy: Therapy, catalogue: Catalogue) -> str | None:
+    names = (therapy.text, *(c.display for c in therapy.codes))
+    found = recognise(OrderLine(therapy.reference, "", codes=therapy.codes, names=names), catalogue)
+    return found[0] if found else None
+
+
+def _authorizations(
+    found: Iterable[Authorization], catalogue: Catalogue
+) -> tuple[DrugAuthorization, ...]:
+    return tuple(_authorization(a, catalogue) for a in found)
+
+
+def _authorization(a: Authorization, catalogue: Catalogue) -> DrugAuthorization:
+    """By its codes where they name a drug, else by its words: the claim is paid by the code."""
+    by_code = _coded_drugs(a, catalogue)
+    texts = (a.text, *(c.display for c in a.codes))
+    named = by_code or {drug for _, drug in drugs_named(texts, catalogue.identifiers)}
+    return DrugAuthorization(a, frozenset(named), not named and not _names_other(a, catalogue))
+
+
+def _coded_drugs(a: Authorization, catalogue: Catalogue) -> set[str]:
+    known = catalogue.identifiers
+    found = {known.hcpcs.get(c.code) for c in a.codes if c.system == "hcpcs"}
+    found |= {drug_of_ndc(c.code, known) for c in a.codes if c.system == "ndc"}
+    rxnorm = {**known.rxnorm_ingredients, **known.rxnorm_products}
+    found |= {rxnorm.get(c.code) for c in a.codes if c.system == "rxnorm"}
+    return {drug_id for drug_id in found if drug_id}
+
+
+def _names_other(a: Authorization, catalogue: Catalogue) -> bool:
+    """Whether a HCPCS code on it is of some other drug: neither unclassified nor a service."""
+    codes = [c.code for c in a.codes if c.system == "hcpcs"]
+    return any(not _names_no_drug(code, catalogue) for code in codes)
+
+
+def _names_no_drug(code: str, catalogue: Catalogue) -> bool:
+    dated = catalogue.known_codes.get(code)
+    return dated is not None and all(k.kind != "drug" for k in dated.ever())

@@ -1,0 +1,174 @@
+"""Past doses are charted as a claim needs them: exact dose, lot number, container, route.
+
+FHIR has no element for the lot on an administration and no rule of CMS on it was seen, so a lot
+that is not there was "not found in the data the EHR shares". Observation after the injection is
+rarely shared at all and is not asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from billing_rules.case import Case
+from billing_rules.dates import days_between
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model import DrugOrder, OrderLine
+from billing_rules.rules.common import listed, seen, sources
+from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
+
+RULE = "past_administrations"
+LOOK_BACK_DAYS = 365  # ours: older doses are past every deadline to correct a claim known to us
+
+_ELSEWHERE = "It may be charted where the EHR does not share it."
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    visits = case.history.visits
+    if isinstance(visits, Unknown):
+        yield NotChecked(RULE, visits.because)
+        return
+    recent = _recent(case, visits.value if isinstance(visits, Present) else ())
+    if not recent:
+        yield Silent(RULE, f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
+        return
+    outcomes = [o for part in (_doses, _lots, _containers, _routes) for o in part(case, recent)]
+    yield from outcomes or (Silent(RULE, f"{_which(recent)}: dose, lot, container and route"),)
+
+
+def _recent(case: Case, visits: Sequence[DrugOrder]) -> list[DrugOrder]:
+    on = case.order.date_of_service
+    return [
+        visit
+        for visit in visits
+        if visit.drug_id == case.drug.id
+        and visit.prescriptions
+        and days_between(visit.date_of_service, on) <= LOOK_BACK_DAYS
+    ]
+
+
+def _doses(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
+    missing = _without(visits, lambda line: line.dose)
+    if missing:
+        yield _finding(
+            case, missing, "dose-not-charted", Severity.WARNING,
+            f"Chart the exact dose given: {_which(missing)} states none",
+            "The units billed must agree with the dose charted.",
+        )  # fmt: skip
+    yield from _unreadable("dose", (visit.dose for visit in visits))
+
+
+def _lots(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
+    missing = _without(visits, lambda line: line.lot)
+    if missing:
+        yield _finding(
+            case, missing, "lot-not-found", Severity.INFO,
+            f"Check the lot number: {_which(missing)}, not found in the data the EHR shares",
+            "No lot number was found in the data the EHR shares.", _ELSEWHERE,
+        )  # fmt: skip
+    yield from _unreadable("lot number", _states(visits, lambda line: line.lot))
+
+
+def _containers(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
+    missing = _without(visits, _container_named)
+    if missing:
+        yield _finding(
+            case, missing, "container-not-found", Severity.INFO,
+            f"Check NDC and containers: {_which(missing)}, not found in the data the EHR shares",
+            "JW and JZ depend on the container that was opened.", _ELSEWHERE,
+        )  # fmt: skip
+    yield from _unreadable("container", (visit.containers for visit in visits))
+
+
+def _container_named(line: OrderLine) -> State[str]:
+    named = line.codes_of("ndc")
+    return Present(named[0]) if named else NOTHING
+
+
+def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
+    missing = _without(visits, lambda line: line.route)
+    if missing:
+        yield _finding(
+            case, missing, "route-not-found", Severity.INFO,
+            f"Check the route: {_which(missing)}, not found in the data the EHR shares",
+            f"The label's route is {listed(case.drug.routes) or 'not catalogued'}.", _ELSEWHERE,
+        )  # fmt: skip
+    other = [visit for visit in visits if any(_off_label(case, x) for x in visit.prescriptions)]
+    if other:
+        yield _finding(
+            case, other, "route-differs", Severity.WARNING,
+            f"Check the route charted: {_which(other)}, differs from the label's",
+            f"The label's route is {listed(case.drug.routes)}.",
+        )  # fmt: skip
+    yield from _unreadable("route", _states(visits, lambda line: line.route))
+
+
+_ROUTES = ("subcutaneous", "intravenous", "intramuscular")
+
+
+def _off_label(case: Case, line: OrderLine) -> bool:
+    """Whether the charted route is another one; local words that name no route are let pass."""
+    said = line.route.value.lower() if isinstance(line.route, Present) else ""
+    named = [route for route in _ROUTES if route in said]
+    return bool(case.drug.routes and named) and not set(named) & set(case.drug.routes)
+
+
+# ---------------------------------------------------------------- common to all four
+
+
+def _without(
+    visits: Sequence[DrugOrder], read: Callable[[OrderLine], State[Any]]
+) -> list[DrugOrder]:
+    return [v for v in visits if any(isinstance(read(x), Nothing) for x in v.prescriptions)]
+
+
+def _states(
+    visits: Sequence[DrugOrder], read: Callable[[OrderLine], State[Any]]
+) -> Iterator[State[Any]]:
+    return (read(line) for visit in visits for line in visit.prescriptions)
+
+
+def _unreadable(what: str, states: Iterator[State[Any]]) -> Iterator[Outcome]:
+    reasons = dict.fromkeys(state.because for state in states if isinstance(state, Unknown))
+    if reasons:
+        yield NotChecked(RULE, f"the {what} of an earlier dose: {listed(reasons)}")
+
+
+def _which(visits: Sequence[DrugOrder]) -> str:
+    last = visits[0].date_of_service
+    return f"dose of {last}" if len(visits) == 1 else f"{len(visits)} doses, last {last}"
+
+
+def _finding(
+    case: Case,
+    visits: Sequence[DrugOrder],
+    kind: str,
+    severity: Severity,
+    summary: str,
+    *found: str,
+) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind=kind,
+        severity=severity,
+        summary=summary,
+        found=found,
+        basis=tuple(
+            seen(line, "administration", _charted(line))
+            for visit in visits
+            for line in visit.prescriptions
+        ),
+        sources=sources(case.drug.sources.get("routes")) if kind.startswith("route") else (),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _charted(line: OrderLine) -> str:
+    """What the record does say."""
+    parts = [
+        str(line.dose.value) if isinstance(line.dose, Present) else "no dose",
+        f"lot {line.lot.value}" if isinstance(line.lot, Present) else "no lot",
+        *(f"NDC {code}" for code in line.codes_of("ndc")[:1]),
+        line.route.value[:30] if isinstance(line.route, Present) else "no route",
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,132 @@
+"""Where the payer wants an authorization first: on file, granted, for this drug and this day.
+
+Said before the order is signed, because a claim without it is denied whatever the chart shows. An
+authorization that ends before the next dose is pointed out while there is time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from billing_rules.authorizations import (
+    Standing,
+    authorization_wanted,
+    no_authorization_wanted,
+    seen_authorization,
+    standing,
+)
+from billing_rules.case import Case
+from billing_rules.chart import Authorization
+from billing_rules.dates import days_between
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.rules.common import listed, payer_seen, sources
+from billing_rules.schedule import planned_interval
+from billing_rules.states import Nothing, Present, Unknown
+
+RULE = "prior_authorization"
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    wanted, on_file = authorization_wanted(case), standing(case)
+    if isinstance(wanted, Unknown):
+        yield NotChecked(RULE, wanted.because)
+    elif isinstance(wanted, Nothing):
+        yield Silent(RULE, no_authorization_wanted(case), applies=False)
+    elif isinstance(on_file, Unknown):
+        yield NotChecked(RULE, on_file.because)
+    elif isinstance(on_file, Present):
+        yield _covered(case, on_file.value) or _question(case, on_file.value)
+    else:
+        yield _finding(
+            case, "none-on-file", "Request prior authorization first: none is on file",
+            "No authorization was found.",
+        )  # fmt: skip
+
+
+def _covered(case: Case, found: Standing) -> Outcome | None:
+    """What is said of an authorization that covers the date of service; None without one."""
+    if not found.covering:
+        return None
+    dated = [a for a in found.covering if a.start or a.end]
+    if not dated:
+        return NotChecked(RULE, "the authorization on file states no period")
+    grant = found.latest_grant
+    assert grant is not None
+    left = days_between(case.order.date_of_service, grant.end) if grant.end else None
+    interval = planned_interval(case)
+    if left is not None and interval is not None and left < interval:
+        return _finding(
+            case, "ends-before-next-dose",
+            f"Renew the authorization: it ends on {grant.end}, before the next dose",
+            f"It covers this dose; the next is due in {interval} days, it ends in {left}.",
+            grant, severity=Severity.INFO,
+        )  # fmt: skip
+    return Silent(RULE, f"{grant.number or grant.reference} covers this dose")
+
+
+def _question(case: Case, found: Standing) -> Finding:
+    if found.pending:
+        return _finding(
+            case, "pending", "Wait for the payer's answer: the authorization is still pending",
+            "It was asked for; no answer is on file.", *found.pending,
+        )  # fmt: skip
+    if found.unclear:
+        return _finding(
+            case, "drug-not-named", "Check that the authorization on file is for this drug",
+            "It is granted for this day, but names no drug that could be told.",
+            *found.unclear, severity=Severity.INFO,
+        )  # fmt: skip
+    if found.later:
+        return _finding(
+            case, "starts-later",
+            f"Move the date or ask the payer: the authorization starts on {found.later[0].start}",
+            "It is granted, but does not cover this day yet.", *found.later,
+        )  # fmt: skip
+    if found.ended or found.denied:
+        return _past(case, found)
+    return _finding(
+        case, "none-for-this-drug",
+        f"Request prior authorization for {case.drug.name}: none on file names it",
+        "Authorizations are on file, for other drugs or days.", *found.other,
+    )  # fmt: skip
+
+
+def _past(case: Case, found: Standing) -> Finding:
+    """The newer of the last grant and the last denial."""
+    ended, denied = found.ended[:1], found.denied[:1]
+    if denied and (not ended or _said_on(denied[0]) > str(ended[0].end)):
+        return _finding(
+            case, "denied", "Ask or appeal before giving it: the payer denied the authorization",
+            "No authorization covers this day.", *denied,
+        )  # fmt: skip
+    return _finding(
+        case, "ended", f"Renew the authorization before giving it: it ended on {ended[0].end}",
+        "No authorization covers this day.", *ended,
+    )  # fmt: skip
+
+
+def _said_on(a: Authorization) -> str:
+    return str(a.on or a.start or "")
+
+
+def _finding(
+    case: Case,
+    kind: str,
+    summary: str,
+    found: str,
+    *authorizations: Authorization,
+    severity: Severity = Severity.WARNING,
+) -> Finding:
+    stated = case.criteria.sources if case.criteria else {}
+    insurers = listed(dict.fromkeys(a.insurer for a in authorizations if a.insurer))
+    return Finding(
+        rule=RULE,
+        kind=kind,
+        severity=severity,
+        summary=summary,
+        found=(f"{case.payer.name} wants an authorization first.", found),
+        basis=(*(seen_authorization(a) for a in authorizations), *payer_seen(case)),
+        sources=sources(stated.get("authorization")),
+        unchecked=(f"Whether {insurers} is still the insurer.",) if insurers else (),
+        topic=Topic.DOCUMENTATION,
+    )

@@ -1,0 +1,189 @@
+"""The therapies that label or payer want tried first are on file, for long enough.
+
+Days are counted from what was dispensed, ordered, stated or given: overlapping fills once, an open
+end only while the therapy is active. "Missing" is said only when therapies were asked for and the
+answer was complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from billing_rules.case import Case
+from billing_rules.chart import Therapy
+from billing_rules.covered_days import Span, covered_days, is_dated, span_of, window
+from billing_rules.documentation import (
+    indication_seen,
+    need_sources,
+    wanted_by,
+    without_indication,
+)
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model import Evidence, Need
+from billing_rules.past_doses import start_of_therapy
+from billing_rules.rules.common import payer_caveat
+from billing_rules.states import Present, Unknown
+
+RULE = "prior_therapy"
+SHOWN = 6  # ours: records listed on a card; the count of the others is said
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """The records of one drug class, and the days they cover inside the asked window."""
+
+    need: Need
+    sure: tuple[Therapy, ...]  # certainly of the class
+    unclear: tuple[Therapy, ...]  # the ingredient fits; inhaled or nasal cannot be told
+    within: Span
+
+    def days(self, therapies: Sequence[Therapy]) -> int:
+        spans = (span_of(t, self.within) for t in therapies)
+        return covered_days(span for span in spans if span)
+
+    def enough(self, therapies: Sequence[Therapy]) -> bool:
+        if self.need.lasting is not None:
+            return self.days(therapies) >= self.need.lasting
+        if self.need.within is None:
+            return bool(therapies)
+        return self.days(therapies) > 0
+
+    def undated(self, therapies: Sequence[Therapy]) -> bool:
+        return any(not is_dated(t) for t in therapies)
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    needs = _needs(case)
+    if stopped := without_indication(case, RULE):
+        yield stopped
+    elif not needs:
+        yield Silent(RULE, "neither label nor payer names a therapy to try first", applies=False)
+    for need in needs:
+        yield _checked(case, need)
+
+
+def _needs(case: Case) -> tuple[Need, ...]:
+    chosen = case.indication.indication
+    asked = (*(case.criteria.needs if case.criteria else ()), *(chosen.needs if chosen else ()))
+    classes = dict.fromkeys(n.what for n in asked if n.what in case.terms.drug_classes)
+    return tuple(need for what in classes if (need := case.need(what)))
+
+
+def _checked(case: Case, need: Need) -> Outcome:
+    therapies = case.chart.therapies
+    if isinstance(therapies, Unknown):
+        return NotChecked(RULE, f"{_name(need)}: {therapies.because}")
+    on_file = therapies.value if isinstance(therapies, Present) else ()
+    tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need))
+    if tried.enough(tried.sure):
+        return Silent(RULE, f"{_name(need)} is on file{_days_found(tried)}")
+    return _question(case, tried)
+
+
+def _by_class(
+    case: Case, need: Need, on_file: Sequence[Therapy]
+) -> tuple[tuple[Therapy, ...], tuple[Therapy, ...]]:
+    on = case.order.date_of_service
+    begun = [t for t in on_file if t.start is None or t.start <= on]
+    answers = [(t, case.terms.in_class(t, need.what)) for t in begun]
+    sure = tuple(t for t, answer in answers if answer == "yes")
+    return sure, tuple(t for t, answer in answers if answer == "code and words disagree")
+
+
+def _window(case: Case, need: Need) -> Span:
+    """Up to the date of service; a limited window ends when this drug's therapy began, because
+    what is asked for is what was tried before it."""
+    on = case.order.date_of_service
+    start = start_of_therapy(case) if need.within else None
+    return window(start.value if isinstance(start, Present) else on, need.within)
+
+
+def _question(case: Case, tried: _Tried) -> Finding:
+    """The first question that would settle it, from nearly documented to not at all."""
+    name, both = _name(tried.need), (*tried.sure, *tried.unclear)
+    days = tried.days(tried.sure)
+    if tried.undated(tried.sure):
+        return _finding(
+            case, tried, "dates-not-charted", Severity.INFO,
+            f"Chart from when to when {name} was taken: its records do not say",
+            f"{_days(days)} of {name} are dated{_asked(tried.need)}.",
+        )  # fmt: skip
+    if tried.unclear and (tried.enough(both) or tried.undated(tried.unclear)):
+        return _finding(
+            case, tried, "form-not-charted", Severity.INFO,
+            f"Chart the form of '{tried.unclear[0].text[:40]}': is it {name}?",
+            "The ingredient fits, but inhaled, nasal or other cannot be told from the record.",
+        )  # fmt: skip
+    if tried.sure:
+        return _finding(
+            case, tried, "too-short", Severity.WARNING,
+            f"Chart longer use of {name}: {_days(days)} found{_asked(tried.need)}",
+            f"{_days(days)} of {name} found{_looked_at(tried)}{_asked(tried.need)}.",
+        )  # fmt: skip
+    return _finding(
+        case, tried, "missing", Severity.WARNING,
+        f"Chart prior {name}{_duration(tried.need)}: none was found in the records asked",
+        f"No order, statement, dispense or administration of {name} was found.",
+    )  # fmt: skip
+
+
+def _finding(
+    case: Case, tried: _Tried, kind: str, severity: Severity, summary: str, found: str
+) -> Finding:
+    records = (*tried.sure, *tried.unclear)
+    more = len(records) - SHOWN
+    return Finding(
+        rule=RULE,
+        kind=kind,
+        severity=severity,
+        summary=summary,
+        found=(
+            found,
+            f"Asked for by {wanted_by(case, tried.need)}.",
+            *((f"{more} more records are on file.",) if more > 0 else ()),
+        ),
+        basis=(
+            *(_seen(t) for t in records[:SHOWN]),
+            *(() if records else (Evidence("", "therapies read", f"no {_name(tried.need)}"),)),
+            *indication_seen(case),
+        ),
+        sources=need_sources(tried.need),
+        unchecked=payer_caveat(case),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _seen(therapy: Therapy) -> Evidence:
+    period = f"{therapy.start or 'start not stated'} to {therapy.end or 'end not stated'}"
+    return Evidence(
+        therapy.reference, f"therapy, {therapy.kind}", f"{therapy.text[:60]}, {period}",
+        therapy.start,
+    )  # fmt: skip
+
+
+def _name(need: Need) -> str:
+    return need.what.replace("_", " ")
+
+
+def _days(days: int) -> str:
+    return "1 day" if days == 1 else f"{days:,} days"
+
+
+def _days_found(tried: _Tried) -> str:
+    return f", {_days(tried.days(tried.sure))}" if tried.need.lasting else ""
+
+
+def _duration(need: Need) -> str:
+    return f" of {_days(need.lasting)}" if need.lasting else ""
+
+
+def _asked(need: Need) -> str:
+    recent = f" of the past {need.within:,}" if need.within else ""
+    return f", {_days(need.lasting)}{recent} asked for" if need.lasting else ""
+
+
+def _looked_at(tried: _Tried) -> str:
+    if tried.need.within is None:
+        return f" up to {tried.within.last}"
+    return f" between {tried.within.first} and {tried.within.last}"

@@ -1,0 +1,190 @@
+"""A usable, recent body weight is on file where the dose rests on it.
+
+Pounds entered as kilograms are asked about, never corrected; so is a change of weight that puts
+the labelled dose into another cell than the one the order still has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from billing_rules.baseline import (
+    Labelled,
+    current_weight,
+    doubtful_weight,
+    kilograms,
+    labelled_at_last_dose,
+    labelled_now,
+)
+from billing_rules.case import Case
+from billing_rules.chart import Measured
+from billing_rules.dates import days_between
+from billing_rules.documentation import (
+    YEAR,
+    birth_seen,
+    dated,
+    measured_seen,
+    need_sources,
+    wanted_by,
+    without_indication,
+    without_need,
+)
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model import Evidence, Source
+from billing_rules.rules.common import dose_amount, dose_seen, sources
+from billing_rules.rules.labelled_dose import UNVERIFIED, every, is_ordered
+from billing_rules.states import Nothing, Present, Unknown
+
+RULE = "weight"
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    weights = case.chart.weights
+    by_weight = case.drug.labelled_dose_per_weight is not None
+    if stopped := without_indication(case, RULE) if by_weight else without_need(case, RULE, RULE):
+        yield stopped
+    elif isinstance(weights, Unknown):
+        yield NotChecked(RULE, weights.because)
+    elif isinstance(weights, Nothing) or not weights.value:
+        yield _missing(case)
+    else:
+        yield _judged(case)
+
+
+def _judged(case: Case) -> Outcome:
+    newest = current_weight(case)
+    if not isinstance(newest, Present):
+        return _unreadable(case)
+    if doubtful := doubtful_weight(case):
+        return _doubtful(case, doubtful)
+    if newest.value.on is None:
+        return _undated(case, newest.value)
+    age = days_between(newest.value.on, case.order.date_of_service)
+    need = case.need(RULE)
+    limit = need.within if need and need.within is not None else YEAR
+    if age > limit:
+        return _stale(case, newest.value, age, limit)
+    return _moved(case) or Silent(RULE, f"{newest.value.as_written} {dated(newest.value.on)}")
+
+
+def _sources(case: Case) -> tuple[Source, ...]:
+    per_weight = case.drug.sources.get("labelled_dose_per_weight")
+    return need_sources(case.need(RULE)) or sources(per_weight)
+
+
+def _missing(case: Case) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind="weight-missing",
+        severity=Severity.WARNING,
+        summary="No body weight is on file: add it, the labelled dose depends on it",
+        found=(f"The labelled dose of {case.drug.name} depends on weight; none was found.",),
+        basis=(Evidence("", "weights read", "none"), *dose_seen(case)),
+        sources=_sources(case),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _unreadable(case: Case) -> Finding:
+    weights = case.chart.weights
+    read = weights.value if isinstance(weights, Present) else ()
+    return Finding(
+        rule=RULE,
+        kind="weight-not-understood",
+        severity=Severity.INFO,
+        summary="No weight on file can be read with its unit: add one in kg or lb",
+        found=("No weight on file has a number and a unit of mass up to the date of service.",),
+        basis=tuple(measured_seen(w, "weight") for w in read),
+        sources=_sources(case),
+        unchecked=("Whether the dose follows the weight.",),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _doubtful(case: Case, doubtful: tuple[Measured, ...]) -> Finding:
+    value, *others = doubtful
+    why = (
+        f"Against {others[0].as_written} {dated(others[0].on)} it changed by about the factor "
+        "between pounds and kilograms."
+        if others
+        else f"{kilograms(value)} is outside what a patient weighs."
+    )
+    return Finding(
+        rule=RULE,
+        kind="weight-implausible",
+        severity=Severity.WARNING,
+        summary=f"Weight {value.as_written[:30]}: are unit and number right? Pounds for kilograms?",
+        found=(why,),
+        basis=(*(measured_seen(w, "weight") for w in doubtful), *birth_seen(case)),
+        sources=_sources(case),
+        unchecked=("Whether the dose follows the weight.",),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _undated(case: Case, weight: Measured) -> Finding:
+    return Finding(
+        rule=RULE,
+        kind="weight-undated",
+        severity=Severity.INFO,
+        summary=f"Weight {weight.as_written[:30]} has no date: add when it was measured",
+        found=("Whether the weight is recent cannot be told.",),
+        basis=(measured_seen(weight, "weight"),),
+        sources=_sources(case),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _stale(case: Case, weight: Measured, age: int, limit: int) -> Finding:
+    need = case.need(RULE)
+    stated = need is not None and need.within is not None
+    who = wanted_by(case, need) if need and stated else "Vialwise's own default"
+    return Finding(
+        rule=RULE,
+        kind="weight-stale",
+        severity=Severity.WARNING if stated else Severity.INFO,
+        summary=f"The newest weight is {age} days old: add a current one",
+        found=(f"Up to {limit} days are accepted by {who}.",),
+        basis=(measured_seen(weight, "weight"), *dose_seen(case)),
+        sources=_sources(case),
+        unchecked=() if stated else ("No payer or label states how recent a weight must be.",),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _moved(case: Case) -> Finding | None:
+    """The order still has the dose of the weight at the last dose, and the cell is another now."""
+    now = labelled_now(case)
+    if not isinstance(now, Present):
+        return None
+    then = labelled_at_last_dose(case, now.value)
+    if then is None or then.dose is None or now.value.dose in (None, then.dose):
+        return None
+    if not is_ordered(case, then.dose) or is_ordered(case, now.value.dose):
+        return None
+    return _moves_dose(case, then, now.value)
+
+
+def _moves_dose(case: Case, then: Labelled, now: Labelled) -> Finding:
+    firm = now.table.verified
+    return Finding(
+        rule=RULE,
+        kind="weight-moves-dose",
+        severity=Severity.WARNING if firm else Severity.INFO,
+        summary=f"Weight is now {now.weight.as_written[:20]}: "
+        f"is {dose_amount(case)} still intended?",
+        found=(
+            f"Table for {then.weight.as_written}: {every(then.dose)}.",
+            f"Table for {now.weight.as_written}: {every(now.dose)}.",
+        ),
+        basis=(
+            measured_seen(then.weight, "weight at the last dose"),
+            measured_seen(now.weight, "weight"),
+            measured_seen(now.ige, "baseline total IgE"),
+            *birth_seen(case),
+            *dose_seen(case),
+        ),
+        sources=(now.table.source,),
+        unchecked=() if firm else (UNVERIFIED,),
+        topic=Topic.DOCUMENTATION,
+    )
