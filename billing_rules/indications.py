@@ -12,7 +12,7 @@ from typing import Literal
 
 from billing_rules.chart import Chart, Problem
 from billing_rules.model import Code, Drug, DrugOrder, Evidence, Indication
-from billing_rules.states import Nothing, Present, Unknown
+from billing_rules.states import Nothing, Present
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def indication_of(order: DrugOrder, drug: Drug, chart: Chart) -> IndicationChoic
     matches = from_order or list(_condition_matches(drug, chart))
     if matches:
         return _chosen(matches, "the order's reason" if from_order else "an active condition")
-    if isinstance(chart.conditions, Unknown):
-        return IndicationChoice("unknown", chart.conditions.because)
+    if gap := chart.why_not("conditions"):
+        return IndicationChoice("unknown", gap)
     if isinstance(chart.conditions, Nothing):
         return IndicationChoice("none", "the order gives no reason and no condition is on file")
     if drug.unread_indications:
@@ -121,7 +121,8 @@ def _match(
         )
         worded = not _is_coded(codes) and any(w in text.lower() for w in indication.words)
         if specific or general or worded:
-            seen = Evidence(place, "diagnosis", f"{shown} {text}".strip() if text else shown)
+            words = shown if text == shown else f"{shown} {text}".strip()
+            seen = Evidence(place, "diagnosis", words)
             yield _Match(indication, bool(specific), certain, specific or general, seen)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from billing_rules.findings import Finding, NotChecked, Severity, Topic
 from billing_rules.review import OrderReview
+from billing_rules.rules import DOCUMENTATION_NAMES
 from billing_rules.rules.common import listed
 from cds_hooks import detail
 from cds_hooks.markdown import plain_line
@@ -69,16 +70,19 @@ def from_findings(
 
 
 def _drafts(review: OrderReview, settings: Settings) -> list[_Draft]:
-    gaps = review.not_checked
     drafts = []
     for topic in Topic:
         findings = _most_urgent_first(f for f in review.findings if f.topic is topic)
-        if findings:
-            drafts.append(_Draft(review, topic, findings, gaps))
-            gaps = ()  # said once an order
-    if not drafts and settings.show_billing_plan:
-        drafts.append(_Draft(review, Topic.BILLING, (), gaps))
+        plan_only = topic is Topic.BILLING and settings.show_billing_plan
+        if findings or plan_only:
+            drafts.append(_Draft(review, topic, findings, _gaps(review, topic)))
     return drafts
+
+
+def _gaps(review: OrderReview, topic: Topic) -> tuple[NotChecked, ...]:
+    """What rules of `topic` could not check; each card answers for its own."""
+    documentation = topic is Topic.DOCUMENTATION
+    return tuple(g for g in review.not_checked if (g.rule in DOCUMENTATION_NAMES) is documentation)
 
 
 def _most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

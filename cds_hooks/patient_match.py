@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-_ELEMENTS = ("subject", "patient", "beneficiary")
+_ELEMENTS = ("subject", "patient", "beneficiary", "individual")
 
 
 class AnotherPatient(Exception):
@@ -30,6 +30,7 @@ class About(msgspec.Struct):
     subject: Any = None
     patient: Any = None
     beneficiary: Any = None
+    individual: Any = None  # of a ResearchSubject
 
 
 _ABOUT = msgspec.json.Decoder(About)

@@ -76,7 +76,7 @@ def _read(sent: bytes, need: DataNeed, patient_id: str) -> Part:
     found = _of_the_patient(page, need, patient_id)
     gap = _gap(page, need, found)
     if gap:
-        return gap
+        return Present((*found, gap)) if need.each_counts and found else gap
     return Present(found) if found else NOTHING
 
 
@@ -97,4 +97,5 @@ def _gap(page: SearchPage, need: DataNeed, found: tuple[RawResource, ...]) -> Un
         return MORE_PAGES
     if page.matches and not found:
         return SOMETHING_ELSE
-    return UNREADABLE if page.unread and not found else None
+    unread = page.unread and (need.each_counts or not found)
+    return UNREADABLE if unread else None

@@ -1,8 +1,9 @@
-"""order-select speaks of what was just selected, with the other drafts in view.
+"""order-select speaks of what was just selected, with the other drafts in view, and softly.
 
 CDS Hooks Library 1.0.1, "order-select": decision support should focus on the selected orders; the
 others are there to be taken into account. So two syringes of one dose are judged together, but a
-fault of the draft that was not selected waits for order-sign.
+fault of the draft that was not selected waits for order-sign. Documentation is expected later in
+the workflow, so what is missing is information there (Da Vinci CRD 2.2.1, hook-19).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from billing_rules.fhir.references import selected
-from billing_rules.findings import Finding, Outcome
+from billing_rules.findings import Finding, Outcome, Severity, Topic
 from billing_rules.review import OrderReview
 
 Selections = frozenset[str] | None  # None: every draft is meant
@@ -24,7 +25,7 @@ def spoken_of(
     if selections is None:
         return tuple(reviews)
     return tuple(
-        replace(review, outcomes=tuple(_kept(review, selections)))
+        replace(review, outcomes=tuple(map(_softened, _kept(review, selections))))
         for review in reviews
         if any(selected(reference, selections) for reference in review.order.references)
     )
@@ -38,6 +39,12 @@ def _kept(review: OrderReview, selections: Selections) -> Iterable[Outcome]:
         about = _drafts_of(outcome) & set(review.order.references)
         if not about or any(selected(reference, selections) for reference in about):
             yield outcome
+
+
+def _softened(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Finding) and outcome.topic is Topic.DOCUMENTATION:
+        return replace(outcome, severity=Severity.INFO)
+    return outcome
 
 
 def _drafts_of(finding: Finding) -> set[str]:

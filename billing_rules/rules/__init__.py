@@ -52,7 +52,8 @@ from billing_rules.rules import (
 
 Rule = Callable[[Case], Iterator[Outcome]]
 
-RULES: tuple[Rule, ...] = (
+# What the order bills: codes, units, modifiers, containers.
+BILLING_RULES: tuple[Rule, ...] = (
     drug_identity.check,
     wrong_code.check,
     unclassified_code.check,
@@ -70,6 +71,12 @@ RULES: tuple[Rule, ...] = (
     administration_service.check,
     container_mix.check,
     smallest_container.check,
+    contractor_modifier.check,
+    setting.check,
+)
+
+# What the chart must show for the claim to be paid.
+DOCUMENTATION_RULES: tuple[Rule, ...] = (
     indication.check,
     diagnosis_on_list.check,
     age.check,
@@ -88,6 +95,14 @@ RULES: tuple[Rule, ...] = (
     reauthorization.check,
     supervised_doses.check,
     research_modifier.check,
-    contractor_modifier.check,
-    setting.check,
 )
+
+RULES: tuple[Rule, ...] = BILLING_RULES + DOCUMENTATION_RULES
+
+
+def name_of(rule: Rule) -> str:
+    """A rule's name: its module's."""
+    return rule.__module__.rpartition(".")[2]
+
+
+DOCUMENTATION_NAMES = frozenset(name_of(rule) for rule in DOCUMENTATION_RULES)

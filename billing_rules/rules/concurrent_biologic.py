@@ -15,7 +15,7 @@ from billing_rules.history import DrugTherapy
 from billing_rules.model import Drug, DrugOrder, Evidence
 from billing_rules.rules.common import seen, sources
 from billing_rules.schedule import longest_interval
-from billing_rules.states import Present, State, Unknown
+from billing_rules.states import Present, State
 
 RULE = "concurrent_biologic"
 MAY_LAST_DAYS = 56  # the longest interval labelled in the group (benralizumab, 8 weeks)
@@ -27,7 +27,8 @@ def check(case: Case) -> Iterator[Outcome]:
         found.setdefault(drug.id, []).append(evidence)
     for drug_id, seen_on in found.items():
         yield _finding(case, case.history.drugs[drug_id], seen_on)
-    gaps = [s.because for s in _looked_at(case) if isinstance(s, Unknown)]
+    looked_at = ("administrations", "therapies")
+    gaps = [why for part in looked_at if (why := case.chart.why_not(part))]
     gaps += [f"how long {name} lasts is not catalogued" for name in _lasting_unknown(case)]
     if gaps:
         yield NotChecked(RULE, "; ".join(dict.fromkeys(gaps)))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from billing_rules.case import Case
 from billing_rules.dates import days_between
+from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import DrugOrder
 from billing_rules.rules.common import dose_seen, seen, sources
@@ -40,6 +41,8 @@ def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
         return _finding(case, interval, gap, visits[0])
     if case.drug.id in case.history.undated:
         return NotChecked(RULE, f"an earlier dose of {case.drug.name} has no date")
+    if unsure := not_sure(case, RULE, "administrations"):
+        return unsure
     if gap is None:
         return Silent(RULE, "no earlier dose is on file")
     return Silent(RULE, f"{gap} days after the last dose, of {interval}")

@@ -16,6 +16,7 @@ from billing_rules.documentation import (
     indication_seen,
     measured_seen,
     need_sources,
+    not_sure,
     wanted_by,
     without_need,
 )
@@ -45,7 +46,7 @@ def _judged(case: Case, need: Need, results: tuple[Measured, ...]) -> Outcome:
     counts = [r for r in past if case.terms.is_kind(r, RULE) == "yes"]
     dates = [r for r in counts if r.on is not None]
     if not counts:
-        return _missing(case, need)
+        return not_sure(case, RULE, "results") or _missing(case, need)
     if need.within is None:
         return Silent(RULE, f"{counts[0].as_written} {dated(counts[0].on)}")
     if not dates:
@@ -54,7 +55,7 @@ def _judged(case: Case, need: Need, results: tuple[Measured, ...]) -> Outcome:
     age = days_between(newest.on or on, on)
     if age <= need.within:
         return Silent(RULE, f"{newest.as_written} {dated(newest.on)}")
-    return _stale(case, need, newest, age)
+    return not_sure(case, RULE, "results") or _stale(case, need, newest, age)
 
 
 def _missing(case: Case, need: Need) -> Finding:

@@ -18,6 +18,7 @@ from billing_rules.authorizations import (
 from billing_rules.case import Case
 from billing_rules.chart import Authorization
 from billing_rules.dates import days_between
+from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.rules.common import listed, payer_seen, sources
 from billing_rules.schedule import planned_interval
@@ -35,7 +36,8 @@ def check(case: Case) -> Iterator[Outcome]:
     elif isinstance(on_file, Unknown):
         yield NotChecked(RULE, on_file.because)
     elif isinstance(on_file, Present):
-        yield _covered(case, on_file.value) or _question(case, on_file.value)
+        gap = not_sure(case, RULE, "authorizations")
+        yield _covered(case, on_file.value) or gap or _question(case, on_file.value)
     else:
         yield _finding(
             case, "none-on-file", "Request prior authorization first: none is on file",

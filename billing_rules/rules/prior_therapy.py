@@ -16,6 +16,7 @@ from billing_rules.covered_days import Span, covered_days, is_dated, span_of, wi
 from billing_rules.documentation import (
     indication_seen,
     need_sources,
+    not_sure,
     wanted_by,
     without_indication,
 )
@@ -78,7 +79,9 @@ def _checked(case: Case, need: Need) -> Outcome:
     tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need))
     if tried.enough(tried.sure):
         return Silent(RULE, f"{_name(need)} is on file{_days_found(tried)}")
-    return _question(case, tried)
+    asked = _question(case, tried)
+    says_missing = asked.severity is Severity.WARNING  # the others ask about what was found
+    return (not_sure(case, RULE, "therapies") if says_missing else None) or asked
 
 
 def _by_class(

@@ -16,6 +16,7 @@ from billing_rules.authorizations import (
 from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured
 from billing_rules.dates import days_between
+from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence
 from billing_rules.rules.common import listed, payer_seen, sources
@@ -50,7 +51,8 @@ def _judged(case: Case, grant: Authorization, left: int) -> Iterator[Outcome]:
     outcomes = list(_assessments(case, grant))
     if left >= (planned_interval(case) or 0):  # sooner ends are prior_authorization's
         outcomes.append(_due(case, grant, left))
-    yield from outcomes or (Silent(RULE, "no assessment is missing; its end is prior_authorization's"),)
+    said = Silent(RULE, "no assessment is missing; that it ends is said by prior_authorization")
+    yield from outcomes or (said,)
 
 
 def _due(case: Case, grant: Authorization, left: int) -> Finding:
@@ -86,7 +88,8 @@ def _assessments(case: Case, grant: Authorization) -> Iterator[Outcome]:
     answers = {kind: _answer(case, kind, current) for kind in known}
     missing = [kind for kind, answer in answers.items() if answer == "no"]
     if missing:
-        yield _missing(case, grant, missing, current)
+        gap = not_sure(case, RULE, "results")
+        yield gap or _missing(case, grant, missing, current)
     unclear = [k for k in kinds if answers.get(k, "unclear") == "unclear"]
     if unclear:
         yield NotChecked(RULE, f"no result can be told to be {_named(case, unclear)}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.chart import Study
+from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
 from billing_rules.model import Evidence, OrderLine
 from billing_rules.rules.common import seen, sources
@@ -34,7 +35,7 @@ def check(case: Case) -> Iterator[Outcome]:
             tuple(_seen(study) for study in active),
         )  # fmt: skip
     elif carried and not active:
-        yield _finding(
+        yield not_sure(case, RULE, "studies") or _finding(
             case, "modifier-without-study", Severity.WARNING,
             f"Check {carried[0][1]}: no active research study of this patient is on file",
             "Q0 and Q1 say that the service is part of an approved clinical research study.",

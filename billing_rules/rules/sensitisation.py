@@ -19,12 +19,13 @@ from billing_rules.documentation import (
     indication_seen,
     measured_seen,
     need_sources,
+    not_sure,
     problem_seen,
     without_need,
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Code, Evidence
-from billing_rules.states import Present, State, Unknown
+from billing_rules.states import Present, State
 
 RULE = "sensitisation"
 POSITIVE_FROM = Decimal("0.35")  # kU/L: the usual cut-off of class 1
@@ -67,13 +68,8 @@ def check(case: Case) -> Iterator[Outcome]:
 
 
 def _unread(case: Case) -> str:
-    chart = case.chart
-    parts = (
-        ("results", chart.results if isinstance(chart.results, Unknown) else None),
-        ("allergies", chart.allergies if isinstance(chart.allergies, Unknown) else None),
-        ("procedures", chart.procedures if isinstance(chart.procedures, Unknown) else None),
-    )
-    return "; ".join(f"{name}: {unknown.because}" for name, unknown in parts if unknown)
+    gap = not_sure(case, RULE, "results", "allergies", "procedures")
+    return gap.because if gap else ""
 
 
 # ---------------------------------------------------------------- what is on file

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing_rules.case import Case
+from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import DrugOrder
 from billing_rules.rules.common import seen, sources
@@ -49,7 +50,7 @@ def _counted(case: Case, wanted: int, visits: list[DrugOrder]) -> Outcome:
         return Silent(RULE, f"{len(days)} doses are charted as given")
     if case.drug.id in case.history.undated:
         return NotChecked(RULE, f"an earlier dose of {case.drug.name} has no date")
-    return Finding(
+    return not_sure(case, RULE, "administrations") or Finding(
         rule=RULE,
         kind="first-doses-at-home",
         severity=Severity.INFO,

@@ -28,6 +28,7 @@ from billing_rules.documentation import (
     indication_seen,
     measured_seen,
     need_sources,
+    not_sure,
     wanted_by,
     without_need,
 )
@@ -49,7 +50,7 @@ def check(case: Case) -> Iterator[Outcome]:
     if isinstance(baseline, Unknown):
         yield NotChecked(RULE, baseline.because)
     elif isinstance(baseline, Nothing):
-        yield _missing(case)
+        yield not_sure(case, RULE, "results") or _missing(case)
     else:
         yield _judged(case, baseline.value)
 
@@ -57,7 +58,7 @@ def check(case: Case) -> Iterator[Outcome]:
 def _judged(case: Case, baseline: Baseline) -> Outcome:
     value = baseline.value
     if value is None:
-        return _nothing_usable(case, baseline)
+        return not_sure(case, RULE, "results") or _nothing_usable(case, baseline)
     old = _too_old(case, value)
     outside = _outside(case, value)
     if outside:
@@ -65,7 +66,7 @@ def _judged(case: Case, baseline: Baseline) -> Outcome:
     if value.comparator:
         return _comparator(case, value)
     if old:
-        return old
+        return not_sure(case, RULE, "results") or old
     if isinstance(baseline.doses, Unknown):
         why = f"total IgE is on file; whether from before the first dose: {baseline.doses.because}"
         return NotChecked(RULE, why)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from billing_rules.case import Case
 from billing_rules.claim_lines import units_of
 from billing_rules.dates import days_between
+from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
 from billing_rules.model import Criteria, DrugOrder
 from billing_rules.rules.common import dose_seen, payer_seen, seen, sources, units_word
@@ -45,7 +46,8 @@ def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
         return NotChecked(RULE, before.because)
     if case.drug.id in case.history.undated or any(units is None for _, units in counted):
         return NotChecked(RULE, f"the date or dose of an earlier {case.drug.name} is not known")
-    return Silent(RULE, f"{units_word(total)} in {days} days, of {most} at the most")
+    known = Silent(RULE, f"{units_word(total)} in {days} days, of {most} at the most")
+    return not_sure(case, RULE, "administrations") or known
 
 
 def _in_period(

@@ -25,6 +25,7 @@ from billing_rules.documentation import (
     dated,
     measured_seen,
     need_sources,
+    not_sure,
     wanted_by,
     without_indication,
     without_need,
@@ -54,7 +55,7 @@ def check(case: Case) -> Iterator[Outcome]:
 def _judged(case: Case) -> Outcome:
     newest = current_weight(case)
     if not isinstance(newest, Present):
-        return _unreadable(case)
+        return not_sure(case, RULE, "weights") or _unreadable(case)
     if doubtful := doubtful_weight(case):
         return _doubtful(case, doubtful)
     if newest.value.on is None:
@@ -63,7 +64,7 @@ def _judged(case: Case) -> Outcome:
     need = case.need(RULE)
     limit = need.within if need and need.within is not None else YEAR
     if age > limit:
-        return _stale(case, newest.value, age, limit)
+        return not_sure(case, RULE, "weights") or _stale(case, newest.value, age, limit)
     return _moved(case) or Silent(RULE, f"{newest.value.as_written} {dated(newest.value.on)}")
 
 

@@ -72,7 +72,9 @@ def test_a_clean_order_shows_its_plan_where_the_site_wants_it(client_with: Clien
 
 def test_a_plan_that_cannot_be_made_is_not_shown_as_one(client_with: Client) -> None:
     client = client_with(show_billing_plan=True)
-    (card,) = cards_of(client, fixtures.hook_request("order-select-before-the-dose"))
+    cards = cards_of(client, fixtures.hook_request("order-select-before-the-dose"))
+    assert {card["indicator"] for card in cards} == {"info"}, "order-select speaks softly"
+    (card,) = (c for c in cards if c["source"]["topic"]["code"] == "claim")
     assert card["summary"] == "Omalizumab: billing cannot be planned yet"
     assert "the order states no dose" in card["detail"]
 
