@@ -6,7 +6,8 @@ reference of its resource and its date, so that a finding can show what it saw.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -117,7 +118,11 @@ NOT_ASKED: Unknown = Unknown("the chart was not asked for it")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is known of the patient. A part nobody asked for is unknown, never none."""
+    """What is known of the patient. A part nobody asked for is unknown, never none.
+
+    `incomplete` says, by the name of a part that is present, why there may be more of it than was
+    read: an unreadable entry, a page that was not fetched, a query that was not answered.
+    """
 
     birth_date: State[date] = NOT_ASKED
     coverages: State[tuple[Coverage, ...]] = NOT_ASKED
@@ -131,3 +136,13 @@ class Chart:
     authorizations: State[tuple[Authorization, ...]] = NOT_ASKED
     studies: State[tuple[Study, ...]] = NOT_ASKED
     setting: State[str] = NOT_ASKED
+    incomplete: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def why_not(self, part: str) -> str:
+        """Why nothing may be concluded from what is not in `part`; "" when it may."""
+        state: State[object] = getattr(self, part)
+        return state.because if isinstance(state, Unknown) else self.incomplete.get(part, "")
+
+    def missing_is_sure(self, part: str) -> bool:
+        """Whether what is not in `part` is missing: it was asked for and read completely."""
+        return not self.why_not(part)

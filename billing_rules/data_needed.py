@@ -7,6 +7,7 @@ Templates keep to the CDS Hooks 2.0 query subset: instance read, type search, re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 PATIENT_CHECK = "patient check"  # not a rule: the data is of the patient the order is for
@@ -18,6 +19,8 @@ class DataNeed:
 
     `used_by` lists modules of billing_rules.rules, or PATIENT_CHECK. `newest_first` queries are
     sorted and counted on purpose: their first page is a whole answer though older pages exist.
+    Of `each_counts` queries every resource is evidence by itself: an answer that is not complete
+    proves what it holds, and nothing by what it does not.
     """
 
     key: str
@@ -25,6 +28,7 @@ class DataNeed:
     resource_type: str
     used_by: tuple[str, ...]
     newest_first: bool = False
+    each_counts: bool = False
 
     @property
     def is_search(self) -> bool:
@@ -32,27 +36,75 @@ class DataNeed:
         return "?" in self.template
 
 
+# The LOINC codes of billing_rules/data/terms.yaml: total IgE, FEV1, ACT, eosinophils, specific IgE.
+# What has no LOINC there (UAS7, skin tests) is found only where an EHR sends it all the same.
+RESULT_CODES = (
+    "19113-0", "20150-9", "20152-5", "19926-5", "82668-5", "26449-9", "711-2", "712-0", "6095-4",
+    "6833-8", "15609-1", "6098-8", "6078-0", "6075-6", "6025-1", "6189-5", "6085-5", "6206-7",
+    "7258-7", "6106-9", "6248-9", "6276-0", "6273-7", "6246-3", "6082-2", "6844-5", "6158-0",
+)  # fmt: skip
+_THERAPY = ("prior_therapy", "concurrent_biologic")
+_PATIENT = "?patient={{context.patientId}}"
+
+
+def _coded(codes: Iterable[str]) -> str:
+    return ",".join(f"http://loinc.org|{code}" for code in codes)
+
+
+def _records(
+    key: str, resource_type: str, used_by: tuple[str, ...], narrowed: str = ""
+) -> DataNeed:
+    """All of a patient's resources of one type, each of which counts by itself."""
+    template = f"{resource_type}{_PATIENT}{narrowed}"
+    return DataNeed(key, template, resource_type, used_by, each_counts=True)
+
+
 DATA_NEEDED: tuple[DataNeed, ...] = (
-    DataNeed("patient", "Patient/{{context.patientId}}", "Patient", (PATIENT_CHECK,)),
+    DataNeed("patient", "Patient/{{context.patientId}}", "Patient", (PATIENT_CHECK, "age")),
     DataNeed(
         "coverage",
         # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (standards.md D6).
-        "Coverage?patient={{context.patientId}}",
+        f"Coverage{_PATIENT}",
         "Coverage",
         ("waste_modifier", "payer_denied_modifier", "medically_unlikely_units"),
     ),
     DataNeed(
         "weight",
-        "Observation?patient={{context.patientId}}"
-        "&code=http://loinc.org|29463-7,http://loinc.org|3141-9&_sort=-date&_count=5",
+        f"Observation{_PATIENT}&code={_coded(('29463-7', '3141-9'))}&_sort=-date&_count=5",
         "Observation",
-        ("dose_unit", "billed_units", "waste_modifier"),
+        ("dose_unit", "billed_units", "waste_modifier", "weight", "labelled_dose"),
         newest_first=True,
     ),
     DataNeed(
         "encounter",
         "Encounter/{{context.encounterId}}",
         "Encounter",
-        ("waste_modifier",),
+        ("waste_modifier", "setting", "supervised_doses"),
     ),
+    _records("conditions", "Condition", ("indication", "diagnosis_on_list")),
+    _records(
+        "observations",
+        "Observation",
+        ("total_ige", "sensitisation", "eosinophils", "labelled_dose", "reauthorization"),
+        f"&code={_coded(RESULT_CODES)}&_sort=-date&_count=100",
+    ),
+    # `plan` is what a patient reports to take, in EHRs without MedicationStatement (US Core).
+    _records("medications", "MedicationRequest", _THERAPY, "&intent=order,plan"),
+    _records("statements", "MedicationStatement", _THERAPY),
+    _records("dispenses", "MedicationDispense", _THERAPY),
+    _records(
+        "administrations",
+        "MedicationAdministration",
+        ("past_administrations", "past_waste", "dose_interval", "units_per_period",
+         "supervised_doses", "total_ige", "age", *_THERAPY),
+    ),
+    _records("allergies", "AllergyIntolerance", ("sensitisation",)),
+    _records("procedures", "Procedure", ("sensitisation",)),
+    _records(
+        "authorizations",
+        "ClaimResponse",
+        ("prior_authorization", "reauthorization"),
+        "&use=preauthorization",
+    ),
+    _records("studies", "ResearchSubject", ("research_modifier",)),
 )

@@ -34,6 +34,13 @@ def without_indication(case: Case, rule: str) -> Outcome | None:
     return NotChecked(rule, f"the indication is not known: {choice.because}")
 
 
+def not_sure(case: Case, rule: str, *parts: str) -> NotChecked | None:
+    """Why `rule` may not call missing what it did not find in these parts of the chart; None when
+    all of them were read completely."""
+    reasons = [f"{part}: {why}" for part in parts if (why := case.chart.why_not(part))]
+    return NotChecked(rule, "; ".join(reasons)) if reasons else None
+
+
 def indication(case: Case) -> str:
     chosen = case.indication.indication
     return chosen.name if chosen else "this order"

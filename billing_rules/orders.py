@@ -319,7 +319,7 @@ def _order(
         ),
         containers=_all_containers(parts, billed, drug),
         supplied=_supplied(parts),
-        discarded=_discarded(everyone),
+        discarded=_discarded(everyone, drug),
     )
 
 
@@ -378,12 +378,23 @@ def _supplied(parts: Sequence[_Part]) -> State[Amount]:
     return stated[0] if len(stated) == 1 else NOTHING
 
 
-def _discarded(everyone: Sequence[_Recognised]) -> State[Amount]:
-    total: Amount | None = None
-    for r in everyone:
-        if isinstance(r.line.discarded, Unknown):
-            return r.line.discarded
-        if isinstance(r.line.discarded, Present):
-            amount = r.line.discarded.value
-            total = amount if total is None else total + amount.to(total.unit)
-    return Present(total) if total is not None else NOTHING
+def _discarded(everyone: Sequence[_Recognised], drug: Drug) -> State[Amount]:
+    """All discarded amounts in mg, added up; unknown when one of them is."""
+    amounts = [_discarded_mass(r.line, drug) for r in everyone]
+    unknown = next((a for a in amounts if isinstance(a, Unknown)), None)
+    if unknown:
+        return unknown
+    stated = [a.value for a in amounts if isinstance(a, Present)]
+    return Present(sum(stated[1:], stated[0])) if stated else NOTHING
+
+
+def _discarded_mass(line: OrderLine, drug: Drug) -> State[Amount]:
+    """A discarded volume is an amount of drug only by its container's concentration."""
+    if not isinstance(line.discarded, Present):
+        return line.discarded
+    amount = dose_in_mass(
+        Present(Dose(line.discarded.value)), container_of(line, drug), drug, NOTHING
+    )
+    if isinstance(amount, Unknown):
+        return Unknown(f"{line.discarded.value} discarded is no amount in mg that can be told")
+    return amount

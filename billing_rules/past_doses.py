@@ -15,10 +15,13 @@ from billing_rules.states import NOTHING, Present, State, Unknown
 
 def dose_days(case: Case) -> State[tuple[date, ...]]:
     """The days the drug was given up to the date of service, oldest first. A dose whose date is
-    not known makes the whole answer unknown: it could stand anywhere."""
+    not known, or one that was not read, makes the whole answer unknown: it could stand anywhere.
+    """
     visits = case.history.before(case.order)
     if not isinstance(visits, Present):
         return visits
+    if gap := case.chart.why_not("administrations"):
+        return Unknown(gap)
     if any(_same_therapy(drug_id, case) for drug_id in case.history.undated):
         return Unknown(f"a past dose of {case.drug.name} has no date")
     days = {v.date_of_service for v in visits.value if _same_therapy(v.drug_id, case)}

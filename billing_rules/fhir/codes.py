@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from billing_rules import ndc
@@ -43,10 +44,12 @@ class CodeSystems:
     __slots__ = ("_names",)
 
     def __init__(self, systems: Mapping[str, str]) -> None:
-        self._names = {plain_uri(uri): name for uri, name in systems.items()}
+        self._names = {u: n for uri, n in systems.items() for u in (uri, plain_uri(uri))}
 
     def name(self, uri: str) -> str:
         """The short name, or "" for a system that is none we know."""
+        if uri in self._names:
+            return self._names[uri]
         known = plain_uri(uri)
         if known in self._names:
             return self._names[known]
@@ -67,12 +70,10 @@ class Concept:
     billing_displays: tuple[str, ...] = ()
 
     def __add__(self, other: Concept) -> Concept:
-        return Concept(
-            _once(self.codes + other.codes),
-            _once(self.texts + other.texts),
-            _once(self.modifiers + other.modifiers),
-            _once(self.billing_displays + other.billing_displays),
-        )
+        return joined((self, other))
+
+    def __bool__(self) -> bool:
+        return bool(self.codes or self.texts or self.modifiers or self.billing_displays)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,13 +87,24 @@ class Concept:
         return any(code.system == "hcpcs" for code in self.codes)
 
 
-def _once(values: tuple[T, ...]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(values))
+_EMPTY = Concept()
+
+
+def _once(values: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(values)))
 
 
 def joined(concepts: Iterable[Concept]) -> Concept:
     """All concepts as one, in their order, nothing twice."""
-    return sum(concepts, Concept())
+    said = [concept for concept in concepts if concept]
+    if len(said) <= 1:
+        return said[0] if said else _EMPTY
+    return Concept(
+        _once([c.codes for c in said]),
+        _once([c.texts for c in said]),
+        _once([c.modifiers for c in said]),
+        _once([c.billing_displays for c in said]),
+    )
 
 
 def named(text: str) -> Concept:
@@ -103,9 +115,13 @@ def named(text: str) -> Concept:
 
 def concept(node: Node, systems: CodeSystems) -> Concept:
     """A CodeableConcept with the billing options on it; an absent one is an empty Concept."""
-    text = named(node.text("text"))
-    codings = joined(coding(c, systems) for c in node.objs("coding"))
-    return text + codings + extended(node, systems, BILLING_OPTIONS)
+    if not node:
+        return _EMPTY
+    said = [named(node.text("text"))]
+    said += [coding(c, systems) for c in node.objs("coding")]
+    if node.has("extension"):
+        said.append(extended(node, systems, BILLING_OPTIONS))
+    return joined(said)
 
 
 def concepts(parent: Node, key: str, systems: CodeSystems) -> Concept:

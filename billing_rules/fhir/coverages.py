@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from datetime import date
 
 from billing_rules.chart import Coverage
 from billing_rules.fhir.codes import CodeSystems, concept
 from billing_rules.fhir.references import contained, unversioned
-from billing_rules.fhir.tolerant import Node, as_day, shown
+from billing_rules.fhir.timing import earliest, latest
+from billing_rules.fhir.tolerant import Node, shown
 from billing_rules.model import Code
 
 
@@ -72,17 +72,5 @@ def _texts(texts: Iterable[str]) -> tuple[str, ...]:
 def in_period(period: Node, on: date) -> bool:
     """Whether a Period contains `on`; an open or unreadable end excludes nothing, and a partial
     date stands for all its days."""
-    start, end = period.text("start"), period.text("end")
-    first, last = _first_day(start), _last_day(end)
+    first, last = earliest(period.text("start")), latest(period.text("end"))
     return (first is None or first <= on) and (last is None or on <= last)
-
-
-def _first_day(text: str) -> date | None:
-    return as_day(text) or as_day(f"{text}-01") or as_day(f"{text}-01-01")
-
-
-def _last_day(text: str) -> date | None:
-    start = as_day(f"{text}-01")
-    if start:
-        return start.replace(day=monthrange(start.year, start.month)[1])
-    return as_day(text) or as_day(f"{text}-12-31")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
 from billing_rules.amounts import Amount, plain
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import Node, as_day, shown
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
 _CODED = re.compile(r"q\s*(\d{1,3})\s*(w|wk|wks|weeks?|d|days?)")
@@ -96,3 +97,16 @@ def day_of(node: Node, stem: str) -> date | None:
             return day
     start = node.obj(f"{stem}Period").day("start")
     return start or first_day(node.objs(f"{stem}Timing"))
+
+
+def earliest(text: str) -> date | None:
+    """The first day a FHIR date can mean: a partial one stands for all its days."""
+    return as_day(text) or as_day(f"{text}-01") or as_day(f"{text}-01-01")
+
+
+def latest(text: str) -> date | None:
+    """The last day a FHIR date can mean."""
+    start = as_day(f"{text}-01")
+    if start:
+        return start.replace(day=monthrange(start.year, start.month)[1])
+    return as_day(text) or as_day(f"{text}-12-31")

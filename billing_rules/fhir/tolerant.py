@@ -86,6 +86,9 @@ def copied(value: object) -> Any:
     return root[0]
 
 
+_ABSENT: Mapping[str, object] = {}
+
+
 class Node:
     """One JSON object and where it stands. What is there but unreadable is noted in `unread`.
 
@@ -128,22 +131,26 @@ class Node:
         value = self.value.get(key)
         if value is None:
             return []
+        path = self.at(key)
+        if isinstance(value, dict):
+            return [Node(value, path, self.unread)] if value else []
         if self.broken(key):
             self._unreadable(key)
         values = value if isinstance(value, list) else [value]
-        path = self.at(key)
         return [
-            Node(v, f"{path}[{i}]" if isinstance(value, list) else path, self.unread)
+            Node(v, f"{path}[{i}]", self.unread)
             for i, v in enumerate(values)
             if isinstance(v, dict) and v
         ]
 
     def obj(self, key: str) -> Node:
         """The one object under `key`, also when it stands in a list of one; else an empty Node."""
+        if self.value.get(key) is None:
+            return Node(_ABSENT, key, self.unread)
         found = self.objs(key)
         if len(found) > 1:
             self._unreadable(key)
-        return found[0] if len(found) == 1 else Node({}, self.at(key), self.unread)
+        return found[0] if len(found) == 1 else Node(_ABSENT, self.at(key), self.unread)
 
     def text(self, key: str) -> str:
         value = self.value.get(key)

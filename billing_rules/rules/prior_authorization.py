@@ -20,6 +20,7 @@ from billing_rules.chart import Authorization
 from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model import Evidence
 from billing_rules.rules.common import listed, payer_seen, sources
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, Unknown
@@ -81,7 +82,7 @@ def _question(case: Case, found: Standing) -> Finding:
     if found.later:
         return _finding(
             case, "starts-later",
-            f"Move the date or ask the payer: the authorization starts on {found.later[0].start}",
+            f"Ask the payer: the authorization starts only on {found.later[0].start}",
             "It is granted, but does not cover this day yet.", *found.later,
         )  # fmt: skip
     if found.ended or found.denied:
@@ -98,11 +99,11 @@ def _past(case: Case, found: Standing) -> Finding:
     ended, denied = found.ended[:1], found.denied[:1]
     if denied and (not ended or _said_on(denied[0]) > str(ended[0].end)):
         return _finding(
-            case, "denied", "Ask or appeal before giving it: the payer denied the authorization",
+            case, "denied", "Ask the payer or appeal: it denied the authorization",
             "No authorization covers this day.", *denied,
         )  # fmt: skip
     return _finding(
-        case, "ended", f"Renew the authorization before giving it: it ended on {ended[0].end}",
+        case, "ended", f"Renew the authorization: it ended on {ended[0].end}",
         "No authorization covers this day.", *ended,
     )  # fmt: skip
 
@@ -127,7 +128,11 @@ def _finding(
         severity=severity,
         summary=summary,
         found=(f"{case.payer.name} wants an authorization first.", found),
-        basis=(*(seen_authorization(a) for a in authorizations), *payer_seen(case)),
+        basis=(
+            *(seen_authorization(a) for a in authorizations),
+            *(() if authorizations else (Evidence("", "authorizations read", "none"),)),
+            *payer_seen(case),
+        ),
         sources=sources(stated.get("authorization")),
         unchecked=(f"Whether {insurers} is still the insurer.",) if insurers else (),
         topic=Topic.DOCUMENTATION,

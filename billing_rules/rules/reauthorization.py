@@ -135,7 +135,8 @@ def _finding(
     found: tuple[str, ...],
     basis: tuple[Evidence, ...],
 ) -> Finding:
-    criteria = case.criteria.sources if case.criteria else {}
+    stated = case.criteria.sources if case.criteria else {}
+    wishes = ("authorization", "next_period", "reassessment")
     return Finding(
         rule=RULE,
         kind=kind,
@@ -143,6 +144,6 @@ def _finding(
         summary=summary,
         found=found,
         basis=(seen_authorization(grant), *basis, *payer_seen(case)),
-        sources=sources(criteria.get("next_period"), criteria.get("reassessment")),
+        sources=sources(*(stated.get(wish) for wish in wishes)),
         topic=Topic.DOCUMENTATION,
     )

@@ -12,16 +12,10 @@ from billing_rules.case import Case
 from billing_rules.claim_lines import EXEMPT_SETTINGS
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
 from billing_rules.model import Evidence, OrderLine
-from billing_rules.rules.common import seen, sources
+from billing_rules.rules.common import seen
 from billing_rules.states import Present, Unknown
 
 RULE = "setting"
-_NAMES = {
-    "inpatient": "an inpatient stay",
-    "rhc-fqhc": "a rural health clinic or FQHC",
-    "home": "the patient's home",
-    "white-bagged": "a white-bagged drug",
-}
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -46,21 +40,20 @@ def _bills(line: OrderLine) -> bool:
 
 
 def _finding(case: Case, setting: str, billed: list[OrderLine]) -> Finding:
-    name, why = _NAMES[setting], EXEMPT_SETTINGS[setting]
+    why = EXEMPT_SETTINGS[setting]
     marked = sorted({m for line in billed for m in line.modifiers if m in ("JW", "JZ")})
     waste = f" {' and '.join(marked)} does not apply either." if marked else ""
     return Finding(
         rule=RULE,
         kind="drug-line-in-exempt-setting",
         severity=Severity.INFO,
-        summary=f"Check the drug line: for {name}, {why}"[:139],
+        summary=f"Check the drug line: {why}",
         found=(f"{why[0].upper()}{why[1:]}: no drug line is paid beside it.{waste}",),
         basis=(
             *(seen(line, "drug line", " ".join(("x", _units(line), *line.modifiers)))
               for line in billed),
             _setting_seen(case, setting),
         ),
-        sources=sources(),
     )
 
 
