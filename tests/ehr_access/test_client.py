@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access import reasons
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
+from ehr_access.needed import query_for
 from ehr_access.query import Query
 from tests.ehr_access.server import FakeEhr, Reply, bundle, outcome, statement, weight
 
@@ -52,6 +54,14 @@ def test_all_pages_are_read(ehr: FakeEhr, client: EhrClient) -> None:
     ehr.replies["/r4?page=2"] = Reply(bundle(weight("b"), next_link="Observation?page=3"))
     ehr.replies["/r4/Observation?page=3"] = Reply(bundle(weight("c")))
     assert ids(client.one(WEIGHTS)) == ["a", "b", "c"]
+
+
+def test_the_first_page_of_a_newest_first_search_is_the_answer(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link="Observation?p=2"))
+    newest = Query.parse("Observation?patient=1&code=1&_sort=-date&_count=1", newest_first=True)
+    assert ids(client.one(newest)) == ["a"]
 
 
 def test_more_pages_than_allowed_is_unknown(ehr: FakeEhr, client_for: MakeClient) -> None:
@@ -275,3 +285,25 @@ def test_cookies_are_not_kept(ehr: FakeEhr, client: EhrClient) -> None:
     client.one(WEIGHTS)
     client.one(WEIGHTS)
     assert seen == [None, None]
+
+
+def test_where_each_counts_what_was_found_is_kept_with_the_gap(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link="Observation?p=2"))
+    ehr.replies["/r4/Observation?p=2"] = Reply({}, 500)
+    each = Query.parse("Observation?patient=1&code=1", each_counts=True)
+    state = client.one(each)
+    assert isinstance(state, Present)
+    assert state.value[1:] == (Unknown("the EHR answered with HTTP status 500"),)
+    assert client.one(WEIGHTS) == Unknown("the EHR answered with HTTP status 500")
+
+
+def test_needed_queries_are_made_for_one_patient_and_cannot_be_changed_by_an_id() -> None:
+    needs = {need.key: need for need in DATA_NEEDED}
+    coverage = query_for(needs["coverage"], "1", "")
+    assert coverage and coverage.relative_url.startswith("Coverage?patient=1")
+    assert query_for(needs["encounter"], "1", "") is None
+    assert query_for(needs["coverage"], "1&_include=*", "") is None
+    for need in needs.values():
+        assert query_for(need, "1", "2") is not None

@@ -1,0 +1,167 @@
+"""What a FHIR server says it offers, read once and remembered.
+
+A type it does not declare is "this EHR does not offer X", never "missing". A statement that
+could not be read refuses nothing: then the queries themselves show what is offered.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from billing_rules.states import Unknown
+from ehr_access import reasons
+from ehr_access.base import FhirBase
+from ehr_access.limits import Deadline, Limits
+from ehr_access.query import Query
+from ehr_access.transport import Transport
+
+_STATEMENT_SECONDS = 20.0
+_TRY_AGAIN_AFTER = 60.0
+_READ_AGAIN_AFTER = 24 * 3600.0
+# Observation searches need a code or a category (Epic answers 59108 otherwise).
+_ANY_OBSERVATION = "laboratory,vital-signs"
+
+
+class _Named(msgspec.Struct):
+    code: str = ""
+    name: str = ""
+
+
+class _Resource(msgspec.Struct):
+    type: str
+    interaction: list[_Named] = []
+    searchParam: list[_Named] = []  # noqa: N815 - FHIR's name
+
+
+class _Rest(msgspec.Struct):
+    mode: str = "server"
+    resource: list[_Resource] = []
+
+
+class _Statement(msgspec.Struct):
+    resourceType: str  # noqa: N815 - FHIR's name
+    fhirVersion: str = ""  # noqa: N815 - FHIR's name
+    rest: list[_Rest] = []
+
+
+_statement = msgspec.json.Decoder(_Statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """The FHIR version, and for each declared type its interactions and search parameters."""
+
+    fhir_version: str
+    interactions: dict[str, frozenset[str]]
+    search_params: dict[str, frozenset[str]]
+
+    def adapted(self, query: Query) -> Query | Unknown:
+        """`query` as this server can answer it, or why it cannot.
+
+        A parameter that only narrows is left out where it is not declared; the patient's never.
+        """
+        if self.fhir_version and not self.fhir_version.startswith("4."):
+            return Unknown(f"this EHR speaks FHIR {self.fhir_version}, and R4 is needed")
+        if query.resource_type not in self.interactions:
+            return reasons.not_offered(query.resource_type)
+        needed = "read" if query.id else "search-type"
+        offered = self.interactions[query.resource_type]
+        if offered and needed not in offered:
+            return Unknown(f"this EHR does not offer to {needed} {query.resource_type}")
+        return query if query.id else self._narrowed(query)
+
+    def _narrowed(self, query: Query) -> Query | Unknown:
+        declared = self.search_params[query.resource_type]
+        missing = frozenset(n for n in query.names() - declared if not n.startswith("_"))
+        if not declared or not missing:
+            return query
+        if "patient" in missing:
+            return Unknown(f"this EHR cannot search {query.resource_type} by patient")
+        return query.without(missing)
+
+
+def read_statement(body: bytes) -> Capability | Unknown:
+    """The capability statement in `body`, or that it is none."""
+    try:
+        statement = _statement.decode(body)
+    except (msgspec.MsgspecError, ValueError):
+        return reasons.NOT_FHIR
+    if statement.resourceType != "CapabilityStatement":
+        return reasons.NOT_FHIR
+    resources = [r for rest in statement.rest if rest.mode == "server" for r in rest.resource]
+    return Capability(
+        statement.fhirVersion,
+        {r.type: frozenset(i.code for i in r.interaction) for r in resources},
+        {r.type: frozenset(p.name for p in r.searchParam) for r in resources},
+    )
+
+
+def with_required(query: Query) -> Query:
+    """An Observation search without code and category, with the categories the rules live on."""
+    lacks = not query.names() & {"code", "category", "_id"}
+    if query.resource_type == "Observation" and not query.id and lacks:
+        return query.plus("category", _ANY_OBSERVATION)
+    return query
+
+
+@dataclass(slots=True)
+class _Remembered:
+    read: threading.Event = field(default_factory=threading.Event)
+    state: Capability | Unknown = reasons.TOO_LATE
+    until: float = 0.0
+    being_read: bool = False
+
+
+class Capabilities:
+    """The statements of all servers asked so far.
+
+    A statement is read in a thread of its own, once at a time, and may take longer than whoever
+    asks can wait: it is then there for the next one.
+    """
+
+    def __init__(self, transport: Transport, limits: Limits | None = None) -> None:
+        self._transport = transport
+        self._limits = limits or Limits()
+        self._guard = threading.Lock()
+        self._known: dict[FhirBase, _Remembered] = {}
+
+    def of(self, base: FhirBase, deadline: Deadline) -> Capability | Unknown:
+        """What the server offers, or why that is not known by the deadline."""
+        with self._guard:
+            remembered = self._known.setdefault(base, _Remembered())
+            if time.monotonic() >= remembered.until and not remembered.being_read:
+                remembered.being_read = True
+                remembered.read.clear()
+                threading.Thread(target=self._read, args=(base, remembered), daemon=True).start()
+        if not remembered.read.wait(deadline.remaining):
+            return reasons.TOO_LATE
+        return remembered.state
+
+    def _read(self, base: FhirBase, remembered: _Remembered) -> None:
+        state: Capability | Unknown = reasons.NOT_FHIR
+        try:
+            state = self._asked(base)
+        finally:
+            wait = _READ_AGAIN_AFTER if isinstance(state, Capability) else _TRY_AGAIN_AFTER
+            with self._guard:
+                remembered.state = state
+                remembered.until = time.monotonic() + wait
+                remembered.being_read = False
+                remembered.read.set()
+
+    def _asked(self, base: FhirBase) -> Capability | Unknown:
+        answer = self._transport.get(
+            f"{base.url}/metadata",
+            token=None,
+            deadline=Deadline.after(_STATEMENT_SECONDS),
+            most_bytes=self._limits.metadata_bytes,
+        )
+        if isinstance(answer, Unknown):
+            return answer
+        if answer.status != 200:
+            return reasons.of_status(answer.status, "a capability statement")
+        return read_statement(answer.body)

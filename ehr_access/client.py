@@ -1,0 +1,139 @@
+"""The FHIR client: reads and searches one allowed server and answers in data states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from billing_rules.fhir.decoding import Part
+from billing_rules.fhir.searchset import RawResource, SearchPage
+from billing_rules.states import NOTHING, Present, Unknown
+from ehr_access import answers, reasons
+from ehr_access.base import AddressRefused, FhirBase
+from ehr_access.capability import Capabilities, Capability, with_required
+from ehr_access.limits import Deadline, Limits
+from ehr_access.parallel import all_of
+from ehr_access.query import Query
+from ehr_access.transport import Answer, Transport
+
+
+class EhrClient:
+    """One server, one token. `base` comes from `allowed_base`; the token is optional.
+
+    Every answer is the resources as JSON bytes, what a search included after what it
+    matched (`Present`), `Nothing` when the complete answer held none, or `Unknown` with its reason.
+    Where each resource counts by itself, the reason for a gap stands last among what was found.
+    Nothing here raises for what a server does.
+    """
+
+    def __init__(
+        self,
+        base: FhirBase,
+        transport: Transport,
+        capabilities: Capabilities,
+        *,
+        token: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._base = base
+        self._transport = transport
+        self._capabilities = capabilities
+        self._token = token
+        self._limits = limits or Limits()
+
+    def __repr__(self) -> str:
+        return f"<EhrClient {self._base.url}>"
+
+    def fetch(
+        self, queries: Mapping[str, Query], deadline: Deadline | None = None
+    ) -> dict[str, Part]:
+        """Every query's answer by its key, asked in parallel inside one deadline."""
+        if self._token and not self._base.carries_tokens:
+            return dict.fromkeys(queries, reasons.NO_TOKEN_IN_CLEAR)
+        until = deadline or Deadline.after(self._limits.seconds)
+        offered = self._offered(until)
+        questions = {
+            key: lambda query=query: self._answer(query, offered, until)
+            for key, query in queries.items()
+        }
+        return all_of(questions, until, self._limits.parallel)
+
+    def one(self, query: Query, deadline: Deadline | None = None) -> Part:
+        """One query's answer."""
+        return self.fetch({"": query}, deadline)[""]
+
+    def capability(self, deadline: Deadline | None = None) -> Capability | Unknown:
+        """What the server says it offers."""
+        return self._offered(deadline or Deadline.after(self._limits.seconds))
+
+    def _offered(self, until: Deadline) -> Capability | Unknown:
+        """The capability statement, for at most half of the time there is."""
+        return self._capabilities.of(self._base, until.sooner(until.remaining / 2))
+
+    def _answer(self, query: Query, offered: Capability | Unknown, until: Deadline) -> Part:
+        adapted = offered.adapted(query) if isinstance(offered, Capability) else query
+        if isinstance(adapted, Unknown):
+            return adapted
+        return self._read(adapted, until) if adapted.id else self._search(adapted, until)
+
+    def _read(self, query: Query, until: Deadline) -> Part:
+        answer = self._get(f"{self._base.url}/{query.relative_url}", until)
+        if isinstance(answer, Unknown):
+            return answer
+        if answer.status in (404, 410):
+            return NOTHING
+        resource = answers.one_resource(answer, query.resource_type, query.id)
+        return resource if isinstance(resource, Unknown) else Present((resource,))
+
+    def _search(self, query: Query, until: Deadline) -> Part:
+        url = f"{self._base.url}/{with_required(query).relative_url}"
+        found = _Found(query.each_counts)
+        seen: set[str] = set()
+        while url not in seen and len(seen) < self._limits.pages:
+            seen.add(url)
+            page = self._page(url, query, until)
+            if isinstance(page, Unknown):
+                return found.but(page)
+            found.add(page)
+            if page.problem or page.unread:
+                return found.but(reasons.INCOMPLETE)
+            if page.next_url is None or query.newest_first:
+                return found.complete()
+            try:
+                url = self._base.resolve(page.next_url)
+            except AddressRefused:
+                return found.but(reasons.LEFT_THE_BASE)
+        return found.but(reasons.TOO_MANY_PAGES)
+
+    def _page(self, url: str, query: Query, until: Deadline) -> SearchPage | Unknown:
+        answer = self._get(url, until)
+        if isinstance(answer, Unknown):
+            return answer
+        return answers.page(answer, query.resource_type)
+
+    def _get(self, url: str, until: Deadline) -> Answer | Unknown:
+        return self._transport.get(
+            url, token=self._token, deadline=until, most_bytes=self._limits.body_bytes
+        )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the pages of one search held so far."""
+
+    each_counts: bool
+    matches: list[RawResource] = field(default_factory=list)
+    included: list[RawResource] = field(default_factory=list)
+
+    def add(self, page: SearchPage) -> None:
+        self.matches.extend(page.matches)
+        self.included.extend(page.included)
+
+    def complete(self) -> Part:
+        return Present((*self.matches, *self.included)) if self.matches else NOTHING
+
+    def but(self, gap: Unknown) -> Part:
+        """What there is when the rest could not be had."""
+        if self.each_counts and self.matches:
+            return Present((*self.matches, *self.included, gap))
+        return gap

@@ -1,0 +1,69 @@
+"""A FHIR read or search, written the way prefetch templates are: `Observation?patient=1&code=2`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, quote, urlencode
+
+# No '&' or '/' fits through, so an id cannot change the query it is put into.
+# FHIR says 64 characters of A-Z a-z 0-9 - and '.'; real servers send longer ones, with _ and ~.
+ID = re.compile(r"[A-Za-z0-9._~-]{1,256}")
+_TYPE = re.compile(r"[A-Z][A-Za-z]{2,63}")
+
+
+class QueryRefused(ValueError):
+    """A query that must not be sent. The message does not repeat what it was about."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Query:
+    """A read (`id` given) or a search (`params`). Its repr hides whom it is about.
+
+    `newest_first`: the search is sorted and counted, so its first page is a whole answer.
+    `each_counts`: every resource is evidence by itself, so what was found is kept when the rest
+    could not be had (billing_rules.data_needed.DataNeed).
+    """
+
+    resource_type: str
+    id: str = ""
+    params: tuple[tuple[str, str], ...] = ()
+    newest_first: bool = False
+    each_counts: bool = False
+
+    def __post_init__(self) -> None:
+        if not _TYPE.fullmatch(self.resource_type):
+            raise QueryRefused("the query names no FHIR resource type")
+        if self.id and (not ID.fullmatch(self.id) or set(self.id) == {"."}):
+            raise QueryRefused("the query holds an id that no FHIR server gives")
+
+    def __repr__(self) -> str:
+        return f"<Query {self.resource_type}>"
+
+    @classmethod
+    def parse(cls, text: str, newest_first: bool = False, each_counts: bool = False) -> Query:
+        """`Patient/123` or `Observation?patient=123&code=...`. Raises QueryRefused."""
+        path, mark, parameters = text.partition("?")
+        resource_type, _, id_ = path.partition("/")
+        if bool(mark) == bool(id_):
+            raise QueryRefused("a query is either Type/id or Type?name=value")
+        params = tuple(parse_qsl(parameters, keep_blank_values=True))
+        return cls(resource_type, id_, params, newest_first, each_counts)
+
+    @property
+    def relative_url(self) -> str:
+        if self.id:
+            return f"{self.resource_type}/{quote(self.id, safe='')}"
+        # Token bars and lists stay readable: some servers compare them before decoding.
+        return f"{self.resource_type}?{urlencode(self.params, safe=',|:/')}"
+
+    def names(self) -> frozenset[str]:
+        """The search parameters, without their modifiers."""
+        return frozenset(name.partition(":")[0] for name, _ in self.params)
+
+    def without(self, unwanted: frozenset[str]) -> Query:
+        kept = tuple(p for p in self.params if p[0].partition(":")[0] not in unwanted)
+        return replace(self, params=kept)
+
+    def plus(self, name: str, value: str) -> Query:
+        return replace(self, params=(*self.params, (name, value)))

@@ -1,0 +1,185 @@
+"""From what a user holds (a hook request, or an order with its chart) to reviews. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from billing_rules.catalogue import Catalogue
+from billing_rules.data_needed import DATA_NEEDED
+from billing_rules.fhir import reading
+from billing_rules.fhir.chart import Part
+from billing_rules.fhir.draft_orders import READERS
+from billing_rules.fhir.references import Resource, selected
+from billing_rules.model import OrderLine
+from billing_rules.review import OrderReview, review
+from billing_rules.states import NOTHING, Present, Unknown
+from cds_hooks import hook_request, prefetch
+from cds_hooks.errors import Refused
+from cds_hooks.patient_match import AnotherPatient, about, is_anothers
+from cds_hooks.services import ORDERS
+
+# The chart's part -> the resource types it is read from. A payer's name may stand in a resource
+# of its own beside the Coverage.
+PART_TYPES: Mapping[str, tuple[str, ...]] = {
+    need.key: (need.resource_type, "Organization")
+    if need.resource_type == "Coverage"
+    else (need.resource_type,)
+    for need in DATA_NEEDED
+}
+NO_CHART = Unknown("no chart was given")
+MOST_NESTED = 64
+
+
+class NothingToCheck(ValueError):
+    """The input holds no order, or data of two patients. The message says the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be checked: drafts as JSON, which of them, and the chart's parts."""
+
+    drafts: object
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    only: frozenset[str] | None = None
+    elsewhere: Sequence[object] = ()  # Bundles with resources that the drafts may refer to
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The reviews, and sentences on what could not be read."""
+
+    reviews: tuple[OrderReview, ...]
+    unread: tuple[str, ...] = ()
+
+    @property
+    def has_findings(self) -> bool:
+        return any(r.findings for r in self.reviews)
+
+    @property
+    def has_gaps(self) -> bool:
+        return bool(self.unread) or any(r.not_checked for r in self.reviews)
+
+
+def is_hook_request(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("hook"), str) and "resourceType" not in value
+
+
+def of_hook_request(body: bytes) -> Question:
+    """The question a CDS Hooks request asks.
+
+    Raises NothingToCheck for a request that the service would refuse.
+    """
+    try:
+        hook = hook_request.parse(body, ORDERS, MOST_NESTED)
+        parts = prefetch.complete(hook, ORDERS.needs)
+    except Refused as error:
+        why = error.why.rstrip(".")
+        raise NothingToCheck(f"the service would refuse it: {why}. Mend the request") from None
+    except AnotherPatient:
+        raise NothingToCheck(ANOTHER_PATIENT) from None
+    context = hook.context
+    check_patient(reading.entries(context.draft_orders), context.patient_id)
+    return Question(context.draft_orders, parts, context.selections)
+
+
+ANOTHER_PATIENT = "it holds data of another patient than the order's: give those of one patient"
+
+
+def of_order(order: Resource, chart: Resource | None) -> Question:
+    """The question an order file asks, with the chart's Bundle when there is one.
+
+    Raises NothingToCheck for a file without an order, or with data of two patients.
+    """
+    resources, charted = list(reading.entries(order)), list(reading.entries(chart or {}))
+    check_holds_an_order(resources)
+    patients = [r for r in (*charted, *resources) if r.get("resourceType") == "Patient"]
+    if patients and isinstance(patients[0].get("id"), str):
+        check_patient((*resources, *charted), str(patients[0]["id"]))
+    drafts, beside = _told_apart(resources)
+    parts = chart_parts(drafts, (*beside, *charted), chart is not None)
+    return Question(drafts, parts, elsewhere=[order, chart or {}])
+
+
+def _told_apart(resources: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:
+    """The orders in a file and what stands beside them. Where any order is a draft, those that are
+    none are history."""
+    orders = [r for r in resources if r.get("resourceType") in READERS]
+    drafts = [r for r in orders if r.get("status") == "draft"] or orders
+    return drafts, [r for r in resources if not any(r is draft for draft in drafts)]
+
+
+def check_holds_an_order(drafts: Iterable[Resource]) -> None:
+    """Raises NothingToCheck when nothing among `drafts` can be an order."""
+    if not any(draft.get("resourceType") in READERS for draft in drafts):
+        kinds = ", ".join(READERS)
+        raise NothingToCheck(f"there is no order in it: give one of {kinds}, or a Bundle of them")
+
+
+def check_patient(resources: Iterable[Resource | bytes], patient_id: str) -> None:
+    """Raises NothingToCheck when a resource is about somebody else."""
+    for resource in resources:
+        told = about(resource)
+        if told is not None and is_anothers(told, patient_id):
+            raise NothingToCheck(ANOTHER_PATIENT)
+
+
+def chart_parts(
+    drafts: Iterable[Resource], charted: Iterable[Resource], has_chart: bool
+) -> dict[str, Part]:
+    """The chart's parts. What a given chart does not hold is none; without one it is unknown."""
+    encounters = set(_encounters(drafts))
+    everything = [r for r in charted if _belongs(r, encounters)]
+    parts: dict[str, Part] = {}
+    for name, types in PART_TYPES.items():
+        found = [dict(r) for r in everything if r.get("resourceType") in types]
+        whole = any(r["resourceType"] == types[0] for r in found)
+        parts[name] = Present(tuple(found)) if whole else (NOTHING if has_chart else NO_CHART)
+    return parts
+
+
+def _encounters(drafts: Iterable[Resource]) -> Iterable[str]:
+    for draft in drafts:
+        encounter = draft.get("encounter") or draft.get("context")
+        reference = encounter.get("reference") if isinstance(encounter, dict) else None
+        if isinstance(reference, str):
+            yield reference.rpartition("/")[2].removeprefix("urn:uuid:")
+
+
+def _belongs(resource: Resource, encounters: set[str]) -> bool:
+    """Of all the visits in a chart only the order's own says where the drug is given."""
+    return resource.get("resourceType") != "Encounter" or resource.get("id") in encounters
+
+
+def answer(
+    question: Question,
+    catalogue: Catalogue,
+    today: date,
+    *,
+    on: date | None = None,
+    payer_id: str | None = None,
+) -> Checked:
+    """Every order reviewed. `on` is the date of service whatever the order says; `today` is it
+    for orders that say none."""
+    drafts = tuple(reading.entries(question.drafts))
+    resolve = reading.resolver(question.drafts, *question.elsewhere)
+    lines = reading.draft_orders(drafts, catalogue.systems, resolve)
+    if on is not None:
+        lines = tuple(replace(line, date_of_service=on) for line in lines)
+    chart = reading.chart(question.parts, catalogue.systems, on or today)
+    reviews = review(lines, chart, catalogue, on or today, payer_id)
+    spoken_of = tuple(r for r in reviews if _asked_about(r.order.references, question.only))
+    return Checked(spoken_of, tuple(_unread(lines)))
+
+
+def _asked_about(references: Iterable[str], only: frozenset[str] | None) -> bool:
+    """order-select judges with all drafts in view, but speaks of the selected ones."""
+    return any(selected(reference, only) for reference in references)
+
+
+def _unread(lines: Iterable[OrderLine]) -> Iterable[str]:
+    for line in lines:
+        for sentence in line.unread:
+            yield f"{line.place}: {sentence}"

@@ -1,0 +1,92 @@
+"""`vialwise`: the group of commands, and the one place where errors become one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from vialwise.commands.catalogue import catalogue
+from vialwise.commands.check import check
+from vialwise.commands.demo import demo
+from vialwise.commands.serve import serve
+from vialwise.problems import NOT_CHECKED
+from vialwise.screen import plain
+
+INTERRUPTED = 130
+
+
+def installed_version() -> str:
+    try:
+        return version("vialwise")
+    except PackageNotFoundError:
+        return "not installed, running from its source"
+
+
+class OneLineErrors(click.Group):
+    """A group whose every failure is one line on standard error; no traceback reaches a user."""
+
+    def main(self, args: Any = None, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            code = _told(_one_line(error), error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            code = INTERRUPTED
+        except BrokenPipeError:  # `| head` has seen enough
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the exit flushes it
+            code = 0
+        except Exception as error:
+            code = _told(_own_fault(error), NOT_CHECKED)
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def _told(line: str, code: int) -> int:
+    click.echo(f"vialwise: {plain(line)}", err=True)
+    return code
+
+
+def _one_line(error: click.ClickException) -> str:
+    message = error.format_message()
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return message
+    return f"{message.rstrip('.')}: see {error.ctx.command_path} --help"
+
+
+def _own_fault(error: Exception) -> str:
+    """Names the place in the program, never the message: that could hold chart text."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    return f"failed itself ({type(error).__name__} at {place}): please report this place"
+
+
+@click.group(cls=OneLineErrors)
+@click.version_option(installed_version(), prog_name="vialwise", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Checks a draft order for a drug billed by the unit before it becomes a claim.
+
+    Code, units, modifiers, containers: as a CDS Hooks service for an EHR, or for a file
+    or a FHIR server here on the command line. It advises on billing; it gives no legal or
+    clinical advice.
+    """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+for command in (demo, check, serve, catalogue):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    cli(prog_name="vialwise")

@@ -1,0 +1,30 @@
+"""What day it is where the clinic is."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from vialwise.problems import Problem
+
+
+def today(timezone: str | None = None) -> date:
+    """Today in `timezone` (an IANA name), or in this machine's own."""
+    if timezone is None:
+        return datetime.now().date()
+    try:
+        return datetime.now(ZoneInfo(timezone)).date()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Problem(
+            f"'{timezone}' is no time zone: write one like America/New_York, or leave it out"
+        ) from None
+
+
+def day(text: str | None) -> date | None:
+    """`text` as a date, None for None. Raises Problem for what is none."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Problem(f"'{text}' is no date: write it as YYYY-MM-DD, like 2026-11-23") from None

@@ -1,0 +1,15 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+site = click.option(
+    "--site",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The clinic's own file: stock, prices, values of its own.",
+)
+on = click.option("--on", "on", metavar="DATE", help="The date of service, as YYYY-MM-DD.")

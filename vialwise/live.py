@@ -1,0 +1,128 @@
+"""An order and its chart from a live FHIR server, for `vialwise check --fhir`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+
+from billing_rules.data_needed import DATA_NEEDED
+from billing_rules.fhir import reading
+from billing_rules.fhir.chart import Part
+from billing_rules.fhir.draft_orders import READERS
+from billing_rules.fhir.references import Resource
+from billing_rules.states import Nothing, Present, Unknown
+from ehr_access import reasons
+from ehr_access.base import AddressRefused, FhirBase
+from ehr_access.capability import Capabilities
+from ehr_access.client import EhrClient
+from ehr_access.limits import Limits
+from ehr_access.needed import query_for
+from ehr_access.query import ID, Query
+from ehr_access.transport import Transport
+from vialwise import inputs, progress
+from vialwise.checking import Question, check_holds_an_order, check_patient
+from vialwise.problems import Problem
+
+
+def client(base: str, token: str | None, seconds: float) -> EhrClient:
+    """A client for the server that the user named. Raises Problem for what is no address."""
+    try:
+        address = FhirBase.parse(base)
+    except AddressRefused as error:
+        raise Problem(f"--fhir {base}: {error}; write it like https://ehr.example/fhir") from None
+    if token and not address.carries_tokens:
+        raise Problem(f"--fhir {base}: a token is sent over https only: use the https address")
+    transport, limits = Transport(), Limits(seconds=seconds)
+    known = Capabilities(transport, limits)
+    return EhrClient(address, transport, known, token=token, limits=limits)
+
+
+def question(ehr: EhrClient, patient_id: str, order: str) -> Question:
+    """The order (a file, or an id on the server) and the chart that the rules need.
+
+    Raises Problem, and NothingToCheck for a file without an order or with another patient's data.
+    """
+    if not ID.fullmatch(patient_id):
+        raise Problem("--patient takes the id alone, like 12345, not a reference or a name")
+    with progress.shown("Asking the FHIR server"):
+        drafts = _drafts(ehr, order)
+        check_patient(drafts, patient_id)
+        parts = _parts(ehr, drafts, patient_id)
+        medications = _medications(ehr, drafts)
+    return Question(drafts, parts, elsewhere=[medications])
+
+
+# ---------------------------------------------------------------- the order
+
+
+def _drafts(ehr: EhrClient, order: str) -> list[Resource]:
+    if order == inputs.STDIN or Path(order).exists():
+        drafts = list(reading.entries(inputs.read_json(order)[1]))
+    else:
+        drafts = [_on_server(ehr, order)]
+    check_holds_an_order(drafts)
+    return drafts
+
+
+def _on_server(ehr: EhrClient, order: str) -> Resource:
+    """The order with this id, `MedicationRequest/1` or `1`. Raises Problem."""
+    kind, slash, id_ = order.rpartition("/")
+    kinds = (kind,) if slash else tuple(READERS)
+    if not ID.fullmatch(id_) or not set(kinds) <= set(READERS):
+        raise Problem(f"--order {order} is neither a file nor an id: check the path or the id")
+    found = ehr.fetch({k: Query(k, id_) for k in kinds})
+    for order_found in map(_resource, found.values()):
+        if order_found is not None:
+            return order_found
+    why = {f"{k}: {s.because}" for k, s in found.items() if isinstance(s, Unknown)}
+    because = f" ({'; '.join(sorted(why))})" if why else ""
+    raise Problem(f"--order {order} was not found on the FHIR server{because}: check file or id")
+
+
+# ---------------------------------------------------------------- the chart
+
+
+def _parts(ehr: EhrClient, drafts: list[Resource], patient_id: str) -> dict[str, Part]:
+    encounters = [r for d in drafts for r in _references(d, ("encounter", "context"))]
+    encounter = encounters[0].rpartition("/")[2] if encounters else ""
+    queries = {
+        need.key: query
+        for need in DATA_NEEDED
+        if (query := query_for(need, patient_id, encounter)) is not None
+    }
+    parts: dict[str, Part] = dict(ehr.fetch(queries))
+    if isinstance(parts.get("patient"), Nothing):
+        raise Problem("the FHIR server has no such patient: check --patient")
+    if all(state == reasons.NOT_REACHED for state in parts.values()):
+        raise Problem("the FHIR server could not be reached: check --fhir and the network")
+    for state in parts.values():
+        found = state.value if isinstance(state, Present) else ()
+        check_patient((f for f in found if not isinstance(f, Unknown)), patient_id)
+    parts.setdefault("encounter", Unknown("the order names no encounter"))
+    return parts
+
+
+def _medications(ehr: EhrClient, drafts: Iterable[Resource]) -> list[Resource]:
+    """The Medication resources that the drafts refer to."""
+    wanted = {r for d in drafts for r in _references(d, ("medicationReference",))}
+    ids = {r.rpartition("/")[2] for r in wanted if r.startswith("Medication/")}
+    found = ehr.fetch({id_: Query("Medication", id_) for id_ in ids if ID.fullmatch(id_)})
+    return [medication for part in found.values() if (medication := _resource(part))]
+
+
+def _references(resource: Resource, keys: tuple[str, ...]) -> Iterable[str]:
+    for key in keys:
+        value = resource.get(key)
+        reference = value.get("reference") if isinstance(value, dict) else None
+        if isinstance(reference, str) and reference:
+            yield reference
+
+
+def _resource(part: Part) -> Resource | None:
+    """The resource that a read gave, as JSON; None when it gave none."""
+    first = part.value[0] if isinstance(part, Present) else None
+    if isinstance(first, bytes):
+        return cast(Resource, json.loads(first))
+    return first if isinstance(first, dict) else None

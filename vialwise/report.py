@@ -1,0 +1,193 @@
+"""Reviews as text a biller reads: findings, what could not be checked, the billing plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
+from billing_rules.model import Evidence, Source, Stage
+from billing_rules.review import OrderReview
+from billing_rules.rules.common import listed
+from billing_rules.states import Present, Unknown
+from vialwise import screen
+from vialwise.checking import Checked
+
+_WORDS = {Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
+_COLOURS = {Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_URGENCY = list(Severity)  # most urgent first
+_GAP = "magenta"
+_LABEL = 11
+_SPELLED = {"ndc": "NDC", "ige": "IgE"}
+
+
+def show(checked: Checked, explain: bool) -> None:
+    """Everything `vialwise check` says of the orders."""
+    if not checked.reviews:
+        screen.say("No order here is for a drug of the catalogue: there was nothing to check.")
+    for place, review in enumerate(checked.reviews, 1):
+        if place > 1:
+            click.echo()
+        _show_order(review, place, len(checked.reviews))
+        _show_findings(review)
+        _show_plan(review)
+        if explain:
+            _show_rules(review)
+    _show_unread(checked.unread)
+
+
+def _show_order(review: OrderReview, place: int, total: int) -> None:
+    order = review.order
+    number = f"Order {place} of {total}: " if total > 1 else ""
+    given = "given" if order.stage is Stage.GIVEN else "ordered"
+    screen.heading(f"{number}{review.drug.name} ({review.drug.brand}), {_dose(review)} {given}")
+    screen.fields(
+        [
+            ("Service date", str(order.date_of_service)),
+            ("Order", ", ".join(order.references)),
+            ("Known by", _known_by(review)),
+            ("Payer", f"{review.payer.name} ({review.payer_choice.because})"),
+        ]
+    )
+
+
+def _known_by(review: OrderReview) -> str:
+    identity = review.order.identity
+    caveat = ", its words only: the least reliable way" if identity.by == "text" else ""
+    return f"{identity.by} {identity.seen}{caveat}"
+
+
+def _dose(review: OrderReview) -> str:
+    dose = review.order.dose
+    if isinstance(dose, Present):
+        return str(dose.value)
+    return review.order.dose_as_written or "no dose"
+
+
+# ---------------------------------------------------------------- findings
+
+
+def _show_findings(review: OrderReview) -> None:
+    click.echo()
+    if not review.findings and not review.not_checked:
+        screen.say("Nothing to mend.", "  ", fg="green")
+    for finding in sorted(review.findings, key=lambda f: _URGENCY.index(f.severity)):
+        show_finding(finding)
+    for because, rules in _gaps(review.not_checked).items():
+        screen.say(f"{rules}: could not be checked, because {because}.", "  UNCHECKED  ", fg=_GAP)
+    if review.not_checked or not review.findings:
+        click.echo()
+
+
+def _gaps(not_checked: Iterable[NotChecked]) -> dict[str, str]:
+    """The rules that each reason held up, as one list a reason."""
+    held_up: dict[str, list[str]] = {}
+    for gap in not_checked:
+        held_up.setdefault(gap.because, []).append(rule_name(gap.rule))
+    return {because: listed(dict.fromkeys(rules)) for because, rules in held_up.items()}
+
+
+def rule_name(rule: str) -> str:
+    """A rule's name as a person writes it."""
+    name = " ".join(_SPELLED.get(word, word) for word in rule.split("_"))
+    return name[:1].upper() + name[1:]
+
+
+def show_finding(finding: Finding) -> None:
+    """One finding: what to do, what was found, on what it rests, the remedy."""
+    label = f"  {_WORDS[finding.severity]}".ljust(_LABEL + 2)
+    screen.say(finding.summary, label, fg=_COLOURS[finding.severity])
+    below = " " * (_LABEL + 2)
+    for sentence in finding.found:
+        screen.say(sentence, below)
+    for seen in finding.basis:
+        screen.say(evidence(seen), below + "Seen: ", _LABEL + 8)
+    for source in dict.fromkeys(cited(source) for source in finding.sources):
+        screen.say(source, below + "From: ", _LABEL + 8, dim=True)
+    for open_question in finding.unchecked:
+        screen.say(open_question, below + "Open: ", _LABEL + 8)
+    if finding.correction_label:
+        screen.say(finding.correction_label, below + "Do:   ", _LABEL + 8)
+    click.echo()
+
+
+def evidence(seen: Evidence) -> str:
+    """What was seen, where and when."""
+    where = f" in {seen.reference}" if seen.reference else ""
+    return f"{seen.what} {seen.value}{where}{f' ({seen.on})' if seen.on else ''}"
+
+
+def cited(source: Source) -> str:
+    return f"{source.title} ({source.published})"
+
+
+# ---------------------------------------------------------------- the billing plan
+
+
+def _show_plan(review: OrderReview) -> None:
+    plan = review.plan
+    screen.heading("Billing plan", 2)
+    if plan.lines:
+        for line in plan.lines:
+            screen.say(str(line), "    ")
+    else:
+        screen.say("No claim line can be planned.", "    ")
+    for sentence in plan_reasons(review):
+        screen.say(sentence, "    ", dim=True)
+
+
+def plan_reasons(review: OrderReview) -> tuple[str, ...]:
+    """Why the claim lines are these."""
+    plan = review.plan
+    opened = ", ".join(str(counted) for counted in plan.opened)
+    origin = " (computed: the order names none)" if plan.computed else ""
+    sentences = (
+        f"Containers: {opened}{origin}." if opened else "",
+        f"Waste modifier {plan.waste.value}: {plan.because}." if plan.because else "",
+        *(f"Source: {cited(source)}." for source in plan.sources),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+# ---------------------------------------------------------------- every rule
+
+
+def _show_rules(review: OrderReview) -> None:
+    click.echo()
+    screen.heading("Every rule", 2)
+    for outcome in review.outcomes:
+        word, text = explained(outcome)
+        screen.say(f"{rule_name(outcome.rule)}: {text}", f"    {word.ljust(15)}", 19)
+    for sentence in _read_from_the_order(review):
+        screen.say(sentence, "    note".ljust(19))
+
+
+def explained(outcome: Outcome) -> tuple[str, str]:
+    """How a rule ended, and what it saw or why."""
+    if isinstance(outcome, Finding):
+        seen = "; ".join(evidence(e) for e in outcome.basis)
+        return "spoke", f"{' '.join(outcome.found)}{f' Saw {seen}.' if seen else ''}"
+    if isinstance(outcome, NotChecked):
+        return "could not check", f"{outcome.because}."
+    return ("silent" if outcome.applies else "does not apply"), f"{_silence(outcome)}."
+
+
+def _silence(outcome: Silent) -> str:
+    return outcome.because
+
+
+def _read_from_the_order(review: OrderReview) -> Iterable[str]:
+    order = review.order
+    states = (("dose", order.dose), ("containers", order.containers), ("supplied", order.supplied))
+    for name, state in states:
+        if isinstance(state, Unknown):
+            yield f"The {name} could not be read: {state.because}."
+
+
+def _show_unread(unread: Iterable[str]) -> None:
+    unread = tuple(unread)
+    if unread:
+        click.echo()
+        screen.heading("Could not be read")
+        screen.points(unread)

@@ -1,0 +1,115 @@
+"""The service under gunicorn, embedded: a socket of our own, two workers, a clean end."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from vialwise.problems import Problem
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8417
+WORKERS = 2
+Wsgi = Callable[..., Any]
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host` and `port` (0: any free one). Raises Problem."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(128)
+    except (OSError, OverflowError) as error:
+        raise Problem(_why_not_bound(host, port, error)) from None
+    return bound
+
+
+def _why_not_bound(host: str, port: int, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EADDRINUSE:
+        return f"port {port} is taken by another program: choose another with --port"
+    if number == errno.EACCES:
+        return f"port {port} is reserved: choose one above 1023 with --port"
+    return f"{host} port {port} cannot be listened on: check --host and --port"
+
+
+def address_of(bound: socket.socket) -> str:
+    """The URL a client on this machine reaches the socket at."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Embedded(BaseApplication):  # type: ignore[misc]
+    """gunicorn with settings from here only: no file, no environment, no command line."""
+
+    def __init__(self, application: Wsgi, bound: socket.socket) -> None:
+        self._application = application
+        self._bound = bound
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": f"fd://{self._bound.detach()}",
+            "workers": WORKERS,
+            "worker_class": "gthread",
+            "threads": 4,
+            "loglevel": "error",
+            "proc_name": "vialwise",
+            "graceful_timeout": 5,
+            # It would be one file in the home directory for all servers on this machine.
+            "control_socket_disable": True,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Wsgi:
+        return self._application
+
+
+def run(application: Wsgi, bound: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, then end the process with exit code 0."""
+    _Embedded(application, bound).run()
+
+
+@contextmanager
+def running(application: Wsgi, bound: socket.socket) -> Iterator[BaseProcess]:
+    """The service in a process of its own, ended when the block ends, however it ends."""
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(target=_run_apart, args=(application, bound))
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    process.start()
+    bound.close()
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.join(10)
+        if process.is_alive():
+            process.kill()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run_apart(application: Wsgi, bound: socket.socket) -> None:
+    """In a process group of its own: Ctrl-C goes to the parent alone, which ends this in order."""
+    os.setpgid(0, 0)
+    run(application, bound)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)

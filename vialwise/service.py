@@ -1,0 +1,34 @@
+"""The CDS service as the command line starts it."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from billing_rules.catalogue import Catalogue
+from cds_hooks import Settings, create_app
+from cds_hooks.services import ORDERS
+from vialwise import clock
+
+
+def application(
+    catalogue: Catalogue,
+    url: str,
+    *,
+    open_: bool,
+    billing_plan: bool = False,
+    timezone: str | None = None,
+) -> Flask:
+    """The WSGI application, reached under `url`. Raises Problem for an unknown time zone."""
+    clock.today(timezone)
+    settings = Settings(
+        public_base_url=url,
+        today=lambda: clock.today(timezone),
+        open=open_,
+        show_billing_plan=billing_plan,
+    )
+    return create_app(catalogue, settings)
+
+
+def orders_url(url: str) -> str:
+    """Where draft orders are posted."""
+    return f"{url}/cds-services/{ORDERS.id}"
