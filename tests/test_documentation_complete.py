@@ -7,6 +7,7 @@ is built from what label and payer want, then each item is taken out, and each i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -24,8 +25,14 @@ ORDERS = {
     "nasal-polyps": ("J33.0", "450 mg", "4 wk", "250"),
     "food-allergy": ("Z91.010", "300 mg", "4 wk", "250"),
 }
-THERAPIES = ("inhaled_corticosteroid", "second_controller", "h1_antihistamine",
-             "nasal_corticosteroid")  # fmt: skip
+# One product of each class, and of that class only: a combination would serve two.
+THERAPIES = {
+    "inhaled_corticosteroid": "fluticasone 110 mcg inhaler",
+    "second_controller": "montelukast 10 mg tablet",
+    "h1_antihistamine": "cetirizine 10 mg tablet",
+    "nasal_corticosteroid": "mometasone nasal spray",
+}
+JANUARY, NOVEMBER = date(2026, 1, 1), date(2026, 11, 20)
 PARTS = {
     "total_ige": ("results",),
     "weight": ("weight",),
@@ -69,7 +76,7 @@ def documented(indication: str, payer: str, without: str = "") -> dict[str, Any]
             "value": "12 kU/L", "date": TODAY.replace(month=10),
         })  # fmt: skip
     therapies = [
-        f"{therapy} dispense 2026-01-01 to 2026-11-20"
+        {"text": THERAPIES[therapy], "kind": "dispense", "from": JANUARY, "to": NOVEMBER}
         for therapy in wanted(indication, payer)
         if therapy in THERAPIES and therapy != without
     ]
