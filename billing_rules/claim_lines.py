@@ -62,7 +62,8 @@ class ClaimLine:
 class ClaimPlan:
     """How one dose is billed. `because` gives the reason of the waste answer in a clause.
 
-    `doubt` says what an indeterminate answer waits for. `computed` is True when the order named no containers and they were chosen from stock.
+    `doubt` says what an indeterminate answer waits for. `computed` is True
+    when the order named no containers and they were chosen from stock.
     `lines` is empty when dose or billing unit are not known.
     """
 

@@ -85,7 +85,7 @@ DATA_NEEDED: tuple[DataNeed, ...] = (
     _records(
         "observations",
         "Observation",
-        ("total_ige", "sensitisation", "eosinophils", "labelled_dose", "reauthorization"),
+        ("total_ige", "sensitisation", "eosinophils", "labelled_dose"),
         f"&code={_coded(RESULT_CODES)}&_sort=-date&_count=100",
     ),
     # `plan` is what a patient reports to take, in EHRs without MedicationStatement (US Core).

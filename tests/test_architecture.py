@@ -18,15 +18,15 @@ MAY_IMPORT = {
     "cds_hooks": {"billing_rules", "ehr_access"},
     "smart_app": {"billing_rules", "ehr_access"},
     "sandbox_ehr": {"fixtures"},
-    "vialwise": {"billing_rules", "ehr_access", "cds_hooks", "smart_app", "sandbox_ehr", "fixtures"},
+    "vialwise": {*ROOMS, "fixtures"},
     "fixtures": set(),
 }
 
 # What the core may use besides itself: no clock, network, environment or web framework.
 CORE_MAY_USE = {
-    "__future__", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
-    "fractions", "functools", "itertools", "json", "math", "msgspec", "pathlib", "re", "typing",
-    "urllib", "yaml",
+    "__future__", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal",
+    "enum", "fractions", "functools", "itertools", "json", "math", "msgspec", "pathlib", "re",
+    "typing", "urllib", "yaml",
 }  # fmt: skip
 CLOCK_CALLS = {"now", "today", "utcnow", "getenv"}
 CORE_LAYERS = ("model", "chart", "findings", "states", "amounts", "dated", "ndc")

@@ -41,9 +41,8 @@ def test_names_are_different_sentences() -> None:
 def test_rule_has_a_scenario_where_it_speaks_and_one_where_it_is_silent(
     rule: str, catalogue: Catalogue
 ) -> None:
-    outcomes = [
-        o for _, s in SCENARIOS for r in reviewed(s, catalogue) for o in r.outcomes if o.rule == rule
-    ]
+    reviews = [r for _, scenario in SCENARIOS for r in reviewed(scenario, catalogue)]
+    outcomes = [o for r in reviews for o in r.outcomes if o.rule == rule]
     assert any(isinstance(o, Finding) for o in outcomes), f"write a scenario where {rule} speaks"
     assert any(isinstance(o, Silent) for o in outcomes), f"write one where {rule} is silent"
 

@@ -49,7 +49,7 @@ def resources(
     withdrawn: tuple[str, ...] = WITHDRAWN,
 ) -> Resources:
     """The part `name`, decoded. One that is not there was not asked for."""
-    part = parts.get(name, Unknown(f"the {name} were not asked for"))
+    part = parts.get(name, Unknown(f"the chart was not asked for its {name}"))
     if not isinstance(part, Present):
         return Resources(part)
     said = [entry.because for entry in part.value if isinstance(entry, Unknown)]

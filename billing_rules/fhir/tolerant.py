@@ -146,7 +146,7 @@ class Node:
     def obj(self, key: str) -> Node:
         """The one object under `key`, also when it stands in a list of one; else an empty Node."""
         if self.value.get(key) is None:
-            return Node(_ABSENT, key, self.unread)
+            return Node(_ABSENT, self.at(key), self.unread)
         found = self.objs(key)
         if len(found) > 1:
             self._unreadable(key)

@@ -27,7 +27,9 @@ def test_ten_digits_without_hyphens_can_mean_three() -> None:
     assert len(candidates("5024204062")) == 3
 
 
-@pytest.mark.parametrize("text", ["", "abc", "123", "50242-040", "5024204062x", "٥٠٢٤٢٠٠٤٠٦٢", "1" * 12])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "123", "50242-040", "5024204062x", "٥٠٢٤٢٠٠٤٠٦٢", "1" * 12]
+)
 def test_no_ndc(text: str) -> None:
     assert candidates(text) == ()
 
