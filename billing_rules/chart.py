@@ -122,6 +122,8 @@ class Chart:
 
     `incomplete` says, by the name of a part that is present, why there may be more of it than was
     read: an unreadable entry, a page that was not fetched, a query that was not answered.
+    `asked_by_code` names parts of which only certain codes were asked for: what has a local code
+    or none would not have been seen, and a finding says so.
     """
 
     birth_date: State[date] = NOT_ASKED
@@ -137,6 +139,7 @@ class Chart:
     studies: State[tuple[Study, ...]] = NOT_ASKED
     setting: State[str] = NOT_ASKED
     incomplete: Mapping[str, str] = field(default_factory=dict, hash=False)
+    asked_by_code: frozenset[str] = frozenset()
 
     def why_not(self, part: str) -> str:
         """Why nothing may be concluded from what is not in `part`; "" when it may."""

@@ -41,6 +41,13 @@ def not_sure(case: Case, rule: str, *parts: str) -> NotChecked | None:
     return NotChecked(rule, "; ".join(reasons)) if reasons else None
 
 
+def only_coded(case: Case, part: str) -> tuple[str, ...]:
+    """What a finding must admit when only certain codes of a part were asked for."""
+    if part not in case.chart.asked_by_code:
+        return ()
+    return ("Only results with standard (LOINC) codes were asked for; others were not seen.",)
+
+
 def indication(case: Case) -> str:
     chosen = case.indication.indication
     return chosen.name if chosen else "this order"

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
+from billing_rules.data_needed import ASKED_BY_CODE
 from billing_rules.fhir import reading
 from billing_rules.fhir.references import selected
 from billing_rules.recognise import concerns_catalogue
@@ -19,6 +20,8 @@ from cds_hooks import (
     exact_json,
     hook_request,
     prefetch,
+    recording,
+    request_body,
     reviewing,
     selection,
     services,
@@ -48,7 +51,8 @@ def call(service_id: str) -> Response:
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")
-    hook = hook_request.parse(_body(here), service, here.settings.max_json_depth)
+    body = request_body.read(here.settings.max_body_bytes)
+    hook = hook_request.parse(body, service, here.settings.max_json_depth)
     try:
         answer = _cards(hook, service, here)
     except AnotherPatient as error:
@@ -56,13 +60,6 @@ def call(service_id: str) -> Response:
         answer = []
     _log(hook, service_id, len(answer), perf_counter() - started)
     return Response(exact_json.encode({"cards": answer}), content_type="application/json")
-
-
-def _body(here: Running) -> bytes:
-    body = request.get_data(cache=False)
-    if len(body) > here.settings.max_body_bytes:
-        raise Refused(413)
-    return body
 
 
 def _cards(hook: HookRequest, service: services.Service, here: Running) -> Cards:
@@ -77,12 +74,15 @@ def _cards(hook: HookRequest, service: services.Service, here: Running) -> Cards
         return []
     drafts.check_patient(resources, hook.context.patient_id)
     parts = prefetch.complete(hook, service.needs)
-    chart = reading.chart(parts, catalogue.systems, today)
+    chart = reading.chart(parts, catalogue.systems, today, ASKED_BY_CODE)
     reviewed = reviewing.reviews(lines, chart, catalogue, today)
     spoken = selection.spoken_of(reviewed, hook.context.selections)
     correctable = drafts.correctable(resources, hook.context.selections)
     uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
-    return cards.from_findings(spoken, correctable, uris, here.settings, today)
+    plan = cards.planned(recording.unrepeated(spoken, hook, here), here.settings)
+    written = cards.written(plan, correctable, uris, here.settings, today)
+    recording.record(plan, written, hook, service, here)
+    return written
 
 
 def _log(hook: HookRequest, service_id: str, shown: int, seconds: float) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.data_needed import DATA_NEEDED
+from billing_rules.data_needed import ASKED_BY_CODE, DATA_NEEDED
 from billing_rules.fhir import reading
 from billing_rules.fhir.chart import Part
 from billing_rules.fhir.draft_orders import READERS
@@ -21,13 +21,19 @@ from cds_hooks.errors import Refused
 from cds_hooks.patient_match import AnotherPatient, about, is_anothers
 from cds_hooks.services import ORDERS
 
-# The chart's part -> the resource types it is read from. A payer's name may stand in a resource
-# of its own beside the Coverage.
+# What a resource refers to may stand in a resource of its own beside it: a payer's name, a drug.
+_BESIDE = {"Coverage": ("Organization",), "ResearchSubject": ("ResearchStudy",)} | {
+    kind: ("Medication",)
+    for kind in (
+        "MedicationRequest",
+        "MedicationStatement",
+        "MedicationDispense",
+        "MedicationAdministration",
+    )
+}
+# The chart's part -> the resource types it is read from.
 PART_TYPES: Mapping[str, tuple[str, ...]] = {
-    need.key: (need.resource_type, "Organization")
-    if need.resource_type == "Coverage"
-    else (need.resource_type,)
-    for need in DATA_NEEDED
+    need.key: (need.resource_type, *_BESIDE.get(need.resource_type, ())) for need in DATA_NEEDED
 }
 NO_CHART = Unknown("no chart was given")
 MOST_NESTED = 64
@@ -45,6 +51,7 @@ class Question:
     parts: Mapping[str, Any] = field(default_factory=dict)
     only: frozenset[str] | None = None
     elsewhere: Sequence[object] = ()  # Bundles with resources that the drafts may refer to
+    asked_by_code: frozenset[str] = ASKED_BY_CODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def of_order(order: Resource, chart: Resource | None) -> Question:
         check_patient((*resources, *charted), str(patients[0]["id"]))
     drafts, beside = _told_apart(resources)
     parts = chart_parts(drafts, (*beside, *charted), chart is not None)
-    return Question(drafts, parts, elsewhere=[order, chart or {}])
+    return Question(drafts, parts, elsewhere=[order, chart or {}], asked_by_code=frozenset())
 
 
 def _told_apart(resources: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:
@@ -136,7 +143,8 @@ def chart_parts(
     for name, types in PART_TYPES.items():
         found = [dict(r) for r in everything if r.get("resourceType") in types]
         whole = any(r["resourceType"] == types[0] for r in found)
-        parts[name] = Present(tuple(found)) if whole else (NOTHING if has_chart else NO_CHART)
+        gap = () if has_chart else (NO_CHART,)  # there may be more of what stands beside an order
+        parts[name] = Present((*found, *gap)) if whole else (NOTHING if has_chart else NO_CHART)
     return parts
 
 
@@ -168,7 +176,8 @@ def answer(
     lines = reading.draft_orders(drafts, catalogue.systems, resolve)
     if on is not None:
         lines = tuple(replace(line, date_of_service=on) for line in lines)
-    chart = reading.chart(question.parts, catalogue.systems, on or today)
+    by_code = question.asked_by_code
+    chart = reading.chart(question.parts, catalogue.systems, on or today, by_code)
     reviews = review(lines, chart, catalogue, on or today, payer_id)
     spoken_of = tuple(r for r in reviews if _asked_about(r.order.references, question.only))
     return Checked(spoken_of, tuple(_unread(lines)))

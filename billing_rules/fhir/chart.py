@@ -75,13 +75,18 @@ class _Coverage(Slim, rename={"class_": "class"}):
     identifier: Any = None
 
 
-def chart(parts: Mapping[str, Part], systems: Mapping[str, str], on: date) -> Chart:
+def chart(
+    parts: Mapping[str, Part],
+    systems: Mapping[str, str],
+    on: date,
+    asked_by_code: frozenset[str] = frozenset(),
+) -> Chart:
     """The Chart as of `on`, from its parts by the keys of billing_rules.data_needed.
 
     A part holds resources as JSON bytes or dicts, none, or unknown with its reason; an Unknown
     among the resources says why there may be more. A part that is not there was not asked for,
-    which is unknown. `systems` is the catalogue's URI -> short name. Never raises for anything
-    the resources hold.
+    which is unknown. `systems` is the catalogue's URI -> short name; `asked_by_code` names the
+    chart's parts that were asked for by code. Never raises for anything the resources hold.
     """
     known = CodeSystems(systems)
     lists = _lists(parts, known, on)
@@ -89,6 +94,7 @@ def chart(parts: Mapping[str, Part], systems: Mapping[str, str], on: date) -> Ch
         birth_date=_part(parts, "patient", _birth_date),
         coverages=_part(parts, "coverage", lambda raw: _coverages(raw, known, on)),
         setting=_part(parts, "encounter", _setting),
+        asked_by_code=asked_by_code,
         incomplete={name: one.gap for name, one in lists.items() if one.gap},
         **{name: one.state for name, one in lists.items()},
     )

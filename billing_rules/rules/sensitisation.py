@@ -20,6 +20,7 @@ from billing_rules.documentation import (
     measured_seen,
     need_sources,
     not_sure,
+    only_coded,
     problem_seen,
     without_need,
 )
@@ -212,11 +213,13 @@ def _stated_only(case: Case, signs: list[_Sign]) -> Finding:
 
 def _missing(case: Case, negative: list[_Sign]) -> Finding:
     found = "Only negative tests were found." if negative else "No test was found."
+    # A skin test has no standard code, so results asked for by code cannot show that none is there.
+    unseen = only_coded(case, "results")
     return Finding(
         rule=RULE,
         kind="sensitisation-missing",
-        severity=Severity.WARNING,
-        summary="No positive test to a perennial allergen is on file: add the skin test or IgE",
+        severity=Severity.INFO if unseen else Severity.WARNING,
+        summary="No positive test to a perennial allergen was found: add the skin test or IgE",
         found=(f"A perennial aeroallergen must be shown for {indication(case)}.", found),
         basis=(
             Evidence("", "results, allergies and procedures read", "no positive test"),
@@ -224,5 +227,6 @@ def _missing(case: Case, negative: list[_Sign]) -> Finding:
             *indication_seen(case),
         ),
         sources=need_sources(case.need(RULE)),
+        unchecked=unseen,
         topic=Topic.DOCUMENTATION,
     )

@@ -29,6 +29,7 @@ from billing_rules.documentation import (
     measured_seen,
     need_sources,
     not_sure,
+    only_coded,
     wanted_by,
     without_need,
 )
@@ -86,6 +87,7 @@ def _missing(case: Case) -> Finding:
         found=(f"{_who(case, need)} wants total IgE for {indication(case)}; none was found.",),
         basis=(Evidence("", "total IgE results read", "none"), *indication_seen(case)),
         sources=need_sources(need),
+        unchecked=only_coded(case, "results"),
         topic=Topic.DOCUMENTATION,
     )
 
