@@ -14,6 +14,7 @@ A scenario is YAML under tests/scenarios/, named by its sentence (`says`). Keys:
   finds    the findings, each "rule: kind"; exactly these and no others
   not_checked  rules that must say they could not check
   lines    the planned claim lines; waste: the planned answer
+  summary  a finding's whole summary; found: words that some finding says
 
 Every key of `chart` may be "none" (asked, complete, nothing there) or "unknown: reason"; a key
 that is not there was not asked, which is unknown too. Otherwise one item or a list of items, each

@@ -27,6 +27,9 @@ def test_scenario(name: str, scenario: dict[str, Any], catalogue: Catalogue) -> 
         assert [r.plan.waste.value for r in reviews] == [scenario["waste"]], _told(reviews)
     if "summary" in scenario:
         assert scenario["summary"] in [f.summary for r in reviews for f in r.findings]
+    if "found" in scenario:
+        told = " ".join(s for r in reviews for f in r.findings for s in f.found)
+        assert scenario["found"] in told, told
     if "corrects" in scenario:
         labels = [f.correction_label for r in reviews for f in r.findings if f.corrections]
         assert labels == scenario["corrects"], _told(reviews)

@@ -156,11 +156,16 @@ def plan_reasons(review: OrderReview) -> tuple[str, ...]:
 def _show_rules(review: OrderReview) -> None:
     click.echo()
     screen.heading("Every rule", 2)
+    screen.say("FOUND spoke, OPEN could not be checked, ok nothing to say, - does not apply", "    ")
+    rows = [("", "Rule", "What it saw, and why it spoke or kept silent")]
     for outcome in review.outcomes:
         word, text = explained(outcome)
-        screen.say(f"{rule_name(outcome.rule)}: {text}", f"    {word.ljust(15)}", 19)
-    for sentence in _read_from_the_order(review):
-        screen.say(sentence, "    note".ljust(19))
+        rows.append((_STATES[word], rule_name(outcome.rule), text))
+    rows += [("note", "The order", sentence) for sentence in _read_from_the_order(review)]
+    screen.columns(rows, indent=4)
+
+
+_STATES = {"spoke": "FOUND", "could not check": "OPEN", "silent": "ok", "does not apply": "-"}
 
 
 def explained(outcome: Outcome) -> tuple[str, str]:

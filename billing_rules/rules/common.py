@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from billing_rules.case import Case
 from billing_rules.model import Code, ContainerCount, Evidence, OrderLine, Source
@@ -96,7 +96,9 @@ def own_code(case: Case) -> Code | None:
 def money(case: Case, units: int) -> str:
     """" (about $627.35)" for `units` when the site configured a price of the code, else ""."""
     price = case.site.prices.get(case.drug.hcpcs or "")
-    return f" (about ${price * units:,.2f})" if price is not None and units > 0 else ""
+    if price is None or units <= 0:
+        return ""
+    return f" (about ${(price * units).quantize(Decimal('0.01'), ROUND_HALF_UP):,})"
 
 
 def labelled(opened: Sequence[ContainerCount]) -> Decimal:

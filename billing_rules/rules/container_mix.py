@@ -60,7 +60,8 @@ def finding(case: Case, better: tuple[ContainerCount, ...], rule: str, kind: str
         rule=rule,
         kind=kind,
         severity=Severity.INFO,
-        summary=f"Use {listed(better)} if in stock: {saved} less is discarded",
+        summary=f"Use {listed(better)}{'' if case.site.stocked else ' if in stock'}: "
+        f"{saved} less is discarded",
         found=(
             f"The order opens {listed(case.order.containers.value)} for {dose.value}; "
             f"{listed(better)} hold it with {saved} less discarded"
