@@ -140,11 +140,14 @@ def chart_parts(
     encounters = set(_encounters(drafts))
     everything = [r for r in charted if _belongs(r, encounters)]
     parts: dict[str, Part] = {}
-    for name, types in PART_TYPES.items():
+    for need in DATA_NEEDED:
+        types = PART_TYPES[need.key]
         found = [dict(r) for r in everything if r.get("resourceType") in types]
         whole = any(r["resourceType"] == types[0] for r in found)
-        gap = () if has_chart else (NO_CHART,)  # there may be more of what stands beside an order
-        parts[name] = Present((*found, *gap)) if whole else (NOTHING if has_chart else NO_CHART)
+        # There may be more than what stands beside an order; its coverage or visit is meant.
+        gap = (NO_CHART,) if need.each_counts and not has_chart else ()
+        absent = NOTHING if has_chart else NO_CHART
+        parts[need.key] = Present((*found, *gap)) if whole else absent
     return parts
 
 
