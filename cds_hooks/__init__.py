@@ -5,30 +5,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Flask
 
 from billing_rules.catalogue import Catalogue
-from cds_hooks import client_auth, errors, http_headers, pages, views
+from cds_hooks import client_auth, errors, feedback, http_headers, pages, views
 from cds_hooks.running import Running, set_running
 from cds_hooks.settings import Link, Settings
+
+if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+    from cds_hooks.store import Store
 
 __all__ = ["Link", "Settings", "create_app"]
 
 
-def create_app(catalogue: Catalogue, settings: Settings) -> Flask:
-    """The service as a WSGI application. It holds catalogue and settings, and nothing else."""
+def create_app(catalogue: Catalogue, settings: Settings, store: Store | None = None) -> Flask:
+    """The service as a WSGI application. It holds these three, and nothing else.
+
+    `store` remembers shown cards and their feedback; without one nothing is kept.
+    """
     app = Flask(__name__, static_folder=None)
     # One byte more than allowed: a chunked body is cut off there, and so seen to be too large.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
     # Addresses are exact: a client that follows no redirect must not meet one.
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
-    set_running(app, Running(catalogue, settings))
+    set_running(app, Running(catalogue, settings, store))
     errors.install(app)
     http_headers.install(app)
 
-    calls = views.blueprint()
-    calls.before_request(client_auth.require_trusted_client)
-    app.register_blueprint(calls)
+    for calls in (views.blueprint(), feedback.blueprint()):
+        calls.before_request(client_auth.require_trusted_client)
+        app.register_blueprint(calls)
     app.register_blueprint(pages.blueprint())  # open to anyone: nothing here is of a patient
     return app

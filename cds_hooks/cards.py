@@ -7,7 +7,7 @@ above `warning` (Da Vinci CRD 2.2.1, cards page).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -37,7 +37,7 @@ def new_uuid() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class PlannedCard:
     """A card before it is written: what it is about and what it says."""
 
     review: OrderReview
@@ -50,33 +50,39 @@ class _Draft:
         return self.findings[0].severity if self.findings else Severity.INFO
 
 
-def from_findings(
-    reviews: Iterable[OrderReview],
+def planned(reviews: Iterable[OrderReview], settings: Settings) -> list[PlannedCard]:
+    """The cards that `reviews` call for, most urgent first."""
+    cards = [card for review in reviews for card in _of_order(review, settings)]
+    return sorted(cards, key=lambda card: _URGENCY.index(card.severity))
+
+
+def written(
+    plan: Sequence[PlannedCard],
     drafts: Mapping[str, Resource],
     code_systems: CodeSystemUris,
     settings: Settings,
     today: date,
     new_uuid: Callable[[], str] = new_uuid,
+    named: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """The cards of one answer. `drafts` are the resources a suggestion may touch, by reference."""
-    planned = [draft for review in reviews for draft in _drafts(review, settings)]
-    planned.sort(key=lambda draft: _URGENCY.index(draft.severity))
-    findings = [f for draft in planned for f in draft.findings]
+    """The cards as JSON, one for each in `plan`. `drafts` are the resources a suggestion may
+    touch, by reference; `named` those a card may name as what it is about, else the drafts."""
+    findings = [finding for card in plan for finding in card.findings]
     suggestions = Suggestions(findings, drafts, code_systems, new_uuid)
-    cards = [_card(draft, suggestions, settings, today, new_uuid) for draft in planned]
-    for card, draft in zip(cards, planned, strict=True):
-        _associate(card, draft.review, drafts)
+    cards = [_card(card, suggestions, settings, today, new_uuid) for card in plan]
+    for card, about in zip(cards, plan, strict=True):
+        _associate(card, about.review, drafts if named is None else named)
     return cards
 
 
-def _drafts(review: OrderReview, settings: Settings) -> list[_Draft]:
-    drafts = []
+def _of_order(review: OrderReview, settings: Settings) -> list[PlannedCard]:
+    cards = []
     for topic in Topic:
         findings = _most_urgent_first(f for f in review.findings if f.topic is topic)
         plan_only = topic is Topic.BILLING and settings.show_billing_plan
         if findings or plan_only:
-            drafts.append(_Draft(review, topic, findings, _gaps(review, topic)))
-    return drafts
+            cards.append(PlannedCard(review, topic, findings, _gaps(review, topic)))
+    return cards
 
 
 def _gaps(review: OrderReview, topic: Topic) -> tuple[NotChecked, ...]:
@@ -93,7 +99,7 @@ def _most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _card(
-    draft: _Draft,
+    draft: PlannedCard,
     suggestions: Suggestions,
     settings: Settings,
     today: date,
@@ -120,15 +126,15 @@ def _card(
 
 
 def _associate(
-    card: dict[str, Any], review: OrderReview, drafts: Mapping[str, Resource]
+    card: dict[str, Any], review: OrderReview, named: Collection[str]
 ) -> None:
-    """Say which drafts the card is about (Da Vinci CRD 2.2.1, "Linking cards to requests")."""
-    about = [{"reference": r} for r in review.order.references if r in drafts]
+    """Say which orders the card is about (Da Vinci CRD 2.2.1, "Linking cards to requests")."""
+    about = [{"reference": r} for r in review.order.references if r in named]
     if about:
         card["extension"] = {ASSOCIATED: about}
 
 
-def _summary(draft: _Draft) -> str:
+def _summary(draft: PlannedCard) -> str:
     if not draft.findings:
         return _plan_summary(draft.review)
     summary = plain_line(draft.findings[0].summary, LONGEST_SUMMARY)

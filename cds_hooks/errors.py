@@ -23,8 +23,11 @@ _ISSUES: dict[int, tuple[str, str]] = {
     401: ("login", ""),
     404: ("not-found", "There is nothing at this address."),
     405: ("not-supported", "This address does not answer that method."),
+    412: ("incomplete", "Data this service needs could not be obtained."),
     413: ("too-long", "The request body is too large."),
+    503: ("transient", "The service cannot do this now; send it again later."),
 }
+_RETRY_AFTER = "60"  # seconds
 _OWN_FAULT = ("exception", "The service failed; the request was not answered.")
 
 
@@ -43,6 +46,12 @@ def malformed(why: str) -> Refused:
     return Refused(400, why)
 
 
+def unobtainable(why: str) -> Refused:
+    """412: what the service cannot do without was neither sent nor to be had (CDS Hooks 2.0.1,
+    "HTTP Status Codes"). `why` is built from fixed sentences only."""
+    return Refused(412, why)
+
+
 def install(app: Flask) -> None:
     """Shape every error of `app`."""
     app.register_error_handler(Refused, _refused)
@@ -55,6 +64,8 @@ def _refused(error: Refused) -> Response:
     response = _outcome(error.status, error.issue or issue, error.why or why)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if error.status == 503:
+        response.headers["Retry-After"] = _RETRY_AFTER
     return response
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks.settings import Settings
 
+if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+    from cds_hooks.store import Store
+
 _KEY = "cds_hooks"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The catalogue and the settings of an application."""
+    """The catalogue and the settings of an application, and its store: None keeps nothing."""
 
     catalogue: Catalogue
     settings: Settings
+    store: Store | None = None
 
 
 def set_running(app: Flask, value: Running) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
+# Seconds; no setting goes beyond (Da Vinci CRD 2.2.1, found-2: 90 % of answers within 5 s).
+HARD_DEADLINE = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -23,6 +26,13 @@ class Settings:
     answers with the day it is where the clinic is. `open` serves without client authentication,
     for development with invented patients only. `cors_origins` are the browser origins that may
     call. `source_url` says who stands behind the cards; without it, `public_base_url` does.
+    `quiet_days` is how long an overridden finding is not repeated for the same patient and order;
+    0 repeats it always. `keep_comments` keeps the free text of feedback, which may name a patient.
+    `fetch_seconds` is all the time for what was not sent and is fetched from the EHR, never more
+    than 5; `fetch_pages` the pages read of one search. `fhir_bases` are the FHIR servers that
+    callers may name in open mode, besides those of this machine; a registered client has its own.
+    `given_days` is how far patient-view looks back for doses given, today included.
+    `rule_set` names the rules and data in force, for the record.
     """
 
     public_base_url: str
@@ -35,6 +45,18 @@ class Settings:
     source_label: str = "Vialwise"
     source_url: str = ""
     links: tuple[Link, ...] = ()
+    quiet_days: int = 30
+    keep_comments: bool = False
+    rule_set: str = ""
+    fetch_seconds: float = 2.0
+    fetch_pages: int = 5
+    fhir_bases: frozenset[str] = frozenset()
+    given_days: int = 3
+
+    @property
+    def fetch_deadline(self) -> float:
+        """Seconds for everything a request asks of its EHR."""
+        return min(self.fetch_seconds, HARD_DEADLINE)
 
     def url(self, path: str) -> str:
         """`path` (it starts with a slash) under the public address."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -13,18 +12,13 @@ import click
 from vialwise.commands.catalogue import catalogue
 from vialwise.commands.check import check
 from vialwise.commands.demo import demo
+from vialwise.commands.feedback import feedback
 from vialwise.commands.serve import serve
 from vialwise.problems import NOT_CHECKED
 from vialwise.screen import plain
+from vialwise.versions import installed_version
 
 INTERRUPTED = 130
-
-
-def installed_version() -> str:
-    try:
-        return version("vialwise")
-    except PackageNotFoundError:
-        return "not installed, running from its source"
 
 
 class OneLineErrors(click.Group):
@@ -83,7 +77,7 @@ def cli(context: click.Context) -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (demo, check, serve, catalogue):
+for command in (demo, check, serve, catalogue, feedback):
     cli.add_command(command)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Flask
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
 from cds_hooks.services import ORDERS
-from vialwise import clock
+from cds_hooks.store import Store
+from vialwise import clock, versions
 
 
 def application(
@@ -17,16 +20,20 @@ def application(
     open_: bool,
     billing_plan: bool = False,
     timezone: str | None = None,
+    site: Path | None = None,
+    store: Store | None = None,
 ) -> Flask:
-    """The WSGI application, reached under `url`. Raises Problem for an unknown time zone."""
+    """The WSGI application, reached under `url`. `site` is the file that `catalogue` was read
+    with. Raises Problem for an unknown time zone."""
     clock.today(timezone)
     settings = Settings(
         public_base_url=url,
         today=lambda: clock.today(timezone),
         open=open_,
         show_billing_plan=billing_plan,
+        rule_set=versions.rule_set(site),
     )
-    return create_app(catalogue, settings)
+    return create_app(catalogue, settings, store)
 
 
 def orders_url(url: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
+from cds_hooks.store import Store
+from tests.databases import database_url, postgresql, store_at  # noqa: F401 - fixtures
 
 TODAY = date(2026, 11, 23)
 BASE = "https://cds.example"
@@ -27,11 +30,18 @@ Client = Callable[..., FlaskClient]
 def client_with(catalogue: Catalogue) -> Client:
     """A client of the service with any settings changed: `client_with(open=False)`."""
 
-    def client(**changes: Any) -> FlaskClient:
+    def client(store: Store | None = None, **changes: Any) -> FlaskClient:
         settings = {"public_base_url": BASE, "today": lambda: TODAY, "open": True, **changes}
-        return create_app(catalogue, Settings(**settings)).test_client()
+        return create_app(catalogue, Settings(**settings), store).test_client()
 
     return client
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of its own, in a SQLite file."""
+    with store_at(f"sqlite:///{tmp_path}/store.sqlite") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

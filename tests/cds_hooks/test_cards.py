@@ -94,14 +94,10 @@ def clean(catalogue: Catalogue) -> OrderReview:
 def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any) -> list[Any]:
     numbers = itertools.count()
     with_outcomes = replace(reviewed, outcomes=tuple(outcomes))
-    return cards.from_findings(
-        [with_outcomes],
-        {},
-        CodeSystemUris({}, {}),
-        replace(SETTINGS, **settings),
-        TODAY,
-        lambda: f"u{next(numbers)}",
-    )
+    changed = replace(SETTINGS, **settings)
+    plan = cards.planned([with_outcomes], changed)
+    uris = CodeSystemUris({}, {})
+    return cards.written(plan, {}, uris, changed, TODAY, lambda: f"u{next(numbers)}")
 
 
 def finding(summary: str = "Do it", **more: Any) -> Finding:

@@ -35,6 +35,15 @@ def catalogue_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogues, "load", load)
 
 
+@pytest.fixture(autouse=True)
+def a_home_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test, and no process it starts, keeps anything in the user's own files."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in ("VIALWISE_DATABASE", "VIALWISE_RECORD_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def run() -> Run:
     """Runs `vialwise ...`; whatever it prints has at most 80 columns and no traceback."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +16,9 @@ from typing import Any
 
 import click
 import requests
+from flask import Flask
 
-from vialwise import screen, server
+from vialwise import screen, server, storage
 from vialwise.card_text import show_card
 from vialwise.catalogues import catalogue
 from vialwise.problems import Problem
@@ -66,11 +69,20 @@ def demo(port: int, stay: bool | None) -> None:
     known = catalogue()
     bound = server.bound_socket(server.DEFAULT_HOST, port)
     url = server.address_of(bound)
-    # The billing plan is shown, so that a clean order has something to show too.
-    app = application(known, url, open_=True, billing_plan=True)
+    with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
+        kept = storage.opened(str(Path(directory) / "demo.sqlite"))
+        # The billing plan is shown, so that a clean order has something to show too.
+        app = application(known, url, open_=True, billing_plan=True, store=kept.store)
+        _show(app, bound, url, stays)
+
+
+def _show(app: Flask, bound: socket.socket, url: str, stays: bool) -> None:
     with server.running(app, bound) as process:
         _wait_for(url)
-        screen.say(f"Vialwise runs at {url} on its built-in catalogue. Orders it is sent:")
+        screen.say(
+            f"Vialwise runs at {url} on its built-in catalogue and a SQLite file that it deletes "
+            "at the end. Orders it is sent:"
+        )
         for story in STORIES:
             _tell(story, url)
         if stays:

@@ -13,3 +13,11 @@ site = click.option(
     help="The clinic's own file: stock, prices, values of its own.",
 )
 on = click.option("--on", "on", metavar="DATE", help="The date of service, as YYYY-MM-DD.")
+database = click.option(
+    "--database",
+    "database_url",
+    envvar="VIALWISE_DATABASE",
+    metavar="URL",
+    help="Where shown cards and feedback are kept: a file for SQLite, or a postgresql:// address. "
+    "Otherwise a file of this user.",
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vialwise import screen, server
+from vialwise import screen, server, storage
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
 from vialwise.service import application, orders_url
@@ -42,6 +42,7 @@ from vialwise.service import application, orders_url
     default=False,
     help="Whether a clean order gets an info card with its claim lines.",
 )
+@options.database
 def serve(
     host: str,
     port: int,
@@ -49,13 +50,24 @@ def serve(
     site: Path | None,
     timezone: str | None,
     billing_plan: bool,
+    database_url: str | None,
 ) -> None:
     """Runs the CDS Hooks service until Ctrl-C."""
     known = catalogue(site)
     bound = server.bound_socket(host, port)
     url = server.address_of(bound)
-    app = application(known, url, open_=open_, billing_plan=billing_plan, timezone=timezone)
+    kept = storage.opened(database_url)
+    app = application(
+        known,
+        url,
+        open_=open_,
+        billing_plan=billing_plan,
+        timezone=timezone,
+        site=site,
+        store=kept.store,
+    )
     screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
+    _say_where(kept)
     if open_:
         screen.say(
             "Open: every caller is answered. Invented patients only; Ctrl-C ends it.", fg="yellow"
@@ -67,3 +79,13 @@ def serve(
             fg="yellow",
         )
     server.run(app, bound)
+
+
+def _say_where(kept: storage.Opened) -> None:
+    screen.say(f"Cards and feedback are kept in {kept.where}, without anything of a patient.")
+    if kept.trouble:
+        screen.say(
+            f"That database cannot be used ({kept.trouble}): orders are answered, nothing is "
+            "kept, feedback is answered 503. Mend it and start again, or use --database.",
+            fg="yellow",
+        )

@@ -1,0 +1,101 @@
+"""What a service call asks of the store and tells it; no failure there costs a card.
+
+While the database is away nothing is suppressed and nothing recorded, the log names the kind of
+fault, and the answer goes out as it would have.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from billing_rules.review import OrderReview
+from cds_hooks.cards import PlannedCard
+from cds_hooks.errors import fault
+from cds_hooks.hook_request import HookRequest
+from cds_hooks.records import ShownCard, StoreFailed
+from cds_hooks.repeats import without_repeats
+from cds_hooks.running import Running
+from cds_hooks.services import Service
+
+if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+    from cds_hooks.store import Store
+
+log = logging.getLogger("cds_hooks")
+T = TypeVar("T")
+
+
+def unrepeated(
+    reviews: Sequence[OrderReview], hook: HookRequest, here: Running
+) -> Sequence[OrderReview]:
+    """`reviews` without what was overridden for the same patient and order of late."""
+    store, quiet_days = here.store, here.settings.quiet_days
+    if store is None or quiet_days <= 0 or not any(review.findings for review in reviews):
+        return reviews
+    patient, since = _patient_key(store, hook), store.now() - timedelta(days=quiet_days)
+    overridden = _tried(store, "looked up", lambda: store.overridden(patient, since))
+    return without_repeats(reviews, overridden, store.keys.order) if overridden else reviews
+
+
+def record(
+    plan: Sequence[PlannedCard],
+    cards: Sequence[Mapping[str, Any]],
+    hook: HookRequest,
+    service: Service,
+    here: Running,
+) -> None:
+    """Keep what is about to be shown: `cards` are those of `plan`, written."""
+    store = here.store
+    if store is None or not cards:
+        return
+    rule_set = here.settings.rule_set
+    shown = [
+        _shown(planned, card, hook, service, store, rule_set)
+        for planned, card in zip(plan, cards, strict=True)
+    ]
+    _tried(store, "recorded", lambda: store.record(shown))
+
+
+def _tried(store: Store, what: str, do: Callable[[], T]) -> T | None:
+    """What `do` answers; None when it fails, with the kind of fault in the log, or in a rest."""
+    try:
+        if store.rest.over:
+            with store.rest.after_failure():
+                return do()
+        log.warning("cards not %s: the database failed a moment ago", what)
+    except StoreFailed as error:
+        log.error("cards not %s: %s", what, error.kind)
+    except Exception as error:
+        log.error("cards not %s: %s", what, fault(error))
+    return None
+
+
+def _shown(
+    planned: PlannedCard,
+    card: Mapping[str, Any],
+    hook: HookRequest,
+    service: Service,
+    store: Store,
+    rule_set: str,
+) -> ShownCard:
+    review = planned.review
+    return ShownCard(
+        card=card["uuid"],
+        suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),
+        service=service.id,
+        hook=hook.hook,
+        findings=tuple((finding.rule, finding.kind) for finding in planned.findings),
+        rule_set=rule_set,
+        payer_id=review.payer.id,
+        drug_id=review.drug.id,
+        topic=planned.topic.value,
+        indicator=card["indicator"],
+        patient_key=_patient_key(store, hook),
+        order_key=store.keys.order(review.order),
+    )
+
+
+def _patient_key(store: Store, hook: HookRequest) -> str:
+    return store.keys.patient(hook.context.patient_id, hook.fhir_server)
