@@ -71,7 +71,8 @@ DATA_NEEDED: tuple[DataNeed, ...] = (
         # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (standards.md D6).
         f"Coverage{_PATIENT}",
         "Coverage",
-        ("waste_modifier", "payer_denied_modifier", "medically_unlikely_units"),
+        ("waste_modifier", "payer_denied_modifier", "medically_unlikely_units",
+         "prior_authorization"),
     ),
     DataNeed(
         "weight",
@@ -96,7 +97,8 @@ DATA_NEEDED: tuple[DataNeed, ...] = (
     # `plan` is what a patient reports to take, in EHRs without MedicationStatement (US Core).
     _records("medications", "MedicationRequest", _THERAPY, "&intent=order,plan"),
     _records("statements", "MedicationStatement", _THERAPY),
-    _records("dispenses", "MedicationDispense", _THERAPY),
+    # R4 keeps the containers of a dose given on its dispense alone.
+    _records("dispenses", "MedicationDispense", (*_THERAPY, "waste_modifier")),
     _records(
         "administrations",
         "MedicationAdministration",

@@ -19,13 +19,19 @@ from billing_rules.states import NOTHING, State
 # ---------------------------------------------------------------- sources and evidence
 
 
+# What the letter of a source says of how certain it is.
+CERTAINTY = {
+    "A": "federal file or text",
+    "B": "contractor, payer or manufacturer, or two secondary sources",
+    "C": "one secondary source",
+    "S": "the site's own file",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a catalogue value comes from, with the words it stands in.
-
-    `certainty`: A federal file or text, B contractor/payer/manufacturer or two secondary
-    sources, C one secondary source, S the site's own file.
-    """
+    """Where a catalogue value comes from, with the words it stands in; `certainty` is a letter
+    of CERTAINTY."""
 
     title: str
     url: str

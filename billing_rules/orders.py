@@ -254,9 +254,11 @@ def _weight_dose(dose: Amount, weights: State[tuple[Measured, ...]]) -> State[Am
 
 def _add_up(parts: Sequence[_Part]) -> bool:
     """Whether the parts are one dose: different products whose containers hold what is ordered."""
+    if parts[0].recognised.line.stage is Stage.GIVEN:
+        return _given_parts(parts)
     products = {p.recognised.line.codes_of("ndc") for p in parts}
     if len(products) != len(parts) or () in products:
-        return parts[0].recognised.line.stage is Stage.GIVEN and _given_parts(parts)
+        return False
     return _shared_dose(parts) is not None or _own_doses(parts)
 
 

@@ -103,7 +103,7 @@ def case_of(
         plan=plan,
         drafts=drafts,
         indication=indication_of(order, drug, chart),
-        terms=catalogue.terms,
+        terms=catalogue.terms.for_one_review(),
         setting=setting,
         history=history_of(order, chart, catalogue),
     )

@@ -7,16 +7,17 @@ otherwise it is a question.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from billing_rules.chart import Measured, Problem, Therapy
 from billing_rules.model import Code
+from billing_rules.words import Words
 
 Agreement = Literal["yes", "no", "code and words disagree"]
+_NOT_READ = Words(())
+_Said = tuple[tuple[Code, ...], str]  # codes and text of one result
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,61 +57,124 @@ class Terms:
     perennial_snomed: frozenset[str]
     perennial_words: tuple[str, ...]
 
+    _vocabulary: Words = field(default=_NOT_READ, repr=False, compare=False)
+    _results: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    _therapies: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    _told: dict[_Said, Mapping[str, Agreement]] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        if self._vocabulary is _NOT_READ:
+            object.__setattr__(self, "_vocabulary", Words(self._words()))
+            object.__setattr__(self, "_results", self._naming_results())
+            object.__setattr__(self, "_therapies", self._naming_therapies())
+
+    def _words(self) -> Iterator[str]:
+        yield from self.perennial_words
+        for kind in self.observations.values():
+            yield from (*kind.words, *kind.not_words, *kind.sure_words)
+        for each in self.drug_classes.values():
+            yield from (*each.names, *each.form_words, *each.not_form_words)
+
+    def _naming_results(self) -> frozenset[str]:
+        """The codes and words without which nothing is a result of any kind."""
+        kinds = self.observations.values()
+        return frozenset().union(*((*k.loinc, *k.words, *k.sure_words) for k in kinds))
+
+    def _naming_therapies(self) -> frozenset[str]:
+        """The codes and names without which nothing is of any drug class."""
+        classes = self.drug_classes.values()
+        return frozenset().union(*((*each.rxnorm, *each.names) for each in classes))
+
+    def for_one_review(self) -> Terms:
+        """The same vocabulary, which tells the kinds of one result only once. What it remembers
+        is of one patient: it must end with the review."""
+        return replace(self, _told={})
+
     def is_kind(self, result: Measured, kind: str) -> Agreement:
         """Whether a result is of `kind`: by code and words together. Its words with another
         LOINC code disagree, as its code with other words does: either may be the wrong one."""
-        wanted = self.observations[kind]
-        loinc = {c.code for c in result.codes if c.system == "loinc"}
-        text = _words(result.codes, result.text)
-        excluded = _holds(text, wanted.not_words)
-        if loinc & wanted.loinc:
-            named = _holds(text, wanted.words) and not excluded
-            return "yes" if named or not text else "code and words disagree"
-        if excluded or not _surely_named(wanted, text):
-            return "no"
-        return "code and words disagree" if loinc else "yes"
+        return self.kinds_of(result.codes, result.text).get(kind, "no")
+
+    def kinds_of(self, codes: tuple[Code, ...], text: str) -> Mapping[str, Agreement]:
+        """Every kind that codes or words name, as `is_kind` answers; most results name none."""
+        if self._told is None:
+            return self._kinds(codes, text)
+        said = (codes, text)
+        if said not in self._told:
+            self._told[said] = self._kinds(codes, text)
+        return self._told[said]
+
+    def _kinds(self, codes: tuple[Code, ...], text: str) -> Mapping[str, Agreement]:
+        loinc = {c.code for c in codes if c.system == "loinc"}
+        words = _said(codes, text)
+        held = self._vocabulary.held_by(words)
+        answers = ((k.id, _agreement(k, loinc, words, held)) for k in self.observations.values())
+        return {kind: answer for kind, answer in answers if answer != "no"}
+
+    def may_be_result(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
+        """Whether a result of these codes and names could be of any kind."""
+        return self._mention(self._results, codes, names)
+
+    def may_be_therapy(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
+        """Whether a medicine of these codes and names could be of any drug class."""
+        return self._mention(self._therapies, codes, names)
+
+    def _mention(
+        self, wanted: frozenset[str], codes: tuple[Code, ...], names: Iterable[str]
+    ) -> bool:
+        if any(code.code in wanted for code in codes):
+            return True
+        held = (self._vocabulary.held_by(_said(codes, name)) for name in (*names, ""))
+        return not all(wanted.isdisjoint(words) for words in held)
 
     def allergen_of(self, result: Measured) -> ObservationKind | None:
         """The allergen whose specific IgE this result is, when code and words agree."""
-        kinds = (k for k in self.observations.values() if k.id.startswith("allergen"))
-        return next((k for k in kinds if self.is_kind(result, k.id) == "yes"), None)
+        kinds = self.kinds_of(result.codes, result.text).items()
+        sure = (kind for kind, answer in kinds if kind.startswith("allergen") and answer == "yes")
+        return next((self.observations[kind] for kind in sure), None)
 
     def names_perennial(self, problem: Problem) -> bool:
         """Whether a condition or allergy names a perennial aeroallergen."""
         coded = any(c.system == "snomed" and c.code in self.perennial_snomed for c in problem.codes)
-        text = _words(problem.codes, problem.text)
-        return coded or _holds(text, self.perennial_words)
+        return coded or self._holds(problem.codes, problem.text, self.perennial_words)
+
+    def _holds(self, codes: tuple[Code, ...], text: str, words: tuple[str, ...]) -> bool:
+        return not self._vocabulary.held_by(_said(codes, text)).isdisjoint(words)
 
     def in_class(self, therapy: Therapy, drug_class: str) -> Agreement:
         """Whether a therapy belongs to a class; "code and words disagree" when the ingredient
         fits but its form (inhaled or nasal) cannot be told."""
         wanted = self.drug_classes[drug_class]
-        text = _words(therapy.codes, therapy.text)
+        held = self._vocabulary.held_by(_said(therapy.codes, therapy.text))
         coded = any(c.system == "rxnorm" and c.code in wanted.rxnorm for c in therapy.codes)
-        if not coded and not _holds(text, wanted.names):
+        if not coded and held.isdisjoint(wanted.names):
             return "no"
-        if _holds(text, wanted.not_form_words):
+        if not held.isdisjoint(wanted.not_form_words):
             return "no"
-        if wanted.form_words and not _holds(text, wanted.form_words):
+        if wanted.form_words and held.isdisjoint(wanted.form_words):
             return "code and words disagree"
         return "yes"
 
 
-def _words(codes: tuple[Code, ...], text: str) -> str:
+def _said(codes: tuple[Code, ...], text: str) -> str:
     return " | ".join([text, *(c.display for c in codes)]).strip(" |").lower()
 
 
-def _holds(text: str, words: tuple[str, ...]) -> bool:
-    """Whether one of `words` begins a word of `text`: "ige" is not in "Shigella" or "antigen"."""
-    return bool(words) and _pattern(words).search(text) is not None
+def _agreement(
+    wanted: ObservationKind, loinc: set[str], text: str, held: frozenset[str]
+) -> Agreement:
+    if not loinc.isdisjoint(wanted.loinc):
+        named = not held.isdisjoint(wanted.words) and held.isdisjoint(wanted.not_words)
+        return "yes" if named or not text else "code and words disagree"
+    if not held or not held.isdisjoint(wanted.not_words) or not _surely_named(wanted, text, held):
+        return "no"
+    return "code and words disagree" if loinc else "yes"
 
 
-@cache
-def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(re.escape(word) for word in words)})")
-
-
-def _surely_named(kind: ObservationKind, text: str) -> bool:
+def _surely_named(kind: ObservationKind, text: str, held: frozenset[str]) -> bool:
     """Whether the words alone name the kind: one of its sure words, or nothing but its name."""
-    parts = {part.strip() for part in text.split("|")}
-    return _holds(text, kind.sure_words or kind.words) or bool(parts) and parts <= {*kind.words}
+    if not held.isdisjoint(kind.sure_words or kind.words):
+        return True
+    return {part.strip() for part in text.split("|")} <= {*kind.words}

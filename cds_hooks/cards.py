@@ -19,6 +19,7 @@ from billing_rules.rules.common import listed
 from cds_hooks import detail
 from cds_hooks.markdown import plain_line
 from cds_hooks.override_reasons import override_reasons
+from cds_hooks.rule_pages import rule_url
 from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris, Resource, Suggestions
 
@@ -109,8 +110,8 @@ def _card(
         "uuid": new_uuid(),
         "summary": _summary(draft),
         "indicator": draft.severity.value,
-        "detail": detail.detail(draft.review, draft.findings, draft.gaps, today),
-        "source": _source(draft.topic, settings),
+        "detail": detail.detail(draft.review, draft.findings, draft.gaps, settings, today),
+        "source": _source(draft, settings),
     }
     offered = suggestions.of_card(draft.findings)
     if offered:
@@ -156,9 +157,11 @@ def _plan_summary(review: OrderReview) -> str:
     return plain_line(f"{name}: plan to bill {lines}", LONGEST_SUMMARY)
 
 
-def _source(topic: Topic, settings: Settings) -> dict[str, Any]:
+def _source(draft: PlannedCard, settings: Settings) -> dict[str, Any]:
+    """Who says so, and the record of the most urgent finding's rule (45 CFR 170.315(b)(11))."""
+    record = rule_url(draft.findings[0].rule, settings) if draft.findings else ""
     return {
         "label": settings.source_label,
-        "url": settings.source_url or settings.public_base_url,
-        "topic": _TOPICS[topic],
+        "url": record or settings.source_url or settings.public_base_url,
+        "topic": _TOPICS[draft.topic],
     }

@@ -14,9 +14,12 @@ from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.findings import Finding, NotChecked
 from billing_rules.model import Evidence, Source, Stage
 from billing_rules.review import OrderReview
+from billing_rules.rule_records import capital, shipped
 from billing_rules.rules.common import FROM_TEXT, listed
 from billing_rules.states import Present
 from cds_hooks.markdown import escaped, link
+from cds_hooks.rule_pages import rule_url
+from cds_hooks.settings import Settings
 
 REFERENCE_LENGTH = 60
 _MOST = 12  # items of one list; a hostile order could have thousands
@@ -24,7 +27,11 @@ _CERTAINTY = {"C": " (one secondary source)", "S": " (this site's own file)"}
 
 
 def detail(
-    review: OrderReview, findings: Sequence[Finding], gaps: Sequence[NotChecked], today: date
+    review: OrderReview,
+    findings: Sequence[Finding],
+    gaps: Sequence[NotChecked],
+    settings: Settings,
+    today: date,
 ) -> str:
     """The detail of one card about `review`'s order. `gaps` are listed as not checked."""
     parts = (
@@ -33,6 +40,7 @@ def detail(
         f"**Billing plan:** {plan_line(review)}",
         _titled("Based on", _based_on(review, findings)),
         _titled("Source", _sources(review, findings)),
+        _decided(findings, settings),
         _titled("Not checked", _not_checked(review, findings, gaps)),
         limits(today),
     )
@@ -83,7 +91,7 @@ def limits(today: date) -> str:
     """What the card is not, and the day of the data."""
     return (
         "Advice on billing, not legal or clinical advice. "
-        f"Checked {today} against what the EHR sent with this request."
+        f"Checked {today} against what the EHR shared for this request."
     )
 
 
@@ -146,6 +154,18 @@ def _document(source: Source) -> str:
     return f"{link(source.title, source.url)}, {source.published}{certainty}"
 
 
+def _decided(findings: Sequence[Finding], settings: Settings) -> str:
+    """The records of the rules that spoke, with the date of each rule's version."""
+    records = shipped().records
+    spoke = [records[rule] for rule in _once(f.rule for f in findings) if rule in records]
+    by_version: dict[str, list[str]] = {}
+    for record in spoke:
+        linked = link(capital(record.name), rule_url(record.id, settings))
+        by_version.setdefault(record.version, []).append(linked)
+    told = "; ".join(f"{', '.join(links)} (version {day})" for day, links in by_version.items())
+    return f"**How this was decided:** {told}" if told else ""
+
+
 def _not_checked(
     review: OrderReview, findings: Sequence[Finding], gaps: Sequence[NotChecked]
 ) -> list[str]:
@@ -154,21 +174,13 @@ def _not_checked(
         said.append(f"Payer rules were not applied: {review.payer_choice.because}.")
     if review.order.identity.by == "text":
         said.append(FROM_TEXT)
-    unread = [f"{_capital(note)}." for line in review.order.lines for note in line.unread]
+    unread = [f"{capital(note)}." for line in review.order.lines for note in line.unread]
     return _once(escaped(sentence) for sentence in [*said, *_gaps(gaps), *unread])
-
-
-def _capital(sentence: str) -> str:
-    """The sentence with its first letter large; str.capitalize would lower the others."""
-    return sentence[:1].upper() + sentence[1:]
 
 
 def _gaps(gaps: Sequence[NotChecked]) -> list[str]:
     """One sentence a reason, with all the rules that it held up."""
     held_up: dict[str, list[str]] = {}
     for gap in gaps:
-        held_up.setdefault(gap.because, []).append(gap.rule.replace("_", " "))
-    return [
-        f"{listed(dict.fromkeys(rules)).capitalize()}: {because}."
-        for because, rules in held_up.items()
-    ]
+        held_up.setdefault(gap.because, []).append(gap.rule)
+    return [f"{shipped().names(rules)}: {because}." for because, rules in held_up.items()]

@@ -1,16 +1,13 @@
-"""What anyone may read: discovery, the front page, the override reasons, the health check."""
+"""What anyone may read: discovery, the front page, the override reasons."""
 
 from __future__ import annotations
 
-from html import escape
+from flask import Blueprint, Response, render_template
 
-from flask import Blueprint, Response, request
-
-from cds_hooks import exact_json, services
+from cds_hooks import services
 from cds_hooks.override_reasons import CODE_SYSTEM_PATH, REASONS
+from cds_hooks.public import as_json, cacheable, page
 from cds_hooks.running import running
-
-_CACHEABLE = "public, max-age=3600"
 
 
 def blueprint() -> Blueprint:
@@ -18,21 +15,21 @@ def blueprint() -> Blueprint:
     pages = Blueprint("pages", __name__)
     pages.add_url_rule("/cds-services", view_func=discovery)
     pages.add_url_rule(CODE_SYSTEM_PATH, view_func=override_reason_codes)
-    pages.add_url_rule("/healthz", view_func=health)
     pages.add_url_rule("/", view_func=front)
+    pages.add_url_rule("/style.css", view_func=style)
     return pages
 
 
 def discovery() -> Response:
     """GET /cds-services (CDS Hooks 2.0.1, "Discovery"): the same for everyone, so cacheable."""
-    return _cacheable(services.discovery())
+    return as_json(services.discovery())
 
 
 def override_reason_codes() -> Response:
     """The code system of the override reasons as FHIR, at the URL their Codings name."""
     url = running().settings.url(CODE_SYSTEM_PATH)
     concepts = [{"code": code, "display": display} for code, display in REASONS.items()]
-    return _cacheable(
+    return as_json(
         {
             "resourceType": "CodeSystem",
             "url": url,
@@ -46,41 +43,24 @@ def override_reason_codes() -> Response:
     )
 
 
-def _cacheable(body: object) -> Response:
-    response = Response(exact_json.encode(body), content_type="application/json")
-    response.headers["Cache-Control"] = _CACHEABLE
-    response.add_etag()
-    response.make_conditional(request)
-    return response
-
-
-def health() -> Response:
-    """200 while the process answers."""
-    return Response(b'{"status":"ok"}', content_type="application/json")
-
-
 def front() -> Response:
     """A plain page that says what runs here and where its services are."""
     settings = running().settings
-    rows = "".join(
-        f"<li><code>{escape(hook)}</code>: POST <code>"
-        f"{escape(settings.url(f'/cds-services/{service.id}'))}</code><br>"
-        f"{escape(service.description)}</li>"
+    services_here = [
+        (hook, settings.url(f"/cds-services/{service.id}"), service.description)
         for service in services.SERVICES.values()
         for hook in service.hooks
+    ]
+    return page(
+        "front.html",
+        root="./",
+        specification=services.SPECIFICATION,
+        open=settings.open,
+        discovery=settings.url("/cds-services"),
+        services=services_here,
     )
-    warning = (
-        "<p><strong>Open for development: callers are not authenticated. "
-        "Use invented patients only.</strong></p>"
-        if settings.open
-        else ""
-    )
-    discovery_url = escape(settings.url("/cds-services"))
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vialwise</title></head>'
-        f"<body><h1>Vialwise</h1><p>A CDS Hooks {services.SPECIFICATION} service that checks draft "
-        "orders for drugs billed by the unit. It advises on billing; it gives no legal or clinical "
-        f'advice.</p>{warning}<h2>Services</h2><p>Discovery: <a href="/cds-services">'
-        f"{discovery_url}</a></p><ul>{rows}</ul></body></html>"
-    )
-    return Response(page, content_type="text/html; charset=utf-8")
+
+
+def style() -> Response:
+    """The style sheet of every page."""
+    return cacheable(Response(render_template("style.css"), content_type="text/css; charset=utf-8"))

@@ -1,4 +1,4 @@
-"""What was sent with the request, each part present, none, or unknown with its reason.
+"""What was sent with the request, and what the EHR gave to complete it, in data states.
 
 CDS Hooks 2.0.1, "Prefetch Template": a key that is absent was not answered, null means asked and
 nothing found, an OperationOutcome means that the EHR failed. Only the second is "none": the first
@@ -7,7 +7,9 @@ and third may never become "missing".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +20,12 @@ from billing_rules.fhir.searchset import RawResource
 from billing_rules.states import NOTHING, Present, Unknown
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.patient_match import AnotherPatient, about, is_anothers
+from ehr_access import reasons
+from ehr_access.needed import query_for
+from ehr_access.query import Query
+
+if TYPE_CHECKING:  # a service that is lent no token starts without requests
+    from cds_hooks.lent import Ehr
 
 NOT_SENT = Unknown("the EHR did not send it")
 NO_ENCOUNTER = Unknown("the request names no encounter")
@@ -27,20 +35,83 @@ MORE_PAGES = Unknown("the EHR sent a first page only")
 SOMETHING_ELSE = Unknown("the EHR sent something else in its place")
 
 
-def complete(hook: HookRequest, needs: Iterable[DataNeed]) -> dict[str, Part]:
-    """Every needed part by key. Raises AnotherPatient when any is about somebody else."""
-    return {need.key: _part(hook, need) for need in needs}
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What was sent under one key. `absent`: nothing was, so it may be fetched.
+
+    `next_url` is set when it was a first page; `found` is what that page held.
+    """
+
+    part: Part
+    absent: bool = False
+    found: tuple[RawResource, ...] = ()
+    next_url: str | None = None
 
 
-def _part(hook: HookRequest, need: DataNeed) -> Part:
+def complete(
+    hook: HookRequest,
+    needs: Iterable[DataNeed],
+    ehr: Ehr | None = None,
+    also: Mapping[str, Query] | None = None,
+) -> dict[str, Part]:
+    """Every needed part by key: what was sent, and from `ehr` what was not, all at once.
+
+    Further pages of what was sent are fetched too. `also` are queries asked at the same time, for
+    parts of their own keys. Raises AnotherPatient when any part is about somebody else.
+    """
+    needed = {need.key: need for need in needs}
+    sent = {key: _sent(hook, need) for key, need in needed.items()}
+    parts = {key: one.part for key, one in sent.items()}
+    if ehr is None:
+        return parts
+    asked = {key: query for key in needed if (query := _query(hook, needed[key], sent[key]))}
+    queries = {**asked, **(also or {})}
+    fetched = ehr.fetch(queries) if queries else {}
+    for key, part in fetched.items():
+        checked = _checked(part, key, queries[key].resource_type, hook.context.patient_id)
+        parts[key] = _joined(sent[key], checked, needed[key]) if key in sent else checked
+    return parts
+
+
+def _query(hook: HookRequest, need: DataNeed, sent: _Sent) -> Query | None:
+    """What is still to be asked of the EHR; None when nothing is, or no id to ask with."""
+    if not sent.absent and sent.next_url is None:
+        return None
+    query = query_for(need, hook.context.patient_id, hook.context.encounter_id)
+    return replace(query, begin_at=sent.next_url or "") if query else None
+
+
+def _checked(part: Part, key: str, resource_type: str, patient_id: str) -> Part:
+    """A fetched part, when it is of the right kind. Raises AnotherPatient."""
+    if part == reasons.ANOTHER_RESOURCE and resource_type == "Patient":
+        raise AnotherPatient(key)
+    if not isinstance(part, Present):
+        return part
+    told = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
+    if any(what is not None and is_anothers(what, patient_id) for what in told):
+        raise AnotherPatient(key)
+    right = any(what is not None and what.resourceType == resource_type for what in told)
+    return part if right else SOMETHING_ELSE
+
+
+def _joined(sent: _Sent, fetched: Part, need: DataNeed) -> Part:
+    """The first page as it was sent and the pages after it."""
+    if sent.next_url is None or not sent.found:
+        return fetched
+    if isinstance(fetched, Unknown):
+        return Present((*sent.found, fetched)) if need.each_counts else fetched
+    return Present((*sent.found, *(fetched.value if isinstance(fetched, Present) else ())))
+
+
+def _sent(hook: HookRequest, need: DataNeed) -> _Sent:
     raw = hook.prefetch.get(need.key)
     if raw is None:
-        asked = "encounterId" not in need.template or hook.context.encounter_id
-        return NOT_SENT if asked else NO_ENCOUNTER
+        named = "encounterId" not in need.template or hook.context.encounter_id
+        return _Sent(NOT_SENT if named else NO_ENCOUNTER, absent=True)
     sent = _unwrapped(bytes(raw).strip())
     if isinstance(sent, Unknown):
-        return sent
-    return NOTHING if sent == b"null" else _read(sent, need, hook.context.patient_id)
+        return _Sent(sent)
+    return _Sent(NOTHING) if sent == b"null" else _read(sent, need, hook.context.patient_id)
 
 
 class _Wrapped(msgspec.Struct):
@@ -56,7 +127,7 @@ _WRAPPED = msgspec.json.Decoder(_Wrapped)
 
 def _unwrapped(sent: bytes) -> bytes | Unknown:
     """The value itself, taken out of the old wrapper where it stands in one."""
-    if not sent.startswith(b"{"):
+    if not sent.startswith(b"{") or sent.startswith(b'{"resourceType":"'):
         return sent
     try:
         value = _WRAPPED.decode(sent)
@@ -68,16 +139,18 @@ def _unwrapped(sent: bytes) -> bytes | Unknown:
     return bytes(value.resource).strip() if status.startswith(b"2") else FAILED
 
 
-def _read(sent: bytes, need: DataNeed, patient_id: str) -> Part:
+def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
     page = bundle_resources(sent)
     if isinstance(page, Unknown):
         told = about(sent)
-        return FAILED if told and told.resourceType == "OperationOutcome" else UNREADABLE
+        failed = told is not None and told.resourceType == "OperationOutcome"
+        return _Sent(FAILED if failed else UNREADABLE)
     found = _of_the_patient(page, need, patient_id)
     gap = _gap(page, need, found)
     if gap:
-        return Present((*found, gap)) if need.each_counts and found else gap
-    return Present(found) if found else NOTHING
+        part = Present((*found, gap)) if need.each_counts and found else gap
+        return _Sent(part, found=found, next_url=page.next_url if gap is MORE_PAGES else None)
+    return _Sent(Present(found) if found else NOTHING)
 
 
 def _of_the_patient(page: SearchPage, need: DataNeed, patient_id: str) -> tuple[RawResource, ...]:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from billing_rules.data_needed import DATA_NEEDED, DataNeed
+from billing_rules.data_needed import DATA_NEEDED, PATIENT_CHECK, DataNeed
+from billing_rules.rules import DOCUMENTATION_NAMES, RULES, name_of
 
 # Semantic version of the CDS Hooks specification, not of this program (3.0.0-ballot, "Discovery").
 SPECIFICATION = "2.0.1"
+
+
+ALL_RULES = frozenset(map(name_of, RULES))
+# What a person can still put right after the injection, before the claim.
+GIVEN_RULES = frozenset(
+    {"drug_identity", "dose_unit", "waste_modifier", "dose_supplied", "ndc_marketed",
+     "past_administrations"}
+)  # fmt: skip
+# Charting of earlier doses is asked about where they were given.
+BOOKING_RULES = DOCUMENTATION_NAMES - {"past_administrations", "past_waste"}
+
+
+def needed_by(rules: Collection[str], *without: str) -> tuple[DataNeed, ...]:
+    """What `rules` read, and the patient's own record: the minimum necessary."""
+    wanted = {*rules, PATIENT_CHECK}
+    return tuple(n for n in DATA_NEEDED if wanted & set(n.used_by) and n.key not in without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +34,8 @@ class Service:
     """One service id and the hooks it answers.
 
     One id under several hooks tells the EHR that later cards replace the earlier ones of the same
-    order (CDS Hooks 2.0.1, "Update stale guidance"). `hooks` is name -> hookVersion.
+    order (CDS Hooks 2.0.1, "Update stale guidance"). `hooks` is name -> hookVersion. `needs` are
+    the prefetch keys, `rules` the names of the rules it speaks for.
     """
 
     id: str
@@ -25,6 +44,7 @@ class Service:
     usage_requirements: str
     hooks: dict[str, str]
     needs: tuple[DataNeed, ...]
+    rules: frozenset[str] = ALL_RULES
 
 
 ORDERS = Service(
@@ -35,14 +55,64 @@ ORDERS = Service(
         "signed: HCPCS code, billing units, containers, and the JW or JZ modifier."
     ),
     usage_requirements=(
-        "FHIR R4 draft orders. All prefetch is optional: what is not sent is reported as not "
-        "checked, never as missing. For practitioners; patients get no cards."
+        "FHIR R4 draft orders. All prefetch is optional: what is not sent is fetched with "
+        "fhirAuthorization, or reported as not checked, never as missing. For practitioners; "
+        "patients get no cards."
     ),
     hooks={"order-select": "1.0", "order-sign": "1.0"},
     needs=DATA_NEEDED,
 )
 
-SERVICES: dict[str, Service] = {service.id: service for service in (ORDERS,)}
+DISPATCH = Service(
+    id="vialwise-dispatch",
+    title="Vialwise: billing check of dispatched orders",
+    description=(
+        "Checks signed orders for drugs billed by the unit when they are handed to a performer: "
+        "code, units, containers, modifier and documentation. Nothing is changed."
+    ),
+    usage_requirements=(
+        "FHIR R4. The orders must be readable with fhirAuthorization or be among the prefetched "
+        "medications; else the answer is 412. The context of version 1.0 is understood too."
+    ),
+    hooks={"order-dispatch": "1.1"},
+    needs=needed_by(ALL_RULES, "encounter"),  # the hook's context names none
+)
+
+GIVEN = Service(
+    id="vialwise-given",
+    title="Vialwise: what was given, before it is billed",
+    description=(
+        "Checks recorded administrations of drugs billed by the unit: dose, lot, containers, "
+        "discarded amount, and the JW or JZ lines of the claim to come."
+    ),
+    usage_requirements=(
+        "FHIR R4 MedicationAdministration, by prefetch or fhirAuthorization; without either the "
+        "answer is 412. Of no use where the EHR has no such resource. For practitioners."
+    ),
+    hooks={"patient-view": "1.0", "encounter-discharge": "1.0"},
+    needs=needed_by(GIVEN_RULES),
+    rules=GIVEN_RULES,
+)
+
+APPOINTMENT = Service(
+    id="vialwise-appointment",
+    title="Vialwise: authorization and documentation before an injection",
+    description=(
+        "When an appointment is booked: whether the patient's active orders for drugs billed by "
+        "the unit have the authorization and documentation their payer wants. Information only."
+    ),
+    usage_requirements=(
+        "FHIR R4 MedicationRequest, by prefetch or fhirAuthorization; without either the answer "
+        "is 412. For practitioners."
+    ),
+    hooks={"appointment-book": "1.0"},
+    needs=needed_by(BOOKING_RULES),
+    rules=BOOKING_RULES,
+)
+
+SERVICES: dict[str, Service] = {
+    service.id: service for service in (ORDERS, DISPATCH, GIVEN, APPOINTMENT)
+}
 
 
 def discovery() -> dict[str, Any]:

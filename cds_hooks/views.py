@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from time import perf_counter
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
-from billing_rules.data_needed import ASKED_BY_CODE
-from billing_rules.fhir import reading
-from billing_rules.fhir.references import selected
-from billing_rules.recognise import concerns_catalogue
-from cds_hooks import (
-    cards,
-    drafts,
-    exact_json,
-    hook_request,
-    prefetch,
-    recording,
-    request_body,
-    reviewing,
-    selection,
-    services,
-)
+from cds_hooks import call_note, cards, exact_json, hook_request, recording, request_body, services
+from cds_hooks.answers import ANSWERS, Call
+from cds_hooks.call_note import CallNote
 from cds_hooks.errors import Refused
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.patient_match import AnotherPatient
 from cds_hooks.running import Running, running
 from cds_hooks.suggestions import CodeSystemUris
+from cds_hooks.trust import trust_of_request
+from ehr_access.limits import Deadline
+
+if TYPE_CHECKING:  # a service that is lent no token starts without requests
+    from cds_hooks.lent import Ehr
 
 log = logging.getLogger("cds_hooks")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Cards = Sequence[Mapping[str, Any]]
 
@@ -47,47 +37,52 @@ def blueprint() -> Blueprint:
 
 def call(service_id: str) -> Response:
     """POST /cds-services/{id} (CDS Hooks 2.0.1, "Calling a CDS Service")."""
-    started, here = perf_counter(), running()
+    here, note = running(), call_note.of_request()
+    until = Deadline.after(here.settings.fetch_deadline)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")
-    body = request_body.read(here.settings.max_body_bytes)
-    hook = hook_request.parse(body, service, here.settings.max_json_depth)
+    with note.hop("parse"):
+        note.body = request_body.read(here.settings.max_body_bytes)
+        hook = hook_request.parse(note.body, service, here.settings.max_json_depth)
+    note.parsed(hook)
     try:
-        answer = _cards(hook, service, here)
+        answer = _cards(hook, service, here, until, note)
     except AnotherPatient as error:
         log.warning("security: %s is of another patient; answered without cards", error.where)
-        answer = []
-    _log(hook, service_id, len(answer), perf_counter() - started)
+        note.outcome, answer = call_note.ANOTHER_PATIENT, []
     return Response(exact_json.encode({"cards": answer}), content_type="application/json")
 
 
-def _cards(hook: HookRequest, service: services.Service, here: Running) -> Cards:
-    catalogue, today = here.catalogue, here.settings.today()
+def _cards(
+    hook: HookRequest, service: services.Service, here: Running, until: Deadline, note: CallNote
+) -> Cards:
+    catalogue, settings, today = here.catalogue, here.settings, here.settings.today()
     if not hook.context.user_is_staff:
-        return []
-    resources = tuple(reading.entries(hook.context.draft_orders))
-    resolve = reading.resolver(hook.context.draft_orders)
-    lines = reading.draft_orders(resources, catalogue.systems, resolve)
-    meant = [line for line in lines if selected(line.reference, hook.context.selections)]
-    if not concerns_catalogue(meant, catalogue):
-        return []
-    drafts.check_patient(resources, hook.context.patient_id)
-    parts = prefetch.complete(hook, service.needs)
-    chart = reading.chart(parts, catalogue.systems, today, ASKED_BY_CODE)
-    reviewed = reviewing.reviews(lines, chart, catalogue, today)
-    spoken = selection.spoken_of(reviewed, hook.context.selections)
-    correctable = drafts.correctable(resources, hook.context.selections)
+        return note.passed_over(call_note.NOT_STAFF)
+    ehr = _ehr(hook, here, until)
+    with note.hop("review"):
+        found = ANSWERS[service.id](Call(hook, service, catalogue, settings, today, ehr))
+    if found is None:
+        return note.passed_over(call_note.NOT_OURS)
+    settings = settings if found.plans else replace(settings, show_billing_plan=False)
     uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
-    plan = cards.planned(recording.unrepeated(spoken, hook, here), here.settings)
-    written = cards.written(plan, correctable, uris, here.settings, today)
-    recording.record(plan, written, hook, service, here)
+    with note.hop("store"):
+        reviews = recording.unrepeated(found.reviews, hook, here)
+    with note.hop("cards"):
+        plan = cards.planned(reviews, settings)
+        written = cards.written(plan, found.drafts, uris, settings, today, named=found.named)
+    note.shows(plan, written)
+    with note.hop("store"):
+        recording.record(plan, written, hook, service, here)
     return written
 
 
-def _log(hook: HookRequest, service_id: str, shown: int, seconds: float) -> None:
-    """One line a call, without anything of the patient, the user or the order."""
-    instance = hook.instance if _UUID.fullmatch(hook.instance) else "-"
-    log.info(
-        "%s %s instance=%s cards=%d ms=%.1f", service_id, hook.hook, instance, shown, seconds * 1000
-    )
+def _ehr(hook: HookRequest, here: Running, until: Deadline) -> Ehr | None:
+    """The EHR with the token the request lends; None when it lends none that may be used."""
+    if hook.authorization is None:
+        return None
+    from cds_hooks import lent  # requests is loaded only where a token is lent
+
+    trust = trust_of_request(here.settings)
+    return lent.ehr_of(hook, trust, here.settings, lent.servers(), until)

@@ -26,8 +26,9 @@ def one_resource(answer: Answer, resource_type: str, id_: str) -> RawResource | 
     named = _of(answer, resource_type)
     if isinstance(named, Unknown):
         return named
-    right = (named.resourceType, named.id) == (resource_type, id_)
-    return answer.body if right else reasons.NOT_FHIR
+    if named.resourceType != resource_type:
+        return reasons.NOT_FHIR
+    return answer.body if named.id == id_ else reasons.ANOTHER_RESOURCE
 
 
 def page(answer: Answer, resource_type: str) -> SearchPage | Unknown:

@@ -40,7 +40,12 @@ class FhirBase:
     @property
     def carries_tokens(self) -> bool:
         """Whether a token may be sent there: over TLS, or to this machine itself."""
-        return self.scheme == "https" or _is_loopback(self.host)
+        return self.scheme == "https" or self.is_loopback
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine itself is meant."""
+        return _is_loopback(self.host)
 
     def resolve(self, link: str) -> str:
         """A link the server gave, as an absolute address inside this base.

@@ -22,6 +22,7 @@ from ehr_access.transport import Transport
 _STATEMENT_SECONDS = 20.0
 _TRY_AGAIN_AFTER = 60.0
 _READ_AGAIN_AFTER = 24 * 3600.0
+_MOST_SERVERS = 100  # remembered at once; the one asked first is forgotten first
 # Observation searches need a code or a category (Epic answers 59108 otherwise).
 _ANY_OBSERVATION = "laboratory,vital-signs"
 
@@ -132,7 +133,7 @@ class Capabilities:
     def of(self, base: FhirBase, deadline: Deadline) -> Capability | Unknown:
         """What the server offers, or why that is not known by the deadline."""
         with self._guard:
-            remembered = self._known.setdefault(base, _Remembered())
+            remembered = self._remembered(base)
             if time.monotonic() >= remembered.until and not remembered.being_read:
                 remembered.being_read = True
                 remembered.read.clear()
@@ -140,6 +141,12 @@ class Capabilities:
         if not remembered.read.wait(deadline.remaining):
             return reasons.TOO_LATE
         return remembered.state
+
+    def _remembered(self, base: FhirBase) -> _Remembered:
+        """What is remembered of `base`; the caller holds the guard."""
+        if base not in self._known and len(self._known) >= _MOST_SERVERS:
+            del self._known[next(iter(self._known))]
+        return self._known.setdefault(base, _Remembered())
 
     def _read(self, base: FhirBase, remembered: _Remembered) -> None:
         state: Capability | Unknown = reasons.NOT_FHIR

@@ -86,9 +86,12 @@ class EhrClient:
         return resource if isinstance(resource, Unknown) else Present((resource,))
 
     def _search(self, query: Query, until: Deadline) -> Part:
-        url = f"{self._base.url}/{with_required(query).relative_url}"
         found = _Found(query.each_counts)
         seen: set[str] = set()
+        try:
+            url = self._first_page(query)
+        except AddressRefused:
+            return reasons.LEFT_THE_BASE
         while url not in seen and len(seen) < self._limits.pages:
             seen.add(url)
             page = self._page(url, query, until)
@@ -104,6 +107,11 @@ class EhrClient:
             except AddressRefused:
                 return found.but(reasons.LEFT_THE_BASE)
         return found.but(reasons.TOO_MANY_PAGES)
+
+    def _first_page(self, query: Query) -> str:
+        if query.begin_at:
+            return self._base.resolve(query.begin_at)
+        return f"{self._base.url}/{with_required(query).relative_url}"
 
     def _page(self, url: str, query: Query, until: Deadline) -> SearchPage | Unknown:
         answer = self._get(url, until)

@@ -23,6 +23,7 @@ class Query:
     `newest_first`: the search is sorted and counted, so its first page is a whole answer.
     `each_counts`: every resource is evidence by itself, so what was found is kept when the rest
     could not be had (billing_rules.data_needed.DataNeed).
+    `begin_at`: a next link that somebody else was given; the search goes on from there.
     """
 
     resource_type: str
@@ -30,6 +31,7 @@ class Query:
     params: tuple[tuple[str, str], ...] = ()
     newest_first: bool = False
     each_counts: bool = False
+    begin_at: str = ""
 
     def __post_init__(self) -> None:
         if not _TYPE.fullmatch(self.resource_type):

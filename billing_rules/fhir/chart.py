@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from billing_rules.chart import Chart, Coverage, Measured
 from billing_rules.fhir.authorizations import WITHDRAWN, SlimClaimResponse, authorizations
-from billing_rules.fhir.codes import CodeSystems
+from billing_rules.fhir.codes import CodeSystems, Concept
 from billing_rules.fhir.conditions import (
     SlimAllergy,
     SlimCondition,
@@ -26,6 +26,7 @@ from billing_rules.fhir.conditions import (
 )
 from billing_rules.fhir.coverages import coverage, organisations
 from billing_rules.fhir.decoding import Part, Slim, nodes, of_type, reference
+from billing_rules.fhir.names import Names
 from billing_rules.fhir.observations import (
     SlimObservation,
     as_weight,
@@ -40,6 +41,8 @@ from billing_rules.fhir.searchset import RawResource, SearchPage, bundle_resourc
 from billing_rules.fhir.studies import SlimSubject, studies
 from billing_rules.fhir.therapies import SlimMedicine, administrations, therapies
 from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.interest import Interest
+from billing_rules.model import Code
 from billing_rules.states import NOTHING, Present, State, Unknown
 
 __all__ = ["Part", "RawResource", "SearchPage", "bundle_resources", "chart"]
@@ -80,16 +83,19 @@ def chart(
     systems: Mapping[str, str],
     on: date,
     asked_by_code: frozenset[str] = frozenset(),
+    interest: Interest | None = None,
 ) -> Chart:
     """The Chart as of `on`, from its parts by the keys of billing_rules.data_needed.
 
     A part holds resources as JSON bytes or dicts, none, or unknown with its reason; an Unknown
     among the resources says why there may be more. A part that is not there was not asked for,
     which is unknown. `systems` is the catalogue's URI -> short name; `asked_by_code` names the
-    chart's parts that were asked for by code. Never raises for anything the resources hold.
+    chart's parts that were asked for by code. With `interest`, results and medicines that no rule
+    looks at are left out of a part that holds others; without it everything is read. Never raises
+    for anything the resources hold.
     """
     known = CodeSystems(systems)
-    lists = _lists(parts, known, on)
+    lists = _lists(parts, known, on, interest)
     return Chart(
         birth_date=_part(parts, "patient", _birth_date),
         coverages=_part(parts, "coverage", lambda raw: _coverages(raw, known, on)),
@@ -100,14 +106,22 @@ def chart(
     )
 
 
-def _lists(parts: Mapping[str, Part], known: CodeSystems, on: date) -> dict[str, Known[Any]]:
+def _lists(
+    parts: Mapping[str, Part], known: CodeSystems, on: date, interest: Interest | None
+) -> dict[str, Known[Any]]:
     """The Chart's lists by the names of its fields."""
 
     def part(name: str, shape: type[Slim], read: Callable[..., Iterable[T]]) -> Known[T]:
         return resources(parts, name, shape).read(partial(read, systems=known))
 
-    measurements = part("observations", SlimObservation, _results)
-    medicines = {name: resources(parts, name, SlimMedicine) for name in _MEDICINES}
+    result_names = _names(known, interest.in_result) if interest else None
+    measurements = resources(parts, "observations", SlimObservation, names=result_names).read(
+        partial(_results, systems=known)
+    )
+    medicine_names = _names(known, interest.in_medicine) if interest else None
+    medicines = {
+        name: resources(parts, name, SlimMedicine, names=medicine_names) for name in _MEDICINES
+    }
     therapies_by_part = {
         name: medicines[name].read(partial(therapies, kind=kind, systems=known, on=on))
         for name, kind in _MEDICINES.items()
@@ -126,6 +140,15 @@ def _lists(parts: Mapping[str, Part], known: CodeSystems, on: date) -> dict[str,
         "authorizations": answers.read(partial(authorizations, systems=known)),
         "studies": resources(parts, "studies", SlimSubject).read(studies),
     }
+
+
+def _names(
+    known: CodeSystems, wanted: Callable[[tuple[Code, ...], tuple[str, ...]], bool]
+) -> Names:
+    def is_wanted(said: Concept) -> bool:
+        return wanted(said.codes, (*said.texts, *said.billing_displays))
+
+    return Names(known, is_wanted)
 
 
 def _part(parts: Mapping[str, Part], name: str, read: Callable[[Raw], State[T]]) -> State[T]:

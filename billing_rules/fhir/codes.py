@@ -9,7 +9,7 @@ CodeableConcept for each billing code that could apply (CRD 2.2.1, ext-billing-o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
@@ -39,11 +39,16 @@ def plain_uri(uri: str) -> str:
 
 
 class CodeSystems:
-    """Short names of code systems by URI, from the catalogue's `systems`."""
+    """Short names of code systems by URI, from the catalogue's `systems`.
 
-    __slots__ = ("_names",)
+    `concepts` holds what was read with them, so that a name that a chart repeats is read once. It
+    is of one patient, and so is this object: make one for each chart or list of orders.
+    """
+
+    __slots__ = ("_names", "concepts")
 
     def __init__(self, systems: Mapping[str, str]) -> None:
+        self.concepts: dict[Hashable, Concept] = {}
         self._names = {u: n for uri, n in systems.items() for u in (uri, plain_uri(uri))}
 
     def name(self, uri: str) -> str:
@@ -117,6 +122,31 @@ def concept(node: Node, systems: CodeSystems) -> Concept:
     """A CodeableConcept with the billing options on it; an absent one is an empty Concept."""
     if not node:
         return _EMPTY
+    key = _all_it_says(node.value)
+    if key is None:
+        return _concept(node, systems)
+    said = systems.concepts.get(key)
+    if said is None:
+        said = _concept(node, systems)
+        if not node.unread:  # a note belongs to each resource that gives rise to it
+            systems.concepts[key] = said
+    return said
+
+
+def _all_it_says(value: Mapping[str, object]) -> Hashable | None:
+    """Everything that is read of a plain CodeableConcept, None for one of any other form."""
+    text, codings = value.get("text"), value.get("coding", [])
+    if "extension" in value or not isinstance(codings, list):
+        return None
+    key: list[object] = [text]
+    for one in codings:
+        if not isinstance(one, dict):
+            return None
+        key += (one.get("system"), one.get("code"), one.get("display"))
+    return tuple(key) if all(isinstance(k, str) or k is None for k in key) else None
+
+
+def _concept(node: Node, systems: CodeSystems) -> Concept:
     said = [named(node.text("text"))]
     said += [coding(c, systems) for c in node.objs("coding")]
     if node.has("extension"):

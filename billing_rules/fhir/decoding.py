@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -56,16 +56,17 @@ def _node(raw: RawResource | Unknown, shape: type[Slim]) -> Node | None:
     if isinstance(raw, dict):
         return Node(raw) if raw else None
     try:
-        slim = msgspec.json.decode(raw, type=shape)
+        return Node(_decoder(shape).decode(raw))
     except (msgspec.MsgspecError, RecursionError):
         return _decoded_without_shape(bytes(raw))
-    return Node({name: getattr(slim, field) for field, name in _elements(shape)})
 
 
 @cache
-def _elements(shape: type[Slim]) -> tuple[tuple[str, str], ...]:
-    """(field, FHIR element) of a slim struct."""
-    return tuple(zip(shape.__struct_fields__, shape.__struct_encode_fields__, strict=True))
+def _decoder(shape: type[Slim]) -> msgspec.json.Decoder[dict[str, Any]]:
+    """Decodes a slim struct's elements to a dict that holds those that are there."""
+    elements = {name: Any for name in shape.__struct_encode_fields__}
+    only_these = TypedDict(shape.__name__, elements, total=False)  # type: ignore[operator]
+    return msgspec.json.Decoder(only_these)
 
 
 def _decoded_without_shape(raw: bytes) -> Node | None:

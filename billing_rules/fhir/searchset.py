@@ -7,6 +7,7 @@ chart; an outcome of severity error means that the server left something out (st
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,14 @@ class _Bundle(msgspec.Struct):
     link: list[msgspec.Raw] | None = None
 
 
+class _Entries(msgspec.Struct):
+    """A Bundle whose entries are all of the form they should have."""
+
+    resourceType: str | None = None
+    entry: list[_Entry] | None = None
+    link: list[msgspec.Raw] | None = None
+
+
 class _Kind(msgspec.Struct):
     resourceType: str | None = None
 
@@ -72,7 +81,9 @@ class _Outcome(msgspec.Struct):
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 _ENTRY = msgspec.json.Decoder(_Entry)
 _LINK = msgspec.json.Decoder(_Link)
+_ENTRIES = msgspec.json.Decoder(_Entries)
 _KIND = msgspec.json.Decoder(_Kind)
+_TYPE_FIRST = re.compile(rb'{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 _OUTCOME = msgspec.json.Decoder(_Outcome)
 
 
@@ -83,7 +94,7 @@ def bundle_resources(raw: RawResource) -> SearchPage | Unknown:
     """
     data = _as_bytes(raw)
     try:
-        bundle = _BUNDLE.decode(data)
+        bundle = _decoded(data)
     except (msgspec.MsgspecError, RecursionError):
         return Unknown("the answer could not be read as a FHIR Bundle")
     if bundle.resourceType == "Bundle":
@@ -95,6 +106,14 @@ def bundle_resources(raw: RawResource) -> SearchPage | Unknown:
     return Unknown("the answer is no FHIR resource")
 
 
+def _decoded(data: bytes) -> _Bundle | _Entries:
+    """All entries at once, or each as JSON where one of them is not as it should be."""
+    try:
+        return _ENTRIES.decode(data)
+    except msgspec.ValidationError:
+        return _BUNDLE.decode(data)
+
+
 def _as_bytes(raw: RawResource) -> bytes:
     if isinstance(raw, dict):
         try:
@@ -104,7 +123,7 @@ def _as_bytes(raw: RawResource) -> bytes:
     return bytes(raw)
 
 
-def _page(bundle: _Bundle) -> SearchPage:
+def _page(bundle: _Bundle | _Entries) -> SearchPage:
     matches: list[RawResource] = []
     included: list[RawResource] = []
     unread, problem = 0, None
@@ -113,22 +132,33 @@ def _page(bundle: _Bundle) -> SearchPage:
         if kind == "OperationOutcome" or mode == "outcome":
             problem = problem or _problem(resource)
         elif not kind:
-            unread += 0 if bytes(raw) in (b"null", b"{}") else 1
+            unread += 0 if _is_empty(raw) else 1
         else:
             (included if mode == "include" else matches).append(resource)
     return SearchPage(tuple(matches), tuple(included), _next(bundle), problem, unread)
 
 
-def _entry(raw: msgspec.Raw) -> tuple[str, str, bytes]:
+def _is_empty(raw: msgspec.Raw | _Entry) -> bool:
+    """Whether an entry says nothing at all."""
+    return raw == _Entry() if isinstance(raw, _Entry) else bytes(raw) in (b"null", b"{}")
+
+
+def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
     """Resource type, search mode and JSON of one entry; "" for a type that could not be read."""
     try:
-        entry = _ENTRY.decode(raw)
+        entry = raw if isinstance(raw, _Entry) else _ENTRY.decode(raw)
         resource = bytes(entry.resource)
-        kind = _KIND.decode(resource).resourceType
+        kind = _kind(resource)
     except (msgspec.MsgspecError, RecursionError):
         return "", "", b""
     mode = entry.search.mode if entry.search else None
     return kind or "", mode or "match", resource
+
+
+def _kind(resource: bytes) -> str | None:
+    """The resource type, which nearly always stands first."""
+    first = _TYPE_FIRST.match(resource)
+    return first[1].decode() if first else _KIND.decode(resource).resourceType
 
 
 def _problem(outcome: bytes) -> str | None:
@@ -141,7 +171,7 @@ def _problem(outcome: bytes) -> str | None:
     return None
 
 
-def _next(bundle: _Bundle) -> str | None:
+def _next(bundle: _Bundle | _Entries) -> str | None:
     for raw in bundle.link or ():
         try:
             link = _LINK.decode(raw)

@@ -131,22 +131,26 @@ class Node:
         value = self.value.get(key)
         if value is None:
             return []
-        path = self.at(key)
+        path = f"{self.path}.{key}" if self.path else key
         if isinstance(value, dict):
             return [Node(value, path, self.unread)] if value else []
-        if self.broken(key):
-            self._unreadable(key)
         values = value if isinstance(value, list) else [value]
-        return [
+        found = [
             Node(v, f"{path}[{i}]", self.unread)
             for i, v in enumerate(values)
             if isinstance(v, dict) and v
         ]
+        if len(found) < len(values) and self.broken(key):
+            self._unreadable(key)
+        return found
 
     def obj(self, key: str) -> Node:
         """The one object under `key`, also when it stands in a list of one; else an empty Node."""
-        if self.value.get(key) is None:
+        value = self.value.get(key)
+        if value is None:
             return Node(_ABSENT, self.at(key), self.unread)
+        if isinstance(value, dict):
+            return Node(value or _ABSENT, self.at(key), self.unread)
         found = self.objs(key)
         if len(found) > 1:
             self._unreadable(key)
@@ -156,7 +160,7 @@ class Node:
         value = self.value.get(key)
         if isinstance(value, str):
             return value.strip()
-        if not absent(value):
+        if value is not None and not absent(value):
             self._unreadable(key)
         return ""
 
@@ -169,6 +173,8 @@ class Node:
 
     def day(self, key: str) -> date | None:
         value = self.value.get(key)
+        if value is None:
+            return None
         day = as_day(value)
         if day is None and not absent(value):
             if isinstance(value, str):

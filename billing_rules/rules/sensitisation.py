@@ -96,6 +96,8 @@ def _items(state: State[tuple[_T, ...]]) -> tuple[_T, ...]:
 
 
 def _of_result(case: Case, result: Measured) -> _Sign | None:
+    if not case.terms.kinds_of(result.codes, result.text) and not _is_test_by_cpt(result.codes):
+        return None
     seen = measured_seen(result)
     if _is_skin_test(case, result.text, result.codes):
         words = f"{_words(result.text, result.codes)} {result.as_written}"
@@ -152,10 +154,11 @@ def _of_skin_test(case: Case, problem: Problem) -> _Sign | None:
 
 
 def _is_skin_test(case: Case, text: str, codes: tuple[Code, ...]) -> bool:
-    if any(c.system == "cpt" and c.code in SKIN_TEST_CPT for c in codes):
-        return True
-    said = Measured("", codes, text, None, "", None)
-    return "skin_test" in case.terms.observations and case.terms.is_kind(said, "skin_test") != "no"
+    return _is_test_by_cpt(codes) or "skin_test" in case.terms.kinds_of(codes, text)
+
+
+def _is_test_by_cpt(codes: tuple[Code, ...]) -> bool:
+    return any(c.system == "cpt" and c.code in SKIN_TEST_CPT for c in codes)
 
 
 def _skin_test(

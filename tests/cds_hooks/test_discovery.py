@@ -8,6 +8,10 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from billing_rules.data_needed import PATIENT_CHECK
+from cds_hooks.answers import ANSWERS
+from cds_hooks.contexts import READERS
+from cds_hooks.services import SERVICES, Service
 from tests.cds_hooks.conftest import Client
 from tests.cds_hooks.invariants import nothing_empty
 
@@ -35,15 +39,36 @@ def test_a2_3_every_service_has_its_required_strings(client: FlaskClient) -> Non
 def test_a2_4_version_is_the_specifications_and_each_hook_has_its_own(client: FlaskClient) -> None:
     for service in client.get("/cds-services").get_json()["services"]:
         assert service["version"] == "2.0.1" and SEMVER.fullmatch(service["version"])
-        assert service["hookVersion"] == "1.0"
+        assert service["hookVersion"] == ("1.1" if service["hook"] == "order-dispatch" else "1.0")
 
 
 def test_a2_5_one_id_for_order_select_and_order_sign_replaces_stale_cards(
     client: FlaskClient,
 ) -> None:
     services = client.get("/cds-services").get_json()["services"]
-    assert {s["hook"] for s in services} == {"order-select", "order-sign"}
-    assert {s["id"] for s in services} == {"vialwise-orders"}
+    assert {(s["id"], s["hook"]) for s in services} == {
+        ("vialwise-orders", "order-select"),
+        ("vialwise-orders", "order-sign"),
+        ("vialwise-dispatch", "order-dispatch"),
+        ("vialwise-given", "patient-view"),
+        ("vialwise-given", "encounter-discharge"),
+        ("vialwise-appointment", "appointment-book"),
+    }
+
+
+def test_every_listed_hook_has_its_own_context_and_answer() -> None:
+    assert set(ANSWERS) == set(SERVICES)
+    hooks = {hook for service in SERVICES.values() for hook in service.hooks}
+    assert hooks == set(READERS)
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=lambda service: service.id)
+def test_a4_13_every_prefetch_key_feeds_a_rule_of_its_service(service: Service) -> None:
+    """Minimum necessary. The medications of a booking are its orders too."""
+    for need in service.needs:
+        assert set(need.used_by) & {*service.rules, PATIENT_CHECK}, need.key
+    if "order-dispatch" in service.hooks:
+        assert not any("encounterId" in need.template for need in service.needs)
 
 
 def test_a2_6_discovery_needs_no_token_even_when_services_do(client_with: Client) -> None:

@@ -193,7 +193,7 @@ def test_an_order_that_is_not_ours_is_answered_before_any_prefetch(
     def never(*_: object) -> None:
         raise AssertionError("prefetch was walked for an order that is not ours")
 
-    monkeypatch.setattr("cds_hooks.views.prefetch.complete", never)
-    monkeypatch.setattr("cds_hooks.views.reading.chart", never)
+    monkeypatch.setattr("cds_hooks.prefetch.complete", never)
+    monkeypatch.setattr("billing_rules.fhir.reading.chart", never)
     for name in ("amoxicillin", "order-select-not-ours", "no-drafts"):
         assert cards_of(client, fixtures.hook_request(name)) == []

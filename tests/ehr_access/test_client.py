@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -12,10 +13,13 @@ import pytest
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access import reasons
+from ehr_access.base import FhirBase
+from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
-from ehr_access.limits import Limits
+from ehr_access.limits import Deadline, Limits
 from ehr_access.needed import query_for
 from ehr_access.query import Query
+from ehr_access.transport import Transport
 from tests.ehr_access.server import FakeEhr, Reply, bundle, outcome, statement, weight
 
 MakeClient = Callable[..., EhrClient]
@@ -41,7 +45,7 @@ def test_a_read_answered_with_another_resource_is_not_used(
     ehr: FakeEhr, client: EhrClient
 ) -> None:
     ehr.replies["/r4/Patient/1"] = Reply({"resourceType": "Patient", "id": "2"})
-    assert client.one(PATIENT) == reasons.NOT_FHIR
+    assert client.one(PATIENT) == reasons.ANOTHER_RESOURCE
 
 
 def test_an_empty_search_is_nothing(ehr: FakeEhr, client: EhrClient) -> None:
@@ -307,3 +311,27 @@ def test_needed_queries_are_made_for_one_patient_and_cannot_be_changed_by_an_id(
     assert query_for(needs["coverage"], "1&_include=*", "") is None
     for need in needs.values():
         assert query_for(need, "1", "2") is not None
+
+
+def test_a_search_goes_on_from_a_link_somebody_else_was_given(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/page2"] = Reply(bundle(weight("2")))
+    query = replace(WEIGHTS, begin_at=f"{ehr.url}/page2?state=opaque")
+    state = client.one(query)
+    assert isinstance(state, Present) and len(state.value) == 1
+    assert ehr.asked == ["/r4/metadata", "/r4/page2?state=opaque"]
+    outside = replace(WEIGHTS, begin_at="https://elsewhere.example/r4/page2")
+    assert client.one(outside) == reasons.LEFT_THE_BASE
+
+
+def test_the_statements_remembered_are_bounded(
+    ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ehr_access.capability._MOST_SERVERS", 2)
+    transport = Transport()
+    known = Capabilities(transport)
+    for path in ("", "/a", "/b", "/c"):
+        known.of(FhirBase.parse(ehr.url + path), Deadline.after(2))
+    assert len(known._known) == 2
+    transport.close()
