@@ -8,7 +8,7 @@ run and the answer says that no payer's rules were applied.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue, PayerRecognition
 from billing_rules.chart import Coverage
@@ -36,7 +36,17 @@ def payer_of(
     coverage = _named(order, coverages.value) or _primary(coverages.value)
     if coverage is None:
         return PayerChoice(UNKNOWN_PAYER, "several coverages are on file, none marked as primary")
-    return recognised_payer(coverage, catalogue)
+    choice = recognised_payer(coverage, catalogue)
+    further = tuple(c for c in coverages.value if c.active and c is not coverage)
+    return _noted(choice, further) if further else choice
+
+
+def _noted(choice: PayerChoice, further: Sequence[Coverage]) -> PayerChoice:
+    """The choice with the other active coverages beside it: a claim may go on to them."""
+    seen = tuple(Evidence(c.reference, "further coverage", _shown(c)) for c in further)
+    names = ", ".join(e.value for e in seen)
+    because = f"{choice.because}; further coverage on file: {names}"
+    return replace(choice, because=because, evidence=(*choice.evidence, *seen))
 
 
 def recognised_payer(coverage: Coverage, catalogue: Catalogue) -> PayerChoice:

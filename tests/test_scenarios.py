@@ -8,7 +8,7 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.findings import Finding, NotChecked, Silent
-from billing_rules.rules import RULES
+from billing_rules.rules import DOCUMENTATION_NAMES, RULES
 from tests.scenario import all_scenarios, reviewed
 
 SCENARIOS = list(all_scenarios())
@@ -48,6 +48,8 @@ def test_rule_has_a_scenario_where_it_speaks_and_one_where_it_is_silent(
     outcomes = [o for r in reviews for o in r.outcomes if o.rule == rule]
     assert any(isinstance(o, Finding) for o in outcomes), f"write a scenario where {rule} speaks"
     assert any(isinstance(o, Silent) for o in outcomes), f"write one where {rule} is silent"
+    if rule in DOCUMENTATION_NAMES:
+        assert any(isinstance(o, NotChecked) for o in outcomes), f"write one {rule} cannot check"
 
 
 def test_every_rule_answers_every_order(catalogue: Catalogue) -> None:

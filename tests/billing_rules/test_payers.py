@@ -1,0 +1,78 @@
+"""Which payer's rules an order is reviewed under."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue
+from billing_rules.chart import Coverage
+from billing_rules.model import Code, DrugOrder, OrderLine
+from billing_rules.orders import drug_orders
+from billing_rules.payers import payer_of
+from billing_rules.states import NOTHING, Present, Unknown
+
+MEDICARE = Coverage("Coverage/1", payor_names=("Medicare Part B",), order=1)
+SUPPLEMENT = Coverage("Coverage/2", payor_names=("Grey Heron Supplement",), order=2)
+
+
+@pytest.fixture
+def order(catalogue: Catalogue) -> DrugOrder:
+    line = OrderLine("MedicationRequest/1", "MedicationRequest", codes=(Code("hcpcs", "J2357"),))
+    return drug_orders([line], catalogue, date(2026, 11, 23))[0]
+
+
+def naming(order: DrugOrder, coverage: str) -> DrugOrder:
+    line = replace(order.prescriptions[0], coverages=(coverage,))
+    return replace(order, prescriptions=(line,), billing=())
+
+
+def test_the_primary_coverage_decides_and_the_further_one_is_noted(
+    order: DrugOrder, catalogue: Catalogue
+) -> None:
+    choice = payer_of(order, Present((SUPPLEMENT, MEDICARE)), catalogue)
+    assert choice.payer_id == "medicare-part-b"
+    assert "further coverage on file: Grey Heron Supplement" in choice.because
+    assert [e.what for e in choice.evidence] == ["coverage", "further coverage"]
+
+
+def test_the_coverage_that_the_order_names_decides(order: DrugOrder, catalogue: Catalogue) -> None:
+    named = naming(order, "https://ehr.example/Coverage/2")
+    choice = payer_of(named, Present((MEDICARE, SUPPLEMENT)), catalogue)
+    assert choice.payer_id == UNKNOWN_PAYER
+
+
+def test_two_coverages_without_an_order_are_not_guessed(
+    order: DrugOrder, catalogue: Catalogue
+) -> None:
+    both = (replace(MEDICARE, order=None), replace(SUPPLEMENT, order=None))
+    choice = payer_of(order, Present(both), catalogue)
+    assert choice.payer_id == UNKNOWN_PAYER
+    assert choice.because == "several coverages are on file, none marked as primary"
+
+
+def test_an_inactive_coverage_does_not_count(order: DrugOrder, catalogue: Catalogue) -> None:
+    ended = replace(SUPPLEMENT, active=False, order=None)
+    choice = payer_of(order, Present((ended, replace(MEDICARE, order=None))), catalogue)
+    assert (choice.payer_id, choice.because) == ("medicare-part-b", "recognised from the coverage")
+
+
+@pytest.mark.parametrize("name", ["Medicare Advantage HMO", "Example Advantage (Medicare)"])
+def test_medicare_advantage_is_never_part_b(
+    name: str, order: DrugOrder, catalogue: Catalogue
+) -> None:
+    coverage = Coverage("Coverage/1", payor_names=(name,))
+    assert payer_of(order, Present((coverage,)), catalogue).payer_id != "medicare-part-b"
+
+
+@pytest.mark.parametrize(
+    ("coverages", "because"),
+    [(NOTHING, "no coverage is on file"), (Unknown("x"), "the coverage could not be read: x")],
+)
+def test_without_coverage_the_payer_is_unknown(
+    coverages: object, because: str, order: DrugOrder, catalogue: Catalogue
+) -> None:
+    choice = payer_of(order, coverages, catalogue)  # type: ignore[arg-type]
+    assert (choice.payer_id, choice.because) == (UNKNOWN_PAYER, because)
