@@ -1,24 +1,99 @@
 """Who may call: clients that prove who they are (CDS Hooks 2.0.1, "Trusting CDS Clients").
 
-No client is registered yet, so without `open` every call is refused; nothing is let through by
-default. Signed tokens of registered clients are checked here once clients can be registered.
+Nothing is let through by default. A refused caller gets 401 and not a word why; the log names the
+check that failed, with the issuer if it is registered, and never the token.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+from typing import TYPE_CHECKING
 
-from flask import request
+from flask import Flask, current_app, request
 
-from cds_hooks.errors import Refused
+from cds_hooks import call_note
+from cds_hooks.errors import Refused, too_often
+from cds_hooks.log_lines import Event
 from cds_hooks.running import running
+from cds_hooks.settings import Settings
+from cds_hooks.trust import FhirTrust, set_trust
+from cds_hooks.trusted_clients import Client, faults
+
+if TYPE_CHECKING:  # a service without registered clients starts without joserfc
+    from cds_hooks.client_tokens import Gate, Verdict
+    from cds_hooks.store import Store
 
 log = logging.getLogger("cds_hooks")
+
+_GATE = "cds_hooks_gate"
+_WORD = re.compile(r"[A-Za-z0-9._:/+=@~-]{1,64}")  # what is logged of a tenant or a jti
+
+
+def install(app: Flask, settings: Settings, store: Store | None) -> None:
+    """Prepare `app` for its registered clients. Raises ValueError with every fault of them."""
+    found = faults(settings.clients, settings.development)
+    if settings.open and settings.clients:
+        found.append("clients are registered, but everyone may call: choose one of the two")
+    if settings.clients and store is None and not settings.development:
+        found.append("workers share used tokens through a store: give one")
+    if found:
+        raise ValueError("; ".join(found))
+    app.extensions[_GATE] = _gate(settings, store) if settings.clients else None
+
+
+def _gate(settings: Settings, store: Store | None) -> Gate:
+    from cds_hooks.client_tokens import Gate
+    from cds_hooks.replay import SeenTokens
+
+    return Gate(settings.clients, SeenTokens(store), settings.development)
 
 
 def require_trusted_client() -> None:
     """Let the request through, or end it with 401 and no detail; the reason goes to the log."""
-    if request.method == "OPTIONS" or running().settings.open:
+    settings = running().settings
+    if request.method == "OPTIONS" or settings.open:
         return
-    log.warning("refused: no registered client")
-    raise Refused(401)
+    gate: Gate | None = current_app.extensions[_GATE]
+    if gate is None:
+        log.warning(Event("refused", {"check": "no client is registered"}))
+        raise Refused(401)
+    verdict = gate.verdict(_authorization(), _audiences(settings))
+    if verdict.wait:
+        log.warning(Event("called too often", _named(verdict)))
+        raise too_often(verdict.wait)
+    if verdict.failed or verdict.client is None:
+        log.warning(Event("refused", {"check": verdict.failed, **_named(verdict)}))
+        raise Refused(401)
+    _let_in(verdict.client)
+
+
+def _let_in(client: Client) -> None:
+    """From here on the request has a name, and an EHR whose data it may point to."""
+    note = call_note.of_request()
+    note.client, note.tenant = client.iss, client.tenant
+    set_trust(FhirTrust(client.fhir_bases, client.subject))
+
+
+def _authorization() -> str:
+    """The header when there is exactly one; two could be read differently by a proxy and here."""
+    sent = request.headers.getlist("Authorization")
+    return sent[0] if len(sent) == 1 else ""
+
+
+def _audiences(settings: Settings) -> frozenset[str]:
+    """The public URL of what is called; for feedback that of its service too, as clients differ.
+
+    The Host header is the caller's, so it is not asked.
+    """
+    service = (request.view_args or {}).get("service_id", "")
+    return frozenset({settings.url(request.path), settings.url(f"/cds-services/{service}")})
+
+
+def _named(verdict: Verdict) -> dict[str, str]:
+    """Whose token it was, for the log: ids only, and those only of a registered issuer."""
+    if verdict.client is None or verdict.token is None:
+        return {}
+    said = {"tenant": verdict.token.text("tenant"), "jti": verdict.token.text("jti")}
+    ids = {name: value for name, value in said.items() if _WORD.fullmatch(value)}
+    return {"iss": verdict.client.iss, **ids}

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
+from cds_hooks.trusted_clients import Client
+
 # Seconds; no setting goes beyond (Da Vinci CRD 2.2.1, found-2: 90 % of answers within 5 s).
 HARD_DEADLINE = 5.0
 
@@ -25,14 +27,17 @@ class Settings:
     `public_base_url` is the address EHRs reach the service under, without a final slash. `today`
     answers with the day it is where the clinic is. `open` serves without client authentication,
     for development with invented patients only. `cors_origins` are the browser origins that may
-    call. `source_url` says who stands behind the cards; without it, `public_base_url` does.
+    call. A card's source is the record of the rule that spoke; `source_url` is the source of a card
+    without one (the billing plan), else `public_base_url`.
     `quiet_days` is how long an overridden finding is not repeated for the same patient and order;
     0 repeats it always. `keep_comments` keeps the free text of feedback, which may name a patient.
     `fetch_seconds` is all the time for what was not sent and is fetched from the EHR, never more
     than 5; `fetch_pages` the pages read of one search. `fhir_bases` are the FHIR servers that
     callers may name in open mode, besides those of this machine; a registered client has its own.
     `given_days` is how far patient-view looks back for doses given, today included.
-    `rule_set` names the rules and data in force, for the record.
+    `rule_set` names the rules and data in force, for the record. `clients` may call, once they
+    prove who they are. `development` lets the public CDS Hooks Sandbox be one, and keys be fetched
+    from this machine without https.
     """
 
     public_base_url: str
@@ -52,6 +57,8 @@ class Settings:
     fetch_pages: int = 5
     fhir_bases: frozenset[str] = frozenset()
     given_days: int = 3
+    clients: tuple[Client, ...] = ()
+    development: bool = False
 
     @property
     def fetch_deadline(self) -> float:

@@ -1,4 +1,4 @@
-"""The tables of shown cards and their feedback; vialwise/migrations makes them.
+"""The tables of shown cards, their feedback, and the audit; vialwise/migrations makes them.
 
 Times are UTC. Lists of ids are JSON. No column holds anything of a patient (checklist A8.8).
 """
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -87,4 +88,44 @@ card_feedback = Table(
     Column("comment", Text, nullable=False),
     Column("received_at", UtcTime, nullable=False),
     Index("card_feedback_by_time", "received_at"),
+)
+
+# One row a call that something of ours was in (audit.py); kept for longer than the cards.
+call_audit = Table(
+    "call_audit",
+    metadata,
+    Column("call", UUID, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("client", TEXT, nullable=False),
+    Column("tenant", TEXT, nullable=False),
+    Column("service", TEXT, nullable=False),
+    Column("hook", TEXT, nullable=False),
+    Column("hook_instance", UUID, nullable=False),
+    Column("rule_set", TEXT, nullable=False),
+    Column("code_sets", KEY, nullable=False),
+    Column("input_hash", KEY, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("outcome", TEXT, nullable=False),
+    Column("cards", JSON, nullable=False),
+    Column("findings", JSON, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Index("call_audit_by_time", "at"),
+)
+
+# What `call_audit.code_sets` stands for: the catalogue's sources by title and date.
+code_sets = Table(
+    "code_sets",
+    metadata,
+    Column("key", KEY, primary_key=True),
+    Column("sources", JSON, nullable=False),
+    Column("first_used_at", UtcTime, nullable=False),
+)
+
+# Tokens of clients that were used, by their hash (CDS Hooks 2.0.1, "jti"), until they expire.
+client_tokens_seen = Table(
+    "client_tokens_seen",
+    metadata,
+    Column("token", KEY, primary_key=True),
+    Column("expires_at", UtcTime, nullable=False),
+    Index("client_tokens_seen_by_time", "expires_at"),
 )

@@ -13,7 +13,9 @@ from vialwise.commands.catalogue import catalogue
 from vialwise.commands.check import check
 from vialwise.commands.demo import demo
 from vialwise.commands.feedback import feedback
+from vialwise.commands.forget import forget
 from vialwise.commands.serve import serve
+from vialwise.commands.settings import show_settings
 from vialwise.problems import NOT_CHECKED
 from vialwise.screen import plain
 from vialwise.versions import installed_version
@@ -77,7 +79,7 @@ def cli(context: click.Context) -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (demo, check, serve, catalogue, feedback):
+for command in (demo, check, serve, catalogue, feedback, forget, show_settings):
     cli.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -11,6 +12,9 @@ from cds_hooks import Settings, create_app
 from cds_hooks.services import ORDERS
 from cds_hooks.store import Store
 from vialwise import clock, versions
+
+if TYPE_CHECKING:  # the demo counts nothing
+    from cds_hooks.metrics import Metrics
 
 
 def application(
@@ -22,6 +26,7 @@ def application(
     timezone: str | None = None,
     site: Path | None = None,
     store: Store | None = None,
+    metrics: Metrics | None = None,
 ) -> Flask:
     """The WSGI application, reached under `url`. `site` is the file that `catalogue` was read
     with. Raises Problem for an unknown time zone."""
@@ -33,7 +38,7 @@ def application(
         show_billing_plan=billing_plan,
         rule_set=versions.rule_set(site),
     )
-    return create_app(catalogue, settings, store)
+    return create_app(catalogue, settings, store, metrics)
 
 
 def orders_url(url: str) -> str:

@@ -9,23 +9,20 @@ from pathlib import Path
 import click
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import Container, Drug, Payer, Source
+from billing_rules.model import CERTAINTY, Container, Drug, Payer, Source
 from vialwise import clock, screen
 from vialwise.catalogues import catalogue as read_catalogue
 from vialwise.catalogues import known_drug
 from vialwise.commands import options
-
-CERTAINTY = {
-    "A": "federal file or text",
-    "B": "contractor, payer or manufacturer",
-    "C": "one secondary source",
-    "S": "the site's own file",
-}
+from vialwise.commands.denials import denials
 
 
 @click.group()
 def catalogue() -> None:
-    """Shows and verifies the built-in drugs, payers and codes."""
+    """Shows and verifies the built-in drugs, payers, codes and rules."""
+
+
+catalogue.add_command(denials)
 
 
 @catalogue.command("list")

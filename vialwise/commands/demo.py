@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import click
 import requests
 from flask import Flask
 
-from vialwise import screen, server, storage
+from vialwise import logs, screen, server, storage
 from vialwise.card_text import show_card
 from vialwise.catalogues import catalogue
 from vialwise.problems import Problem
@@ -77,6 +78,7 @@ def demo(port: int, stay: bool | None) -> None:
 
 
 def _show(app: Flask, bound: socket.socket, url: str, stays: bool) -> None:
+    logs.to_standard_error(logging.WARNING)
     with server.running(app, bound) as process:
         _wait_for(url)
         screen.say(

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
 from cds_hooks.outcomes import (
     OVERRIDDEN,
@@ -59,7 +58,7 @@ def feedback(since: str | None, csv_file: Path | None, database_url: str | None)
 def _read(named: str | None, since: str | None) -> tuple[list[CardOutcome], int]:
     day = clock.day(since)
     start = datetime.combine(day, time.min, UTC) if day else None
-    engine = _existing(named)
+    engine = database.existing(named)
     try:
         return outcomes(engine, start), unknown_cards(engine, start)
     except StoreFailed as error:
@@ -69,14 +68,6 @@ def _read(named: str | None, since: str | None) -> tuple[list[CardOutcome], int]
         ) from None
     finally:
         engine.dispose()
-
-
-def _existing(named: str | None) -> sa.Engine:
-    url = database.address(named)
-    file = database.sqlite_file(url)
-    if file and not file.exists():
-        raise Problem(f"there is no database {file} yet: run `vialwise serve`, or use --database")
-    return database.engine(url)
 
 
 def _write(rows: Sequence[CardOutcome], file: Path) -> None:

@@ -13,6 +13,12 @@ site = click.option(
     help="The clinic's own file: stock, prices, values of its own.",
 )
 on = click.option("--on", "on", metavar="DATE", help="The date of service, as YYYY-MM-DD.")
+config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file with the settings (TOML). Otherwise the one in VIALWISE_CONFIG, if any.",
+)
 database = click.option(
     "--database",
     "database_url",

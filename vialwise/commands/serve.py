@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vialwise import screen, server, storage
+from cds_hooks import Settings, create_app
+from vialwise import logs, metering, screen, server, settings_checks, start, storage
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
-from vialwise.service import application, orders_url
+from vialwise.service import orders_url
 
 
 @click.command()
+@options.config
 @click.option(
     "--host",
-    default=server.DEFAULT_HOST,
-    show_default=True,
     metavar="HOST",
+    show_default=server.DEFAULT_HOST,
     help="The address to listen on.",
 )
 @click.option(
     "--port",
-    default=server.DEFAULT_PORT,
-    show_default=True,
     type=click.IntRange(0, 65535),
     metavar="PORT",
+    show_default=str(server.DEFAULT_PORT),
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
@@ -39,53 +41,58 @@ from vialwise.service import application, orders_url
 @click.option("--timezone", metavar="ZONE", help="The clinic's, like America/New_York.")
 @click.option(
     "--billing-plan/--no-billing-plan",
-    default=False,
+    default=None,
     help="Whether a clean order gets an info card with its claim lines.",
 )
 @options.database
 def serve(
-    host: str,
-    port: int,
-    open_: bool,
-    site: Path | None,
-    timezone: str | None,
-    billing_plan: bool,
-    database_url: str | None,
+    config: Path | None, open_: bool, database_url: str | None, site: Path | None, **given: Any
 ) -> None:
-    """Runs the CDS Hooks service until Ctrl-C."""
-    known = catalogue(site)
-    bound = server.bound_socket(host, port)
+    """Runs the CDS Hooks service until Ctrl-C.
+
+    `vialwise settings` lists what can be set besides; the EHRs that may call are registered in the
+    file.
+    """
+    named = {**given, "database": database_url, "site": str(site) if site else None}
+    said = start.checked(config, os.environ, named, open_)
+    known = catalogue(Path(said.site) if said.site else None)
+    bound = server.bound_socket(said.host, said.port)
     url = server.address_of(bound)
-    kept = storage.opened(database_url)
-    app = application(
-        known,
-        url,
-        open_=open_,
-        billing_plan=billing_plan,
-        timezone=timezone,
-        site=site,
-        store=kept.store,
-    )
-    screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
-    _say_where(kept)
-    if open_:
-        screen.say(
-            "Open: every caller is answered. Invented patients only; Ctrl-C ends it.", fg="yellow"
-        )
-    else:
-        screen.say(
-            "No client is registered yet, so every order is answered 401. For development on this "
-            "machine, use --open. Ctrl-C ends it.",
-            fg="yellow",
-        )
-    server.run(app, bound)
+    told = start.service_settings(said, url, open_)
+    kept = storage.opened(said.database or None, settings_checks.record_secret(said))
+    with metering.shared() as metrics:
+        app = create_app(known, told, kept.store, metrics)
+        screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
+        if said.public_url:
+            screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
+        _say_where(kept)
+        _say_to_whom(told)
+        logs.to_standard_error()
+        server.run(app, bound)
 
 
 def _say_where(kept: storage.Opened) -> None:
-    screen.say(f"Cards and feedback are kept in {kept.where}, without anything of a patient.")
+    screen.say(
+        f"Calls, cards and feedback are kept in {kept.where}, without anything of a patient."
+    )
     if kept.trouble:
         screen.say(
             f"That database cannot be used ({kept.trouble}): orders are answered, nothing is "
             "kept, feedback is answered 503. Mend it and start again, or use --database.",
             fg="yellow",
         )
+
+
+def _say_to_whom(told: Settings) -> None:
+    if told.open:
+        text = "Open: every caller is answered. Invented patients only; Ctrl-C ends it."
+    elif told.clients:
+        screen.say(f"Registered clients: {len(told.clients)}. Ctrl-C ends it.")
+        text = "For development: keys that are public are trusted." if told.development else ""
+    else:
+        text = (
+            "No client is registered yet, so every order is answered 401: add [[clients]] to the "
+            "file with the settings. For development on this machine, use --open. Ctrl-C ends it."
+        )
+    if text:
+        screen.say(text, fg="yellow")

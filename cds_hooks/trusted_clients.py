@@ -1,0 +1,154 @@
+"""The clients that may call: what a site registers for each EHR before its first call.
+
+CDS Hooks 2.0.1, "Trusting CDS Clients": a service keeps an allow-list of issuers, and of the
+addresses their public keys may be fetched from. Registering is done by hand, so every fault of a
+registration is a sentence that says what to write instead.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ehr_access.base import AddressRefused, FhirBase
+
+# algorithm -> type of its key. Neither "none" nor a shared secret (HS*) can be registered.
+ALGORITHMS = {"ES384": "EC", "RS384": "RSA", "ES256": "EC", "RS256": "RSA"}
+RECOMMENDED = frozenset({"ES384", "RS384"})  # CDS Hooks 2.0.1, "Signing Algorithm"
+
+LONGEST_LIFE = 3600  # seconds; CDS Hooks Best Practices keep a jti for an hour at most
+_LONGEST_TEXT = 200
+
+# The CDS Hooks Sandbox publishes its private key, so its tokens prove nothing.
+SANDBOX_HOST = "sandbox.cds-hooks.org"
+SANDBOX_KEY = "dw_JGR8nB2I6XveNxUOl2qk699ZPLM2nYI5STSdiEl9avAkrm3CkfYMbrrjr8laB"  # its "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered EHR, or one tenant of it.
+
+    `iss` is compared letter by letter. The public keys are fetched from `jku`, or stand in `jwks`
+    (the text of a JWKS) when they were handed over. `audiences` are accepted besides the URL that
+    was called. `subject` is this service's client id at the EHR. Nothing but `fhir_bases` is
+    ever asked for data.
+    """
+
+    iss: str
+    jku: str = ""
+    jwks: str = ""
+    tenant: str = ""
+    fhir_bases: frozenset[str] = frozenset()
+    audiences: frozenset[str] = frozenset()
+    algorithms: frozenset[str] = RECOMMENDED
+    subject: str = ""
+    longest_life: int = LONGEST_LIFE
+    calls_per_minute: int = 600
+
+    @property
+    def is_sandbox(self) -> bool:
+        return any(SANDBOX_HOST in address.lower() for address in (self.iss, self.jku))
+
+
+class Clients:
+    """The allow-list. One issuer may stand for several tenants, each a client of its own."""
+
+    def __init__(self, clients: Iterable[Client]) -> None:
+        self._by_issuer: dict[str, dict[str, Client]] = defaultdict(dict)
+        for client in clients:
+            self._by_issuer[client.iss][client.tenant] = client
+
+    def has_issuer(self, iss: str) -> bool:
+        return iss in self._by_issuer
+
+    def find(self, iss: str, tenant: str) -> Client | None:
+        """The client of that issuer and tenant; one registered without a tenant takes any."""
+        tenants = self._by_issuer.get(iss, {})
+        return tenants.get(tenant) or tenants.get("")
+
+
+# ---------------------------------------------------------------- faults of a registration
+
+
+def faults(clients: Iterable[Client], development: bool) -> list[str]:
+    """What is wrong with `clients`, a sentence each, with its remedy."""
+    listed = list(clients)
+    found = [
+        f"client {_name(client, place)}: {fault}"
+        for place, client in enumerate(listed, 1)
+        for fault in _faults(client, development)
+    ]
+    return [*found, *_faults_together(listed)]
+
+
+def _name(client: Client, place: int) -> str:
+    return client.iss.strip()[:_LONGEST_TEXT] or f"number {place}"
+
+
+def _faults(client: Client, development: bool) -> Iterator[str]:
+    yield from _text_faults(client)
+    if client.is_sandbox and not development:
+        yield (
+            "the CDS Hooks Sandbox publishes its private key, so anyone could call in its name: "
+            "remove it, or set development = true on a machine without real patients"
+        )
+    yield from _key_faults(client, development)
+    if not client.algorithms or client.algorithms - ALGORITHMS.keys():
+        yield f"algorithms can only be {', '.join(ALGORITHMS)}: write those the EHR signs with"
+    if not 1 <= client.longest_life <= LONGEST_LIFE:
+        yield f"longest_life is not 1 to {LONGEST_LIFE} seconds: leave it out for the longest"
+    if client.calls_per_minute < 1:
+        yield "calls_per_minute is below 1: leave it out for 600"
+    yield from _base_faults(client)
+
+
+def _text_faults(client: Client) -> Iterator[str]:
+    if not _is_plain(client.iss):
+        yield "iss is missing, longer than 200 characters or holds spaces: copy it from the EHR"
+    if client.tenant and not _is_plain(client.tenant):
+        yield "tenant is longer than 200 characters or holds spaces: copy it from the EHR"
+    if not all(audience.strip() for audience in client.audiences):
+        yield "an audience is blank: remove it"
+
+
+def _is_plain(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_TEXT and text.isprintable() and not set(text) & set(" \t")
+
+
+def _key_faults(client: Client, development: bool) -> Iterator[str]:
+    if bool(client.jku) == bool(client.jwks):
+        yield "give either jku, the https address of its public keys, or a file with them, not both"
+    elif client.jku and not may_be_fetched(client.jku, development):
+        yield "jku is no plain https address: write it as the EHR publishes it"
+
+
+def may_be_fetched(jku: str, development: bool) -> bool:
+    """Whether keys may come from there: https only; in development also this machine itself."""
+    try:
+        base = FhirBase.parse(jku.partition("?")[0])
+        parts = urlsplit(jku)
+    except (AddressRefused, ValueError):
+        return False
+    if parts.fragment or any(c <= " " for c in jku):
+        return False
+    return base.scheme == "https" or (development and base.is_loopback)
+
+
+def _base_faults(client: Client) -> Iterator[str]:
+    for address in sorted(client.fhir_bases):
+        try:
+            if not FhirBase.parse(address).carries_tokens:
+                yield "its FHIR base is http, and tokens go there: write the https address"
+        except AddressRefused as error:
+            yield f"its FHIR base cannot be used ({error}): write it like https://ehr.example/r4"
+
+
+def _faults_together(clients: list[Client]) -> Iterator[str]:
+    tenants: dict[str, list[str]] = defaultdict(list)
+    for client in clients:
+        tenants[client.iss].append(client.tenant)
+    for iss, named in tenants.items():
+        if len(named) != len(set(named)) or (len(named) > 1 and "" in named):
+            yield f"client {iss}: stands more than once: give each a tenant of its own"

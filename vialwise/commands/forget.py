@@ -1,0 +1,50 @@
+"""`vialwise forget`: the end of what is kept."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, time
+
+import click
+
+from cds_hooks.keyed_hashes import SHORTEST_SECRET, KeyedHashes
+from cds_hooks.records import StoreFailed
+from cds_hooks.store import Store
+from vialwise import clock, database, screen
+from vialwise.commands import options
+from vialwise.problems import Problem
+
+
+@click.command()
+@click.option(
+    "--cards-before", metavar="DATE", help="Cards shown before then, and the feedback on them."
+)
+@click.option("--calls-before", metavar="DATE", help="The audit of calls before then.")
+@options.database
+def forget(cards_before: str | None, calls_before: str | None, database_url: str | None) -> None:
+    """Deletes what has been kept long enough.
+
+    Nothing is deleted by itself. Days are UTC, as YYYY-MM-DD.
+    """
+    cards, calls = _start(cards_before), _start(calls_before)
+    if cards is None and calls is None:
+        raise Problem("nothing to forget: give --cards-before or --calls-before with a date")
+    engine = database.existing(database_url)
+    # Nothing is hashed to be deleted, so any secret does.
+    store = Store(engine, KeyedHashes(secrets.token_bytes(SHORTEST_SECRET)))
+    try:
+        if cards:
+            screen.say(f"Cards deleted, with their feedback: {store.forget(cards)}.")
+        if calls:
+            screen.say(f"Audited calls deleted: {store.audit.forget(calls)}.")
+    except StoreFailed as error:
+        where = database.shown(engine.url)
+        raise Problem(f"{where} did not delete them ({error.kind}): try again") from None
+    finally:
+        engine.dispose()
+
+
+def _start(day: str | None) -> datetime | None:
+    """The first moment of a day given as text."""
+    read = clock.day(day)
+    return datetime.combine(read, time.min, UTC) if read else None

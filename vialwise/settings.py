@@ -1,0 +1,307 @@
+"""Every setting of `vialwise serve`, in one typed place.
+
+A setting comes from the command line, the environment, the file or its default, the first of these
+that has it. settings_reading.py reads them, settings_checks.py says what does not go together, and
+docs/settings.md lists them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from cds_hooks.trusted_clients import LONGEST_LIFE
+
+PREFIX = "VIALWISE_"
+# Secrets never stand in the file, and are never printed.
+ENVIRONMENT_ONLY = frozenset({"record_secret"})
+SECRET = ENVIRONMENT_ONLY
+FILE_ONLY = frozenset({"clients", "links"})  # they are tables
+PATHS = frozenset({"site", "record_secret_file", "jwks_file"})  # relative to the file they stand in
+
+
+class ClientTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A [[clients]] table: an EHR that may call, or one tenant of it."""
+
+    iss: Annotated[
+        str,
+        Meta(
+            description="The issuer its tokens name, letter by letter.",
+            examples=["https://ehr.example/r4"],
+        ),
+    ]
+    jku: Annotated[
+        str,
+        Meta(
+            description="The https address of its public keys.",
+            examples=["https://ehr.example/jwks.json"],
+        ),
+    ] = ""
+    jwks_file: Annotated[
+        str,
+        Meta(
+            description="Or a file with its public keys (a JWKS), when they were handed over.",
+            examples=["ehr-jwks.json"],
+        ),
+    ] = ""
+    fhir_base: Annotated[
+        str,
+        Meta(
+            description="Its FHIR server, the only one its requests may point to. Without it "
+            "nothing is fetched for its requests.",
+            examples=["https://ehr.example/r4"],
+        ),
+    ] = ""
+    tenant: Annotated[
+        str,
+        Meta(
+            description="The tenant its tokens name, for an issuer that stands for several.",
+            examples=["clinic-7"],
+        ),
+    ] = ""
+    audiences: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What `aud` may be besides the address that is called, where the EHR "
+            "has something else typed in.",
+            examples=[["vialwise"]],
+        ),
+    ] = ()
+    algorithms: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What it may sign with: ES384, RS384, ES256, RS256.",
+            examples=[["RS384"]],
+        ),
+    ] = ("ES384", "RS384")
+    subject: Annotated[
+        str,
+        Meta(
+            description="Our client id at that EHR; a lent access token has to name it.",
+            examples=["vialwise-at-ehr"],
+        ),
+    ] = ""
+    longest_life: Annotated[
+        int,
+        Meta(
+            description="Seconds from issue to expiry that its tokens may have.",
+            examples=[900],
+            ge=1,
+            le=LONGEST_LIFE,
+        ),
+    ] = LONGEST_LIFE
+    calls_per_minute: Annotated[
+        int,
+        Meta(
+            description="How often it may call, in each worker process (there are two).",
+            examples=[600],
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 600
+
+
+class LinkTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A [[links]] table: a link that every card carries."""
+
+    label: Annotated[str, Meta(description="Its text.", examples=["Billing guide"], min_length=1)]
+    url: Annotated[
+        str, Meta(description="Its https address.", examples=["https://clinic.example/billing"])
+    ]
+
+
+class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of `vialwise serve`. What is "" or empty is not set."""
+
+    host: Annotated[
+        str, Meta(description="The address to listen on.", examples=["0.0.0.0"], min_length=1)
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(description="Port to listen on; 0 takes a free one.", examples=[8417], ge=0,
+                  le=65535)
+    ] = 8417  # fmt: skip
+    public_url: Annotated[
+        str,
+        Meta(
+            description="The address EHRs reach the service under; their tokens name it. "
+            "Otherwise the address listened on.",
+            examples=["https://cds.clinic.example"],
+        ),
+    ] = ""
+    clients: Annotated[
+        tuple[ClientTable, ...],
+        Meta(description="The EHRs that may call, a [[clients]] table each: see below."),
+    ] = ()
+    development: Annotated[
+        bool,
+        Meta(
+            description="Lets the public CDS Hooks Sandbox be a client, and keys be fetched from "
+            "this machine without https. Never with real patients.",
+            examples=[True],
+        ),
+    ] = False
+    site: Annotated[
+        str,
+        Meta(
+            description="The clinic's own file: stock, prices, values of its own.",
+            examples=["clinic.yaml"],
+        ),
+    ] = ""
+    timezone: Annotated[
+        str,
+        Meta(description="The clinic's. Otherwise this machine's.", examples=["America/New_York"]),
+    ] = ""
+    billing_plan: Annotated[
+        bool,
+        Meta(
+            description="Whether a clean order gets an info card with its claim lines.",
+            examples=[True],
+        ),
+    ] = False
+    links: Annotated[
+        tuple[LinkTable, ...],
+        Meta(description="Links that every card carries, a [[links]] table each: see below."),
+    ] = ()
+    source_label: Annotated[
+        str,
+        Meta(
+            description="Who stands behind a card that no rule's own record does.",
+            examples=["Clinic billing"],
+            min_length=1,
+        ),
+    ] = "Vialwise"
+    source_url: Annotated[
+        str,
+        Meta(
+            description="Where to read about them. Otherwise the public address.",
+            examples=["https://clinic.example/billing"],
+        ),
+    ] = ""
+    quiet_days: Annotated[
+        int,
+        Meta(
+            description="Days that an overridden finding is not repeated for the same patient "
+            "and order; 0 repeats it always.",
+            examples=[30],
+            ge=0,
+            le=3650,
+        ),
+    ] = 30
+    keep_comments: Annotated[
+        bool,
+        Meta(
+            description="Whether the free text of feedback is kept; it may name a patient.",
+            examples=[True],
+        ),
+    ] = False
+    given_days: Annotated[
+        int,
+        Meta(
+            description="How many days patient-view looks back for doses given, today included.",
+            examples=[3],
+            ge=1,
+            le=366,
+        ),
+    ] = 3
+    fetch_seconds: Annotated[
+        float,
+        Meta(
+            description="Seconds for all that is fetched from the EHR for one request.",
+            examples=[2.0],
+            gt=0,
+            le=5,
+        ),
+    ] = 2.0
+    fetch_pages: Annotated[
+        int, Meta(description="Pages that are read of one search.", examples=[5], ge=1, le=100)
+    ] = 5
+    fhir_bases: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="FHIR servers that callers may name with --open, besides those of this "
+            "machine. A registered client has its own.",
+            examples=[["https://r4.sandbox.example/fhir"]],
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Browser origins that may call.",
+            examples=[["https://sandbox.clinic.example"]],
+        ),
+    ] = ()
+    max_body_bytes: Annotated[
+        int,
+        Meta(
+            description="Bytes of a request body; a larger one is answered 413.",
+            examples=[5_242_880],
+            ge=65_536,
+            le=104_857_600,
+        ),
+    ] = 5 * 1024 * 1024
+    max_json_depth: Annotated[
+        int,
+        Meta(
+            description="How deeply the JSON of a request may be nested.",
+            examples=[64],
+            ge=16,
+            le=256,
+        ),
+    ] = 64
+    database: Annotated[
+        str,
+        Meta(
+            description="Where calls, cards and feedback are kept: a file for SQLite, or a "
+            "postgresql:// address. Otherwise a file of this user.",
+            examples=["postgresql://vialwise@db.example/vialwise"],
+        ),
+    ] = ""
+    record_secret_file: Annotated[
+        str,
+        Meta(
+            description="A file with the secret of the record's hashes, 32 characters or more, "
+            "that its user alone may read. With SQLite one is made beside the database.",
+            examples=["/etc/vialwise/record-secret"],
+        ),
+    ] = ""
+    record_secret: Annotated[
+        str, Meta(description="The same secret itself, for where there are no files.")
+    ] = ""
+
+
+Table = type[ServeSettings] | type[ClientTable] | type[LinkTable]
+
+
+def names(table: Table) -> tuple[str, ...]:
+    return table.__struct_fields__
+
+
+def default(table: Table, name: str) -> Any:
+    """The default of a setting; msgspec.NODEFAULT where it must be given."""
+    field = next(f for f in msgspec.structs.fields(table) if f.name == name)
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def meta(table: Table, name: str) -> Meta:
+    """What is said of a setting: its meaning, an example, its bounds."""
+    found = type_of(table, name).__metadata__[0]
+    assert isinstance(found, Meta)
+    return found
+
+
+def type_of(table: Table, name: str) -> Any:
+    """The type with its bounds, as msgspec converts to it."""
+    return next(f for f in msgspec.structs.fields(table) if f.name == name).type
+
+
+def variable(name: str) -> str:
+    """The environment's name of a setting."""
+    return PREFIX + name.upper()
+
+
+def in_environment(name: str) -> bool:
+    return name not in FILE_ONLY

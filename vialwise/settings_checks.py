@@ -1,0 +1,207 @@
+"""What of the settings cannot work, or does not go together: one sentence each, with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cds_hooks.keyed_hashes import SHORTEST_SECRET
+from cds_hooks.trusted_clients import Client, faults
+from ehr_access.base import AddressRefused, FhirBase
+from vialwise import clock, database, secret_file
+from vialwise.problems import Problem
+from vialwise.settings import ClientTable, ServeSettings
+
+_LARGEST_JWKS = 256 * 1024
+_NOT_READ = "a file that could not be read"
+
+
+def problems(settings: ServeSettings, open_: bool) -> list[str]:
+    """Everything that is wrong, at once."""
+    return [
+        *_public_url(settings),
+        *(_open(settings) if open_ else ()),
+        *_development(settings),
+        *_clients(settings),
+        *_addresses(settings),
+        *_files(settings),
+        *_said_by(lambda: clock.today(settings.timezone or None)),
+        *_said_by(lambda: database.address(settings.database or None)),
+        *_said_by(lambda: record_secret(settings)),
+        *_secret_of_postgresql(settings),
+    ]
+
+
+# ---------------------------------------------------------------- who may call
+
+
+def _open(settings: ServeSettings) -> Iterator[str]:
+    """Open mode is for one machine and invented patients (checklist A9.11)."""
+    if settings.clients:
+        yield "--open answers everyone, but clients are registered: remove one of the two"
+    if _is_public(settings):
+        yield (
+            "--open answers everyone, and public_url is not of this machine: register clients "
+            "instead of --open, or remove public_url"
+        )
+
+
+def _development(settings: ServeSettings) -> Iterator[str]:
+    if settings.development and _is_public(settings):
+        yield (
+            "development trusts keys that are public, and public_url is not of this machine: "
+            "remove development"
+        )
+
+
+def _is_public(settings: ServeSettings) -> bool:
+    base = _base(settings.public_url)
+    return base is not None and not base.is_loopback
+
+
+def _base(url: str) -> FhirBase | None:
+    """`url` as a plain address; None when it is none."""
+    try:
+        return FhirBase.parse(url)
+    except AddressRefused:
+        return None
+
+
+def _public_url(settings: ServeSettings) -> Iterator[str]:
+    if not settings.public_url:
+        if settings.clients and not settings.development:
+            yield (
+                "public_url is missing, and the clients' tokens have to name it: write the "
+                "address EHRs call, like https://cds.clinic.example"
+            )
+        return
+    base = _base(settings.public_url)
+    if base is None:
+        yield "public_url is no address: write it like https://cds.clinic.example"
+    elif not base.carries_tokens:
+        yield "public_url is http, and tokens and charts are sent there: write the https address"
+
+
+def _clients(settings: ServeSettings) -> Iterator[str]:
+    registered = []
+    for table in settings.clients:
+        try:
+            jwks = _jwks(table, settings.development)
+        except Problem as problem:
+            jwks = _NOT_READ  # so that its other faults are told as well
+            yield f"client {table.iss}: {problem.format_message()}"
+        registered.append(_client(table, jwks))
+    yield from faults(registered, settings.development)
+
+
+def clients(settings: ServeSettings) -> tuple[Client, ...]:
+    """The registrations in the [[clients]] tables. Raises Problem for a file that has no keys."""
+    return tuple(_client(t, _jwks(t, settings.development)) for t in settings.clients)
+
+
+def _client(table: ClientTable, jwks: str) -> Client:
+    return Client(
+        iss=table.iss,
+        jku=table.jku,
+        jwks=jwks,
+        tenant=table.tenant,
+        fhir_bases=frozenset({table.fhir_base} - {""}),
+        audiences=frozenset(table.audiences),
+        algorithms=frozenset(table.algorithms),
+        subject=table.subject,
+        longest_life=table.longest_life,
+        calls_per_minute=table.calls_per_minute,
+    )
+
+
+def _jwks(table: ClientTable, development: bool) -> str:
+    """The JWKS that was handed over; "" where there is none. Raises Problem."""
+    if not table.jwks_file:
+        return ""
+    from cds_hooks.client_keys import NotKeys, read_keys  # cryptography, only where it is needed
+
+    file = Path(table.jwks_file)
+    try:
+        document = file.read_bytes()[:_LARGEST_JWKS]
+        keys = read_keys(document, development)
+    except OSError as error:
+        raise Problem(f"{file} cannot be read ({error.strerror}): check jwks_file") from None
+    except NotKeys as error:
+        raise Problem(f"{file} is no JWKS, {error}: save the EHR's JWKS there") from None
+    if not keys:
+        raise Problem(
+            f"{file} holds no key that can be used: it needs public RSA (2048 bits or more) or EC "
+            "keys with a kid"
+        )
+    return document.decode()
+
+
+# ---------------------------------------------------------------- addresses and files
+
+
+def _addresses(settings: ServeSettings) -> Iterator[str]:
+    for origin in settings.cors_origins:
+        if not _is_origin(origin):
+            yield "cors_origins: an entry is no origin: write it like https://sandbox.example"
+    for base in settings.fhir_bases:
+        if _base(base) is None:
+            yield "fhir_bases: an entry is no FHIR base: write it like https://ehr.example/r4"
+    if settings.source_url and not _is_web(settings.source_url):
+        yield "source_url is no web address: write it like https://clinic.example/billing"
+    for link in settings.links:
+        if not _is_web(link.url):
+            yield "links: an url is no web address: write it like https://clinic.example/billing"
+
+
+def _is_origin(text: str) -> bool:
+    base = _base(text)
+    return base is not None and base.path == "" and not text.endswith("/")
+
+
+def _is_web(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and " " not in text
+
+
+def _files(settings: ServeSettings) -> Iterator[str]:
+    if settings.site and not Path(settings.site).is_file():
+        yield "site names no file: check the path"
+
+
+def _said_by(ask: Callable[[], object]) -> Iterator[str]:
+    """What a Problem says."""
+    try:
+        ask()
+    except Problem as problem:
+        yield problem.format_message()
+
+
+# ---------------------------------------------------------------- the secret
+
+
+def record_secret(settings: ServeSettings) -> bytes:
+    """The secret of the record's hashes; empty when none is set. Raises Problem."""
+    if settings.record_secret and settings.record_secret_file:
+        raise Problem("record_secret and record_secret_file are both set: remove one")
+    if settings.record_secret_file:
+        file = Path(settings.record_secret_file)
+        if not file.is_file():
+            raise Problem("record_secret_file names no file: check the path")
+        try:
+            return secret_file.secret(file)
+        except OSError as error:
+            raise Problem(f"{file} cannot be read ({error.strerror}): check its owner") from None
+    secret = settings.record_secret.encode()
+    if secret and len(secret) < SHORTEST_SECRET:
+        raise Problem(f"record_secret is too short: give {SHORTEST_SECRET} characters or more")
+    return secret
+
+
+def _secret_of_postgresql(settings: ServeSettings) -> Iterator[str]:
+    missing = not settings.record_secret and not settings.record_secret_file
+    if missing and settings.database.startswith("postgres"):
+        yield "PostgreSQL needs a secret for its hashes: set record_secret_file"
