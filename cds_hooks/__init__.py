@@ -10,20 +10,38 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from billing_rules.catalogue import Catalogue
-from cds_hooks import client_auth, errors, feedback, http_headers, pages, views
+from cds_hooks import (
+    accounting,
+    client_auth,
+    code_sets,
+    errors,
+    feedback,
+    http_headers,
+    operations,
+    pages,
+    rule_pages,
+    views,
+)
 from cds_hooks.running import Running, set_running
 from cds_hooks.settings import Link, Settings
 
 if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+    from cds_hooks.metrics import Metrics
     from cds_hooks.store import Store
 
 __all__ = ["Link", "Settings", "create_app"]
 
 
-def create_app(catalogue: Catalogue, settings: Settings, store: Store | None = None) -> Flask:
-    """The service as a WSGI application. It holds these three, and nothing else.
+def create_app(
+    catalogue: Catalogue,
+    settings: Settings,
+    store: Store | None = None,
+    metrics: Metrics | None = None,
+) -> Flask:
+    """The service as a WSGI application. It holds these four, and nothing else.
 
-    `store` remembers shown cards and their feedback; without one nothing is kept.
+    `store` remembers calls, shown cards and their feedback; without one nothing is kept. `metrics`
+    counts; without them nothing is counted.
     """
     app = Flask(__name__, static_folder=None)
     # One byte more than allowed: a chunked body is cut off there, and so seen to be too large.
@@ -31,12 +49,17 @@ def create_app(catalogue: Catalogue, settings: Settings, store: Store | None = N
     # Addresses are exact: a client that follows no redirect must not meet one.
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
-    set_running(app, Running(catalogue, settings, store))
+    set_running(app, Running(catalogue, settings, store, metrics, code_sets.of(catalogue)))
+    if metrics:
+        metrics.serves(settings.rule_set)
+    accounting.install(app)
     errors.install(app)
     http_headers.install(app)
+    client_auth.install(app, settings, store)
 
     for calls in (views.blueprint(), feedback.blueprint()):
         calls.before_request(client_auth.require_trusted_client)
         app.register_blueprint(calls)
-    app.register_blueprint(pages.blueprint())  # open to anyone: nothing here is of a patient
+    for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint()):
+        app.register_blueprint(page)  # open to anyone: nothing here is of a patient
     return app

@@ -25,6 +25,7 @@ _ISSUES: dict[int, tuple[str, str]] = {
     405: ("not-supported", "This address does not answer that method."),
     412: ("incomplete", "Data this service needs could not be obtained."),
     413: ("too-long", "The request body is too large."),
+    429: ("throttled", "This client calls too often; send it again later."),
     503: ("transient", "The service cannot do this now; send it again later."),
 }
 _RETRY_AFTER = "60"  # seconds
@@ -34,11 +35,12 @@ _OWN_FAULT = ("exception", "The service failed; the request was not answered.")
 class Refused(Exception):
     """Ends the request with `status`. `why` is a fixed sentence that holds nothing of the input."""
 
-    def __init__(self, status: int, why: str = "", issue: str = "") -> None:
+    def __init__(self, status: int, why: str = "", issue: str = "", retry_after: str = "") -> None:
         super().__init__(why)
         self.status = status
         self.why = why
         self.issue = issue
+        self.retry_after = retry_after or (_RETRY_AFTER if status == 503 else "")
 
 
 def malformed(why: str) -> Refused:
@@ -50,6 +52,11 @@ def unobtainable(why: str) -> Refused:
     """412: what the service cannot do without was neither sent nor to be had (CDS Hooks 2.0.1,
     "HTTP Status Codes"). `why` is built from fixed sentences only."""
     return Refused(412, why)
+
+
+def too_often(seconds: int) -> Refused:
+    """429, to be sent again after `seconds` (RFC 6585, section 4)."""
+    return Refused(429, retry_after=str(seconds))
 
 
 def install(app: Flask) -> None:
@@ -64,8 +71,8 @@ def _refused(error: Refused) -> Response:
     response = _outcome(error.status, error.issue or issue, error.why or why)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if error.status == 503:
-        response.headers["Retry-After"] = _RETRY_AFTER
+    if error.retry_after:
+        response.headers["Retry-After"] = error.retry_after
     return response
 
 

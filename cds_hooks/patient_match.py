@@ -50,8 +50,11 @@ def is_anothers(resource: About, patient_id: str) -> bool:
     """True only when the resource names another Patient; one that names none proves nothing."""
     if resource.resourceType == "Patient":
         return isinstance(resource.id, str) and resource.id.strip() != patient_id
-    named = (_patient_named(getattr(resource, element)) for element in _ELEMENTS)
-    return any(id_ is not None and id_ != patient_id for id_ in named)
+    for element in _ELEMENTS:
+        value = getattr(resource, element)
+        if value is not None and _patient_named(value) not in (None, patient_id):
+            return True
+    return False
 
 
 def _patient_named(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing_rules.review import OrderReview
+from cds_hooks import call_note
 from cds_hooks.cards import PlannedCard
 from cds_hooks.errors import fault
 from cds_hooks.hook_request import HookRequest
@@ -69,6 +70,7 @@ def _tried(store: Store, what: str, do: Callable[[], T]) -> T | None:
         log.error("cards not %s: %s", what, error.kind)
     except Exception as error:
         log.error("cards not %s: %s", what, fault(error))
+    call_note.of_request().database_failures.append(f"cards {what}")
     return None
 
 
@@ -80,7 +82,7 @@ def _shown(
     store: Store,
     rule_set: str,
 ) -> ShownCard:
-    review = planned.review
+    review, note = planned.review, call_note.of_request()
     return ShownCard(
         card=card["uuid"],
         suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),
@@ -94,6 +96,8 @@ def _shown(
         indicator=card["indicator"],
         patient_key=_patient_key(store, hook),
         order_key=store.keys.order(review.order),
+        client=note.client,
+        tenant=note.tenant,
     )
 
 

@@ -61,3 +61,24 @@ class Feedback:
     reason_display: str = ""
     comment_sent: bool = False
     comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedCall:
+    """One call and what became of it (checklist A10.6). `hook_instance` is "" unless it is a
+    UUID; `code_sets` the key of the catalogue's sources; `input_hash` the keyed hash of the body;
+    `cards` the UUIDs of the cards sent."""
+
+    client: str
+    tenant: str
+    service: str
+    hook: str
+    hook_instance: str
+    rule_set: str
+    code_sets: str
+    input_hash: str
+    status: int
+    outcome: str
+    cards: tuple[str, ...]
+    findings: tuple[RuleAndKind, ...]
+    milliseconds: int

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, cast
 from flask import Flask, current_app
 
 from billing_rules.catalogue import Catalogue
+from cds_hooks.code_sets import CodeSets
 from cds_hooks.settings import Settings
 
 if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+    from cds_hooks.metrics import Metrics
     from cds_hooks.store import Store
 
 _KEY = "cds_hooks"
@@ -18,11 +20,14 @@ _KEY = "cds_hooks"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The catalogue and the settings of an application, and its store: None keeps nothing."""
+    """The catalogue and the settings of an application, its store (None keeps nothing), and its
+    metrics (None counts nothing). `code_sets` are the catalogue's."""
 
     catalogue: Catalogue
     settings: Settings
     store: Store | None = None
+    metrics: Metrics | None = None
+    code_sets: CodeSets = CodeSets()
 
 
 def set_running(app: Flask, value: Running) -> None:

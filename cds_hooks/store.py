@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cds_hooks.audit import Audit
 from cds_hooks.keyed_hashes import KeyedHashes
 from cds_hooks.records import ByOrder, Feedback, RuleAndKind, ShownCard
 from cds_hooks.rest import Rest
@@ -47,7 +48,8 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """`keys` makes the hashes that its records carry; `rest` spares a database that fails."""
+    """`keys` makes the hashes that its records carry; `rest` spares a database that fails; `audit`
+    keeps the calls."""
 
     def __init__(
         self,
@@ -59,7 +61,13 @@ class Store:
         self.keys = keys
         self.rest = Rest(clock)
         self.now = now
+        self.audit = Audit(engine, now)
         self._engine = engine
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database, for what else workers share through it (shared_tokens.py)."""
+        return self._engine
 
     # ------------------------------------------------------------ while cards are made
 

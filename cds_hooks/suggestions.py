@@ -142,7 +142,14 @@ def without_empty(value: Any) -> Any:
     """
     if isinstance(value, dict):
         kept = ((key, without_empty(v)) for key, v in value.items())
-        return {key: v for key, v in kept if v is not None and v != "" and v != [] and v != {}}
+        return {key: v for key, v in kept if not _says_nothing(v)}
     if isinstance(value, list):
         return [without_empty(v) for v in value]
     return value
+
+
+def _says_nothing(value: Any) -> bool:
+    """null, an empty list or object, or a text without a character to see."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value == [] or value == {}

@@ -82,6 +82,15 @@ def engine(url: sa.URL) -> sa.Engine:
         raise Problem("PostgreSQL needs psycopg: pip install 'vialwise[postgres]'") from None
 
 
+def existing(named: str | None) -> sa.Engine:
+    """An engine for the database at `named`, which `serve` made. Raises Problem."""
+    url = address(named)
+    file = sqlite_file(url)
+    if file and not file.exists():
+        raise Problem(f"there is no database {file} yet: run `vialwise serve`, or use --database")
+    return engine(url)
+
+
 def upgrade(database: sa.Engine) -> None:
     """Bring the schema up to date, one process at a time. Raises Problem for a database of a newer
     program; what SQLAlchemy raises passes through.

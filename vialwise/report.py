@@ -9,7 +9,7 @@ import click
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
 from billing_rules.model import Evidence, Source, Stage
 from billing_rules.review import OrderReview
-from billing_rules.rules.common import listed
+from billing_rules.rule_records import capital, shipped
 from billing_rules.states import Present, Unknown
 from vialwise import screen
 from vialwise.checking import Checked
@@ -19,7 +19,6 @@ _COLOURS = {Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _URGENCY = list(Severity)  # most urgent first
 _GAP = "magenta"
 _LABEL = 11
-_SPELLED = {"ndc": "NDC", "ige": "IgE"}
 
 
 def show(checked: Checked, explain: bool) -> None:
@@ -84,14 +83,13 @@ def _gaps(not_checked: Iterable[NotChecked]) -> dict[str, str]:
     """The rules that each reason held up, as one list a reason."""
     held_up: dict[str, list[str]] = {}
     for gap in not_checked:
-        held_up.setdefault(gap.because, []).append(rule_name(gap.rule))
-    return {because: listed(dict.fromkeys(rules)) for because, rules in held_up.items()}
+        held_up.setdefault(gap.because, []).append(gap.rule)
+    return {because: shipped().names(rules) for because, rules in held_up.items()}
 
 
 def rule_name(rule: str) -> str:
     """A rule's name as a person writes it."""
-    name = " ".join(_SPELLED.get(word, word) for word in rule.split("_"))
-    return name[:1].upper() + name[1:]
+    return capital(shipped().name(rule))
 
 
 def show_finding(finding: Finding) -> None:
@@ -156,7 +154,8 @@ def plan_reasons(review: OrderReview) -> tuple[str, ...]:
 def _show_rules(review: OrderReview) -> None:
     click.echo()
     screen.heading("Every rule", 2)
-    screen.say("FOUND spoke, OPEN could not be checked, ok nothing to say, - does not apply", "    ")
+    legend = "FOUND spoke, OPEN could not be checked, ok nothing to say, - does not apply"
+    screen.say(legend, " " * 4)
     rows = [("", "Rule", "What it saw, and why it spoke or kept silent")]
     for outcome in review.outcomes:
         word, text = explained(outcome)

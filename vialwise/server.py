@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from vialwise.logs import ServerLog
 from vialwise.problems import Problem
 
 DEFAULT_HOST = "127.0.0.1"
@@ -69,6 +71,8 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
             "worker_class": "gthread",
             "threads": 4,
             "loglevel": "error",
+            "logger_class": ServerLog,
+            "accesslog": None,  # its lines hold addresses; ours say what was asked (accounting.py)
             "proc_name": "vialwise",
             "graceful_timeout": 5,
             # It would be one file in the home directory for all servers on this machine.
@@ -78,6 +82,8 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Wsgi:
+        gc.collect()
+        gc.freeze()  # the catalogue lives as long as a worker: do not search it for garbage
         return self._application
 
 

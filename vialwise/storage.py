@@ -26,14 +26,15 @@ class Opened:
     trouble: str = ""
 
 
-def opened(named: str | None) -> Opened:
-    """The store at `named`, up to date. Raises Problem for what the user has to mend; a database
-    that is merely away is trouble, because cards are answered without it."""
+def opened(named: str | None, secret: bytes = b"") -> Opened:
+    """The store at `named`, up to date; `secret` is that of its hashes, if one is configured.
+    Raises Problem for what the user has to mend; a database that is merely away is trouble, because
+    cards are answered without it."""
     url = database.address(named)
     engine, trouble = database.engine(url), ""
     keys = KeyedHashes(secrets.token_bytes(SHORTEST_SECRET))  # until the real ones are read
     try:
-        keys = KeyedHashes(_secret(url))
+        keys = KeyedHashes(_secret(url, secret))
         database.upgrade(engine)
     except OSError as error:
         trouble = error.strerror or type(error).__name__
@@ -42,9 +43,10 @@ def opened(named: str | None) -> Opened:
     return Opened(Store(engine, keys), database.shown(url), trouble)
 
 
-def _secret(url: sa.URL) -> bytes:
-    """From the environment; else, with SQLite, from a file of its own. Raises OSError, Problem."""
-    configured = os.environ.get(SECRET_VARIABLE, "").encode()
+def _secret(url: sa.URL, configured: bytes) -> bytes:
+    """As configured, or from the environment; else, with SQLite, from a file of its own. Raises
+    OSError, Problem."""
+    configured = configured or os.environ.get(SECRET_VARIABLE, "").encode()
     if configured and len(configured) < SHORTEST_SECRET:
         raise Problem(f"{SECRET_VARIABLE} is too short: give {SHORTEST_SECRET} characters or more")
     file = database.sqlite_file(url)

@@ -76,7 +76,8 @@ def reviews(
     asked = {} if known else medications.queries(orders.outside(call, lines), call)
     rest = prefetch.complete(call.hook, needs, call.ehr, asked)
     known = known or medications.answers(asked, rest)
-    lines = tuple(change(line) for line in orders.lines(call, known))
+    lines = orders.lines(call, known) if known else lines
+    lines = tuple(change(line) for line in lines)
     parts = {**rest, **(parts or {})}
     chart = reading.chart(
         parts, call.catalogue.systems, call.today, ASKED_BY_CODE, Interest(call.catalogue)

@@ -30,9 +30,9 @@ Client = Callable[..., FlaskClient]
 def client_with(catalogue: Catalogue) -> Client:
     """A client of the service with any settings changed: `client_with(open=False)`."""
 
-    def client(store: Store | None = None, **changes: Any) -> FlaskClient:
+    def client(store: Store | None = None, metrics: Any = None, **changes: Any) -> FlaskClient:
         settings = {"public_base_url": BASE, "today": lambda: TODAY, "open": True, **changes}
-        return create_app(catalogue, Settings(**settings), store).test_client()
+        return create_app(catalogue, Settings(**settings), store, metrics).test_client()
 
     return client
 

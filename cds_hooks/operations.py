@@ -1,0 +1,73 @@
+"""What the people who run the service ask it: is it up, is it ready, what does it count.
+
+Nothing here is of a patient, and nothing needs a client's token: a proxy keeps these addresses
+inside the site (docs/operations.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response
+
+from cds_hooks import exact_json
+from cds_hooks.errors import Refused
+from cds_hooks.records import StoreFailed
+from cds_hooks.running import running
+
+if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+    from cds_hooks.store import Store
+
+NAME = "operations"
+NONE, REACHED, AWAY = "none: nothing is kept", "reachable", "away: answered without it"
+
+
+def blueprint() -> Blueprint:
+    """The three addresses."""
+    pages = Blueprint(NAME, __name__)
+    pages.add_url_rule("/healthz", view_func=health)
+    pages.add_url_rule("/readyz", view_func=ready)
+    pages.add_url_rule("/metrics", view_func=metrics)
+    return pages
+
+
+def health() -> Response:
+    """200 while the process answers."""
+    return Response(b'{"status":"ok"}', content_type="application/json")
+
+
+def ready() -> Response:
+    """200 when orders can be answered, which needs the catalogue; the database is told of only,
+    because cards go out without it."""
+    here = running()
+    drugs = len(here.catalogue.drug_ids())
+    said = {
+        "status": "ready" if drugs else "not ready",
+        "catalogue": f"{drugs} drugs",
+        "rule_set": here.settings.rule_set,
+        "database": NONE if here.store is None else _database(here.store),
+    }
+    status = 200 if drugs else 503
+    return Response(exact_json.encode(said), status, content_type="application/json")
+
+
+def _database(store: Store) -> str:
+    """Asked within the time a call would wait for it; not at all soon after a failure."""
+    if not store.rest.over:
+        return AWAY
+    try:
+        with store.rest.after_failure():
+            store.audit.reach()
+        return REACHED
+    except StoreFailed:
+        return AWAY
+
+
+def metrics() -> Response:
+    """GET /metrics, in Prometheus' text form."""
+    counted = running().metrics
+    if counted is None:
+        raise Refused(404, "Nothing is counted here.")
+    from cds_hooks.metrics import CONTENT_TYPE  # loaded already, as there are metrics
+
+    return Response(counted.text(), content_type=CONTENT_TYPE)
