@@ -98,6 +98,9 @@ def test_quotes_stand_in_their_source() -> None:
     ("change", "message"),
     [
         ({"title": " "}, "title is blank"),
+        ({"name": ""}, "name is blank"),
+        ({"limits": [""]}, "limits is blank"),
+        ({"reads": ["drug.colour"]}, "'drug.colour'"),
         ({"citations": []}, "cite at least one source"),
         ({"citations": ["hearsay"]}, "'hearsay'"),
         ({"denials": ["bad-luck"]}, "'bad-luck'"),
