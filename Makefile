@@ -11,7 +11,7 @@ WORKERS ?= auto
 PIP := -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo lock clean FORCE
+.PHONY: help setup test lint demo bench lock clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -30,6 +30,9 @@ lint: $(READY) ## set up, check style and types only
 
 demo: $(READY) ## set up and run the main job on bundled patients (Ctrl-C ends it)
 	@$(VENV)/bin/vialwise demo
+
+bench: $(READY) ## set up and measure how fast the service answers (docs/performance.md)
+	@$(PY) -m bench
 
 define run_lint
 echo "ruff check" && $(PY) -m ruff check --quiet . && \

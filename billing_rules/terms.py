@@ -18,6 +18,8 @@ from billing_rules.words import Words
 Agreement = Literal["yes", "no", "code and words disagree"]
 _NOT_READ = Words(())
 _Said = tuple[tuple[Code, ...], str]  # codes and text of one result
+# The kinds that these name, and the words of the vocabulary that they hold.
+_Told = tuple[Mapping[str, "Agreement"], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,10 @@ class Terms:
     drug_classes: Mapping[str, DrugClass]
     perennial_snomed: frozenset[str]
     perennial_words: tuple[str, ...]
-
     _vocabulary: Words = field(default=_NOT_READ, repr=False, compare=False)
     _results: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     _therapies: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
-    _told: dict[_Said, Mapping[str, Agreement]] | None = field(
-        default=None, repr=False, compare=False
-    )
+    _told: dict[_Said, _Told] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self._vocabulary is _NOT_READ:
@@ -88,8 +87,8 @@ class Terms:
         return frozenset().union(*((*each.rxnorm, *each.names) for each in classes))
 
     def for_one_review(self) -> Terms:
-        """The same vocabulary, which tells the kinds of one result only once. What it remembers
-        is of one patient: it must end with the review."""
+        """The same vocabulary, which judges what is said in the same words only once. What it
+        remembers is of one patient: it must end with the review."""
         return replace(self, _told={})
 
     def is_kind(self, result: Measured, kind: str) -> Agreement:
@@ -99,19 +98,26 @@ class Terms:
 
     def kinds_of(self, codes: tuple[Code, ...], text: str) -> Mapping[str, Agreement]:
         """Every kind that codes or words name, as `is_kind` answers; most results name none."""
-        if self._told is None:
-            return self._kinds(codes, text)
-        said = (codes, text)
-        if said not in self._told:
-            self._told[said] = self._kinds(codes, text)
-        return self._told[said]
+        return self._heard(codes, text)[0]
 
-    def _kinds(self, codes: tuple[Code, ...], text: str) -> Mapping[str, Agreement]:
+    def _heard(self, codes: tuple[Code, ...], text: str) -> _Told:
+        if self._told is None:
+            return self._hear(codes, text)
+        said = (codes, text)
+        told = self._told.get(said)
+        if told is None:
+            told = self._told[said] = self._hear(codes, text)
+        return told
+
+    def _hear(self, codes: tuple[Code, ...], text: str) -> _Told:
         loinc = {c.code for c in codes if c.system == "loinc"}
         words = _said(codes, text)
         held = self._vocabulary.held_by(words)
-        answers = ((k.id, _agreement(k, loinc, words, held)) for k in self.observations.values())
-        return {kind: answer for kind, answer in answers if answer != "no"}
+        if held.isdisjoint(self._results) and loinc.isdisjoint(self._results):
+            return {}, held
+        kinds = self.observations.values()
+        answers = ((kind.id, _agreement(kind, loinc, words, held)) for kind in kinds)
+        return {kind: answer for kind, answer in answers if answer != "no"}, held
 
     def may_be_result(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
         """Whether a result of these codes and names could be of any kind."""
@@ -126,8 +132,7 @@ class Terms:
     ) -> bool:
         if any(code.code in wanted for code in codes):
             return True
-        held = (self._vocabulary.held_by(_said(codes, name)) for name in (*names, ""))
-        return not all(wanted.isdisjoint(words) for words in held)
+        return not wanted.isdisjoint(self._vocabulary.held_by(_said(codes, " | ".join(names))))
 
     def allergen_of(self, result: Measured) -> ObservationKind | None:
         """The allergen whose specific IgE this result is, when code and words agree."""
@@ -138,16 +143,14 @@ class Terms:
     def names_perennial(self, problem: Problem) -> bool:
         """Whether a condition or allergy names a perennial aeroallergen."""
         coded = any(c.system == "snomed" and c.code in self.perennial_snomed for c in problem.codes)
-        return coded or self._holds(problem.codes, problem.text, self.perennial_words)
-
-    def _holds(self, codes: tuple[Code, ...], text: str, words: tuple[str, ...]) -> bool:
-        return not self._vocabulary.held_by(_said(codes, text)).isdisjoint(words)
+        held = self._heard(problem.codes, problem.text)[1]
+        return coded or not held.isdisjoint(self.perennial_words)
 
     def in_class(self, therapy: Therapy, drug_class: str) -> Agreement:
         """Whether a therapy belongs to a class; "code and words disagree" when the ingredient
         fits but its form (inhaled or nasal) cannot be told."""
         wanted = self.drug_classes[drug_class]
-        held = self._vocabulary.held_by(_said(therapy.codes, therapy.text))
+        held = self._heard(therapy.codes, therapy.text)[1]
         coded = any(c.system == "rxnorm" and c.code in wanted.rxnorm for c in therapy.codes)
         if not coded and held.isdisjoint(wanted.names):
             return "no"
@@ -168,7 +171,7 @@ def _agreement(
     if not loinc.isdisjoint(wanted.loinc):
         named = not held.isdisjoint(wanted.words) and held.isdisjoint(wanted.not_words)
         return "yes" if named or not text else "code and words disagree"
-    if not held or not held.isdisjoint(wanted.not_words) or not _surely_named(wanted, text, held):
+    if not held.isdisjoint(wanted.not_words) or not _surely_named(wanted, text, held):
         return "no"
     return "code and words disagree" if loinc else "yes"
 

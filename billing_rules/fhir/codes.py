@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 
@@ -49,7 +50,7 @@ class CodeSystems:
 
     def __init__(self, systems: Mapping[str, str]) -> None:
         self.concepts: dict[Hashable, Concept] = {}
-        self._names = {u: n for uri, n in systems.items() for u in (uri, plain_uri(uri))}
+        self._names = _short_names(tuple(systems.items()))
 
     def name(self, uri: str) -> str:
         """The short name, or "" for a system that is none we know."""
@@ -59,6 +60,12 @@ class CodeSystems:
         if known in self._names:
             return self._names[known]
         return next((name for end, name in _SITE_OWN.items() if known.endswith(end)), "")
+
+
+@lru_cache(maxsize=8)
+def _short_names(systems: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Short names by the URIs as they are catalogued and as they are compared."""
+    return {u: name for uri, name in systems for u in (uri, plain_uri(uri))}
 
 
 @dataclass(frozen=True, slots=True)

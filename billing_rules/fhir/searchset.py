@@ -109,9 +109,11 @@ def bundle_resources(raw: RawResource) -> SearchPage | Unknown:
 def _decoded(data: bytes) -> _Bundle | _Entries:
     """All entries at once, or each as JSON where one of them is not as it should be."""
     try:
-        return _ENTRIES.decode(data)
+        page = _ENTRIES.decode(data)
     except msgspec.ValidationError:
         return _BUNDLE.decode(data)
+    whole = all(bytes(entry.resource) for entry in page.entry or ())
+    return page if whole else _BUNDLE.decode(data)
 
 
 def _as_bytes(raw: RawResource) -> bytes:
@@ -132,15 +134,10 @@ def _page(bundle: _Bundle | _Entries) -> SearchPage:
         if kind == "OperationOutcome" or mode == "outcome":
             problem = problem or _problem(resource)
         elif not kind:
-            unread += 0 if _is_empty(raw) else 1
+            unread += 0 if _bytes(raw) in (b"null", b"{}") else 1
         else:
             (included if mode == "include" else matches).append(resource)
     return SearchPage(tuple(matches), tuple(included), _next(bundle), problem, unread)
-
-
-def _is_empty(raw: msgspec.Raw | _Entry) -> bool:
-    """Whether an entry says nothing at all."""
-    return raw == _Entry() if isinstance(raw, _Entry) else bytes(raw) in (b"null", b"{}")
 
 
 def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
@@ -153,6 +150,10 @@ def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
         return "", "", b""
     mode = entry.search.mode if entry.search else None
     return kind or "", mode or "match", resource
+
+
+def _bytes(entry: msgspec.Raw | _Entry) -> bytes:
+    return bytes(entry.resource if isinstance(entry, _Entry) else entry)
 
 
 def _kind(resource: bytes) -> str | None:

@@ -1,0 +1,1 @@
+"""How fast the service answers, measured against a plain parse of the same bytes: `make bench`."""
