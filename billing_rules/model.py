@@ -389,6 +389,8 @@ class OrderLine:
     date_of_service: date | None = None
     interval: State[Amount] = NOTHING
     route: State[str] = NOTHING
+    site: State[str] = NOTHING
+    observed: State[str] = NOTHING  # "noted" where the record speaks of it; R4 has no element
     reasons: tuple[Code, ...] = ()
     reason_references: tuple[str, ...] = ()
     coverages: tuple[str, ...] = ()

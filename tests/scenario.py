@@ -32,7 +32,8 @@ a period. Maps take `id` for the resource's id (Observation/<id>); else ids coun
   therapies       "inhaled_corticosteroid dispense 2026-01-01 to 2026-06-30" (a class of the
                   catalogue or the drug's words; request, statement, dispense or administration)
                   or {class | text | rxnorm, kind, from, to, active: false}
-  given           past administrations: "omalizumab 300 mg 2026-10-26" or a map with the keys of
+  given           (site and observed are charted unless said `site: null`)
+                  past administrations: "omalizumab 300 mg 2026-10-26" or a map with the keys of
                   an order's draft ({dose: 300 mg, date: 2026-10-26, ndc: 50242-227-01, lot: A1,
                   discarded: 75 mg, not_given: true}); omalizumab when no drug is named
   authorizations  "granted J2357 2026-01-01 to 2026-12-31" (granted, denied, pending) or {answer,
@@ -102,6 +103,8 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
         date_of_service=draft.get("date", on),
         interval=_amount(draft.get("interval")),
         route=_text(draft.get("route")),
+        site=_text(draft.get("site")),
+        observed=_text(draft.get("observed")),
         reasons=tuple(code for text in draft.get("reasons", ()) for code in _reason(text)),
         reason_references=tuple(draft.get("reason_references", ())),
         coverages=tuple(draft.get("coverages", ())),
@@ -114,6 +117,7 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
 KNOWN = {
     "kind", "claim", "stage", "ndc", "hcpcs", "rxnorm", "cpt", "text", "dose", "billed",
     "containers", "supplied", "modifiers", "date", "discarded", "not_given", "interval", "route",
+    "site", "observed",
     "reasons", "reason_references", "coverages", "lot", "id",
 }  # fmt: skip
 
@@ -124,7 +128,9 @@ def _given(words: Any, place: int) -> OrderLine:
         text, dose, unit, day = words.split()
         words = {"text": text, "dose": f"{dose} {unit}", "date": date.fromisoformat(day)}
     named = {"ndc", "hcpcs", "rxnorm", "text"} & set(words)
-    draft = {"kind": "MedicationAdministration", "stage": "given", "id": f"given-{place}", **words}
+    charted = {"site": "left arm", "observed": "noted"}
+    record = {"kind": "MedicationAdministration", "stage": "given", "id": f"given-{place}"}
+    draft = {**record, **charted, **words}
     assert "date" in draft, f"give the administration a date, or `date: null`: {words}"
     return _line(draft if named else {**draft, "text": "omalizumab"}, place, draft["date"])
 

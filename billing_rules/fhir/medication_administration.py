@@ -11,7 +11,7 @@ import re
 
 from billing_rules.amounts import Amount
 from billing_rules.fhir import quantities
-from billing_rules.fhir.codes import concepts
+from billing_rules.fhir.codes import CodeSystems, concept, concepts
 from billing_rules.fhir.dosage import route
 from billing_rules.fhir.drafts import Draft, reasons, references
 from billing_rules.fhir.medications import product
@@ -21,6 +21,7 @@ from billing_rules.model import Counted, Dose, OrderLine, Stage
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
 _GIVEN = ("completed", "in-progress", "stopped")
+_OBSERVED = re.compile(r"\bobserv(ed|ation|ing)\b", re.IGNORECASE)
 _WASTE = re.compile(r"\b(waste|wasted|wastage|wasting|discard|discarded|discards)\b", re.IGNORECASE)
 
 
@@ -46,6 +47,8 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
             modifiers=drug.concept.modifiers,
             date_of_service=day_of(node, "effective"),
             route=route([dosage], draft.systems),
+            site=_site(dosage, draft.systems),
+            observed=_observed(node),
             reasons=reasons(draft),
             reason_references=references(node.objs("reasonReference")),
             lot=drug.lot,
@@ -54,6 +57,20 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
             unread=draft.unread,
         ),
     )
+
+
+def _site(dosage: Node, systems: CodeSystems) -> State[str]:
+    """Where it was injected, in the record's own words."""
+    if not dosage.has("site"):
+        return NOTHING
+    names = concept(dosage.obj("site"), systems).names
+    return Present(shown(names[0])) if names else Unknown("the site has no words")
+
+
+def _observed(node: Node) -> State[str]:
+    """Whether a note speaks of observation: R4 has no element for it, so its words are not kept."""
+    notes = (note.text("text") for note in node.objs("note"))
+    return Present("noted") if any(_OBSERVED.search(n) for n in notes) else NOTHING
 
 
 def _dose(node: Node, dosage: Node) -> State[Dose]:

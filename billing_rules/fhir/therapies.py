@@ -70,6 +70,7 @@ class SlimMedicine(Slim):
     code: Any = None
     ingredient: Any = None
     batch: Any = None
+    note: Any = None
 
 
 def therapies(

@@ -1,8 +1,8 @@
-"""Past doses are charted as a claim needs them: exact dose, lot number, container, route.
+"""Past doses are charted as a claim needs them: exact dose, lot number, container, route, site, and
+observation after the injection where the label wants first doses supervised.
 
-FHIR has no element for the lot on an administration and no rule of CMS on it was seen, so a lot
-that is not there was "not found in the data the EHR shares". Observation after the injection is
-rarely shared at all and is not asked about.
+FHIR has no element for the lot or the observation on an administration, and no rule of CMS on them
+was seen, so what is not there was "not found in the data the EHR shares".
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def check(case: Case) -> Iterator[Outcome]:
     if not recent:
         yield Silent(RULE, f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
         return
-    outcomes = [o for part in (_doses, _lots, _containers, _routes) for o in part(case, recent)]
-    yield from outcomes or (Silent(RULE, f"{_which(recent)}: dose, lot, container and route"),)
+    outcomes = [o for part in _PARTS for o in part(case, recent)]
+    yield from outcomes or (Silent(RULE, f"{_which(recent)}: charted as a claim needs it"),)
 
 
 def _recent(case: Case, visits: Sequence[DrugOrder]) -> list[DrugOrder]:
@@ -103,6 +103,31 @@ def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     yield from _unreadable("route", _states(visits, lambda line: line.route))
 
 
+def _sites(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
+    missing = _without(visits, lambda line: line.site)
+    if missing:
+        yield _finding(
+            case, missing, "site-not-found", Severity.INFO,
+            f"Check the injection site: {_which(missing)}, not found in the data the EHR shares",
+            "No site was found in the data the EHR shares.", _ELSEWHERE,
+        )  # fmt: skip
+    yield from _unreadable("site", _states(visits, lambda line: line.site))
+
+
+def _observations(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
+    """Observation after the injection, for drugs whose first doses the label wants supervised."""
+    if case.drug.supervised_doses is None:
+        return
+    missing = _without(visits, lambda line: line.observed)
+    if missing:
+        yield _finding(
+            case, missing, "observation-not-found", Severity.INFO,
+            f"Check that observation is charted: {_which(missing)}, not found in the data shared",
+            "No note on observation after the injection was found.", _ELSEWHERE,
+        )  # fmt: skip
+
+
+_PARTS = (_doses, _lots, _containers, _routes, _sites, _observations)
 _ROUTES = ("subcutaneous", "intravenous", "intramuscular")
 
 
@@ -113,7 +138,7 @@ def _off_label(case: Case, line: OrderLine) -> bool:
     return bool(case.drug.routes and named) and not set(named) & set(case.drug.routes)
 
 
-# ---------------------------------------------------------------- common to all four
+# ---------------------------------------------------------------- common to all
 
 
 def _without(
@@ -170,5 +195,6 @@ def _charted(line: OrderLine) -> str:
         f"lot {line.lot.value}" if isinstance(line.lot, Present) else "no lot",
         *(f"NDC {code}" for code in line.codes_of("ndc")[:1]),
         line.route.value[:30] if isinstance(line.route, Present) else "no route",
+        line.site.value[:30] if isinstance(line.site, Present) else "no site",
     ]
     return ", ".join(parts)
