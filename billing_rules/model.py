@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Literal
 
-from billing_rules.amounts import Amount
+from billing_rules.amounts import Amount, plain
 from billing_rules.states import NOTHING, State
 
 # ---------------------------------------------------------------- sources and evidence
@@ -339,8 +339,6 @@ class Counted:
     unit: str = ""
 
     def __str__(self) -> str:
-        from billing_rules.amounts import plain
-
         return f"{plain(self.value)} {self.unit}".strip()
 
 

@@ -39,11 +39,6 @@ NOTHING = Nothing()
 State = Present[T] | Nothing | Unknown
 
 
-def value_or_none(state: State[T]) -> T | None:
-    """The value when present, else None: only for places where none and unknown act alike."""
-    return state.value if isinstance(state, Present) else None
-
-
 def mapped(state: State[T], change: Callable[[T], U]) -> State[U]:
     """`state` with `change` applied to its value; none and unknown pass through untouched."""
     return Present(change(state.value)) if isinstance(state, Present) else state

@@ -59,24 +59,18 @@ def _doses(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
 
 
 def _lots(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
-    missing = _without(visits, lambda line: line.lot)
-    if missing:
-        yield _finding(
-            case, missing, "lot-not-found", Severity.INFO,
-            f"Check the lot number: {_which(missing)}, not found in the data the EHR shares",
-            "No lot number was found in the data the EHR shares.", _ELSEWHERE,
-        )  # fmt: skip
+    yield from _not_found(
+        case, visits, lambda line: line.lot, "lot", "Check the lot number",
+        "No lot number was found in the data the EHR shares.",
+    )  # fmt: skip
     yield from _unreadable("lot number", _states(visits, lambda line: line.lot))
 
 
 def _containers(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
-    missing = _without(visits, _container_named)
-    if missing:
-        yield _finding(
-            case, missing, "container-not-found", Severity.INFO,
-            f"Check NDC and containers: {_which(missing)}, not found in the data the EHR shares",
-            "JW and JZ depend on the container that was opened.", _ELSEWHERE,
-        )  # fmt: skip
+    yield from _not_found(
+        case, visits, _container_named, "container", "Check NDC and containers",
+        "JW and JZ depend on the container that was opened.",
+    )  # fmt: skip
     yield from _unreadable("container", (visit.containers for visit in visits))
 
 
@@ -86,13 +80,10 @@ def _container_named(line: OrderLine) -> State[str]:
 
 
 def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
-    missing = _without(visits, lambda line: line.route)
-    if missing:
-        yield _finding(
-            case, missing, "route-not-found", Severity.INFO,
-            f"Check the route: {_which(missing)}, not found in the data the EHR shares",
-            f"The label's route is {listed(case.drug.routes) or 'not catalogued'}.", _ELSEWHERE,
-        )  # fmt: skip
+    yield from _not_found(
+        case, visits, lambda line: line.route, "route", "Check the route",
+        f"The label's route is {listed(case.drug.routes) or 'not catalogued'}.",
+    )  # fmt: skip
     other = [visit for visit in visits if any(_off_label(case, x) for x in visit.prescriptions)]
     if other:
         yield _finding(
@@ -104,26 +95,20 @@ def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
 
 
 def _sites(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
-    missing = _without(visits, lambda line: line.site)
-    if missing:
-        yield _finding(
-            case, missing, "site-not-found", Severity.INFO,
-            f"Check the injection site: {_which(missing)}, not found in the data the EHR shares",
-            "No site was found in the data the EHR shares.", _ELSEWHERE,
-        )  # fmt: skip
+    yield from _not_found(
+        case, visits, lambda line: line.site, "site", "Check the injection site",
+        "No site was found in the data the EHR shares.",
+    )  # fmt: skip
     yield from _unreadable("site", _states(visits, lambda line: line.site))
 
 
 def _observations(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     """Observation after the injection, for drugs whose first doses the label wants supervised."""
-    if case.drug.supervised_doses is None:
-        return
-    missing = _without(visits, lambda line: line.observed)
-    if missing:
-        yield _finding(
-            case, missing, "observation-not-found", Severity.INFO,
-            f"Check that observation is charted: {_which(missing)}, not found in the data shared",
-            "No note on observation after the injection was found.", _ELSEWHERE,
+    if case.drug.supervised_doses is not None:
+        yield from _not_found(
+            case, visits, lambda line: line.observed, "observation",
+            "Check that observation is charted",
+            "No note on observation after the injection was found.",
         )  # fmt: skip
 
 
@@ -139,6 +124,22 @@ def _off_label(case: Case, line: OrderLine) -> bool:
 
 
 # ---------------------------------------------------------------- common to all
+
+
+def _not_found(
+    case: Case,
+    visits: Sequence[DrugOrder],
+    read: Callable[[OrderLine], State[Any]],
+    what: str,
+    check_it: str,
+    found: str,
+) -> Iterator[Outcome]:
+    """What the shared data do not hold: never called missing, because it may be elsewhere."""
+    without = _without(visits, read)
+    if without:
+        summary = f"{check_it}: {_which(without)}, not found in the data the EHR shares"
+        kind = f"{what}-not-found"
+        yield _finding(case, without, kind, Severity.INFO, summary, found, _ELSEWHERE)
 
 
 def _without(
