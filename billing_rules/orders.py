@@ -41,7 +41,6 @@ class _Recognised:
     line: OrderLine
     drug_id: str
     identity: Identity
-    day: date
 
 
 def drug_orders(
@@ -52,25 +51,37 @@ def drug_orders(
 ) -> tuple[DrugOrder, ...]:
     """The orders for catalogued drugs among `lines`, in the order they were drafted.
 
-    A line without a date of service gets `today`. `weights` turn a dose per kilogram into one.
+    A line without a date of service gets the one that its drug's other lines state, when they
+    state one only: a prescription rarely says a day, the charge beside it does. Otherwise it gets
+    `today`. `weights` turn a dose per kilogram into one.
     """
-    known = [r for line in lines if (r := _recognised(line, catalogue, today))]
+    known = [r for line in lines if (r := _recognised(line, catalogue))]
     services = tuple(line for line in lines if _is_service(line))
+    stated = _stated_days(known)
     groups: dict[tuple[str, date, Stage], list[_Recognised]] = {}
     for r in known:
-        groups.setdefault((r.drug_id, r.day, r.line.stage), []).append(r)
+        kind = (r.drug_id, r.line.stage)
+        day = r.line.date_of_service or stated.get(kind, today)
+        groups.setdefault((r.drug_id, day, r.line.stage), []).append(r)
     return tuple(
         order
         for (drug_id, day, _), group in groups.items()
-        for order in _orders(group, services, catalogue.drug(drug_id, day), weights)
+        for order in _orders(group, services, catalogue.drug(drug_id, day), day, weights)
     )
 
 
-def _recognised(line: OrderLine, catalogue: Catalogue, today: date) -> _Recognised | None:
+def _recognised(line: OrderLine, catalogue: Catalogue) -> _Recognised | None:
     found = recognise(line, catalogue)
-    if found is None:
-        return None
-    return _Recognised(line, *found, day=line.date_of_service or today)
+    return _Recognised(line, *found) if found else None
+
+
+def _stated_days(known: Iterable[_Recognised]) -> dict[tuple[str, Stage], date]:
+    """The day that a drug's lines of one stage state, where they state a single one."""
+    days: dict[tuple[str, Stage], set[date]] = {}
+    for r in known:
+        if r.line.date_of_service:
+            days.setdefault((r.drug_id, r.line.stage), set()).add(r.line.date_of_service)
+    return {kind: one.pop() for kind, one in days.items() if len(one) == 1}
 
 
 def _is_service(line: OrderLine) -> bool:
@@ -82,6 +93,7 @@ def _orders(
     group: list[_Recognised],
     services: tuple[OrderLine, ...],
     drug: Drug,
+    day: date,
     weights: State[tuple[Measured, ...]],
 ) -> Iterable[DrugOrder]:
     prescribed = [r for r in group if r.line.kind in PRESCRIBING and not r.line.not_given]
@@ -91,13 +103,13 @@ def _orders(
         return
     parts = [_Part.of(r, drug, weights) for r in prescribed]
     if len(parts) <= 1 or _add_up(parts):
-        yield _order(parts, waste, billed, services, drug)
+        yield _order(parts, waste, billed, services, drug, day)
         return
     for part in parts:
-        yield _order([part], [], [], services, drug)
+        yield _order([part], [], [], services, drug, day)
     if billed:
         why = f"{len(parts)} draft orders for {drug.name} could be its dose"
-        yield replace(_order([], [], billed, services, drug), dose=Unknown(why))
+        yield replace(_order([], [], billed, services, drug, day), dose=Unknown(why))
 
 
 def _is_waste(line: OrderLine) -> bool:
@@ -298,6 +310,7 @@ def _order(
     billed: Sequence[_Recognised],
     services: tuple[OrderLine, ...],
     drug: Drug,
+    day: date,
 ) -> DrugOrder:
     everyone = [p.recognised for p in parts] + list(billed) + list(waste)
     first = everyone[0]
@@ -309,7 +322,7 @@ def _order(
         group=drug.group,
         identity=_weakest_conflict(everyone),
         stage=first.line.stage,
-        date_of_service=first.day,
+        date_of_service=day,
         prescriptions=tuple(p.recognised.line for p in parts),
         billing=tuple(billing),
         services=services,
