@@ -111,6 +111,9 @@ lock: ## rewrite requirements/*.txt from pyproject.toml
 	@.venv-lock/bin/python $(PIP) install --quiet $(LOCK_TOOLS)
 	@echo "Locking requirements/runtime.txt"
 	@$(PIP_COMPILE) --output-file requirements/runtime.txt pyproject.toml
+	@echo "Locking requirements/server.txt"
+	@$(PIP_COMPILE) --extra postgres --constraint requirements/runtime.txt \
+	  --output-file requirements/server.txt pyproject.toml
 	@echo "Locking requirements/dev.txt"
 	@$(PIP_COMPILE) --extra dev --constraint requirements/runtime.txt \
 	  --output-file requirements/dev.txt pyproject.toml
