@@ -10,7 +10,9 @@ from sandbox_ehr.launches import Launches
 from sandbox_ehr.records import Records
 from sandbox_ehr.running import Running, set_running
 from sandbox_ehr.settings import Settings
+from sandbox_ehr.smart.authorization import SmartServer
 from sandbox_ehr.smart.tokens import Tokens
+from sandbox_ehr.smart.views import auth
 
 LARGEST_BODY = 5 * 1024 * 1024
 
@@ -20,6 +22,9 @@ def create_app(records: Records, settings: Settings) -> Flask:
     app = Flask("sandbox_ehr")
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.url_map.strict_slashes = False
-    set_running(app, Running(records, settings, Launches(), Tokens(), Pages()))
+    tokens = Tokens()
+    smart = SmartServer(settings, tokens)
+    set_running(app, Running(records, settings, Launches(), tokens, Pages(), smart))
     app.register_blueprint(fhir, url_prefix="/fhir")
+    app.register_blueprint(auth, url_prefix="/auth")
     return app

@@ -10,6 +10,7 @@ from sandbox_ehr.fhir.pages import Pages
 from sandbox_ehr.launches import Launches
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Settings
+from sandbox_ehr.smart.authorization import SmartServer
 from sandbox_ehr.smart.tokens import Tokens
 
 _KEY = "sandbox-ehr"
@@ -24,6 +25,7 @@ class Running:
     launches: Launches
     tokens: Tokens
     pages: Pages
+    smart: SmartServer
 
 
 def set_running(app: Flask, running: Running) -> None:

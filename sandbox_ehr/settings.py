@@ -74,6 +74,7 @@ class Settings:
     cds_services: tuple[CdsService, ...] = ()
     open: bool = False
     name: str = "Hollow Creek practice EHR"
+    tenant: str = "hollow-creek"
 
     @property
     def fhir_base(self) -> str:

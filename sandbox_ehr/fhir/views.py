@@ -16,7 +16,7 @@ from sandbox_ehr.fhir.interactions import NotAllowed
 from sandbox_ehr.fhir.outcomes import FhirError
 from sandbox_ehr.fhir.served import Served
 from sandbox_ehr.running import running
-from sandbox_ehr.smart import bearer
+from sandbox_ehr.smart import bearer, discovery
 
 fhir = Blueprint("fhir", __name__)
 
@@ -46,6 +46,8 @@ def endpoint(path: str) -> Response:
     """Every address below the FHIR base."""
     if request.method == "OPTIONS":
         return Response(status=204)
+    if path in _WELL_KNOWN:
+        return _well_known(path)
     _acceptable()
     if path == "metadata":
         return _metadata()
@@ -76,6 +78,19 @@ def refused(error: FhirError) -> Response:
 def cors(response: Response) -> Response:
     response.headers.update(_CORS)
     return response
+
+
+_WELL_KNOWN = {
+    ".well-known/smart-configuration": discovery.document,
+    ".well-known/openid-configuration": discovery.openid,
+}
+
+
+def _well_known(path: str) -> Response:
+    if request.method not in ("GET", "HEAD"):
+        raise NotAllowed(("GET",))
+    said = _WELL_KNOWN[path](running().settings)
+    return Response(_encoder.encode(said), content_type="application/json")
 
 
 def _metadata() -> Response:

@@ -98,6 +98,11 @@ class Tokens:
                 _put(self._ended, self._used[key], None)
             return self._good(self._refresh.get(key))
 
+    def peek_refresh(self, token: str) -> Granted | None:
+        """The same, without taking a second use for theft."""
+        with self._lock:
+            return self._good(self._refresh.get(_hash(token)))
+
     def use_refresh(self, token: str) -> bool:
         """Whether this is its first and only use."""
         key = _hash(token)
@@ -106,6 +111,11 @@ class Tokens:
             if granted is not None:
                 _put(self._used, key, granted.family)
             return granted is not None
+
+    def end(self, family: str) -> None:
+        """End everything that came from one authorization."""
+        with self._lock:
+            _put(self._ended, family, None)
 
     def revoke(self, token: str) -> None:
         """End an access token; with a refresh token, all that came from the same authorization."""
