@@ -23,7 +23,7 @@ def create_app(records: Records, settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.url_map.strict_slashes = False
     tokens = Tokens()
-    smart = SmartServer(settings, tokens)
+    smart = SmartServer(settings, tokens, records)
     set_running(app, Running(records, settings, Launches(), tokens, Pages(), smart))
     app.register_blueprint(fhir, url_prefix="/fhir")
     app.register_blueprint(auth, url_prefix="/auth")

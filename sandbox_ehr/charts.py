@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 import fixtures
+from sandbox_ehr import ids
+from sandbox_ehr.quirks import Quirks
 
 Resource = dict[str, Any]
 _LARGEST_FILE = 200 * 1024 * 1024
@@ -25,6 +27,30 @@ def invented(today: date, drafts: bool = True) -> list[Resource]:
     """The fixtures, moved so that what was new on the day they were written is new today."""
     days = (today - fixtures.WRITTEN_ON).days
     return [fixtures.moved(resource, days) for resource in fixtures.resources(drafts)]
+
+
+def like(resources: Iterable[Resource], quirks: Quirks) -> list[Resource]:
+    """The resources as the EHR of these quirks has them: its ids, and drugs where it puts them."""
+    resources = list(resources)
+    if quirks.contained_medications:
+        drugs = {f"Medication/{r['id']}": r for r in resources if r["resourceType"] == "Medication"}
+        resources = [_with_its_drug(r, drugs) for r in resources]
+    return ids.renamed(resources, quirks.ids)
+
+
+def _with_its_drug(resource: Resource, drugs: Mapping[str, Resource]) -> Resource:
+    """The resource with the drug it refers to inside."""
+    held = resource.get("medicationReference")
+    drug = drugs.get(held.get("reference", "")) if isinstance(held, dict) else None
+    if drug is None:
+        return resource
+    inside = {name: value for name, value in drug.items() if name != "meta"}
+    contained = [*resource.get("contained", ()), {**inside, "id": "its-drug"}]
+    return {
+        **resource,
+        "contained": contained,
+        "medicationReference": {**held, "reference": "#its-drug"},
+    }
 
 
 def of_folder(folder: Path) -> list[Resource]:

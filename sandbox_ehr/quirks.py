@@ -31,6 +31,7 @@ class DateForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NothingFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The OperationOutcome that stands in a Bundle without matches."""
 
+    system: str
     code: str
     text: str
 

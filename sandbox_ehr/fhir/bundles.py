@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+from sandbox_ehr import ids
 from sandbox_ehr.fhir import conditional
 from sandbox_ehr.fhir.call import Answer, Call
 from sandbox_ehr.fhir.outcomes import FhirError
@@ -61,7 +62,7 @@ def _transaction(served: Served, call: Call, entries: list[Any], ask: Ask) -> li
         names = {str(entries[i]["fullUrl"]): name for i, name in named.items()}
         calls = {
             i: replace(
-                _call(served, call, _renamed(entry, names)),
+                _call(served, call, ids.referring(entry, names)),
                 new_id=named.get(i, "").rpartition("/")[2],
             )
             for i, entry in enumerate(entries)
@@ -127,19 +128,6 @@ def _creates(entry: Any) -> bool:
     is_post = isinstance(request, dict) and request.get("method") == "POST"
     named = isinstance(entry, dict) and isinstance(entry.get("fullUrl"), str)
     return is_post and named and isinstance(entry.get("resource"), dict)
-
-
-def _renamed(node: Any, names: dict[str, str]) -> Any:
-    if isinstance(node, dict):
-        return {
-            key: names.get(value, value)
-            if key == "reference" and isinstance(value, str)
-            else _renamed(value, names)
-            for key, value in node.items()
-        }
-    if isinstance(node, list):
-        return [_renamed(value, names) for value in node]
-    return node
 
 
 def _each_once(calls: dict[int, Call]) -> None:

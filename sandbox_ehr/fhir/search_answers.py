@@ -198,7 +198,8 @@ def _nothing_found(served: Served) -> Resource:
     said = served.quirks.nothing_found
     assert said is not None
     issue = outcome(Issue(said.text, "not-found", "warning"))
-    issue["issue"][0]["details"] = {"coding": [{"code": said.code}]}
+    coding = {"system": said.system, "code": said.code}
+    issue["issue"][0]["details"] = {"coding": [coding], "text": said.text}
     return {"resource": issue, "search": {"mode": "outcome"}}
 
 

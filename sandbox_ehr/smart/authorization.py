@@ -15,12 +15,14 @@ from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
+from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode, UserInfo
 from joserfc.jwk import RSAKey
 
 from sandbox_ehr.faults import Fault
+from sandbox_ehr.records import Records
 from sandbox_ehr.settings import ClientKind, Settings
-from sandbox_ehr.smart import scopes
+from sandbox_ehr.smart import people, scopes
 from sandbox_ehr.smart.assertions import Assertions, ClientKeys, SeenOnce
 from sandbox_ehr.smart.codes import LIFETIME, Code, Codes
 from sandbox_ehr.smart.registered import Registered
@@ -35,9 +37,10 @@ _REFRESHING = {"online_access", "offline_access"}
 class SmartServer(AuthorizationServer):
     """Authlib's server, and what its grants need of this EHR."""
 
-    def __init__(self, settings: Settings, tokens: Tokens) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, records: Records) -> None:
         self.settings = settings
         self.tokens = tokens
+        self.records = records
         self.codes = Codes()
         self.key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
         super().__init__(query_client=self._registered, save_token=self._keep)
@@ -51,6 +54,7 @@ class SmartServer(AuthorizationServer):
         self.register_grant(SystemGrant)
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)
+        self.register_extension(Issuer(settings.fhir_base))
 
     @property
     def fhir_base(self) -> str:
@@ -225,7 +229,18 @@ class SmartIdToken(OpenIDCode):
         if {"fhirUser", "profile"} & set(scope.split()):
             address = f"{self._server.fhir_base}/{user.user}"
             claims |= {"fhirUser": address, "profile": address}
+            claims |= people.name_of(self._server.records, user.user)
         return UserInfo(claims)
+
+
+class Issuer(IssuerParameter):
+    """Says with every authorization response whose it is (RFC 9207)."""
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+
+    def get_issuer(self) -> str:
+        return self._issuer
 
 
 # ---------------------------------------------------------------- tokens that are asked about

@@ -31,6 +31,7 @@ def document(settings: Settings) -> dict[str, Any]:
         "introspection_endpoint": f"{auth}/introspect",
         "revocation_endpoint": f"{auth}/revoke",
         "response_types_supported": ["code"],
+        "authorization_response_iss_parameter_supported": True,
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": [*ALL_SCOPES.split(), *SYSTEM_SCOPES.split()],
         "capabilities": list(CAPABILITIES),

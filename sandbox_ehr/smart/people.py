@@ -59,6 +59,13 @@ def default(records: Records) -> str:
     return everybody[0].reference if everybody else ""
 
 
+def name_of(records: Records, reference: str) -> dict[str, str]:
+    """The `name` claim of somebody here; none for anybody else."""
+    kind, _, id_ = reference.partition("/")
+    found = records.read(kind, id_)
+    return {"name": _name(found)} if found else {}
+
+
 def patients(records: Records) -> list[Person]:
     """The charts one can choose from, by name."""
     found = [_person(r) for r in records.search("Patient")]

@@ -209,6 +209,7 @@ def _error_sent_back(asked: dict[str, str], error: OAuth2Error) -> AnyResponse:
     said = [("error", error.error), ("error_description", error.description or "")]
     if asked.get("state"):
         said.append(("state", asked["state"]))
+    said.append(("iss", running().settings.fhir_base))
     return redirect(add_params_to_uri(asked["redirect_uri"], said))
 
 
