@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,57 @@ def test_everything_of_a_patient_is_closed_under_references():
 def test_chart_leaves_drafts_out_unless_asked():
     kinds = {r["resourceType"] for r in fixtures.patient_everything("pat-ada-winterbourne")}
     assert "Claim" not in kinds and "ServiceRequest" not in kinds
+
+
+# ---------------------------------------------------------------- moving them to another day
+
+
+def dates(node: Any, element: str = "") -> list[str]:
+    """Every text of a JSON tree that is as long as a date and starts like one."""
+    if isinstance(node, dict):
+        return [d for key, value in node.items() for d in dates(value, key)]
+    if isinstance(node, list):
+        return [d for value in node for d in dates(value, element)]
+    is_date = isinstance(node, str) and node[:2] == "20" and node[4:5] == "-" and node[7:8] == "-"
+    return [node] if is_date and element not in ("birthDate", "code") else []
+
+
+@pytest.mark.parametrize("file", RESOURCES)
+def test_every_date_of_a_resource_moves_by_the_days_asked(file: str):
+    before = load(file)
+    after = fixtures.moved(before, 40)
+    assert before == load(file)
+    for old, new in zip(dates(before), dates(after), strict=True):
+        assert date.fromisoformat(new[:10]) - date.fromisoformat(old[:10]) == timedelta(40)
+        assert new[10:] == old[10:]
+    assert fixtures.moved(after, -40) == before
+
+
+def test_birth_dates_codes_and_texts_do_not_move():
+    resource = {
+        "birthDate": "2001-01-01",
+        "code": {"coding": [{"code": "2026-11-23"}], "text": "2026-11-23"},
+        "identifier": [{"value": "2026-11-23"}],
+        "note": [{"text": "seen on 2026-11-23"}],
+    }
+    assert fixtures.moved(resource, 9) == {**resource}
+
+
+def test_a_month_moves_with_its_middle_and_a_year_alone_stays():
+    assert fixtures.moved({"onsetDateTime": "2024-02"}, 20) == {"onsetDateTime": "2024-03"}
+    assert fixtures.moved({"onsetDateTime": "2024"}, 400) == {"onsetDateTime": "2024"}
+
+
+def test_what_is_no_day_of_the_calendar_stays():
+    for text in ("2026-02-30", "9999-12-31", "tomorrow", ""):
+        assert fixtures.moved({"date": text}, 1) == {"date": text}
+
+
+def test_the_charts_were_written_around_the_day_they_say():
+    drafted = [load(f)["authoredOn"][:10] for f in RESOURCES if f.startswith("orders/")
+               and "authoredOn" in load(f)]  # fmt: skip
+    newest = max(date.fromisoformat(day) for day in drafted)
+    assert abs(newest - fixtures.WRITTEN_ON) <= timedelta(7)
 
 
 def test_fixtures_stay_small():

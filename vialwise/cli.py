@@ -12,6 +12,7 @@ import click
 from vialwise.commands.catalogue import catalogue
 from vialwise.commands.check import check
 from vialwise.commands.demo import demo
+from vialwise.commands.ehr import ehr
 from vialwise.commands.feedback import feedback
 from vialwise.commands.forget import forget
 from vialwise.commands.serve import serve
@@ -79,7 +80,7 @@ def cli(context: click.Context) -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (demo, check, serve, catalogue, feedback, forget, show_settings):
+for command in (demo, check, serve, ehr, catalogue, feedback, forget, show_settings):
     cli.add_command(command)
 
 

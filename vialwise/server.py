@@ -59,15 +59,16 @@ def address_of(bound: socket.socket) -> str:
 class _Embedded(BaseApplication):  # type: ignore[misc]
     """gunicorn with settings from here only: no file, no environment, no command line."""
 
-    def __init__(self, application: Wsgi, bound: socket.socket) -> None:
+    def __init__(self, application: Wsgi, bound: socket.socket, workers: int) -> None:
         self._application = application
         self._bound = bound
+        self._workers = workers
         super().__init__()
 
     def load_config(self) -> None:
         settings = {
             "bind": f"fd://{self._bound.detach()}",
-            "workers": WORKERS,
+            "workers": self._workers,
             "worker_class": "gthread",
             "threads": 4,
             "loglevel": "error",
@@ -87,9 +88,10 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
         return self._application
 
 
-def run(application: Wsgi, bound: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, then end the process with exit code 0."""
-    _Embedded(application, bound).run()
+def run(application: Wsgi, bound: socket.socket, workers: int = WORKERS) -> None:
+    """Serve until SIGINT or SIGTERM, then end the process with exit code 0. What keeps its state
+    in memory has one worker."""
+    _Embedded(application, bound, workers).run()
 
 
 @contextmanager

@@ -1,0 +1,30 @@
+"""The practice EHR as one Flask application: everything it serves is registered here."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from sandbox_ehr.fhir.pages import Pages
+from sandbox_ehr.fhir.views import fhir
+from sandbox_ehr.launches import Launches
+from sandbox_ehr.records import Records
+from sandbox_ehr.running import Running, set_running
+from sandbox_ehr.settings import Settings
+from sandbox_ehr.smart.authorization import SmartServer
+from sandbox_ehr.smart.tokens import Tokens
+from sandbox_ehr.smart.views import auth
+
+LARGEST_BODY = 5 * 1024 * 1024
+
+
+def create_app(records: Records, settings: Settings) -> Flask:
+    """The FHIR endpoint at /fhir, SMART authorization at /auth, the order desk at /."""
+    app = Flask("sandbox_ehr")
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.url_map.strict_slashes = False
+    tokens = Tokens()
+    smart = SmartServer(settings, tokens, records)
+    set_running(app, Running(records, settings, Launches(), tokens, Pages(), smart))
+    app.register_blueprint(fhir, url_prefix="/fhir")
+    app.register_blueprint(auth, url_prefix="/auth")
+    return app

@@ -1,0 +1,1 @@
+"""FHIR R4 as a server speaks it: search, bundles, errors, and what of it is declared."""

@@ -1,0 +1,148 @@
+"""Batch and transaction: several interactions in one request (FHIR R4, "http", 3.1.0.11).
+
+A transaction is done whole or not at all; an entry of a batch stands or falls by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+from sandbox_ehr import ids
+from sandbox_ehr.fhir import conditional
+from sandbox_ehr.fhir.call import Answer, Call
+from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.fhir.served import Served
+
+Resource = dict[str, Any]
+Ask = Callable[[Served, Call], Answer]
+
+_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
+_HEADERS = {
+    "ifMatch": "if-match",
+    "ifNoneMatch": "if-none-match",
+    "ifNoneExist": "if-none-exist",
+}
+_MOST_ENTRIES = 1000
+
+
+def process(served: Served, call: Call, ask: Ask) -> Answer:
+    """The answer to a Bundle that was posted to the base. Raises FhirError."""
+    bundle = call.body or {}
+    if bundle.get("resourceType") != "Bundle":
+        raise FhirError(400, "the body is no Bundle")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list) or len(entries) > _MOST_ENTRIES:
+        raise FhirError(400, f"'entry' is a list of at most {_MOST_ENTRIES}")
+    match bundle.get("type"):
+        case "batch":
+            answers = [_one_of_batch(served, call, entry, ask) for entry in entries]
+        case "transaction":
+            answers = _transaction(served, call, entries, ask)
+        case _:
+            raise FhirError(400, "a Bundle for the base is a batch or a transaction")
+    done = {"resourceType": "Bundle", "type": f"{bundle['type']}-response"}
+    return Answer(200, {**done, "entry": answers} if answers else done)
+
+
+def _one_of_batch(served: Served, call: Call, entry: Any, ask: Ask) -> Resource:
+    try:
+        return _response(ask(served, _call(served, call, entry)))
+    except FhirError as error:
+        return {"response": {"status": str(error.status), "outcome": error.outcome}}
+
+
+def _transaction(served: Served, call: Call, entries: list[Any], ask: Ask) -> list[Resource]:
+    """Each entry's answer in the order of the entries; done in the order FHIR says."""
+    answers: dict[int, Resource] = {}
+    with served.records.all_or_nothing():
+        named = _new_ids(served, call, entries)
+        names = {str(entries[i]["fullUrl"]): name for i, name in named.items()}
+        calls = {
+            i: replace(
+                _call(served, call, ids.referring(entry, names)),
+                new_id=named.get(i, "").rpartition("/")[2],
+            )
+            for i, entry in enumerate(entries)
+        }
+        _each_once(calls)
+        for i in sorted(calls, key=lambda i: _ORDER.get(calls[i].method, 4)):
+            try:
+                answers[i] = _response(ask(served, calls[i]))
+            except FhirError as error:
+                raise _of_entry(i, error) from None
+    return [answers[i] for i in range(len(entries))]
+
+
+def _of_entry(i: int, error: FhirError) -> FhirError:
+    at = f"Bundle.entry[{i}]"
+    issues = tuple(
+        replace(issue, text=f"{at}: {issue.text}", expression=issue.expression or at)
+        for issue in error.issues
+    )
+    return FhirError(error.status, str(error), issues=issues)
+
+
+def _call(served: Served, call: Call, entry: Any) -> Call:
+    """The interaction an entry asks for. Raises FhirError (400)."""
+    request = entry.get("request") if isinstance(entry, dict) else None
+    method = request.get("method") if isinstance(request, dict) else None
+    url = request.get("url") if isinstance(request, dict) else None
+    if not isinstance(method, str) or not isinstance(url, str):
+        raise FhirError(400, "an entry has a request with 'method' and 'url'", "required")
+    path, _, query = url.removeprefix(f"{served.base}/").partition("?")
+    parts = tuple(unquote(part) for part in path.strip("/").split("/"))
+    if parts == ("",):
+        raise FhirError(400, "a Bundle inside a Bundle is not processed")
+    headers = {
+        header: request[name]
+        for name, header in _HEADERS.items()
+        if isinstance(request.get(name), str)
+    }
+    resource = entry.get("resource")
+    body = resource if isinstance(resource, dict) else None
+    return Call(method, parts, call.access, tuple(conditional.parameters(query)), body, headers)
+
+
+def _new_ids(served: Served, call: Call, entries: list[Any]) -> dict[int, str]:
+    """What each new resource with a `fullUrl` will be called ("Observation/1"), by its entry: the
+    others may refer to it before it is written."""
+    names = {}
+    for i, entry in enumerate(entries):
+        if _creates(entry):
+            kind = str(entry["resource"].get("resourceType"))
+            condition = entry["request"].get("ifNoneExist")
+            there = (
+                conditional.already_there(served, call.access, kind, condition)
+                if isinstance(condition, str)
+                else None
+            )
+            names[i] = f"{kind}/{there['id'] if there else served.records.fresh_id()}"
+    return names
+
+
+def _creates(entry: Any) -> bool:
+    request = entry.get("request") if isinstance(entry, dict) else None
+    is_post = isinstance(request, dict) and request.get("method") == "POST"
+    named = isinstance(entry, dict) and isinstance(entry.get("fullUrl"), str)
+    return is_post and named and isinstance(entry.get("resource"), dict)
+
+
+def _each_once(calls: dict[int, Call]) -> None:
+    """No resource is written twice in one transaction. Raises FhirError (400)."""
+    written = [c.path for c in calls.values() if c.method in ("PUT", "DELETE")]
+    if len(written) != len(set(written)):
+        raise FhirError(400, "a transaction writes each resource once")
+
+
+def _response(answer: Answer) -> Resource:
+    response: Resource = {"status": str(answer.status)}
+    for header, name in (("Location", "location"), ("ETag", "etag")):
+        if header in answer.headers:
+            response[name] = answer.headers[header]
+    if "Last-Modified" in answer.headers:
+        response["lastModified"] = answer.headers["Last-Modified"]
+    entry: Resource = {"response": response}
+    return entry if answer.resource is None else {**entry, "resource": answer.resource}

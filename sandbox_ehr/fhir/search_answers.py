@@ -1,0 +1,275 @@
+"""A search as it is answered: a Bundle of one page, what is included, and a link to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from sandbox_ehr.fhir import offered, searching
+from sandbox_ehr.fhir.call import Answer, Call, preferred
+from sandbox_ehr.fhir.outcomes import FhirError, Issue, outcome
+from sandbox_ehr.fhir.pages import Rest
+from sandbox_ehr.fhir.searching import Search
+from sandbox_ehr.fhir.served import Served
+
+Resource = dict[str, Any]
+PAGE = "_page"
+_SUMMARIES = ("count", "false", "data", "text")
+_MOST_INCLUDES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How the answer is to be given."""
+
+    size: int
+    only_count: bool
+    summary: str
+    elements: frozenset[str]
+    includes: tuple[str, ...]
+
+
+def search(served: Served, call: Call, resource_type: str) -> Answer:
+    """The first page of a search."""
+    if not call.access.may("s", resource_type):
+        raise FhirError(403, f"the token's scopes do not allow to search {resource_type}")
+    asked = [(name, value) for name, value in call.params if name != "_format"]
+    _of_this_ehr(served, resource_type, asked)
+    _only_its_patient(served, call, resource_type, asked)
+    read = _read(served, call, resource_type, asked)
+    how = _how(served, resource_type, asked)
+    found = [r for r in served.records.matching(read) if call.access.covers("s", r)]
+    if how.only_count:
+        return Answer(200, _bundle(served, resource_type, asked, read, len(found)))
+    rest = Rest(resource_type, tuple(_kept(asked, read)), tuple(r["id"] for r in found), how.size)
+    return Answer(200, _page(served, call, rest, 0, total=len(found), how=how))
+
+
+def next_page(served: Served, call: Call, name: str) -> Answer:
+    """A further page of a search that was begun before."""
+    key, _, offset = name.rpartition(".")
+    rest = served.pages.find(key)
+    if rest is None or not offset.isdecimal() or len(offset) > 9:
+        raise FhirError(410, "this search has ended: begin it anew", "expired")
+    if not call.access.may("s", rest.resource_type):
+        raise FhirError(403, f"the token's scopes do not allow to search {rest.resource_type}")
+    how = _how(served, rest.resource_type, list(rest.params))
+    total = len(rest.matches)
+    return Answer(200, _page(served, call, rest, int(offset), total=total, how=how, name=key))
+
+
+# ---------------------------------------------------------------- what was asked
+
+
+def _of_this_ehr(served: Served, resource_type: str, asked: searching.Asked) -> None:
+    """What the EHR this one is like demands. Raises FhirError (400)."""
+    names = {name.partition(":")[0] for name, _ in asked}
+    needed = served.quirks.need_one_of.get(resource_type)
+    if needed and not names & {*needed.parameters, "_id"}:
+        code = f" (error {needed.code})" if needed.code else ""
+        words = " or ".join(needed.parameters)
+        raise FhirError(400, f"{resource_type} is searched with {words}{code}", "required")
+    dated = served.quirks.timed_dates.get(resource_type)
+    statuses = served.quirks.statuses.get(resource_type)
+    for name, value in asked:
+        if dated and name == dated.parameter and not (value[:2].isalpha() and "T" in value):
+            raise FhirError(400, f"'{name}' needs a prefix and a time of day", "value")
+        if statuses and name == "status" and not set(value.split(",")) <= set(statuses):
+            raise FhirError(400, f"'status' can be {', '.join(statuses)}", "value")
+
+
+def _only_its_patient(
+    served: Served, call: Call, resource_type: str, asked: searching.Asked
+) -> None:
+    """A token for one patient's chart does not search another's. Raises FhirError (403)."""
+    if not call.access.only_of_its_patient("s", resource_type):
+        return
+    known = offered.search_parameters(resource_type, served.quirks)
+    for name, value in asked:
+        parameter = known.get(name.partition(":")[0])
+        about = parameter is not None and parameter.targets == ("Patient",)
+        if about and not name.endswith(":missing"):
+            ids = {one.rpartition("/")[2] for one in value.split(",")}
+            if ids != {call.access.patient}:
+                raise FhirError(403, "the token was given for another patient")
+
+
+def _read(served: Served, call: Call, resource_type: str, asked: searching.Asked) -> Search:
+    """The search, without what this server does not know, unless it is to be strict."""
+    known = offered.search_parameters(resource_type, served.quirks)
+    unknown = [
+        (name, value)
+        for name, value in asked
+        if name.partition(":")[0] not in (*known, *searching.HOW)
+    ]
+    read = searching.read(
+        resource_type, [pair for pair in asked if pair not in unknown], served.base
+    )
+    ignored = [name for name, _ in unknown] + list(read.ignored)
+    handling = preferred(call, "handling")
+    if ignored and (handling == "strict" or (served.quirks.strict and handling != "lenient")):
+        names = ", ".join(f"'{name[:60]}'" for name in ignored[:10])
+        raise FhirError(400, f"{resource_type} cannot be searched by {names}", "not-supported")
+    return read
+
+
+def _how(served: Served, resource_type: str, asked: searching.Asked) -> _How:
+    said = dict(asked)
+    count = said.get("_count", "")
+    if count and not (count.isdecimal() and len(count) <= 9):
+        raise FhirError(400, "'_count' takes a number of resources")
+    summary = said.get("_summary", "")
+    if summary and summary not in _SUMMARIES:
+        raise FhirError(400, f"'_summary' takes one of {', '.join(_SUMMARIES)}", "not-supported")
+    size = min(int(count), served.quirks.page_most) if count else served.quirks.page_default
+    elements = frozenset(e for e in said.get("_elements", "").split(",") if e)
+    included = tuple(value for name, value in asked if name == "_include")[:_MOST_INCLUDES]
+    _known_includes(served, resource_type, included)
+    return _How(size, summary == "count" or size == 0, summary, elements, included)
+
+
+def _known_includes(served: Served, resource_type: str, included: Iterable[str]) -> None:
+    known = offered.includes(resource_type, served.quirks)
+    for value in included:
+        if ":".join(value.split(":")[:2]) not in known:
+            raise FhirError(400, f"'_include' of {resource_type} takes one of {', '.join(known)}")
+
+
+def _kept(asked: searching.Asked, read: Search) -> list[tuple[str, str]]:
+    """What of the query was used: the self link says it (FHIR R4, "Server Conformance")."""
+    ignored = set(read.ignored)
+    return [
+        (name, value)
+        for name, value in asked
+        if (name, value) in read.used
+        or (name in searching.HOW and f"{name}={value}" not in ignored)
+    ]
+
+
+# ---------------------------------------------------------------- what is answered
+
+
+def _page(
+    served: Served, call: Call, rest: Rest, start: int, *, total: int, how: _How, name: str = ""
+) -> Resource:
+    """One page; what was deleted, or is no longer in reach, since the search began is left out."""
+    ids = rest.matches[start : start + how.size]
+    found = [r for id_ in ids if (r := served.records.read(rest.resource_type, id_)) is not None]
+    matches = [r for r in found if call.access.covers("s", r)]
+    included = _included(served, call, matches, how.includes)
+    entries = [_entry(served, _shaped(r, how), "match") for r in matches]
+    entries += [_entry(served, r, "include") for r in included]
+    if not total and served.quirks.nothing_found:
+        entries = [_nothing_found(served)]
+    links = [{"relation": "self", "url": _self_url(served, rest.resource_type, rest.params)}]
+    end = start + how.size
+    if end < len(rest.matches):
+        key = name or served.pages.keep(replace(rest))
+        links.append({"relation": "next", "url": f"{served.base}?{PAGE}={key}.{end}"})
+    bundle: Resource = {"resourceType": "Bundle", "type": "searchset"}
+    if served.quirks.totals:
+        bundle["total"] = total
+    bundle["link"] = links
+    return {**bundle, "entry": entries} if entries else bundle
+
+
+def _bundle(
+    served: Served, resource_type: str, asked: searching.Asked, read: Search, total: int
+) -> Resource:
+    """The answer to a question of how many."""
+    url = _self_url(served, resource_type, _kept(asked, read))
+    links = [{"relation": "self", "url": url}]
+    return {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
+
+
+def _self_url(served: Served, resource_type: str, params: Iterable[tuple[str, str]]) -> str:
+    query = urlencode(list(params), safe=",|:/")
+    return f"{served.base}/{resource_type}" + (f"?{query}" if query else "")
+
+
+def _entry(served: Served, resource: Resource, mode: str) -> Resource:
+    url = f"{served.base}/{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": url, "resource": resource, "search": {"mode": mode}}
+
+
+def _nothing_found(served: Served) -> Resource:
+    said = served.quirks.nothing_found
+    assert said is not None
+    issue = outcome(Issue(said.text, "not-found", "warning"))
+    coding = {"system": said.system, "code": said.code}
+    issue["issue"][0]["details"] = {"coding": [coding], "text": said.text}
+    return {"resource": issue, "search": {"mode": "outcome"}}
+
+
+def _included(
+    served: Served, call: Call, matches: Sequence[Resource], includes: Iterable[str]
+) -> list[Resource]:
+    """What the matches refer to, each once, as far as the caller may read it."""
+    held = {(r["resourceType"], r["id"]) for r in matches}
+    result = []
+    for asked in includes:
+        kind, name, target = (*asked.split(":"), "")[:3]
+        parameter = offered.search_parameters(kind, served.quirks)[name]
+        for reference in _references(matches, parameter.paths):
+            found = _referred(served, call, reference, target)
+            if found and (found["resourceType"], found["id"]) not in held:
+                held.add((found["resourceType"], found["id"]))
+                result.append(found)
+    return result
+
+
+def _references(matches: Iterable[Resource], paths: Iterable[str]) -> Iterable[str]:
+    for path in paths:
+        for match in matches:
+            for value in searching.values(match, path):
+                reference = value.get("reference") if isinstance(value, dict) else None
+                if isinstance(reference, str):
+                    yield reference
+
+
+def _referred(served: Served, call: Call, reference: str, target: str) -> Resource | None:
+    kind, _, id_ = reference.removeprefix(f"{served.base}/").partition("/")
+    if kind not in offered.types(served.quirks) or target not in ("", kind):
+        return None
+    found = served.records.read(kind, id_.partition("/")[0])
+    return found if found and call.access.covers("r", found) else None
+
+
+_ALWAYS = frozenset({"resourceType", "id", "meta"})
+
+
+def _shaped(resource: Resource, how: _How) -> Resource:
+    """The resource with the elements asked for, marked when it is not whole."""
+    kept = set(resource)
+    if how.summary == "data":
+        kept -= {"text"}
+    elif how.summary == "text":
+        kept = {"text", *_mandatory(resource)}
+    elif how.elements:
+        kept = {*how.elements, *_mandatory(resource)}
+    if kept >= set(resource):
+        return resource
+    shaped = {name: value for name, value in resource.items() if name in kept | _ALWAYS}
+    meta = dict(shaped.get("meta", {}))
+    tags = [*meta.get("tag", ()), _SUBSETTED]
+    return {**shaped, "meta": {**meta, "tag": tags}}
+
+
+_SUBSETTED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "SUBSETTED",
+}
+# Elements without which a resource is not valid, whatever was asked for.
+_MANDATORY = frozenset({
+    "status", "intent", "subject", "patient", "beneficiary", "code", "class", "payor", "use",
+    "created", "insurer", "outcome", "type", "provider", "priority", "insurance", "individual",
+    "study", "content", "target", "recorded", "agent", "relationship", "vaccineCode",
+    "medicationCodeableConcept", "medicationReference", "effectiveDateTime", "effectivePeriod",
+    "occurrenceDateTime",
+})  # fmt: skip
+
+
+def _mandatory(resource: Resource) -> set[str]:
+    return set(resource) & _MANDATORY

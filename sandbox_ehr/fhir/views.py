@@ -1,0 +1,187 @@
+"""The FHIR endpoint over HTTP: bytes and headers in, bytes and headers out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from sandbox_ehr.fhir import capability, conditional, interactions, validation
+from sandbox_ehr.fhir.call import Answer, Call
+from sandbox_ehr.fhir.interactions import NotAllowed
+from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.fhir.served import Served
+from sandbox_ehr.running import running
+from sandbox_ehr.smart import bearer, discovery
+
+fhir = Blueprint("fhir", __name__)
+
+JSON = "application/fhir+json"
+_TYPES = frozenset({JSON, "application/json", "text/json", "application/json+fhir", "json"})
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_HEADERS = ("if-match", "if-none-match", "if-none-exist", "prefer")
+# Decimals keep the digits they were written with (FHIR R4, "decimal").
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_FORM = "application/x-www-form-urlencoded"
+# What a browser app may send and read from another origin (Fetch, "CORS protocol").
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, If-Match, If-None-Match, "
+    "If-None-Exist, Prefer",
+    "Access-Control-Expose-Headers": "ETag, Location, Last-Modified, WWW-Authenticate",
+    "Access-Control-Max-Age": "600",
+}
+
+
+@fhir.route("", defaults={"path": ""}, methods=_METHODS)
+@fhir.route("/", defaults={"path": ""}, methods=_METHODS)
+@fhir.route("/<path:path>", methods=_METHODS)
+def endpoint(path: str) -> Response:
+    """Every address below the FHIR base."""
+    if request.method == "OPTIONS":
+        return Response(status=204)
+    if path in _WELL_KNOWN:
+        return _well_known(path)
+    _acceptable()
+    if path == "metadata":
+        return _metadata()
+    method = "GET" if request.method == "HEAD" else request.method
+    parts = _parts(path)
+    access = bearer.access(request.headers.get("Authorization"))
+    call = Call(method, parts, access, _params(method, parts), _body(method, parts), _headers())
+    return _sent(interactions.answer(served(), call))
+
+
+def served() -> Served:
+    it = running()
+    return Served(it.records, it.pages, it.settings.quirks, it.settings.fhir_base)
+
+
+@fhir.app_errorhandler(FhirError)
+def refused(error: FhirError) -> Response:
+    answer = Answer(error.status, error.outcome)
+    response = _sent(answer)
+    if isinstance(error, NotAllowed):
+        response.headers["Allow"] = ", ".join(error.allowed)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = bearer.challenge(error)
+    return response
+
+
+@fhir.after_request
+def cors(response: Response) -> Response:
+    response.headers.update(_CORS)
+    return response
+
+
+_WELL_KNOWN = {
+    ".well-known/smart-configuration": discovery.document,
+    ".well-known/openid-configuration": discovery.openid,
+}
+
+
+def _well_known(path: str) -> Response:
+    if request.method not in ("GET", "HEAD"):
+        raise NotAllowed(("GET",))
+    said = _WELL_KNOWN[path](running().settings)
+    return Response(_encoder.encode(said), content_type="application/json")
+
+
+def _metadata() -> Response:
+    if request.method not in ("GET", "HEAD"):
+        raise NotAllowed(("GET",))
+    said = capability.statement(running().settings)
+    return _sent(Answer(200, said, {"Cache-Control": "max-age=60"}))
+
+
+# ---------------------------------------------------------------- in
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The address in its parts. Werkzeug has unquoted it once, and nothing unquotes it again."""
+    return tuple(path.rstrip("/").split("/")) if path.rstrip("/") else ()
+
+
+def _acceptable() -> None:
+    """Whether the caller takes JSON. Raises FhirError (406)."""
+    wanted = request.args.get("_format")
+    if wanted is not None:
+        if _media_type(wanted.replace(" ", "+")) not in _TYPES:
+            raise FhirError(406, "this server speaks JSON only: _format=json")
+        return
+    accepted = request.accept_mimetypes
+    if accepted and not any(accepted[kind] for kind in (JSON, "application/json", "text/json")):
+        lax = any(_media_type(name) in _TYPES for name, _ in accepted)
+        if not lax:
+            raise FhirError(406, f"this server speaks JSON only: Accept: {JSON}")
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()
+
+
+def _params(method: str, parts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The query; for a search that was posted, what stands in its body too (FHIR R4, "search")."""
+    asked = conditional.parameters(_query())
+    if method == "POST" and parts[1:] == ("_search",):
+        if _media_type(request.content_type or "") != _FORM:
+            raise FhirError(415, f"a search is posted as {_FORM}")
+        asked += conditional.parameters(_text(request.get_data()))
+    return tuple(asked)
+
+
+def _query() -> str:
+    return _text(request.query_string)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise FhirError(400, "the query is no UTF-8") from None
+
+
+def _body(method: str, parts: tuple[str, ...]) -> dict[str, Any] | None:
+    if method not in ("POST", "PUT") or parts[1:] == ("_search",) or not request.content_length:
+        return None
+    if _media_type(request.content_type or "") not in _TYPES:
+        raise FhirError(415, f"this server takes JSON only: Content-Type: {JSON}")
+    try:
+        body = _decoder.decode(request.get_data())
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise FhirError(400, "the body is no JSON", "structure") from None
+    if not isinstance(body, dict) or not isinstance(body.get("resourceType"), str):
+        raise FhirError(400, "the body is no resource: it has no 'resourceType'", "structure")
+    if not validation.depth(body):
+        raise FhirError(400, "the body is nested too deeply", "too-costly")
+    return body
+
+
+def _headers() -> dict[str, str]:
+    return {name: request.headers[name] for name in _HEADERS if name in request.headers}
+
+
+# ---------------------------------------------------------------- out
+
+
+def _sent(answer: Answer) -> Response:
+    body = b"" if answer.resource is None else _encoder.encode(answer.resource)
+    response = Response(body, answer.status)
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in answer.headers.items():
+        response.headers[name] = _http_date(value) if name == "Last-Modified" else value
+    if body:
+        response.headers["Content-Type"] = f"{JSON}; charset=utf-8"
+    else:
+        del response.headers["Content-Type"]
+    return response
+
+
+def _http_date(instant: str) -> str:
+    return format_datetime(datetime.fromisoformat(instant), usegmt=True)

@@ -1,0 +1,39 @@
+"""What the practice EHR runs with, held by the Flask application alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from sandbox_ehr.fhir.pages import Pages
+from sandbox_ehr.launches import Launches
+from sandbox_ehr.records import Records
+from sandbox_ehr.settings import Settings
+from sandbox_ehr.smart.authorization import SmartServer
+from sandbox_ehr.smart.tokens import Tokens
+
+_KEY = "sandbox-ehr"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """`tokens.lend(...)` gives a CDS service the access token of a `fhirAuthorization`."""
+
+    records: Records
+    settings: Settings
+    launches: Launches
+    tokens: Tokens
+    pages: Pages
+    smart: SmartServer
+
+
+def set_running(app: Flask, running: Running) -> None:
+    app.extensions[_KEY] = running
+
+
+def running() -> Running:
+    """What the application of this request runs with."""
+    found = current_app.extensions[_KEY]
+    assert isinstance(found, Running)
+    return found

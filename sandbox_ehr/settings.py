@@ -1,0 +1,84 @@
+"""What the practice EHR is started with, handed in once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from sandbox_ehr.faults import Fault
+from sandbox_ehr.quirks import PLAIN, Quirks
+
+# What a client may ask for unless it is registered with less.
+ALL_SCOPES = (
+    "launch launch/patient launch/encounter openid fhirUser profile online_access offline_access "
+    "patient/*.cruds user/*.cruds"
+)
+SYSTEM_SCOPES = "system/*.rs"
+
+
+class ClientKind(Enum):
+    """How a client proves who it is at the token endpoint (SMART App Launch 2.2)."""
+
+    PUBLIC = "none"
+    SECRET = "client_secret_basic"
+    KEY = "private_key_jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An app that is registered here.
+
+    `redirect_uris` are compared letter by letter. `launch_url` is where the EHR opens it.
+    A `SECRET` client has a secret, a `KEY` client its public keys or the address of them.
+    """
+
+    id: str
+    name: str
+    kind: ClientKind = ClientKind.PUBLIC
+    redirect_uris: tuple[str, ...] = ()
+    launch_url: str = ""
+    secret: str = field(default="", repr=False)
+    jwks: Mapping[str, Any] | None = None
+    jwks_url: str = ""
+    scope: str = ALL_SCOPES
+
+
+@dataclass(frozen=True, slots=True)
+class CdsService:
+    """A CDS Hooks server that the order desk calls: `{base_url}/cds-services` lists its services.
+
+    `client_id` is what it knows this EHR's lent tokens by.
+    """
+
+    base_url: str
+    name: str = ""
+    client_id: str = "cds"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`base_url` has no slash at its end. `today` is the day the charts are shown on.
+
+    `open`: calls without a token are answered too, as public sandboxes do. What a token does not
+    allow is refused even then.
+    """
+
+    base_url: str
+    today: date
+    clients: tuple[Client, ...] = ()
+    quirks: Quirks = PLAIN
+    faults: frozenset[Fault] = frozenset()
+    cds_services: tuple[CdsService, ...] = ()
+    open: bool = False
+    name: str = "Hollow Creek practice EHR"
+    tenant: str = "hollow-creek"
+
+    @property
+    def fhir_base(self) -> str:
+        return f"{self.base_url}/fhir"
+
+    def client(self, id_: str) -> Client | None:
+        return next((client for client in self.clients if client.id == id_), None)

@@ -1,0 +1,1 @@
+"""SMART App Launch 2.2: who may see and write what, and how an app comes by it."""

@@ -1,0 +1,108 @@
+"""Who can sign in here, whose charts there are, and what an app asks for, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox_ehr.records import Records
+from sandbox_ehr.smart import scopes
+
+Resource = dict[str, Any]
+_MOST_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`reference` is "Practitioner/1" for staff; `note` tells people of one name apart."""
+
+    id: str
+    reference: str
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A scope, and what it means."""
+
+    scope: str
+    words: str
+
+
+_WORDS = {
+    "launch": "Know that this EHR opened it",
+    "launch/patient": "Know which patient is chosen",
+    "launch/encounter": "Know which visit is open",
+    "openid": "Know that you signed in",
+    "fhirUser": "Know who you are",
+    "profile": "Know who you are",
+    "online_access": "Stay connected while you are signed in",
+    "offline_access": "Stay connected when you are gone",
+}
+_ACTIONS = {"c": "create", "r": "read", "u": "change", "d": "delete", "s": "search"}
+
+
+def staff(records: Records) -> list[Person]:
+    """Everybody who can sign in."""
+    found = [_person(r) for r in records.search("Practitioner")]
+    return sorted(found, key=lambda person: person.name)
+
+
+def references(records: Records) -> set[str]:
+    return {person.reference for person in staff(records)}
+
+
+def default(records: Records) -> str:
+    """Who is signed in when nobody else is said: the first of the staff, "" without any."""
+    everybody = [_person(r) for r in records.search("Practitioner")]
+    return everybody[0].reference if everybody else ""
+
+
+def name_of(records: Records, reference: str) -> dict[str, str]:
+    """The `name` claim of somebody here; none for anybody else."""
+    kind, _, id_ = reference.partition("/")
+    found = records.read(kind, id_)
+    return {"name": _name(found)} if found else {}
+
+
+def patients(records: Records) -> list[Person]:
+    """The charts one can choose from, by name."""
+    found = [_person(r) for r in records.search("Patient")]
+    return sorted(found, key=lambda person: person.name)[:_MOST_SHOWN]
+
+
+def needs_patient(scope: str) -> bool:
+    """Whether an app with this scope works on one patient's chart."""
+    words = scope.split()
+    return "launch/patient" in words or any(s.level == "patient" for s in scopes.parse_all(scope))
+
+
+def asked_for(scope: str) -> list[AskedFor]:
+    return [AskedFor(word, _words(word)) for word in scope.split()]
+
+
+def _words(word: str) -> str:
+    scope = scopes.parse(word)
+    if scope is None:
+        return _WORDS.get(word, word)
+    actions = ", ".join(_ACTIONS[letter] for letter in scope.actions)
+    what = "everything" if scope.resource_type == "*" else scope.resource_type
+    whose = "of this patient" if scope.level == "patient" else "that you may see"
+    only = " (a part of it)" if scope.narrowed else ""
+    return f"{actions.capitalize()} {what} {whose}{only}"
+
+
+def _person(resource: Resource) -> Person:
+    kind, id_ = resource["resourceType"], resource["id"]
+    born = resource.get("birthDate")
+    skills = [q.get("code", {}).get("text", "") for q in resource.get("qualification", ())]
+    note = f"born {born}" if born else ", ".join(filter(None, skills))
+    return Person(id_, f"{kind}/{id_}", _name(resource), note)
+
+
+def _name(resource: Resource) -> str:
+    names = resource.get("name") or [{}]
+    name = names[0] if isinstance(names[0], dict) else {}
+    parts = [name.get("family"), " ".join(name.get("given", ()))]
+    return name.get("text") or ", ".join(filter(None, parts)) or resource["id"]

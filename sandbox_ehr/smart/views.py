@@ -1,0 +1,320 @@
+"""The addresses below /auth: authorize, token, introspect, revoke, jwks, launch."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidRequestError,
+    InvalidScopeError,
+    OAuth2Error,
+)
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from sandbox_ehr import faults
+from sandbox_ehr.faults import Fault
+from sandbox_ehr.launches import Launch
+from sandbox_ehr.running import Running, running
+from sandbox_ehr.settings import Client
+from sandbox_ehr.smart import people, scopes, sessions
+from sandbox_ehr.smart.sessions import Session
+
+auth = Blueprint("auth", __name__, template_folder="templates", static_folder="static")
+
+_LONGEST_STATE = 2000
+
+
+class Refused(Exception):
+    """An authorization request from which nobody may be sent back: the address is not trusted."""
+
+
+@auth.route("/authorize", methods=["GET", "POST"])
+def authorize() -> AnyResponse:
+    """Lets an app in: at once when this EHR launched it, else after somebody signed in."""
+    asked = _asked()
+    client = _client_of(asked)
+    try:
+        session = _session(asked, client)
+        if session is None:
+            return _page(asked, client)
+        return _sent_back(asked, session)
+    except OAuth2Error as error:
+        return _error_sent_back(asked, error)
+
+
+@auth.post("/token")
+def token() -> AnyResponse:
+    """A code, a refresh token or a signed assertion for an access token."""
+    it = running()
+    try:
+        _simulate(it)
+    except OAuth2Error as error:
+        return it.smart.handle_error_response(None, error)
+    return it.smart.create_token_response()
+
+
+@auth.post("/introspect")
+def introspect() -> AnyResponse:
+    return running().smart.create_endpoint_response("introspection")
+
+
+@auth.post("/revoke")
+def revoke() -> AnyResponse:
+    return running().smart.create_endpoint_response("revocation")
+
+
+@auth.get("/jwks")
+def jwks() -> AnyResponse:
+    """The public key that id_tokens are signed with."""
+    response = _json({"keys": [running().smart.key.as_dict(private=False)]})
+    response.headers["Cache-Control"] = "max-age=3600"
+    return response
+
+
+@auth.get("/launch")
+def launch() -> AnyResponse:
+    """Opens an app as the EHR does: `?client_id=&patient=`, with `&fault=` trouble on purpose."""
+    it = running()
+    client = it.settings.client(request.args.get("client_id", ""))
+    if client is None or not client.launch_url:
+        raise Refused("No app with a launch address is registered under this client_id.")
+    try:
+        wanted = frozenset(faults.fault(name) for name in request.args.getlist("fault"))
+    except ValueError as error:
+        raise Refused(f"{str(error).capitalize()}.") from None
+    said = {name: request.args.get(name, "")[:500] for name in ("patient", "encounter", "user")}
+    if it.records.read("Patient", said["patient"]) is None:
+        raise Refused("No patient here has this id: give one as ?patient=.")
+    token = it.launches.new(
+        said["patient"], said["encounter"], said["user"] or people.default(it.records),
+        request.args.get("appContext", "")[:4000], client_id=client.id, faults=wanted,
+        intent=request.args.get("intent", "")[:100],
+    )  # fmt: skip
+    query = {"iss": it.settings.fhir_base, "launch": token}
+    return redirect(add_params_to_uri(client.launch_url, list(query.items())))
+
+
+# ---------------------------------------------------------------- authorize
+
+
+def _asked() -> dict[str, str]:
+    """The parameters of the authorization request, each once. A form of ours keeps them in its
+    address; an app that posts (capability authorize-post) has them in its body."""
+    own_form = request.method == "POST" and bool(request.args)
+    given = request.args if own_form or request.method == "GET" else request.form
+    repeated = [name for name in given if len(given.getlist(name)) > 1]
+    if repeated:
+        raise Refused("The app's request says something twice, so it is not clear what it wants.")
+    return given.to_dict()
+
+
+def _client_of(asked: dict[str, str]) -> Client:
+    """The app that asks, when it and the address to send it back to are registered."""
+    it = running()
+    client = it.settings.client(asked.get("client_id", ""))
+    if client is None or Fault.AUTH_INVALID_CLIENT_ID in it.settings.faults:
+        raise Refused("No app is registered under this client_id.")
+    said = asked.get("redirect_uri", "")
+    if said not in client.redirect_uris or Fault.AUTH_INVALID_REDIRECT_URI in it.settings.faults:
+        raise Refused("The app's redirect_uri is not, letter by letter, one it registered.")
+    if len(asked.get("state", "")) > _LONGEST_STATE:
+        raise Refused("The app's state is longer than 2000 characters.")
+    return client
+
+
+def _session(asked: dict[str, str], client: Client) -> Session | None:
+    """What is granted; None while somebody has to be asked. Raises OAuth2Error."""
+    it = running()
+    if asked.get("response_type") != "code":
+        raise InvalidRequestError("response_type is code")
+    if asked.get("aud", "").rstrip("/") != it.settings.fhir_base:
+        raise InvalidRequestError("aud is not the address of this FHIR server")
+    if not asked.get("state"):
+        raise InvalidRequestError("state is required")
+    may = scopes.granted(asked.get("scope", ""), client.scope)
+    if not may:
+        raise InvalidScopeError("none of the scopes can be granted to this client")
+    if "launch" in asked:
+        return _of_launch(asked["launch"], client, may)
+    return _of_form(may)
+
+
+def _of_launch(token: str, client: Client, scope: str) -> Session:
+    it = running()
+    launch = it.launches.peek(token)
+    if launch is None or launch.client_id not in ("", client.id):
+        raise InvalidRequestError("launch is not known here, has expired, or is another app's")
+    if "launch" not in scope.split():
+        raise InvalidScopeError("an EHR launch asks for the scope launch")
+    _simulate_authorization(launch.faults | it.settings.faults)
+    session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
+    return session if session.user else replace(session, user=people.default(it.records))
+
+
+def _scope(scope: str, launch: Launch) -> str:
+    trouble = launch.faults | running().settings.faults
+    return scopes.without_writing(scope) if Fault.NO_WRITE_SCOPES in trouble else scope
+
+
+def _of_form(scope: str) -> Session | None:
+    """What the person at our own page said; None before they were asked."""
+    it = running()
+    _simulate_authorization(it.settings.faults)
+    said = request.form
+    if request.method != "POST" or "answer" not in said:
+        return None
+    if said["answer"] != "allow":
+        raise AccessDeniedError()
+    user, patient = said.get("user", ""), said.get("patient", "")
+    kept = " ".join(word for word in scope.split() if word in said.getlist("allowed"))
+    if user not in people.references(it.records):
+        raise InvalidRequestError("nobody is signed in")
+    wants_patient = people.needs_patient(kept)
+    if wants_patient and it.records.read("Patient", patient) is None:
+        raise InvalidRequestError("no patient was chosen")
+    if not kept:
+        raise AccessDeniedError()
+    plain = Launch(patient if wants_patient else "", user=user)
+    return sessions.of_launch(plain, _scope(kept, plain), it.settings.tenant)
+
+
+def _sent_back(asked: dict[str, str], session: Session) -> AnyResponse:
+    """To the app with a code, through Authlib's own checks. A launch is good for one of them."""
+    server = running().smart
+    grant = server.get_consent_grant(end_user=session)
+    if "launch" in asked and running().launches.redeem(asked["launch"]) is None:
+        raise InvalidRequestError("launch was used at the same time elsewhere")
+    response = server.create_authorization_response(grant=grant, grant_user=session)
+    if Fault.AUTH_WRONG_STATE in server.faults_of(session):
+        response.headers["Location"] = _with_another_state(response.headers["Location"])
+    return response
+
+
+def _with_another_state(address: str) -> str:
+    parts = urlsplit(address)
+    said = dict(parse_qsl(parts.query)) | {"state": secrets.token_urlsafe(8)}
+    return parts._replace(query=urlencode(said)).geturl()
+
+
+def _error_sent_back(asked: dict[str, str], error: OAuth2Error) -> AnyResponse:
+    said = [("error", error.error), ("error_description", error.description or "")]
+    if asked.get("state"):
+        said.append(("state", asked["state"]))
+    said.append(("iss", running().settings.fhir_base))
+    return redirect(add_params_to_uri(asked["redirect_uri"], said))
+
+
+def _page(asked: dict[str, str], client: Client) -> AnyResponse:
+    """Sign in, choose a patient, agree."""
+    it = running()
+    may = scopes.granted(asked["scope"], client.scope)
+    text = render_template(
+        "smart/authorize.html",
+        ehr=it.settings.name,
+        app=client.name,
+        people=people.staff(it.records),
+        patients=people.patients(it.records) if people.needs_patient(may) else [],
+        scopes=people.asked_for(may),
+        action="?" + urlencode(asked),
+    )
+    back = urlsplit(asked["redirect_uri"])
+    return _html(text, 200, f"{back.scheme}://{back.netloc}")
+
+
+# ---------------------------------------------------------------- trouble on purpose
+
+
+_AT_AUTHORIZATION = {
+    Fault.AUTH_INVALID_SCOPE: InvalidScopeError("simulated: the scope is not valid"),
+    Fault.AUTH_ACCESS_DENIED: AccessDeniedError("simulated: access was denied"),
+}
+_AT_TOKEN = {
+    Fault.AUTH_INVALID_CLIENT_SECRET: lambda: InvalidClientError(
+        "simulated: wrong client secret", status_code=401
+    ),
+    Fault.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
+    Fault.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: InvalidClientError(
+        "simulated: the client assertion has expired", status_code=401
+    ),
+    Fault.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Fault.TOKEN_INVALID_JTI: lambda: InvalidClientError(
+        "simulated: the jti was used before", status_code=401
+    ),
+}
+
+
+def _simulate_authorization(wanted: frozenset[Fault]) -> None:
+    for fault, error in _AT_AUTHORIZATION.items():
+        if fault in wanted:
+            raise error
+
+
+def _simulate(it: Running) -> None:
+    """Raises the OAuth2Error that the settings or the launch ask for at the token endpoint."""
+    code = it.smart.codes.peek(request.form.get("code", ""))
+    refreshed = it.tokens.peek_refresh(request.form.get("refresh_token", ""))
+    wanted = it.settings.faults
+    wanted |= code.session.faults if code else frozenset()
+    wanted |= refreshed.faults if refreshed else frozenset()
+    if refreshed and Fault.TOKEN_EXPIRED_REFRESH_TOKEN in wanted:
+        raise InvalidGrantError("simulated: the refresh token has expired")
+    for fault, error in _AT_TOKEN.items():
+        if fault in wanted:
+            raise error()
+
+
+# ---------------------------------------------------------------- answers
+
+
+@auth.errorhandler(Refused)
+def refused(error: Refused) -> AnyResponse:
+    """Nobody is sent anywhere: where to is not known for sure (RFC 6749, 4.1.2.1)."""
+    it = running()
+    text = render_template("smart/refused.html", ehr=it.settings.name, why=str(error))
+    return _html(text, 400)
+
+
+@auth.errorhandler(OAuth2Error)
+def oauth_error(error: OAuth2Error) -> AnyResponse:
+    return running().smart.handle_error_response(None, error)
+
+
+@auth.errorhandler(ValueError)
+def unreadable(error: ValueError) -> AnyResponse:
+    """Bytes that are no text, or characters that an OAuth error must not repeat."""
+    return running().smart.handle_error_response(
+        None, InvalidRequestError("the request cannot be read")
+    )
+
+
+@auth.after_request
+def headers(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.endpoint in ("auth.token", "auth.jwks", "auth.introspect", "auth.revoke"):
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+    return response
+
+
+def _json(value: Any) -> Response:
+    return Response(json.dumps(value), content_type="application/json")
+
+
+def _html(text: str, status: int, form_action: str = "") -> Response:
+    response = Response(text, status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        f"frame-ancestors 'self'; form-action 'self' {form_action}".strip()
+    )
+    return response

@@ -1,0 +1,129 @@
+"""`vialwise ehr`: the practice EHR alone."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from sandbox_ehr import charts, faults, ids, quirks
+from sandbox_ehr.faults import Fault
+from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.quirks import PLAIN, Quirks
+from sandbox_ehr.records import Records
+from sandbox_ehr.settings import Client, Settings
+from vialwise import clock, logs, screen, server
+from vialwise.problems import Problem
+
+DEFAULT_PORT = 8418
+
+
+class FaultName(click.ParamType):
+    """The name of a simulated error."""
+
+    name = "fault"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> Fault:
+        try:
+            return faults.fault(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, context)
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="FHIR R4 resources or Bundles in .json or .ndjson. Otherwise invented patients.",
+)
+@click.option(
+    "--like",
+    type=click.Choice(quirks.names()),
+    help="Differ from FHIR as this EHR does.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--open", "open_", is_flag=True, help="Answer calls that carry no access token.")
+@click.option(
+    "--app",
+    "apps",
+    nargs=3,
+    multiple=True,
+    metavar="ID LAUNCH_URL REDIRECT_URI",
+    help="Register a public SMART app. May be repeated.",
+)
+@click.option(
+    "--fault",
+    "wanted",
+    type=FaultName(),
+    multiple=True,
+    metavar="NAME",
+    help="Simulate an error, like auth_access_denied. May be repeated.",
+)
+def ehr(
+    data: Path | None,
+    like: str | None,
+    port: int,
+    open_: bool,
+    apps: tuple[tuple[str, str, str], ...],
+    wanted: tuple[Fault, ...],
+) -> None:
+    """Runs a practice EHR: FHIR R4 with SMART authorization.
+
+    It listens on this machine only, keeps everything in memory and forgets it at the end.
+    """
+    from sandbox_ehr.app import create_app  # brings the FHIR models, which take long to import
+
+    ways = quirks.like(like) if like else PLAIN
+    records = _records(data, ways)
+    bound = server.bound_socket(server.DEFAULT_HOST, port)
+    settings = Settings(
+        server.address_of(bound),
+        clock.today(),
+        tuple(Client(id_, id_, launch_url=at, redirect_uris=(back,)) for id_, at, back in apps),
+        ways,
+        frozenset(wanted),
+        open=open_,
+    )
+    app = create_app(records, settings)
+    _say(settings, records)
+    logs.to_standard_error(logging.WARNING)
+    server.run(app, bound, workers=1)
+
+
+def _records(data: Path | None, ways: Quirks) -> Records:
+    """What it opens with. Raises Problem."""
+    try:
+        resources = charts.of_folder(data) if data else charts.invented(clock.today())
+        return Records.of(charts.like(resources, ways), new_id=ids.new(ways.ids))
+    except charts.Unreadable as error:
+        raise Problem(str(error)) from None
+    except FhirError as error:
+        raise Problem(f"--data holds a resource that cannot be kept: {error}") from None
+
+
+def _say(settings: Settings, records: Records) -> None:
+    patients = len(records.search("Patient"))
+    of = f", like {settings.quirks.title}" if settings.quirks is not PLAIN else ""
+    screen.say(f"Practice EHR{of}: FHIR R4 at {settings.fhir_base}, {patients} patients.")
+    for client in settings.clients:
+        screen.say(f"Open {client.id} with {settings.base_url}/auth/launch?client_id={client.id}"
+                   "&patient=ID")  # fmt: skip
+    if settings.faults:
+        screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.faults))}.")
+    text = (
+        "Open: calls without a token are answered. Ctrl-C ends it."
+        if settings.open
+        else "Calls need an access token; with --open they do not. Ctrl-C ends it."
+    )
+    screen.say(text, fg="yellow")
