@@ -119,7 +119,9 @@ def _jwks(table: ClientTable, development: bool) -> str:
     """The JWKS that was handed over; "" where there is none. Raises Problem."""
     if not table.jwks_file:
         return ""
-    from cds_hooks.client_keys import NotKeys, read_keys  # cryptography, only where it is needed
+    # cryptography, only where it is needed
+    from cds_hooks.client_keys import read_keys
+    from ehr_access.public_keys import NotKeys
 
     file = Path(table.jwks_file)
     try:
