@@ -1,7 +1,7 @@
 """What is kept of windows, encrypted with keys of the installation (cryptography's Fernet).
 
-Several keys, newest first: the first encrypts, all decrypt. A key is changed by putting a new one in
-front and removing the old one once no window is older than the change.
+Several keys, newest first: the first encrypts, all decrypt. A key is changed by putting a new one
+in front and removing the old one once no window is older than the change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHORTEST_KEY = 32  # bytes
 
 
 class Seal:
-    """Seals values that are JSON. What it sealed says for which row, and opens for that one only."""
+    """Seals values that are JSON, each for one row: moved to another it does not open."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) < SHORTEST_KEY for key in keys):

@@ -37,7 +37,7 @@ def hashed(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """`now` is the clock. A window lasts `session` from its launch, and `idle` from its last use."""
+    """A window lasts `session` from its launch, and `idle` from its last use."""
 
     engine: sa.Engine
     seal: Seal
@@ -75,7 +75,9 @@ class Store:
 
     # ------------------------------------------------------------ windows
 
-    def open(self, id_: str, key: str, ehr: str, owner: str, opened: Opened, tokens: Tokens) -> None:
+    def open(
+        self, id_: str, key: str, ehr: str, owner: str, opened: Opened, tokens: Tokens
+    ) -> None:
         """Keep a new window, which the browser with `key` alone may use."""
         now = self.now()
         row = {
