@@ -44,7 +44,7 @@ def require() -> None:
     if not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
         raise Stopped(FORGED)
     origin = request.headers.get("Origin", "")
-    if origin not in ("", "null", _own_origin()):
+    if origin not in ("", _own_origin()):
         raise Stopped(FORGED)
 
 

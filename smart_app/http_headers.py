@@ -39,7 +39,7 @@ def _complete(response: Response) -> Response:
     ancestors = ehr.frame_ancestors if ehr else tuple(settings.frame_ancestors())
     response.headers.setdefault("Content-Security-Policy", policy(ancestors))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     if settings.secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

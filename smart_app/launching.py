@@ -36,7 +36,7 @@ def made(settings: Settings, store: Store) -> Launching:
         transport,
         Capabilities(transport),
         Discovery(transport),
-        IssuerKeys(transport),
+        IssuerKeys(),
         AppKeys.read(settings.signing_keys) if settings.signing_keys else AppKeys(),
     )
 
