@@ -222,7 +222,8 @@ def _opened(grant: _Grant, with_: Launching) -> Response:
         raise Stopped(NO_PATIENT)
     if not any(features.has(Scopes.parse(grant.scope), name) for name in ("orders", "history")):
         raise Stopped(NO_RIGHTS)
-    card = meant(grant.said.get("appContext"), grant.patient, ehr, with_.settings.context_key)
+    key, now = with_.settings.context_key, with_.store.now()
+    card = meant(grant.said.get("appContext"), grant.patient, ehr, key, now)
     opened = Opened(
         patient=grant.patient,
         encounter=grant.text("encounter").removeprefix("Encounter/"),

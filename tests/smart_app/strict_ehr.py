@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote_plus, urlencode
 
+import requests
 from flask import Flask, Response, abort, jsonify, redirect, request
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
@@ -87,10 +88,8 @@ class StrictEhr:
         }
         return RegisteredEhr(**said)
 
-    def signed_in(self, location: str, **answer: str) -> str:
+    def signed_in(self, location: str) -> str:
         """What the browser does at the EHR: ask, be let in, and be sent back to this address."""
-        import requests
-
         answered = requests.get(location, allow_redirects=False, timeout=5)
         assert answered.status_code == 302, (self.refuses, answered.text)
         return answered.headers["Location"]
@@ -118,99 +117,114 @@ def laid_over(said: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def _app(ehr: StrictEhr) -> Flask:
-    app = Flask("strict_ehr")
+    app, server = Flask("strict_ehr"), _Server(ehr)
+    for rule, view, method in (
+        ("/r4/.well-known/smart-configuration", server.configuration, "GET"),
+        ("/r4/metadata", server.metadata, "GET"),
+        ("/r4/<kind>/<id_>", server.read, "GET"),
+        ("/keys", server.keys, "GET"),
+        ("/authorize", server.authorize, "GET"),
+        ("/token", server.token, "POST"),
+        ("/revoke", server.revoke, "POST"),
+    ):
+        app.add_url_rule(rule, view.__name__, view, methods=[method])
+    return app
 
-    def refuse(why: str, error: str = "invalid_request", status: int = 400) -> Any:
-        ehr.refuses.append(why)
-        abort(Response(json.dumps({"error": error, "error_description": why}), status,
-                       content_type="application/json"))  # fmt: skip
 
-    @app.get("/r4/.well-known/smart-configuration")
-    def configuration() -> Any:
+@dataclass
+class _Server:
+    ehr: StrictEhr
+
+    def refuse(self, why: str, error: str = "invalid_request", status: int = 400) -> NoReturn:
+        self.ehr.refuses.append(why)
+        body = json.dumps({"error": error, "error_description": why})
+        abort(Response(body, status, content_type="application/json"))
+
+    def configuration(self) -> Response:
+        url = self.ehr.url
         own = {
-            "issuer": ehr.url,
-            "jwks_uri": f"{ehr.url}/keys",
-            "authorization_endpoint": f"{ehr.url}/authorize",
-            "token_endpoint": f"{ehr.url}/token",
-            "revocation_endpoint": f"{ehr.url}/revoke",
+            "issuer": url,
+            "jwks_uri": f"{url}/keys",
+            "authorization_endpoint": f"{url}/authorize",
+            "token_endpoint": f"{url}/token",
+            "revocation_endpoint": f"{url}/revoke",
             "code_challenge_methods_supported": ["S256"],
             "grant_types_supported": ["authorization_code"],
             "capabilities": ["launch-ehr", "launch-standalone", "permission-v2",
                              "permission-online", "sso-openid-connect", "context-ehr-patient"],
         }  # fmt: skip
-        return jsonify(laid_over(own, ehr.configuration))
+        return jsonify(laid_over(own, self.ehr.configuration))
 
-    @app.get("/r4/metadata")
-    def metadata() -> Any:
+    def metadata(self) -> Response:
         return jsonify(statement(**dict.fromkeys(TYPES, "patient")))
 
-    @app.get("/keys")
-    def keys() -> Any:
-        return jsonify(KeySet([signing_key(), signing_key("EC")]).as_dict(private=False))
+    def keys(self) -> Response:
+        keys = KeySet([signing_key(), signing_key("EC")])
+        return jsonify(keys.as_dict(private=False))
 
-    @app.get("/authorize")
-    def authorize() -> Any:
+    def authorize(self) -> Any:
         said = request.args.to_dict()
-        ehr.asked.append(said)
-        if said.get("client_id") != CLIENT or said.get("redirect_uri") != REDIRECT:
-            refuse("client or redirect_uri is not as registered")
-        if said.get("aud") != ehr.base:
-            refuse("aud is not this server")
-        if said.get("code_challenge_method") != "S256" or len(said.get("code_challenge", "")) != 43:
-            refuse("no PKCE")
-        if said.get("response_type") != "code" or len(said.get("state", "")) < 22:
-            refuse("no code flow with a state")
-        if ("launch" in said.get("scope", "").split()) != (said.get("launch") == LAUNCH):
-            refuse("launch code and scope do not go together")
+        self.ehr.asked.append(said)
+        launched = said.get("launch") == LAUNCH
+        for right, why in (
+            (said.get("client_id") == CLIENT, "client_id is not as registered"),
+            (said.get("redirect_uri") == REDIRECT, "redirect_uri is not as registered"),
+            (said.get("aud") == self.ehr.base, "aud is not this server"),
+            (said.get("code_challenge_method") == "S256", "no PKCE"),
+            (len(said.get("code_challenge", "")) == 43, "no PKCE"),
+            (said.get("response_type") == "code", "no code flow"),
+            (len(said.get("state", "")) >= 22, "no state"),
+            (("launch" in said.get("scope", "").split()) == launched, "scope and launch differ"),
+        ):
+            if not right:
+                self.refuse(why)
         code = secrets.token_urlsafe(16)
-        ehr.codes[code] = said
+        self.ehr.codes[code] = said
         back = {"code": code, "state": said["state"]}
         return redirect(f"{REDIRECT}?{urlencode(back)}", 302)
 
-    def authenticate(form: Mapping[str, str]) -> None:
+    def authenticate(self, form: Mapping[str, str]) -> None:
         basic = request.headers.get("Authorization", "")
-        if ehr.kind is ClientKind.PUBLIC:
-            if form.get("client_id") != CLIENT or basic:
-                refuse("not the public client", "invalid_client", 401)
-        elif ehr.kind is ClientKind.SECRET:
+        if self.ehr.kind is ClientKind.PUBLIC:
+            fine = form.get("client_id") == CLIENT and not basic
+        elif self.ehr.kind is ClientKind.SECRET:
             said = base64.b64decode(basic.removeprefix("Basic ")).decode()
             pair = tuple(map(unquote_plus, said.split(":")))
-            if pair != (CLIENT, SECRET) or "client_id" in form:
-                refuse("wrong secret", "invalid_client", 401)
+            fine = pair == (CLIENT, SECRET) and "client_id" not in form
         else:
-            _check_assertion(ehr, form, refuse)
+            fine = _is_fine_assertion(self.ehr, form)
+        if not fine:
+            self.refuse("not the registered client", "invalid_client", 401)
 
-    @app.post("/token")
-    def token() -> Any:
-        time.sleep(ehr.slow)
+    def token(self) -> Response:
+        time.sleep(self.ehr.slow)
         form = request.form.to_dict()
-        authenticate(form)
+        self.authenticate(form)
         if form.get("grant_type") == "refresh_token":
-            return renewed(form)
-        code = form.get("code", "")
-        said = ehr.codes.pop(code, None)
+            return self.renewed(form)
+        said = self.ehr.codes.pop(form.get("code", ""), None)
         if form.get("grant_type") != "authorization_code" or said is None:
-            refuse("code unknown or used", "invalid_grant")
+            self.refuse("code unknown or used", "invalid_grant")
         if form.get("redirect_uri") != said["redirect_uri"]:
-            refuse("redirect_uri differs", "invalid_grant")
+            self.refuse("redirect_uri differs", "invalid_grant")
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         if base64.urlsafe_b64encode(digest).decode().rstrip("=") != said["code_challenge"]:
-            refuse("wrong verifier", "invalid_grant")
-        own = {"patient": "p-1", "encounter": "e-1", "id_token": id_token(said)}
-        return given(said["scope"], {**own, "need_patient_banner": True})
+            self.refuse("wrong verifier", "invalid_grant")
+        own = {"patient": "p-1", "encounter": "e-1", "id_token": self.id_token(said)}
+        return self.given(said["scope"], {**own, "need_patient_banner": True})
 
-    def given(scope: str, more: dict[str, Any]) -> Any:
+    def given(self, scope: str, more: dict[str, Any]) -> Response:
         access, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         own = {"access_token": access, "token_type": "bearer", "expires_in": 300, "scope": scope}
         if "online_access" in scope.split():
             own["refresh_token"] = refresh
-        said = laid_over({**own, **more}, ehr.granted)
-        ehr.live.add(said.get("access_token", ""))
-        ehr.refresh.add(said.get("refresh_token", ""))
+        said = laid_over({**own, **more}, self.ehr.granted)
+        self.ehr.live.add(said.get("access_token", ""))
+        self.ehr.refresh.add(said.get("refresh_token", ""))
         return jsonify(said)
 
-    def id_token(said: Mapping[str, str]) -> str:
-        now = int(time.time())
+    def id_token(self, said: Mapping[str, str]) -> str:
+        ehr, now = self.ehr, int(time.time())
         own = {
             "iss": ehr.url, "sub": "user-7", "aud": CLIENT, "iat": now, "exp": now + 300,
             "nonce": said.get("nonce"), "fhirUser": f"{ehr.base}/Practitioner/7",
@@ -221,47 +235,42 @@ def _app(ehr: StrictEhr) -> Flask:
         claims = laid_over(own, ehr.claims)
         return jwt.encode(header, claims, signer, algorithms=[header["alg"]])
 
-    def renewed(form: Mapping[str, str]) -> Any:
-        ehr.refreshed += 1
-        if form.get("refresh_token") not in ehr.refresh:
-            refuse("refresh token unknown or used", "invalid_grant")
-        ehr.refresh.discard(form["refresh_token"])
-        return given("online_access patient/Patient.r patient/MedicationRequest.rs", {})
+    def renewed(self, form: Mapping[str, str]) -> Response:
+        self.ehr.refreshed += 1
+        if form.get("refresh_token") not in self.ehr.refresh:
+            self.refuse("refresh token unknown or used", "invalid_grant")
+        self.ehr.refresh.discard(form["refresh_token"])
+        return self.given("online_access patient/Patient.r patient/MedicationRequest.rs", {})
 
-    @app.post("/revoke")
-    def revoke() -> Any:
-        authenticate(request.form)
-        ehr.revoked.append(request.form["token"])
-        ehr.live.discard(request.form["token"])
-        ehr.refresh.discard(request.form["token"])
+    def revoke(self) -> str:
+        self.authenticate(request.form)
+        self.ehr.revoked.append(request.form["token"])
+        self.ehr.live.discard(request.form["token"])
+        self.ehr.refresh.discard(request.form["token"])
         return ""
 
-    @app.get("/r4/<kind>/<id_>")
-    def read(kind: str, id_: str) -> Any:
-        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in ehr.live:
+    def read(self, kind: str, id_: str) -> Any:
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.ehr.live:
             return jsonify({"resourceType": "OperationOutcome"}), 401
-        found = ehr.resources.get(f"{kind}/{id_}")
+        found = self.ehr.resources.get(f"{kind}/{id_}")
         return (jsonify(found), 200) if found else ({"resourceType": "OperationOutcome"}, 404)
 
-    return app
 
-
-def _check_assertion(ehr: StrictEhr, form: Mapping[str, str], refuse: Any) -> None:
+def _is_fine_assertion(ehr: StrictEhr, form: Mapping[str, str]) -> bool:
     """SMART App Launch 2.2, "Client Authentication: Asymmetric", to the letter."""
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     if form.get("client_assertion_type") != kind or "client_secret" in form:
-        refuse("no assertion", "invalid_client", 401)
+        return False
     published = KeySet.import_key_set(ehr.app_keys.published())
     said = jwt.decode(form["client_assertion"], published, algorithms=[ehr.kind.algorithm])
     claims, now = said.claims, time.time()
-    fine = (
-        claims["iss"] == claims["sub"] == CLIENT
-        and claims["aud"] == f"{ehr.url}/token"
+    fresh = claims["jti"] not in ehr.used
+    ehr.used.add(claims["jti"])
+    return (
+        fresh
+        and claims["iss"] == claims["sub"] == CLIENT
+        and claims["aud"] in (f"{ehr.url}/token", f"{ehr.url}/revoke")
         and now < claims["exp"] <= now + 300
-        and claims["jti"] not in ehr.used
         and said.header["typ"] == "JWT"
         and said.header["jku"] == REDIRECT.replace("callback", "jwks.json")
     )
-    ehr.used.add(claims["jti"])
-    if not fine:
-        refuse("wrong assertion", "invalid_client", 401)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smart_app.settings import ClientKind
-from tests.smart_app.conftest import Browser, MakeSite
+from tests.smart_app.conftest import MakeSite
 
 
 @pytest.mark.parametrize("kind", list(ClientKind))
