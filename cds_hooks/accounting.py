@@ -14,10 +14,10 @@ from flask import Flask, Response, g, request
 
 from cds_hooks import call_note, operations, services
 from cds_hooks.call_note import CallNote
-from cds_hooks.errors import fault
-from cds_hooks.log_lines import Event
-from cds_hooks.records import AuditedCall, StoreFailed
+from cds_hooks.records import AuditedCall
 from cds_hooks.running import Running, running
+from service_parts.log_events import Event, fault
+from service_parts.store_failed import StoreFailed
 
 if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
     from cds_hooks.store import Store

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cds_hooks.code_sets import CodeSets
 from cds_hooks.records import AuditedCall
 from cds_hooks.tables import call_audit, code_sets
-from cds_hooks.transactions import transaction
+from service_parts.transactions import transaction
 
 # Milliseconds to wait for a lock: a person waits for the answer, nobody for the deletion.
 WAIT_FOR_ANSWER = 250

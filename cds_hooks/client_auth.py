@@ -14,11 +14,11 @@ from flask import Flask, current_app, request
 
 from cds_hooks import call_note
 from cds_hooks.errors import Refused, too_often
-from cds_hooks.log_lines import Event
 from cds_hooks.running import running
 from cds_hooks.settings import Settings
 from cds_hooks.trust import FhirTrust, set_trust
 from cds_hooks.trusted_clients import Client, faults
+from service_parts.log_events import Event
 
 if TYPE_CHECKING:  # a service without registered clients starts without joserfc
     from cds_hooks.client_tokens import Gate, Verdict

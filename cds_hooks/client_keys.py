@@ -1,167 +1,19 @@
-"""The public keys of registered clients: read, fetched, kept for an hour at most.
-
-CDS Hooks 2.0.1, "Trusting CDS Clients" (jku, kid) and RFC 7517. Keys are parsed once and then
-kept, because parsing costs more than verifying. An EHR that rotates its keys is noticed by a key id
-that is not known yet; then its keys are fetched again, but not more than once a minute, so that
-invented key ids cannot make this service call the EHR.
-"""
+"""The public keys of registered clients (CDS Hooks 2.0.1, "Trusting CDS Clients": jku, kid)."""
 
 from __future__ import annotations
 
-import logging
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from threading import Lock
-from typing import Any
-
-import msgspec
-import requests
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey, import_key
-from urllib3.exceptions import HTTPError
+from collections.abc import Callable, Iterable
 
 from cds_hooks.trusted_clients import SANDBOX_KEY, Client
-from ehr_access.limits import Deadline
-from ehr_access.parallel import all_of
-
-log = logging.getLogger("cds_hooks")
-
-Key = RSAKey | ECKey
-Keys = Mapping[str, Key]
-
-SECONDS = 3.0  # for one fetch, whatever the server does
-MOST_BYTES = 256 * 1024
-MOST_KEYS = 100
-LONGEST_KEPT = 3600.0
-KEPT_UNASKED = 600.0  # where the answer has no Cache-Control
-AGAIN_AFTER = 60.0  # seconds between two fetches from one address
-AGAIN_AFTER_FAILURE = 10.0
-_RSA_BITS = range(2048, 8193)
-
-
-class NotKeys(ValueError):
-    """What is no JWKS, or could not be fetched. The message says why in fixed words."""
-
-
-# ---------------------------------------------------------------- reading
+from ehr_access import public_keys
+from ehr_access.public_keys import Fetch, Key, KeySource, fetch
 
 
 def read_keys(document: bytes | str, development: bool = False) -> dict[str, Key]:
-    """The keys in a JWKS by their key ids; a key this service cannot use is passed over.
-
-    Raises NotKeys when it is no JWKS.
-    """
-    try:
-        said = msgspec.json.decode(document)
-    except (ValueError, RecursionError):
-        raise NotKeys("it is not JSON") from None
-    listed = said.get("keys") if isinstance(said, dict) else None
-    if not isinstance(listed, list):
-        raise NotKeys("it has no list of keys")
-    keys: dict[str, Key] = {}
-    for entry in listed[:MOST_KEYS]:
-        key = _usable(entry, development)
-        if key is not None:
-            keys.setdefault(entry["kid"], key)
-    return keys
-
-
-def _usable(entry: Any, development: bool) -> Key | None:
-    """`entry` as a key to verify with: public, strong enough, for signatures, with a key id."""
-    if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC"):
-        return None
-    named = isinstance(entry.get("kid"), str) and entry["kid"]
-    private = "d" in entry or (entry.get("x") == SANDBOX_KEY and not development)
-    if not named or private or entry.get("use", "sig") != "sig":
-        return None
-    try:
-        key = import_key({name: entry[name] for name in _OF_A_KEY & entry.keys()})
-        key.check_key_op("verify")
-    except (JoseError, ValueError, TypeError, LookupError):  # joserfc's, for odd values
-        return None
-    if isinstance(key, RSAKey):
-        return key if key.raw_value.key_size in _RSA_BITS else None
-    return key if isinstance(key, ECKey) else None
-
-
-_OF_A_KEY = frozenset({"kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y"})
-
-
-# ---------------------------------------------------------------- fetching
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A JWKS as it was answered, and how long it may be kept."""
-
-    document: bytes
-    seconds: float
-
-
-Fetch = Callable[[str], Fetched]
-
-
-def fetch(jku: str) -> Fetched:
-    """GET `jku`: never redirected, bounded in time and size. Raises NotKeys."""
-    deadline = Deadline.after(SECONDS)
-    answer = all_of({jku: lambda: _tried(jku, deadline)}, deadline, 1)[jku]
-    if isinstance(answer, Fetched):
-        return answer
-    raise NotKeys(answer if isinstance(answer, str) else "it took too long")
-
-
-def _tried(jku: str, deadline: Deadline) -> Fetched | str:
-    """What was fetched, or why nothing was."""
-    try:
-        with requests.get(
-            jku,
-            auth=_no_authorization,
-            headers={"Accept": "application/json", "User-Agent": "vialwise"},
-            timeout=SECONDS,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code != 200:
-                return f"the answer was HTTP {response.status_code}"
-            return _read(response, deadline)
-    except requests.Timeout:
-        return "it took too long"
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-        return f"it could not be reached ({type(error).__name__})"
-
-
-def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from reading ~/.netrc."""
-    return request
-
-
-def _read(response: requests.Response, deadline: Deadline) -> Fetched | str:
-    chunks: list[bytes] = []
-    while chunk := response.raw.read1(65_536, decode_content=True):
-        chunks.append(chunk)
-        if sum(map(len, chunks)) > MOST_BYTES:
-            return "the answer was too large"
-        if deadline.passed:
-            return "it took too long"
-    return Fetched(b"".join(chunks), kept_for(response.headers))
-
-
-def kept_for(headers: Mapping[str, str]) -> float:
-    """Seconds that the answer may be kept (RFC 9111), from one minute to one hour."""
-    control = headers.get("Cache-Control", "").lower()
-    if re.search(r"\bno-(store|cache)\b", control):
-        return AGAIN_AFTER
-    age = re.fullmatch(r"\d{1,9}", headers.get("Age", "").strip())
-    stated = re.search(r"\bmax-age=\"?(\d{1,9})", control)
-    if not stated:
-        return KEPT_UNASKED
-    seconds = int(stated[1]) - (int(age[0]) if age else 0)
-    return min(max(float(seconds), AGAIN_AFTER), LONGEST_KEPT)
-
-
-# ---------------------------------------------------------------- keeping
+    """The keys in a JWKS by their key ids, without the one whose private key is public. Raises
+    NotKeys when it is no JWKS."""
+    return public_keys.read_keys(document, _refused(development))
 
 
 class ClientKeys:
@@ -177,7 +29,9 @@ class ClientKeys:
         registered = tuple(clients)
         self._static = {c.jwks: read_keys(c.jwks, development) for c in registered if c.jwks}
         self._fetched = {
-            c.jku: _Source(c.jku, development, fetch, clock) for c in registered if c.jku
+            c.jku: KeySource(c.jku, _refused(development), fetch, clock)
+            for c in registered
+            if c.jku
         }
 
     def find(self, client: Client, kid: str) -> Key | None:
@@ -187,53 +41,5 @@ class ClientKeys:
         return self._fetched[client.jku].find(kid)
 
 
-class _Source:
-    """The keys of one address. Old ones serve on while it fails, but never beyond an hour."""
-
-    def __init__(
-        self, jku: str, development: bool, fetch: Fetch, clock: Callable[[], float]
-    ) -> None:
-        self._jku = jku
-        self._development = development
-        self._fetch = fetch
-        self._clock = clock
-        self._lock = Lock()
-        self._keys: Keys = {}
-        self._ends = self._stale_at = self._again_at = float("-inf")
-
-    def find(self, kid: str) -> Key | None:
-        now = self._clock()
-        key = self._valid(kid)
-        due = now >= self._again_at or self._lock.locked()  # or is being done
-        if due and (key is None or now >= self._stale_at):
-            self._refresh(wait=key is None)
-            key = self._valid(kid)
-        return key
-
-    def _valid(self, kid: str) -> Key | None:
-        return self._keys.get(kid) if self._clock() < self._ends else None
-
-    def _refresh(self, wait: bool) -> None:
-        """Fetch, unless another thread just did. Who already has a key does not wait for it."""
-        if not self._lock.acquire(blocking=wait, timeout=SECONDS + 1 if wait else -1):
-            return
-        try:
-            if self._clock() >= self._again_at:
-                self._fetch_now()
-        finally:
-            self._lock.release()
-
-    def _fetch_now(self) -> None:
-        started = self._clock()
-        self._again_at = started + AGAIN_AFTER
-        try:
-            fetched = self._fetch(self._jku)
-            keys = read_keys(fetched.document, self._development)
-            if not keys:
-                raise NotKeys("it holds no key this service can use")
-        except NotKeys as error:
-            self._again_at = started + AGAIN_AFTER_FAILURE
-            log.error("keys of %s were not fetched: %s", self._jku, error)
-            return
-        self._keys = keys
-        self._stale_at, self._ends = started + fetched.seconds, started + LONGEST_KEPT
+def _refused(development: bool) -> tuple[str, ...]:
+    return () if development else (SANDBOX_KEY,)

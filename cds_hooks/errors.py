@@ -7,13 +7,12 @@ answer holds a stack trace, chart text or anything else of the request.
 from __future__ import annotations
 
 import logging
-import traceback
-from pathlib import PurePath
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds_hooks import exact_json
+from service_parts.log_events import fault
 
 log = logging.getLogger("cds_hooks")
 
@@ -87,16 +86,6 @@ def _http_error(error: HTTPException) -> Response:
 def _own_fault(error: Exception) -> Response:
     log.error("failed: %s", fault(error))
     return _outcome(500, *_OWN_FAULT)
-
-
-def fault(error: BaseException) -> str:
-    """The kind of an exception and its place in the program; never its message, which could
-    repeat chart text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return type(error).__name__
-    place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}"
-    return f"{type(error).__name__} at {place}"
 
 
 def _outcome(status: int, issue: str, why: str) -> Response:

@@ -17,8 +17,9 @@ from flask import Blueprint, Response
 from cds_hooks import exact_json, request_body, services
 from cds_hooks.errors import Refused, malformed
 from cds_hooks.markdown import plain_line
-from cds_hooks.records import Feedback, StoreFailed
+from cds_hooks.records import Feedback
 from cds_hooks.running import Running, running
+from service_parts.store_failed import StoreFailed
 
 log = logging.getLogger("cds_hooks")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
@@ -17,27 +16,10 @@ from typing import Any
 from flask import has_request_context
 
 from cds_hooks import call_note, exact_json
-from cds_hooks.errors import fault
+from service_parts.log_events import Event, fault
 
-OURS = ("billing_rules", "cds_hooks", "ehr_access", "vialwise")
-Fields = Mapping[str, Any]
+OURS = ("billing_rules", "cds_hooks", "ehr_access", "smart_app", "vialwise")
 _SIGNAL_OR_NUMBER = re.compile(r"SIG[A-Z0-9]{1,8}|[0-9]{1,7}")
-
-
-class Event:
-    """A log message with fields: `log.info(Event("call", {"status": 200}))`.
-
-    The name and the values are this program's own words; nothing of a request is among them.
-    """
-
-    __slots__ = ("fields", "name")
-
-    def __init__(self, name: str, fields: Fields) -> None:
-        self.name = name
-        self.fields = {key: value for key, value in fields.items() if value not in ("", None)}
-
-    def __str__(self) -> str:
-        return " ".join([self.name, *(f"{k}={_words(v)}" for k, v in self.fields.items())])
 
 
 class JsonLines(logging.Formatter):
@@ -99,12 +81,3 @@ def _of_request() -> dict[str, Any]:
 
 def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ",".join(f"{key}:{inner}" for key, inner in value.items())
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value)) or "-"
-    text = str(value)
-    return f'"{text}"' if " " in text else text

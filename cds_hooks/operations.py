@@ -12,8 +12,8 @@ from flask import Blueprint, Response
 
 from cds_hooks import exact_json
 from cds_hooks.errors import Refused
-from cds_hooks.records import StoreFailed
 from cds_hooks.running import running
+from service_parts.store_failed import StoreFailed
 
 if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
     from cds_hooks.store import Store

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from cds_hooks.records import RuleAndKind
 from cds_hooks.tables import card_feedback, card_finding, card_shown
-from cds_hooks.transactions import transaction
+from service_parts.transactions import transaction
 
 _WAIT = 10_000  # milliseconds: nobody waits for cards here
 _EVER = datetime.min.replace(tzinfo=UTC)

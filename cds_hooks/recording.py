@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from billing_rules.review import OrderReview
 from cds_hooks import call_note
 from cds_hooks.cards import PlannedCard
-from cds_hooks.errors import fault
 from cds_hooks.hook_request import HookRequest
-from cds_hooks.records import ShownCard, StoreFailed
+from cds_hooks.records import ShownCard
 from cds_hooks.repeats import without_repeats
 from cds_hooks.running import Running
 from cds_hooks.services import Service
+from service_parts.log_events import fault
+from service_parts.store_failed import StoreFailed
 
 if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
     from cds_hooks.store import Store

@@ -16,14 +16,6 @@ Outcome = Literal["accepted", "overridden"]
 ByOrder = Mapping[str, frozenset[RuleAndKind]]  # order key -> findings
 
 
-class StoreFailed(Exception):
-    """The database did not do it, and nothing is half-written. `kind` names the fault alone."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-
 @dataclass(frozen=True, slots=True)
 class ShownCard:
     """One card of an answer. `client` and `tenant` are "" for callers that are not told apart."""

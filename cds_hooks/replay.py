@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from cds_hooks.records import StoreFailed
+from service_parts.store_failed import StoreFailed
 
 if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
     from cds_hooks.store import Store

@@ -19,7 +19,7 @@ from billing_rules.model import OrderLine
 from billing_rules.orders import drug_orders
 from billing_rules.review import OrderReview, case_of, review
 from billing_rules.rules import RULES, Rule
-from cds_hooks.errors import fault
+from service_parts.log_events import fault
 
 log = logging.getLogger("cds_hooks")
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_hooks.tables import client_tokens_seen
-from cds_hooks.transactions import transaction
+from service_parts.transactions import transaction
 
 WAIT = 250  # milliseconds for a lock: an order waits for its cards
 

@@ -20,7 +20,7 @@ from cds_hooks.keyed_hashes import KeyedHashes
 from cds_hooks.records import ByOrder, Feedback, RuleAndKind, ShownCard
 from cds_hooks.rest import Rest
 from cds_hooks.tables import card_feedback, card_finding, card_shown
-from cds_hooks.transactions import transaction
+from service_parts.transactions import transaction
 
 # Milliseconds to wait for a lock: a person waits for cards, a machine sends feedback.
 WAIT_FOR_CARDS = 250

@@ -5,15 +5,10 @@ Times are UTC. Lists of ids are JSON. No column holds anything of a patient (che
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -22,24 +17,12 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.types import TypeDecorator
+
+from service_parts.utc_time import UtcTime
 
 KEY = String(64)  # a SHA-256 in hexadecimal
 UUID = String(36)
 TEXT = String(200)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware time in UTC, kept without its zone: SQLite has none to keep."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
 
 
 metadata = MetaData()

@@ -18,9 +18,10 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jws import CompactSignature, JWSRegistry
 
-from cds_hooks.client_keys import ClientKeys, Key
+from cds_hooks.client_keys import ClientKeys
 from cds_hooks.replay import SeenTokens
 from cds_hooks.trusted_clients import ALGORITHMS, Client
+from ehr_access.public_keys import Key
 
 SKEW = 60  # seconds that two clocks may differ
 LONGEST_ID = 255  # characters of a jti

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from billing_rules.fhir.decoding import Part
@@ -14,11 +14,13 @@ from ehr_access.capability import Capabilities, Capability, with_required
 from ehr_access.limits import Deadline, Limits
 from ehr_access.parallel import all_of
 from ehr_access.query import Query
+from ehr_access.tokens import FixedToken, Token
 from ehr_access.transport import Answer, Transport
 
 
 class EhrClient:
-    """One server, one token. `base` comes from `allowed_base`; the token is optional.
+    """One server, one token. `base` comes from `allowed_base`; the token is optional, and one that
+    can be renewed is, once, after a 401.
 
     Every answer is the resources as JSON bytes, what a search included after what it
     matched (`Present`), `Nothing` when the complete answer held none, or `Unknown` with its reason.
@@ -32,13 +34,13 @@ class EhrClient:
         transport: Transport,
         capabilities: Capabilities,
         *,
-        token: str | None = None,
+        token: str | Token | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._base = base
         self._transport = transport
         self._capabilities = capabilities
-        self._token = token
+        self._token = FixedToken(token) if token and isinstance(token, str) else token or None
         self._limits = limits or Limits()
 
     def __repr__(self) -> str:
@@ -120,9 +122,22 @@ class EhrClient:
         return answers.page(answer, query.resource_type)
 
     def _get(self, url: str, until: Deadline) -> Answer | Unknown:
-        return self._transport.get(
-            url, token=self._token, deadline=until, most_bytes=self._limits.body_bytes
+        return self._with_token(
+            lambda token: self._transport.get(
+                url, token=token, deadline=until, most_bytes=self._limits.body_bytes
+            )
         )
+
+    def _with_token(self, send: Callable[[str | None], Answer | Unknown]) -> Answer | Unknown:
+        """What `send` gives with the token, and with a new one after a 401, if there is any."""
+        if self._token is None:
+            return send(None)
+        token = self._token.current()
+        answer = send(token)
+        if isinstance(answer, Answer) and answer.status == 401:
+            renewed = self._token.after_refusal(token)
+            return send(renewed) if renewed else answer
+        return answer
 
 
 @dataclass(slots=True)

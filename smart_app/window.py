@@ -38,7 +38,10 @@ class Window:
     `ehr` reads and writes with the window's token, which nothing else can get at. `order` is the
     reference of the order a card's link meant ("MedicationRequest/1") and `rules` the rules that
     spoke there; "" and () when the app was opened otherwise. `shows_banner`: whether the EHR wants
-    the app to say whose chart this is (SMART App Launch 2.2, need_patient_banner).
+    the app to say whose chart this is (SMART App Launch 2.2, need_patient_banner). `owner_key`
+    stands for this user with this patient at this EHR: a keyed hash, the same again after a new
+    launch, so what somebody was typing is kept under it. `note` is a sentence to show once on top,
+    as when a card's link could not be used.
     """
 
     id: str
@@ -53,6 +56,8 @@ class Window:
     order: str = ""
     rules: tuple[str, ...] = ()
     shows_banner: bool = True
+    owner_key: str = ""
+    note: str = ""
 
 
 def set_window(window: Window) -> None:

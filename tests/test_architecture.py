@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("billing_rules", "ehr_access", "cds_hooks", "smart_app", "sandbox_ehr", "vialwise")
+ROOMS = (
+    "billing_rules", "ehr_access", "service_parts", "cds_hooks", "smart_app", "sandbox_ehr",
+    "vialwise",
+)  # fmt: skip
 
 # room -> rooms of ours it may import (besides itself)
 MAY_IMPORT = {
     "billing_rules": set(),
     "ehr_access": {"billing_rules"},
-    "cds_hooks": {"billing_rules", "ehr_access"},
-    "smart_app": {"billing_rules", "ehr_access"},
+    "service_parts": set(),
+    "cds_hooks": {"billing_rules", "ehr_access", "service_parts"},
+    "smart_app": {"billing_rules", "ehr_access", "service_parts"},
     "sandbox_ehr": {"fixtures"},
     "vialwise": {*ROOMS, "fixtures"},
     "fixtures": set(),

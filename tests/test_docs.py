@@ -19,7 +19,7 @@ from cds_hooks.settings import Settings
 from cds_hooks.tables import metadata
 from cds_hooks.trusted_clients import Client
 from vialwise.cli import cli
-from vialwise.settings import PREFIX, ClientTable, LinkTable, ServeSettings
+from vialwise.settings import PREFIX, ClientTable, EhrTable, LinkTable, ServeSettings
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -39,8 +39,11 @@ SIX_RISKS = (
     "Cross-origin calls", "Stale data",
 )  # fmt: skip
 # Names of standards and formats in the documents that look like names of ours.
-SERVE_SETTINGS = (ServeSettings, ClientTable, LinkTable)
-NOT_OURS = {"access_token", "expires_in", "token_type"}
+SERVE_SETTINGS = (ServeSettings, ClientTable, LinkTable, EhrTable)
+NOT_OURS = {
+    "access_token", "client_secret_basic", "expires_in", "fhir_user", "need_patient_banner",
+    "online_access", "private_key_jwt", "redirect_uri", "token_type",
+}  # fmt: skip
 
 
 @cache

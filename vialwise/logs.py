@@ -8,8 +8,8 @@ import threading
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from cds_hooks.errors import fault
 from cds_hooks.log_lines import OURS, JsonLines, TerminalLines
+from service_parts.log_events import fault
 
 log = logging.getLogger("vialwise")
 

@@ -24,19 +24,20 @@ def beside(database: Path) -> Path:
 def secret(file: Path) -> bytes:
     """What `file` holds, made when there is none. Raises Problem, or OSError from the disk."""
     with contextlib.suppress(FileNotFoundError):
-        return _read(file)
+        return read(file)
     _make(file)
-    return _read(file)
+    return read(file)
 
 
-def _read(file: Path) -> bytes:
+def read(file: Path, shortest: int = SHORTEST_SECRET, longest: int = 4096) -> bytes:
+    """What a file holds that its user alone may read. Raises Problem, or OSError from the disk."""
     with file.open("rb") as opened:
         others = stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077
-        content = opened.read(4096).strip()
+        content = opened.read(longest).strip()
     if others and os.name == "posix":
         raise Problem(f"{file} can be read by others: chmod 600 {file}")
-    if len(content) < SHORTEST_SECRET:
-        raise Problem(f"{file} is no secret of {SHORTEST_SECRET} bytes: restore or remove it")
+    if len(content) < shortest:
+        raise Problem(f"{file} is no secret of {shortest} bytes: restore or remove it")
     return content
 
 

@@ -7,7 +7,7 @@ docs/settings.md lists them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -16,10 +16,14 @@ from cds_hooks.trusted_clients import LONGEST_LIFE
 
 PREFIX = "VIALWISE_"
 # Secrets never stand in the file, and are never printed.
-ENVIRONMENT_ONLY = frozenset({"record_secret"})
+ENVIRONMENT_ONLY = frozenset({"record_secret", "window_secrets"})
 SECRET = ENVIRONMENT_ONLY
-FILE_ONLY = frozenset({"clients", "links"})  # they are tables
-PATHS = frozenset({"site", "record_secret_file", "jwks_file"})  # relative to the file they stand in
+FILE_ONLY = frozenset({"clients", "links", "ehrs"})  # they are tables
+# relative to the file they stand in
+PATHS = frozenset({
+    "site", "record_secret_file", "jwks_file", "client_secret_file", "app_keys_file",
+    "window_secrets_file",
+})  # fmt: skip
 
 
 class ClientTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +114,104 @@ class LinkTable(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[
         str, Meta(description="Its https address.", examples=["https://clinic.example/billing"])
     ]
+
+
+class EhrTable(msgspec.Struct, frozen=True, kw_only=True):
+    """An [[ehrs]] table: an EHR whose users may open the app."""
+
+    id: Annotated[
+        str,
+        Meta(
+            description="A short name of your own for it, in addresses and in the log.",
+            examples=["main-hospital"],
+        ),
+    ]
+    name: Annotated[
+        str,
+        Meta(
+            description="Its name on pages.",
+            examples=["Main Hospital (Epic)"],
+            min_length=1,
+            max_length=80,
+        ),
+    ]
+    fhir_base: Annotated[
+        str,
+        Meta(
+            description="Its FHIR R4 address, letter by letter as its launches name it in `iss`.",
+            examples=["https://ehr.example/api/FHIR/R4"],
+        ),
+    ]
+    client_id: Annotated[
+        str,
+        Meta(
+            description="The app's client id at that EHR.",
+            examples=["5d1c0b1e-vialwise"],
+            min_length=1,
+            max_length=200,
+        ),
+    ]
+    client: Annotated[
+        Literal["public", "client_secret_basic", "private_key_jwt"],
+        Meta(
+            description="As what the app is registered there: public, client_secret_basic or "
+            "private_key_jwt.",
+            examples=["private_key_jwt"],
+        ),
+    ] = "public"
+    algorithm: Annotated[
+        Literal["RS384", "ES384"],
+        Meta(
+            description="With private_key_jwt, what the app signs with: RS384 or ES384.",
+            examples=["ES384"],
+        ),
+    ] = "RS384"
+    client_secret_file: Annotated[
+        str,
+        Meta(
+            description="With client_secret_basic, a file with the secret that its user alone may "
+            "read.",
+            examples=["/etc/vialwise/main-hospital-secret"],
+        ),
+    ] = ""
+    authorization_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Hosts besides that of fhir_base that its sign-in addresses may lie on.",
+            examples=[["authorization.ehr.example"]],
+        ),
+    ] = ()
+    frame_ancestors: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins that may show the app in a frame.",
+            examples=[["https://ehr.example"]],
+        ),
+    ] = ()
+    scopes: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The scopes on data to ask for. Otherwise what the app reads, of what the "
+            "EHR offers.",
+            examples=[["patient/Patient.r", "patient/MedicationRequest.rs"]],
+        ),
+    ] = ()
+    writes: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The types the app may ask to write. Otherwise it writes nothing, and "
+            "gives notes to paste.",
+            examples=[["QuestionnaireResponse", "DocumentReference"]],
+        ),
+    ] = ()
+    owners: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The users who see the feedback dashboard, as the EHR names them in "
+            "fhirUser.",
+            examples=[["Practitioner/123"]],
+        ),
+    ] = ()
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,9 +371,54 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     record_secret: Annotated[
         str, Meta(description="The same secret itself, for where there are no files.")
     ] = ""
+    ehrs: Annotated[
+        tuple[EhrTable, ...],
+        Meta(
+            description="The EHRs whose users may open the SMART app, an [[ehrs]] table each: see "
+            "below. Without one there is no app."
+        ),
+    ] = ()
+    app_keys_file: Annotated[
+        str,
+        Meta(
+            description="A JWKS with the app's private keys, for EHRs with private_key_jwt; "
+            "`vialwise app-keys` makes it.",
+            examples=["/etc/vialwise/app-keys.json"],
+        ),
+    ] = ""
+    window_secrets_file: Annotated[
+        str,
+        Meta(
+            description="A file with the secrets that encrypt what is kept of the app's windows, "
+            "one a line, 32 characters or more, the newest first. With SQLite one is made beside "
+            "the database.",
+            examples=["/etc/vialwise/window-secrets"],
+        ),
+    ] = ""
+    window_secrets: Annotated[
+        str, Meta(description="The same secrets themselves, separated by spaces.")
+    ] = ""
+    session_minutes: Annotated[
+        int,
+        Meta(
+            description="Minutes after which a window of the app ends, whatever is done in it.",
+            examples=[480],
+            ge=5,
+            le=1440,
+        ),
+    ] = 480
+    idle_minutes: Annotated[
+        int,
+        Meta(
+            description="Minutes after which a window of the app ends when nothing is done in it.",
+            examples=[30],
+            ge=2,
+            le=240,
+        ),
+    ] = 30
 
 
-Table = type[ServeSettings] | type[ClientTable] | type[LinkTable]
+Table = type[ServeSettings] | type[ClientTable] | type[LinkTable] | type[EhrTable]
 
 
 def names(table: Table) -> tuple[str, ...]:

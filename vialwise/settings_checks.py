@@ -30,6 +30,7 @@ def problems(settings: ServeSettings, open_: bool) -> list[str]:
         *_said_by(lambda: database.address(settings.database or None)),
         *_said_by(lambda: record_secret(settings)),
         *_secret_of_postgresql(settings),
+        *_app(settings),
     ]
 
 
@@ -55,6 +56,13 @@ def _development(settings: ServeSettings) -> Iterator[str]:
         )
 
 
+def _app(settings: ServeSettings) -> Iterator[str]:
+    if settings.ehrs:
+        from vialwise import smart  # what the app needs, only where there is one
+
+        yield from smart.problems(settings)
+
+
 def _is_public(settings: ServeSettings) -> bool:
     base = _base(settings.public_url)
     return base is not None and not base.is_loopback
@@ -70,6 +78,11 @@ def _base(url: str) -> FhirBase | None:
 
 def _public_url(settings: ServeSettings) -> Iterator[str]:
     if not settings.public_url:
+        if settings.ehrs and not settings.development:
+            yield (
+                "public_url is missing, and EHRs send browsers back there: write the address the "
+                "app is reached under, like https://cds.clinic.example"
+            )
         if settings.clients and not settings.development:
             yield (
                 "public_url is missing, and the clients' tokens have to name it: write the "
@@ -119,7 +132,9 @@ def _jwks(table: ClientTable, development: bool) -> str:
     """The JWKS that was handed over; "" where there is none. Raises Problem."""
     if not table.jwks_file:
         return ""
-    from cds_hooks.client_keys import NotKeys, read_keys  # cryptography, only where it is needed
+    # cryptography, only where it is needed
+    from cds_hooks.client_keys import read_keys
+    from ehr_access.public_keys import NotKeys
 
     file = Path(table.jwks_file)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from vialwise import settings
-from vialwise.settings import ClientTable, LinkTable, ServeSettings, Table
+from vialwise.settings import ClientTable, EhrTable, LinkTable, ServeSettings, Table
 from vialwise.settings_reading import CONFIG_VARIABLE, toml
 
 HIDDEN = "********"
@@ -37,6 +37,7 @@ _EXAMPLE = """\
 public_url = "https://cds.clinic.example"
 timezone = "America/New_York"
 site = "clinic.yaml"
+app_keys_file = "app-keys.json"
 
 [[clients]]
 iss = "https://ehr.example/r4"
@@ -53,12 +54,23 @@ audiences = ["vialwise"]
 [[links]]
 label = "How we bill biologics"
 url = "https://clinic.example/billing"
+
+[[ehrs]]
+id = "main-hospital"
+name = "Main Hospital"
+fhir_base = "https://ehr.example/r4"
+client_id = "5d1c0b1e-vialwise"
+client = "private_key_jwt"
+algorithm = "ES384"
+frame_ancestors = ["https://ehr.example"]
 ```
 
 Give `jku` or `jwks_file`, not both. Keys from `jku` are kept as long as the answer's Cache-Control
 says, one minute to one hour; a key id that is not known makes them be fetched again, once a minute
 at most. `calls_per_minute` counts in each worker process; one more is answered 429 with
 Retry-After. It bounds clients that prove who they are: limit strangers in front of the service.
+
+The app answers under `/app` of the public address; docs/smart-app.md says what to register.
 
 The public CDS Hooks Sandbox is refused unless `development` is set: its private key is public.
 """
@@ -74,6 +86,8 @@ def markdown() -> str:
         _rows(ClientTable),
         "## In a [[links]] table\n",
         _rows(LinkTable),
+        "## In an [[ehrs]] table\n",
+        _rows(EhrTable),
         _EXAMPLE,
     ]
     return "\n".join(parts)

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from vialwise import settings
-from vialwise.settings import ClientTable, LinkTable, ServeSettings, Table
+from vialwise.settings import ClientTable, EhrTable, LinkTable, ServeSettings, Table
 
 CONFIG_VARIABLE = "VIALWISE_CONFIG"
 DEFAULT, FILE, ENVIRONMENT, OPTION = "default", "file", "environment", "command line"
-_TABLES: Mapping[str, Table] = {"clients": ClientTable, "links": LinkTable}
+TABLES: Mapping[str, Table] = {"clients": ClientTable, "links": LinkTable, "ehrs": EhrTable}
 # Set for the tests, or by Kubernetes for a service that is named vialwise.
 _NOT_OURS = re.compile(r"VIALWISE_(TEST_.*|REFERENCE_DATA|CONFIG|SERVICE_.*|PORT_\d.*)")
 _LARGEST_FILE = 1_000_000
@@ -128,8 +128,8 @@ def _value(
     name: str, raw: Any, place: str, origin: str, file: Path | None, problems: list[str]
 ) -> Any:
     """`raw` as the setting's type; UNSET, and a problem, when it is none."""
-    if name in _TABLES:
-        return _tables(_TABLES[name], raw, place, file, problems)
+    if name in TABLES:
+        return _tables(TABLES[name], raw, place, file, problems)
     if origin == ENVIRONMENT and isinstance(settings.default(ServeSettings, name), tuple):
         raw = [part.strip() for part in raw.split(",") if part.strip()]
     value = _converted(ServeSettings, name, raw, place, origin != FILE, problems)

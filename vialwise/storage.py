@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,11 +19,13 @@ SECRET_VARIABLE = "VIALWISE_RECORD_SECRET"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`trouble` says in a few words why `store` keeps nothing now; "" when it does."""
+    """`trouble` says in a few words why `store` keeps nothing now; "" when it does. `secret` is
+    that of its hashes, empty where it could not be had: nothing may be sealed with another then."""
 
     store: Store
     where: str
     trouble: str = ""
+    secret: bytes = field(default=b"", repr=False)
 
 
 def opened(named: str | None, secret: bytes = b"") -> Opened:
@@ -33,14 +35,16 @@ def opened(named: str | None, secret: bytes = b"") -> Opened:
     url = database.address(named)
     engine, trouble = database.engine(url), ""
     keys = KeyedHashes(secrets.token_bytes(SHORTEST_SECRET))  # until the real ones are read
+    known = b""
     try:
-        keys = KeyedHashes(_secret(url, secret))
+        known = _secret(url, secret)
+        keys = KeyedHashes(known)
         database.upgrade(engine)
     except OSError as error:
         trouble = error.strerror or type(error).__name__
     except SQLAlchemyError as error:
         trouble = database.kind(error)
-    return Opened(Store(engine, keys), database.shown(url), trouble)
+    return Opened(Store(engine, keys), database.shown(url), trouble, known)
 
 
 def _secret(url: sa.URL, configured: bytes) -> bytes:

@@ -16,9 +16,10 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import code_sets as code_sets_module
 from cds_hooks.code_sets import CodeSets
-from cds_hooks.records import AuditedCall, StoreFailed
+from cds_hooks.records import AuditedCall
 from cds_hooks.store import Store
 from cds_hooks.tables import call_audit, code_sets
+from service_parts.store_failed import StoreFailed
 from tests.cds_hooks.conftest import SERVICE, Body, Client, cards_of
 from tests.databases import KEYS, NOON, rows, store_at
 

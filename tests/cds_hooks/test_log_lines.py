@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_hooks.log_lines import Event, JsonLines, TerminalLines
+from cds_hooks.log_lines import JsonLines, TerminalLines
+from service_parts.log_events import Event
 from tests.cds_hooks.conftest import SERVICE, Body
 from vialwise import logs
 from vialwise.server import ServerLog

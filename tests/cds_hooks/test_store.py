@@ -18,9 +18,9 @@ from alembic.migration import MigrationContext
 
 from cds_hooks import store as store_module
 from cds_hooks.outcomes import last_of_each, outcomes, tallies, unknown_cards
-from cds_hooks.records import StoreFailed
 from cds_hooks.rest import Rest
 from cds_hooks.tables import card_feedback, card_finding, card_shown, metadata
+from service_parts.store_failed import StoreFailed
 from tests.databases import (
     KEYS,
     NOON,

@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 from joserfc.jwk import RSAKey
 
-from cds_hooks import client_keys, shared_tokens
-from cds_hooks.client_keys import ClientKeys, Fetched, NotKeys, kept_for, read_keys
+from cds_hooks import shared_tokens
+from cds_hooks.client_keys import ClientKeys, read_keys
 from cds_hooks.client_tokens import FORM, Gate
 from cds_hooks.rate_limit import Bucket
 from cds_hooks.replay import SeenTokens, digest
 from cds_hooks.tables import client_tokens_seen
 from cds_hooks.token_checks import CHECKS, LAST
 from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
+from ehr_access import public_keys
+from ehr_access.public_keys import Fetched, NotKeys, kept_for
 from tests.cds_hooks.hostile_tokens import HOSTILE, HOSTILE_ADDRESSES, Hostile
 from tests.cds_hooks.tokens import (
     EC,
@@ -437,7 +439,7 @@ def silent(_: Any) -> None:
 
 def test_keys_are_fetched_with_how_long_they_may_be_kept() -> None:
     with key_server(EC, **{"Cache-Control": "max-age=120"}) as server:
-        fetched = client_keys.fetch(server.url)
+        fetched = public_keys.fetch(server.url)
     assert list(read_keys(fetched.document)) == [EC]
     assert fetched.seconds == 120
     assert server.tokens == [None]
@@ -457,20 +459,20 @@ def test_keys_are_fetched_with_how_long_they_may_be_kept() -> None:
 def test_a9_4_a_server_of_keys_that_misbehaves(
     monkeypatch: pytest.MonkeyPatch, reply: Any, why: str
 ) -> None:
-    monkeypatch.setattr(client_keys, "SECONDS", 0.5)
+    monkeypatch.setattr(public_keys, "SECONDS", 0.5)
     with key_server(EC) as server:
         server.replies["/jwks.json"] = reply
         server.replies["/elsewhere.json"] = Reply(json.loads(jwks(EC)))
         started = time.monotonic()
         with pytest.raises(NotKeys, match=why):
-            client_keys.fetch(server.url)
+            public_keys.fetch(server.url)
         assert time.monotonic() - started < 1.4 or reply is endless
         assert server.asked == ["/jwks.json"]
 
 
 def test_a_server_of_keys_that_is_not_there() -> None:
     with pytest.raises(NotKeys, match="could not be reached"):
-        client_keys.fetch("http://127.0.0.1:1/jwks.json")
+        public_keys.fetch("http://127.0.0.1:1/jwks.json")
 
 
 # ---------------------------------------------------------------- used twice

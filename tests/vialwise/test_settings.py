@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from cds_hooks import Settings, create_app
 from cds_hooks.trusted_clients import Client
+from smart_app.app_keys import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
 from tests.databases import store_at
 from tests.vialwise.conftest import Run, shipped
@@ -75,6 +76,9 @@ def test_the_example_in_the_docs_works(config: Path) -> None:
     example = settings_page.markdown().partition("```toml\n")[2].partition("```")[0]
     (config.parent / "vendor-jwks.json").write_text(jwks(EC))
     (config.parent / "clinic.yaml").write_text("name: Clinic\n")
+    keys = config.parent / "app-keys.json"
+    keys.write_text(AppKeys((new_key("ES384"),)).text())
+    keys.chmod(0o600)
     assert problems(config, example) == []
 
 
@@ -187,6 +191,9 @@ def test_the_environment_says_lists_and_yes_or_no() -> None:
 
 def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
     (config.parent / "clinic.yaml").write_text("name: Clinic\n")
+    keys = config.parent / "app-keys.json"
+    keys.write_text(AppKeys((new_key("ES384"),)).text())
+    keys.chmod(0o600)
     assert problems(config, 'site = "clinic.yaml"') == []
     assert read(config, {}, {}).settings.site == str(config.parent / "clinic.yaml")
     assert read(None, {"VIALWISE_SITE": "clinic.yaml"}, {}).settings.site == "clinic.yaml"

@@ -18,7 +18,7 @@ from cds_hooks.outcomes import (
     tallies,
     unknown_cards,
 )
-from cds_hooks.records import StoreFailed
+from service_parts.store_failed import StoreFailed
 from vialwise import clock, database, feedback_csv, screen
 from vialwise.commands import options
 from vialwise.problems import Problem

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, time
 import click
 
 from cds_hooks.keyed_hashes import SHORTEST_SECRET, KeyedHashes
-from cds_hooks.records import StoreFailed
 from cds_hooks.store import Store
+from service_parts.store_failed import StoreFailed
 from vialwise import clock, database, screen
 from vialwise.commands import options
 from vialwise.problems import Problem

@@ -61,10 +61,17 @@ def serve(
     told = start.service_settings(said, url, open_)
     kept = storage.opened(said.database or None, settings_checks.record_secret(said))
     with metering.shared() as metrics:
-        app = create_app(known, told, kept.store, metrics)
+        app: Any = create_app(known, told, kept.store, metrics)
+        if said.ehrs:
+            from vialwise import smart  # what the app needs, only where there is one
+
+            app = smart.beside(app, said, known, url, kept)
         screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
         if said.public_url:
             screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
+        if said.ehrs:
+            address = smart.launch_url(said, url)
+            screen.say(f"EHRs open the app at {address} ({len(said.ehrs)} registered).")
         _say_where(kept)
         _say_to_whom(told)
         logs.to_standard_error()

@@ -11,8 +11,8 @@ import click
 from vialwise import database, screen, settings, settings_page, start
 from vialwise.commands import options
 from vialwise.problems import Problem
-from vialwise.settings import ClientTable, LinkTable, ServeSettings
-from vialwise.settings_reading import DEFAULT, Read, read
+from vialwise.settings import ServeSettings
+from vialwise.settings_reading import DEFAULT, TABLES, Read, read
 
 
 @click.command("settings")
@@ -43,7 +43,7 @@ def _show(name: str, found: Read) -> None:
     origin = "default" if origin == DEFAULT else f"{origin} (default: {default})"
     screen.say(f"From: {origin}", "    ")
     for n, entry in enumerate(value if name in settings.FILE_ONLY else (), 1):
-        table = ClientTable if name == "clients" else LinkTable
+        table = TABLES[name]
         said = ((key, getattr(entry, key)) for key in settings.names(table))
         text = ", ".join(f"{k} = {settings_page.shown(k, v)}" for k, v in said if v not in ("", ()))
         screen.say(text, f"    {n}. ")

@@ -1,4 +1,4 @@
-"""One transaction of the store: whole, or not at all, and never a long wait."""
+"""One transaction of a store: whole, or not at all, and never a long wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_hooks.records import StoreFailed
+from service_parts.store_failed import StoreFailed
 
 
 @contextmanager

@@ -1,0 +1,53 @@
+"""The SMART app as a WSGI application: every blueprint, and what stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flask import Blueprint, Flask
+
+from smart_app import (
+    csrf,
+    errors,
+    http_headers,
+    launch,
+    launching,
+    pages,
+    static_files,
+    windows,
+)
+from smart_app.running import Running, set_running
+from smart_app.screens import SCREENS
+from smart_app.settings import Settings
+from smart_app.store import Store
+
+_IN_WINDOW = "/w/<window_id>"
+_LARGEST_FORM = 1024 * 1024
+
+
+def create_app(
+    running: Running,
+    settings: Settings,
+    store: Store,
+    screens: Sequence[Callable[[], Blueprint]] = SCREENS,
+) -> Flask:
+    """The app. `store` keeps launches and windows for all workers."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
+    app.jinja_env.globals |= {"csrf_field": csrf.csrf_field, "csrf_token": csrf.csrf_token}
+    set_running(app, running)
+    launching.set_launching(app, launching.made(settings, store))
+    windows.install(app)
+    static_files.install(app)
+    errors.install(app)
+    http_headers.install(app)
+
+    for page in (pages.blueprint(), launch.blueprint()):
+        app.register_blueprint(page)  # before anybody is known: nothing of a chart
+    for made in (pages.in_window, *screens):
+        screen = made()
+        screen.before_request(windows.require_window)
+        app.register_blueprint(screen, url_prefix=_IN_WINDOW)
+    # What a launch opens; one of the screens answers there.
+    app.add_url_rule(f"{_IN_WINDOW}/", endpoint="launch.window", build_only=True)
+    return app

@@ -1,0 +1,169 @@
+"""The authorization server of one EHR: where to send browsers, and codes and tokens exchanged.
+
+Authlib speaks OAuth (RFC 6749, 7636, 7009, 7523). What it leaves to its user is done here: basic
+credentials are form-encoded first (RFC 6749, 2.3.1), assertions live for minutes, only names that
+are meant come back from an error, and every request is bounded.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote_plus
+
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+
+from service_parts.log_events import Event
+from smart_app.app_keys import AppKeys
+from smart_app.bounded_http import Bounded
+from smart_app.discovery import SmartConfiguration
+from smart_app.settings import ClientKind, RegisteredEhr, Settings
+
+log = logging.getLogger("smart_app")
+
+_ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
+_ERROR = re.compile(r"[a-z_]{1,40}")  # the codes of RFC 6749, never a description
+
+
+class NotGiven(Exception):
+    """The authorization server gave nothing. `kind` is an OAuth error code or our own word."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class AuthorizationServer:
+    """One EHR's authorization server, as `configuration` describes it."""
+
+    def __init__(
+        self,
+        ehr: RegisteredEhr,
+        configuration: SmartConfiguration,
+        settings: Settings,
+        keys: AppKeys,
+    ) -> None:
+        self._ehr = ehr
+        self._at = configuration
+        self._settings = settings
+        self._keys = keys
+
+    def address(
+        self, *, scope: str, state: str, verifier: str, nonce: str, aud: str, launch: str
+    ) -> str:
+        """Where the browser goes to sign in (SMART App Launch 2.2, "Obtain authorization code")."""
+        more = {"aud": aud, "nonce": nonce, **({"launch": launch} if launch else {})}
+        with closing(self._session()) as session:
+            address, _ = session.create_authorization_url(
+                self._at.authorization_endpoint,
+                state=state,
+                code_verifier=verifier,
+                scope=scope,
+                **more,
+            )
+        return str(address)
+
+    def exchanged(self, code: str, verifier: str) -> Mapping[str, Any]:
+        """The token response for `code`. Raises NotGiven."""
+        return self._asked(
+            lambda session: session.fetch_token(
+                self._at.token_endpoint,
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=verifier,
+                allow_redirects=False,
+            )
+        )
+
+    def refreshed(self, refresh_token: str) -> Mapping[str, Any]:
+        """The token response for a refresh token. Raises NotGiven."""
+        return self._asked(
+            lambda session: session.refresh_token(
+                self._at.token_endpoint, refresh_token=refresh_token, allow_redirects=False
+            )
+        )
+
+    def revoke(self, *tokens: tuple[str, str]) -> None:
+        """Give back tokens with their kinds, where the server takes them. Never raises: whoever
+        signs out has signed out."""
+        if not self._at.revocation_endpoint:
+            return
+        for kind, token in tokens:
+            try:
+                with closing(self._session()) as session:
+                    session.revoke_token(
+                        self._at.revocation_endpoint,
+                        token=token,
+                        token_type_hint=kind,
+                        allow_redirects=False,
+                    ).raise_for_status()
+            except (requests.RequestException, AuthlibBaseError, OSError, ValueError) as error:
+                fields = {"ehr": self._ehr.id, "kind": type(error).__name__}
+                log.warning(Event("not revoked", fields))
+
+    def _asked(self, ask: Any) -> Mapping[str, Any]:
+        try:
+            with closing(self._session()) as session:
+                given = ask(session)
+        except AuthlibBaseError as error:
+            code = str(getattr(error, "error", ""))
+            raise NotGiven(code if _ERROR.fullmatch(code) else "error") from None
+        except requests.Timeout:
+            raise NotGiven("too late") from None
+        except (requests.RequestException, OSError):
+            raise NotGiven("not reached") from None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise NotGiven("no token response") from None
+        return dict(given)
+
+    def _session(self) -> OAuth2Session:
+        """A session for one request. It keeps no cookies, reads no ~/.netrc and no proxy."""
+        method = self._ehr.kind.value.partition(" ")[0]
+        method = "none" if self._ehr.kind is ClientKind.PUBLIC else method
+        session = OAuth2Session(
+            self._ehr.client_id,
+            client_secret=self._secret(),
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
+            redirect_uri=self._settings.redirect_uri,
+            code_challenge_method="S256",
+        )
+        session.register_client_auth_method(("client_secret_basic", _basic))
+        session.register_client_auth_method(self._assertion())
+        session.mount("https://", Bounded(self._settings.ehr_seconds))
+        session.mount("http://", Bounded(self._settings.ehr_seconds))
+        session.headers["User-Agent"] = "vialwise"
+        return session
+
+    def _secret(self) -> Any:
+        algorithm = self._ehr.kind.algorithm
+        return self._keys.signing(algorithm) if algorithm else self._ehr.secret or None
+
+    def _assertion(self) -> PrivateKeyJWT:
+        """SMART App Launch 2.2, "Client Authentication: Asymmetric": iss, sub, aud, exp, jti; the
+        key id in the header, and where the key may be fetched."""
+        algorithm = self._ehr.kind.algorithm
+        key = self._keys.signing(algorithm) if algorithm else None
+        jku = self._settings.url("/jwks.json")
+        header = {"typ": "JWT", "kid": key.kid, "jku": jku} if key else {}
+        expires = int(time.time()) + _ASSERTION_LIFE
+        return PrivateKeyJWT(
+            self._at.token_endpoint, claims={"exp": expires}, headers=header, alg=algorithm or None
+        )
+
+
+def _basic(
+    client: Any, method: str, uri: str, headers: Any, body: Any
+) -> tuple[str, Any, Any]:
+    """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined."""
+    text = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+    headers["Authorization"] = "Basic " + base64.b64encode(text.encode()).decode()
+    return uri, headers, body

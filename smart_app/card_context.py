@@ -1,0 +1,33 @@
+"""Which order a card's link meant: the appContext of the launch, if it can be used.
+
+It comes through the EHR, which may drop it, and through whatever carried it there; a bad one costs
+nothing but the short cut to the order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ehr_access.app_context import Refusal, opened
+from smart_app.settings import RegisteredEhr
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Meant:
+    """The order and the rules that spoke there; or `note`, the sentence why they are not known."""
+
+    order: str = ""
+    rules: tuple[str, ...] = ()
+    note: str = ""
+
+
+def meant(text: Any, patient_id: str, ehr: RegisteredEhr, key: bytes, now: datetime) -> Meant:
+    """What `text` stands for, for this patient at this EHR; never an error."""
+    if not isinstance(text, str) or not text:
+        return Meant()
+    found = opened(text, key, patient_id, ehr.fhir_base, now) if key else Refusal.FOREIGN
+    if isinstance(found, Refusal):
+        return Meant(note=f"The link of the card cannot be used: {found.value}.")
+    return Meant(found.order, found.rules)

@@ -1,0 +1,181 @@
+"""What an EHR says about signing in: `.well-known/smart-configuration` (SMART App Launch 2.2,
+"Conformance").
+
+It is read from registered EHRs only, and nothing in it is followed to a host that was not
+registered: a server that is broken into, or a document that is, must not send codes and client
+assertions somewhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from billing_rules.states import Unknown
+from ehr_access.base import AddressRefused, FhirBase
+from ehr_access.limits import Deadline
+from ehr_access.transport import Answer, Transport
+from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.stops import EHR_SILENT, EHR_UNSUITABLE, Stopped
+
+_PATH = "/.well-known/smart-configuration"
+_SECONDS = 6.0
+_MOST_BYTES = 256 * 1024
+_KEPT = 600.0  # seconds; Transport shows no headers, and EHRs change this about yearly
+_FAILURE_KEPT = 5.0  # a server that is down is not asked for every click
+
+
+@dataclass(frozen=True, slots=True)
+class SmartConfiguration:
+    """The parts that are used. Addresses are absolute; "" for what is not offered."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    revocation_endpoint: str
+    jwks_uri: str
+    issuer: str
+    capabilities: frozenset[str]
+    scopes_supported: tuple[str, ...]
+    challenge_methods: tuple[str, ...]
+    auth_methods: tuple[str, ...]
+    signing_algorithms: tuple[str, ...]
+    names_issuer: bool  # RFC 9207: the way back says `iss`
+
+    @property
+    def says_who(self) -> bool:
+        """Whether this EHR can say who is signed in."""
+        return "sso-openid-connect" in self.capabilities or bool(self.issuer and self.jwks_uri)
+
+
+class Discovery:
+    """The configurations of all EHRs asked so far. Safe to share between threads."""
+
+    def __init__(
+        self, transport: Transport, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._guard = Lock()
+        self._known: dict[str, tuple[float, SmartConfiguration | Stopped]] = {}
+
+    def of(self, ehr: RegisteredEhr) -> SmartConfiguration:
+        """The configuration of a registered EHR. Raises Stopped when it cannot be used."""
+        with self._guard:
+            until, known = self._known.get(ehr.id, (0.0, Stopped(EHR_SILENT)))
+        if self._clock() >= until:
+            known = self._asked(ehr)
+            kept = _FAILURE_KEPT if isinstance(known, Stopped) else _KEPT
+            with self._guard:
+                self._known[ehr.id] = (self._clock() + kept, known)
+        if isinstance(known, Stopped):
+            raise Stopped(known.stop, known.detail)
+        return known
+
+    def _asked(self, ehr: RegisteredEhr) -> SmartConfiguration | Stopped:
+        address = ehr.base.url + _PATH
+        answer = self._transport.get(
+            address, token=None, deadline=Deadline.after(_SECONDS), most_bytes=_MOST_BYTES
+        )
+        try:
+            return read(answer, address, ehr)
+        except Stopped as stopped:
+            return stopped
+
+
+def read(answer: Answer | Unknown, address: str, ehr: RegisteredEhr) -> SmartConfiguration:
+    """The configuration in `answer`, which came from `address`. Raises Stopped."""
+    if isinstance(answer, Unknown) or answer.status >= 500 or answer.status == 429:
+        raise Stopped(EHR_SILENT)
+    if answer.status != 200:
+        raise _unsuitable("It has no SMART configuration at its FHIR address.")
+    said = _object(answer.body)
+    read = SmartConfiguration(
+        authorization_endpoint=_endpoint(said, "authorization_endpoint", address, ehr),
+        token_endpoint=_endpoint(said, "token_endpoint", address, ehr),
+        revocation_endpoint=_endpoint(said, "revocation_endpoint", address, ehr),
+        jwks_uri=_endpoint(said, "jwks_uri", address, ehr),
+        issuer=_text(said, "issuer"),
+        capabilities=frozenset(_texts(said, "capabilities")),
+        scopes_supported=_texts(said, "scopes_supported"),
+        challenge_methods=_texts(said, "code_challenge_methods_supported"),
+        auth_methods=_texts(said, "token_endpoint_auth_methods_supported"),
+        signing_algorithms=_texts(said, "token_endpoint_auth_signing_alg_values_supported"),
+        names_issuer=said.get("authorization_response_iss_parameter_supported") is True,
+    )
+    fault = fault_of(read, ehr)
+    if fault:
+        raise _unsuitable(fault)
+    return read
+
+
+def fault_of(configuration: SmartConfiguration, ehr: RegisteredEhr) -> str:
+    """Why the app cannot sign in with it; "" when it can. What a server leaves out is not held
+    against it, except S256, which has to be said (SMART App Launch 2.2, "PKCE")."""
+    if not configuration.authorization_endpoint or not configuration.token_endpoint:
+        return "It names no address for signing in."
+    if "S256" not in configuration.challenge_methods:
+        return "It does not say that it supports PKCE with S256, without which no code is safe."
+    method = ehr.kind.value.partition(" ")[0]
+    offered = configuration.auth_methods
+    if ehr.kind is not ClientKind.PUBLIC and offered and method not in offered:
+        return f"It does not accept {method}, as which the app is registered with it."
+    signs, asked = configuration.signing_algorithms, ehr.kind.algorithm
+    if asked and signs and asked not in signs:
+        return f"It does not accept {asked}, with which the app is set to sign."
+    return ""
+
+
+def require(configuration: SmartConfiguration, capability: str) -> None:
+    """Raises Stopped when the EHR lists capabilities, and not this one."""
+    if configuration.capabilities and capability not in configuration.capabilities:
+        raise _unsuitable(f"It does not offer {capability}.")
+
+
+def _unsuitable(fault: str) -> Stopped:
+    return Stopped(EHR_UNSUITABLE, fault)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        said = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise _unsuitable("Its SMART configuration is not readable.")
+    return said
+
+
+def _text(said: Mapping[str, Any], name: str) -> str:
+    value = said.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _texts(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = said.get(name)
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
+
+
+def _endpoint(said: Mapping[str, Any], name: str, address: str, ehr: RegisteredEhr) -> str:
+    """An address in the document: relative ones are meant from the document's own (checklist
+    B1.3). Raises Stopped for one that must not be used."""
+    given = _text(said, name)
+    if not given:
+        return ""
+    whole = urljoin(address, given)
+    try:
+        base = FhirBase.parse(whole.partition("?")[0])
+    except AddressRefused:
+        raise _unsuitable(f"Its {name} is no address.") from None
+    if not base.carries_tokens or (base.scheme == "http" and not ehr.base.is_loopback):
+        raise _unsuitable(f"Its {name} is not https.")
+    if base.host not in {ehr.base.host, *ehr.authorization_hosts}:
+        raise _unsuitable(f"Its {name} is on a host that was not registered for it.")
+    if urlsplit(whole).fragment:
+        raise _unsuitable(f"Its {name} is no address.")
+    return whole

@@ -1,0 +1,60 @@
+"""Every way a request can fail, as a page that says what to do and nothing else."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from service_parts.log_events import Event, fault
+from service_parts.store_failed import StoreFailed
+from smart_app.stops import (
+    DATABASE_AWAY,
+    NOT_FOUND,
+    NOT_THAT_WAY,
+    OWN_FAULT,
+    TOO_LARGE,
+    Stop,
+    Stopped,
+)
+
+log = logging.getLogger("smart_app")
+
+_OF_STATUS = {404: NOT_FOUND, 405: NOT_THAT_WAY, 413: TOO_LARGE}
+
+
+def install(app: Flask) -> None:
+    app.register_error_handler(Stopped, _stopped)
+    app.register_error_handler(StoreFailed, _store_failed)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _own_fault)
+
+
+def _stopped(error: Stopped) -> Response:
+    log.info(Event("stopped", {"outcome": error.stop.name, "endpoint": request.endpoint}))
+    return _page(error.stop, error.detail)
+
+
+def _store_failed(error: StoreFailed) -> Response:
+    log.error(Event("database failed", {"kind": error.kind, "endpoint": request.endpoint}))
+    response = _page(DATABASE_AWAY)
+    response.headers["Retry-After"] = "60"
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code is not None and error.code < 400:  # a redirect of Flask's own
+        return make_response(error.get_response())
+    return _page(_OF_STATUS.get(error.code or 500, NOT_THAT_WAY), status=error.code)
+
+
+def _own_fault(error: Exception) -> Response:
+    log.error(Event("failed", {"fault": fault(error), "endpoint": request.endpoint}))
+    return _page(OWN_FAULT)
+
+
+def _page(stop: Stop, detail: str = "", status: int | None = None) -> Response:
+    return make_response(
+        render_template("stopped.html", stop=stop, detail=detail), status or stop.status
+    )

@@ -1,0 +1,118 @@
+"""Who is signed in: the id_token's fhirUser (SMART App Launch 2.2, "Scopes for requesting identity
+data"), its name, and what that person may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from billing_rules.states import Present
+from ehr_access.base import AddressRefused
+from ehr_access.client import EhrClient
+from ehr_access.query import Query, QueryRefused
+from smart_app.settings import RegisteredEhr
+from smart_app.stops import NOT_FOR_PATIENTS, Stopped
+from smart_app.window import Role, User
+
+_STAFF = frozenset({"Practitioner", "PractitionerRole"})
+_PATIENTS = frozenset({"Patient", "RelatedPerson"})
+_LONGEST_NAME = 100
+
+
+def user(claims: Mapping[str, Any], ehr: RegisteredEhr, client: EhrClient) -> User:
+    """The user whom verified `claims` name. Raises Stopped for patients and relatives."""
+    said = claims.get("fhirUser")
+    reference = _reference(said, ehr) if isinstance(said, str) else ""
+    name = _text(claims.get("name"))
+    resource_type = reference.rpartition("/")[0].rpartition("/")[2]
+    if resource_type == "Person":
+        reference, resource_type = _of_person(reference, client)
+    if resource_type in _PATIENTS:
+        raise Stopped(NOT_FOR_PATIENTS)
+    if resource_type not in _STAFF:
+        return User("", name, Role.STAFF)
+    role = Role.OWNER if reference in ehr.owners else Role.CLINICIAN
+    return User(reference, _name(_read(reference, client)) or name, role)
+
+
+def _reference(said: str, ehr: RegisteredEhr) -> str:
+    """"Practitioner/1" for a user of this EHR's own server, the whole address for any other."""
+    path = said.split("?")[0].split("/_history/")[0]
+    try:
+        inside = ehr.base.resolve(path)
+    except AddressRefused:
+        return path[:200]
+    return inside.removeprefix(ehr.base.url).lstrip("/")
+
+
+def _of_person(reference: str, client: EhrClient) -> tuple[str, str]:
+    """The first role in which the EHR knows a Person: a patient counts before a practitioner,
+    because a practitioner who is signed in as a Person could be looking as either."""
+    links = _read(reference, client).link
+    targets = [link.target.reference for link in links]
+    for wanted in (_PATIENTS, _STAFF):
+        for target in targets:
+            resource_type = target.rpartition("/")[0].rpartition("/")[2]
+            if resource_type in wanted:
+                return target, resource_type
+    raise Stopped(NOT_FOR_PATIENTS)
+
+
+# ---------------------------------------------------------------- the resource
+
+
+class _HumanName(msgspec.Struct):
+    text: str = ""
+    family: str = ""
+    given: list[str] = []
+    prefix: list[str] = []
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    reference: str = ""
+    display: str = ""
+
+
+class _Link(msgspec.Struct):
+    target: _Reference = _Reference()
+
+
+class _Someone(msgspec.Struct):
+    name: list[_HumanName] = []
+    practitioner: _Reference = _Reference()
+    link: list[_Link] = []
+
+
+_decoder = msgspec.json.Decoder(_Someone)
+
+
+def _read(reference: str, client: EhrClient) -> _Someone:
+    """The resource, or nobody when it cannot be had: a name is not worth an error."""
+    resource_type, _, id_ = reference.partition("/")
+    try:
+        found = client.one(Query(resource_type, id_))
+    except QueryRefused:
+        return _Someone()
+    if not isinstance(found, Present) or not isinstance(found.value[0], bytes):
+        return _Someone()
+    try:
+        return _decoder.decode(found.value[0])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _Someone()
+
+
+def _name(someone: _Someone) -> str:
+    """As the EHR writes it, else put together from its parts."""
+    if not someone.name:
+        return _text(someone.practitioner.display)
+    name = someone.name[0]
+    parts = (*name.prefix[:1], *name.given[:1], name.family)
+    return _text(name.text) or _text(" ".join(part for part in parts if part))
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else ""
+    return " ".join("".join(c for c in text if c.isprintable()).split())[:_LONGEST_NAME]

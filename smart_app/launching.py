@@ -1,0 +1,52 @@
+"""What launches and windows work with, made once and held by the Flask application alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app
+
+from ehr_access.capability import Capabilities
+from ehr_access.transport import Transport
+from smart_app.app_keys import AppKeys
+from smart_app.discovery import Discovery
+from smart_app.id_token import IssuerKeys
+from smart_app.settings import Settings
+from smart_app.store import Store
+
+_KEY = "vialwise-app-launching"
+
+
+@dataclass(frozen=True, slots=True)
+class Launching:
+    settings: Settings
+    store: Store
+    transport: Transport
+    capabilities: Capabilities
+    discovery: Discovery
+    issuer_keys: IssuerKeys
+    app_keys: AppKeys
+
+
+def made(settings: Settings, store: Store) -> Launching:
+    transport = Transport()
+    return Launching(
+        settings,
+        store,
+        transport,
+        Capabilities(transport),
+        Discovery(transport),
+        IssuerKeys(),
+        AppKeys.read(settings.signing_keys) if settings.signing_keys else AppKeys(),
+    )
+
+
+def set_launching(app: Flask, launching: Launching) -> None:
+    app.extensions[_KEY] = launching
+
+
+def launching() -> Launching:
+    """What the application of this request launches with."""
+    found = current_app.extensions[_KEY]
+    assert isinstance(found, Launching)
+    return found

@@ -1,0 +1,14 @@
+"""The screens of a launched window, in the order of its navigation.
+
+Each entry makes one blueprint. app.py puts it under /w/<window id>/ and `require_window` before it:
+a view finds its window with window(), and url_for leads to the same window. Its forms write
+`{{ csrf_field() }}`. The first screen's blueprint answers at "/" and is what a launch opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint
+
+SCREENS: tuple[Callable[[], Blueprint], ...] = ()

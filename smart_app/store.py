@@ -1,0 +1,186 @@
+"""Launches under way and launched windows in the database, for all workers together.
+
+Every method is one transaction and raises StoreFailed when the database does not do it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from service_parts.transactions import transaction
+from smart_app.records import Attempt, KeptWindow, Opened, Tokens
+from smart_app.sealing import Seal
+from smart_app.tables import app_launch, app_window
+
+WAIT = 3000  # milliseconds for a lock: somebody waits for a page
+ATTEMPT_LIFE = timedelta(minutes=10)
+KEPT_AFTER_END = timedelta(hours=24)  # so that whose an ended window was is still known
+RENEWAL_TAKES = timedelta(seconds=20)  # then another may try
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def hashed(secret: str) -> str:
+    """What is kept of a secret that a browser holds; it is random, so no key is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A window lasts `session` from its launch, and `idle` from its last use."""
+
+    engine: sa.Engine
+    seal: Seal
+    session: timedelta
+    idle: timedelta
+    now: Callable[[], datetime] = utc_now
+
+    # ------------------------------------------------------------ launches under way
+
+    def begin(self, state: str, browser: str, attempt: Attempt) -> None:
+        """Remember a launch until it comes back with `state`, from the browser with that secret."""
+        key = hashed(state)
+        row = {
+            "state_hash": key,
+            "browser_hash": hashed(browser),
+            "ehr": attempt.ehr,
+            "sealed": self.seal.closed(key, asdict(attempt)),
+            "expires_at": self.now() + ATTEMPT_LIFE,
+        }
+        with transaction(self.engine, WAIT) as connection:
+            connection.execute(app_launch.insert(), row)
+
+    def take(self, state: str, browser: str) -> Attempt | None:
+        """The launch with that state, once: whoever asks again gets None. So does another browser,
+        which uses it up all the same."""
+        key = hashed(state)
+        taken = app_launch.delete().where(app_launch.c.state_hash == key).returning(app_launch)
+        with transaction(self.engine, WAIT) as connection:
+            row = connection.execute(taken).first()
+        if row is None or row.expires_at <= self.now():
+            return None
+        if not secrets.compare_digest(row.browser_hash, hashed(browser)):
+            return None
+        return _converted(self.seal.opened(key, row.sealed), Attempt)
+
+    # ------------------------------------------------------------ windows
+
+    def open(
+        self, id_: str, key: str, ehr: str, owner: str, opened: Opened, tokens: Tokens
+    ) -> None:
+        """Keep a new window, which the browser with `key` alone may use."""
+        now = self.now()
+        row = {
+            "id": id_,
+            "key_hash": hashed(key),
+            "ehr": ehr,
+            "owner_key": owner,
+            "sealed": self._sealed(id_, opened, tokens),
+            "version": 0,
+            "renewing_until": None,
+            "opened_at": now,
+            "seen_at": now,
+            "ends_at": now + self.session,
+        }
+        with transaction(self.engine, WAIT) as connection:
+            connection.execute(app_window.insert(), row)
+
+    def find(self, id_: str, key: str) -> KeptWindow | None:
+        """The window, for the browser that has its key. One that has ended has nothing opened."""
+        with transaction(self.engine, WAIT) as connection:
+            row = connection.execute(sa.select(app_window).where(app_window.c.id == id_)).first()
+        if row is None or not secrets.compare_digest(row.key_hash, hashed(key)):
+            return None
+        return self._kept(row)
+
+    def current(self, id_: str) -> KeptWindow | None:
+        """The window as it is now, whoever asks; for the program's own use."""
+        with transaction(self.engine, WAIT) as connection:
+            row = connection.execute(sa.select(app_window).where(app_window.c.id == id_)).first()
+        return None if row is None else self._kept(row)
+
+    def see(self, id_: str) -> None:
+        """That something was done in the window now."""
+        self._change(id_, {"seen_at": self.now()})
+
+    def end(self, id_: str) -> None:
+        """What the window gave access to is gone; whose it was is not yet."""
+        self._change(id_, {"sealed": "", "renewing_until": None})
+
+    def sweep(self) -> None:
+        """Forget launches nobody came back from, what ended windows gave access to, and windows
+        that ended long ago."""
+        now = self.now()
+        over = (app_window.c.ends_at <= now) | (app_window.c.seen_at <= now - self.idle)
+        long_over = app_window.c.ends_at <= now - KEPT_AFTER_END
+        with transaction(self.engine, WAIT) as connection:
+            connection.execute(app_launch.delete().where(app_launch.c.expires_at <= now))
+            connection.execute(app_window.update().where(over).values(sealed=""))
+            connection.execute(app_window.delete().where(long_over))
+
+    # ------------------------------------------------------------ renewing a token
+
+    def claim_renewal(self, window: KeptWindow) -> bool:
+        """Whether the caller, and nobody else meanwhile, is to renew this window's token.
+
+        One statement decides between all threads and workers; a renewal that takes too long is
+        given up, so that a worker that was killed in it blocks nobody for long.
+        """
+        now, columns = self.now(), app_window.c
+        free = columns.renewing_until.is_(None) | (columns.renewing_until <= now)
+        same = (columns.id == window.id) & (columns.version == window.version)
+        claim = app_window.update().where(same, free, columns.sealed != "")
+        with transaction(self.engine, WAIT) as connection:
+            claimed = connection.execute(claim.values(renewing_until=now + RENEWAL_TAKES))
+        return claimed.rowcount == 1
+
+    def renewed(self, window: KeptWindow, opened: Opened, tokens: Tokens) -> None:
+        """Keep the new tokens; those before are used up."""
+        columns = app_window.c
+        same = (columns.id == window.id) & (columns.version == window.version)
+        values = {
+            "sealed": self._sealed(window.id, opened, tokens),
+            "version": window.version + 1,
+            "renewing_until": None,
+        }
+        with transaction(self.engine, WAIT) as connection:
+            connection.execute(app_window.update().where(same, columns.sealed != ""), values)
+
+    # ------------------------------------------------------------ rows
+
+    def _change(self, id_: str, values: dict[str, Any]) -> None:
+        with transaction(self.engine, WAIT) as connection:
+            connection.execute(app_window.update().where(app_window.c.id == id_).values(values))
+
+    def _sealed(self, id_: str, opened: Opened, tokens: Tokens) -> str:
+        return self.seal.closed(id_, {"opened": asdict(opened), "tokens": asdict(tokens)})
+
+    def _kept(self, row: Any) -> KeptWindow:
+        now = self.now()
+        over = row.ends_at <= now or row.seen_at + self.idle <= now
+        said = None if over or not row.sealed else self.seal.opened(row.id, row.sealed)
+        return KeptWindow(
+            row.id,
+            row.ehr,
+            row.owner_key,
+            _converted(said and said["opened"], Opened),
+            _converted(said and said["tokens"], Tokens),
+            row.version,
+            row.opened_at,
+            row.seen_at,
+            row.ends_at,
+        )
+
+
+def _converted(said: Any, record: type[Any]) -> Any:
+    return None if said is None else msgspec.convert(said, record)
