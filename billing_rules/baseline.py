@@ -116,7 +116,7 @@ def baseline_total_ige(case: Case) -> State[Baseline]:
         return results
     if TOTAL_IGE not in case.terms.observations:
         return Unknown("the catalogue does not say which results are total IgE")
-    doses = dose_days(case)
+    doses = case.once(dose_days)
     judged = _judged(results.value, case, doses)
     if not judged:
         return Nothing()
@@ -259,7 +259,7 @@ class Labelled:
 def labelled_now(case: Case) -> State[Labelled]:
     """The labelled cell for the newest weight; none when no table is for the age at start."""
     ige = _exact_baseline(case)
-    weight = current_weight(case)
+    weight = case.once(current_weight)
     table = _table(case)
     if not isinstance(table, Present):
         return table
@@ -273,7 +273,7 @@ def labelled_now(case: Case) -> State[Labelled]:
 
 def labelled_at_last_dose(case: Case, now: Labelled) -> Labelled | None:
     """The cell for the weight that was the newest at the last dose; None without one."""
-    days = dose_days(case)
+    days = case.once(dose_days)
     then = weights_by(case, days.value[-1]) if isinstance(days, Present) else ()
     dated = [weight for weight in then if weight.on is not None]
     return _labelled(now.table, now.ige, dated[0]) if dated else None
@@ -298,7 +298,7 @@ def _table(case: Case) -> State[DosingTable]:
 
 def _exact_baseline(case: Case) -> State[Measured]:
     """The exact pre-treatment total IgE, or why there is none to look a dose up by."""
-    baseline = baseline_total_ige(case)
+    baseline = case.once(baseline_total_ige)
     if isinstance(baseline, Unknown):
         return baseline
     if isinstance(baseline, Nothing):

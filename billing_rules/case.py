@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar, cast
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
@@ -23,6 +25,8 @@ from billing_rules.model import (
 )
 from billing_rules.payers import PayerChoice
 from billing_rules.terms import Terms
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,16 @@ class Case:
     terms: Terms
     setting: str | None
     history: History
+    _told: dict[object, object] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, ask: Callable[[Case], T]) -> T:
+        """What `ask` answers for this case, worked out the first time: several rules ask for the
+        baseline or the days of doses, and a case never changes."""
+        if ask not in self._told:
+            self._told[ask] = ask(self)
+        return cast(T, self._told[ask])
 
     @property
     def criteria(self) -> Criteria | None:

@@ -270,17 +270,14 @@ class _StrictLoader(yaml.CSafeLoader):
 
 
 def _mapping_without_repeats(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    seen: set[Hashable] = set()
-    for key_node, _ in node.value:
+    found: dict[Hashable, Any] = {}
+    for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if key in seen:
+        if key in found:
             line = key_node.start_mark.line + 1
             raise CatalogueError(f"line {line}: '{key}' stands twice; keep one of them")
-        seen.add(key)
-    return {
-        loader.construct_object(key, deep=True): loader.construct_object(value, deep=True)
-        for key, value in node.value
-    }
+        found[key] = loader.construct_object(value_node, deep=True)
+    return found
 
 
 _StrictLoader.add_constructor(
@@ -343,8 +340,28 @@ def _parts(value: str | list[str] | None) -> list[str]:
 
 def stands_in(value: str, quote: str) -> bool:
     """Whether `value` stands in `quote` as whole words, whatever the case and spacing."""
+    return _stands_as_written(value, quote) or _stands_otherwise(value, quote)
+
+
+def _stands_as_written(value: str, quote: str) -> bool:
+    """The same where case and spacing are those of the quote, as nearly always. A pattern for each
+    of a thousand values was three quarters of the time it took to read the catalogue."""
+    start = quote.find(value) if value else -1
+    while start >= 0:
+        before, after = quote[:start][-1:], quote[start + len(value) :][:2]
+        if not _IN_A_WORD.fullmatch(before) and not _GOES_ON.match(after):
+            return True
+        start = quote.find(value, start + 1)
+    return False
+
+
+_IN_A_WORD = re.compile(r"[A-Za-z0-9.]")
+_GOES_ON = re.compile(r"[A-Za-z0-9]|\.\d")
+
+
+def _stands_otherwise(value: str, quote: str) -> bool:
     words = r"\s*".join(re.escape(word) for word in value.split())
-    pattern = rf"(?<![A-Za-z0-9.]){words}(?![A-Za-z0-9]|\.\d)"
+    pattern = rf"(?<!{_IN_A_WORD.pattern}){words}(?!{_GOES_ON.pattern})"
     return re.search(pattern, quote, re.IGNORECASE) is not None
 
 

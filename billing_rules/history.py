@@ -59,18 +59,22 @@ class History:
 
     def before(self, order: DrugOrder) -> State[tuple[DrugOrder, ...]]:
         """The visits that are not `order` itself: a dose under review is no past dose."""
-        return mapped(self.visits, lambda visits: tuple(v for v in visits if not _same(v, order)))
+        references = set(order.references)
+        return mapped(
+            self.visits,
+            lambda visits: tuple(v for v in visits if not _same(v, order, references)),
+        )
 
     def container(self, line: OrderLine, drug_id: str) -> State[Container]:
         """The container the NDC of a record of `drug_id` names."""
         return container_of(line, self.drugs[drug_id])
 
 
-def _same(visit: DrugOrder, order: DrugOrder) -> bool:
+def _same(visit: DrugOrder, order: DrugOrder, references: set[str]) -> bool:
     if visit.drug_id != order.drug_id:
         return False
     same_visit = order.stage is Stage.GIVEN and visit.date_of_service == order.date_of_service
-    return same_visit or bool(set(visit.references) & set(order.references))
+    return same_visit or not references.isdisjoint(visit.references)
 
 
 def history_of(order: DrugOrder, chart: Chart, catalogue: Catalogue) -> History:

@@ -30,7 +30,7 @@ def dose_days(case: Case) -> State[tuple[date, ...]]:
 
 def start_of_therapy(case: Case) -> State[date]:
     """The first dose on file, else the date of service; unknown when doses could not be read."""
-    days = dose_days(case)
+    days = case.once(dose_days)
     if isinstance(days, Unknown):
         return days
     return Present(days.value[0] if isinstance(days, Present) else case.order.date_of_service)

@@ -52,8 +52,9 @@ def _noted(choice: PayerChoice, further: Sequence[Coverage]) -> PayerChoice:
 def recognised_payer(coverage: Coverage, catalogue: Catalogue) -> PayerChoice:
     """The catalogued payer whose marks this coverage carries, or the unknown payer."""
     seen = (Evidence(coverage.reference, "coverage", _shown(coverage)),)
+    words = _words(coverage)
     for matches in (_by_identifier, _by_name_and_type, _by_type, _by_name):
-        found = {r.payer_id for r in catalogue.payer_recognition if matches(r, coverage)}
+        found = {r.payer_id for r in catalogue.payer_recognition if matches(r, coverage, words)}
         if len(found) == 1:
             return PayerChoice(found.pop(), "recognised from the coverage", seen)
         if found:
@@ -84,30 +85,28 @@ def _shown(coverage: Coverage) -> str:
     return ", ".join(dict.fromkeys(names)) or "no payor named"
 
 
-def _by_identifier(recognition: PayerRecognition, coverage: Coverage) -> bool:
+def _by_identifier(recognition: PayerRecognition, coverage: Coverage, words: str) -> bool:
     return any(i.lower() in recognition.identifiers for i in coverage.payor_identifiers)
 
 
-def _by_type(recognition: PayerRecognition, coverage: Coverage) -> bool:
-    return _typed(recognition, coverage) and not _excluded(recognition, coverage)
+def _by_type(recognition: PayerRecognition, coverage: Coverage, words: str) -> bool:
+    return _typed(recognition, coverage) and not _excluded(recognition, words)
 
 
 def _typed(recognition: PayerRecognition, coverage: Coverage) -> bool:
     return any(c.code.lower() in recognition.type_codes for c in coverage.types)
 
 
-def _by_name(recognition: PayerRecognition, coverage: Coverage) -> bool:
-    text = _words(coverage)
-    return any(name in text for name in recognition.names) and not _excluded(recognition, coverage)
+def _by_name(recognition: PayerRecognition, coverage: Coverage, words: str) -> bool:
+    return any(name in words for name in recognition.names) and not _excluded(recognition, words)
 
 
-def _by_name_and_type(recognition: PayerRecognition, coverage: Coverage) -> bool:
-    return _by_name(recognition, coverage) and _typed(recognition, coverage)
+def _by_name_and_type(recognition: PayerRecognition, coverage: Coverage, words: str) -> bool:
+    return _by_name(recognition, coverage, words) and _typed(recognition, coverage)
 
 
-def _excluded(recognition: PayerRecognition, coverage: Coverage) -> bool:
-    text = _words(coverage)
-    return any(name in text for name in recognition.not_names)
+def _excluded(recognition: PayerRecognition, words: str) -> bool:
+    return any(name in words for name in recognition.not_names)
 
 
 def _words(coverage: Coverage) -> str:

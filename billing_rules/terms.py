@@ -7,7 +7,7 @@ otherwise it is a question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -59,7 +59,7 @@ class Terms:
     perennial_snomed: frozenset[str]
     perennial_words: tuple[str, ...]
     _vocabulary: Words = field(default=_NOT_READ, repr=False, compare=False)
-    _results: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+    _results: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
     _therapies: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
     _told: dict[_Said, _Told] | None = field(default=None, repr=False, compare=False)
 
@@ -76,10 +76,14 @@ class Terms:
         for each in self.drug_classes.values():
             yield from (*each.names, *each.form_words, *each.not_form_words)
 
-    def _naming_results(self) -> frozenset[str]:
-        """The codes and words without which nothing is a result of any kind."""
-        kinds = self.observations.values()
-        return frozenset().union(*((*k.loinc, *k.words, *k.sure_words) for k in kinds))
+    def _naming_results(self) -> Mapping[str, tuple[str, ...]]:
+        """The codes and words without which nothing is a result of any kind, and the kinds that
+        each of them may name."""
+        naming: dict[str, tuple[str, ...]] = {}
+        for kind in self.observations.values():
+            for name in {*kind.loinc, *kind.words, *kind.sure_words}:
+                naming[name] = (*naming.get(name, ()), kind.id)
+        return naming
 
     def _naming_therapies(self) -> frozenset[str]:
         """The codes and names without which nothing is of any drug class."""
@@ -113,22 +117,23 @@ class Terms:
         loinc = {c.code for c in codes if c.system == "loinc"}
         words = _said(codes, text)
         held = self._vocabulary.held_by(words)
-        if held.isdisjoint(self._results) and loinc.isdisjoint(self._results):
+        named = {kind for name in held | loinc for kind in self._results.get(name, ())}
+        if not named:
             return {}, held
-        kinds = self.observations.values()
+        kinds = (kind for id_, kind in self.observations.items() if id_ in named)
         answers = ((kind.id, _agreement(kind, loinc, words, held)) for kind in kinds)
         return {kind: answer for kind, answer in answers if answer != "no"}, held
 
     def may_be_result(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
         """Whether a result of these codes and names could be of any kind."""
-        return self._mention(self._results, codes, names)
+        return self._mention(self._results.keys(), codes, names)
 
     def may_be_therapy(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
         """Whether a medicine of these codes and names could be of any drug class."""
         return self._mention(self._therapies, codes, names)
 
     def _mention(
-        self, wanted: frozenset[str], codes: tuple[Code, ...], names: Iterable[str]
+        self, wanted: Set[str], codes: tuple[Code, ...], names: Iterable[str]
     ) -> bool:
         if any(code.code in wanted for code in codes):
             return True

@@ -26,8 +26,9 @@ class Words:
         # Nothing is consumed, so that words may overlap: "ige" and "total ige".
         self._pattern = re.compile(rf"(?<![a-z0-9])(?=({'|'.join(by_letter)}))") if known else None
         # The longest is what matches; the others that begin there too are its own beginnings.
+        every = frozenset(known)
         self._beginnings = {
-            word: frozenset(other for other in known if word.startswith(other)) for word in known
+            word: every.intersection(word[: i + 1] for i in range(len(word))) for word in known
         }
 
     def held_by(self, text: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 
 from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.findings import Finding, NotChecked
@@ -151,7 +152,14 @@ def _sources(review: OrderReview, findings: Sequence[Finding]) -> list[str]:
 
 def _document(source: Source) -> str:
     certainty = _CERTAINTY.get(source.certainty, "")
-    return f"{link(source.title, source.url)}, {source.published}{certainty}"
+    return f"{_linked(source.title, source.url)}, {source.published}{certainty}"
+
+
+@lru_cache(maxsize=4096)
+def _linked(title: str, url: str) -> str:
+    """A link to a source or a rule's record: the catalogue's words, so the same for every patient
+    and escaped once. Nothing that came with a request may be remembered here."""
+    return link(title, url)
 
 
 def _decided(findings: Sequence[Finding], settings: Settings) -> str:
@@ -160,7 +168,7 @@ def _decided(findings: Sequence[Finding], settings: Settings) -> str:
     spoke = [records[rule] for rule in _once(f.rule for f in findings) if rule in records]
     by_version: dict[str, list[str]] = {}
     for record in spoke:
-        linked = link(capital(record.name), rule_url(record.id, settings))
+        linked = _linked(capital(record.name), rule_url(record.id, settings))
         by_version.setdefault(record.version, []).append(linked)
     told = "; ".join(f"{', '.join(links)} (version {day})" for day, links in by_version.items())
     return f"**How this was decided:** {told}" if told else ""

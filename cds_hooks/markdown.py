@@ -13,6 +13,8 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _AUTOLINK = re.compile(r"(?i)://|\bwww\.|\bmailto:|(?<=\w)@(?=\w)")
 _BLOCK_START = re.compile(r"^([-+=]|\d{1,9}[.)](?=\s|$))")
+# Wherever one of the patterns above could find something, this does.
+_TO_ESCAPE = re.compile(r"[\\`*_\[\]|~#&<>@]|://|[oO]:|[wW]{3}\.|^[-+=\d]")
 
 
 def plain_line(text: str, limit: int = LONGEST) -> str:
@@ -26,7 +28,10 @@ def plain_line(text: str, limit: int = LONGEST) -> str:
 
 def escaped(text: str, limit: int = LONGEST) -> str:
     """`text` as Markdown that shows exactly its words: on one line, bounded, nothing active."""
-    line = _AUTOLINK.sub(_broken_link, _bounded(_one_line(text), limit))
+    line = _bounded(_one_line(text), limit)
+    if not _TO_ESCAPE.search(line):
+        return line  # most sentences: one look instead of four
+    line = _AUTOLINK.sub(_broken_link, line)
     line = _SPECIAL.sub(r"\\\1", line).translate(_ENTITIES)
     return _BLOCK_START.sub(_escaped_start, line)
 

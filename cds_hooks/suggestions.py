@@ -41,18 +41,25 @@ class Suggestions:
         self._drafts = drafts
         self._code_systems = code_systems
         self._new_uuid = new_uuid
-        self._waiting = [f for f in findings if f.corrections and self._actions([f])]
+        self._alone = [(f, self._actions([f])) for f in findings if f.corrections]
+        self._waiting = [finding for finding, actions in self._alone if actions]
 
     def of_card(self, findings: Sequence[Finding]) -> list[dict[str, Any]]:
         """The one recommended suggestion of a card with `findings`, or none."""
         chosen = self._with_all_that_touch([f for f in self._waiting if f in findings])
         self._waiting = [f for f in self._waiting if f not in chosen]
         while chosen:
-            actions = self._actions(chosen)
+            actions = self._made_already(chosen) or self._actions(chosen)
             if actions:
                 return [self._suggestion(chosen, actions)]
             chosen.pop()  # what cannot be combined: the less urgent gives way
         return []
+
+    def _made_already(self, chosen: Sequence[Finding]) -> list[dict[str, Any]]:
+        """The actions of a single finding, which were made to see whether it has any."""
+        if len(chosen) > 1:
+            return []
+        return next((actions for finding, actions in self._alone if finding is chosen[0]), [])
 
     def _with_all_that_touch(self, chosen: list[Finding]) -> list[Finding]:
         """`chosen` and every finding that shares a resource with it, directly or through others."""

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from billing_rules.chart import Chart, Coverage, Measured
+from billing_rules.fhir import plain
 from billing_rules.fhir.authorizations import WITHDRAWN, SlimClaimResponse, authorizations
 from billing_rules.fhir.codes import CodeSystems, Concept
 from billing_rules.fhir.conditions import (
@@ -34,9 +35,11 @@ from billing_rules.fhir.observations import (
     is_weight,
     measured,
     newest_first,
+    plain_result,
     results,
 )
-from billing_rules.fhir.parts import Known, resources, together
+from billing_rules.fhir.parts import Known, ReadPlainly, resources, together
+from billing_rules.fhir.plain import PlainObservation
 from billing_rules.fhir.searchset import RawResource, SearchPage, bundle_resources
 from billing_rules.fhir.studies import SlimSubject, studies
 from billing_rules.fhir.therapies import SlimMedicine, administrations, therapies
@@ -111,13 +114,20 @@ def _lists(
 ) -> dict[str, Known[Any]]:
     """The Chart's lists by the names of its fields."""
 
-    def part(name: str, shape: type[Slim], read: Callable[..., Iterable[T]]) -> Known[T]:
-        return resources(parts, name, shape).read(partial(read, systems=known))
+    def part(
+        name: str,
+        shape: type[Slim],
+        read: Callable[..., Iterable[T]],
+        plainly: ReadPlainly | None = None,
+    ) -> Known[T]:
+        found = resources(parts, name, shape, plainly=plainly)
+        return found.read(partial(read, systems=known))
 
     result_names = _names(known, interest.in_result) if interest else None
-    measurements = resources(parts, "observations", SlimObservation, names=result_names).read(
-        partial(_results, systems=known)
+    observed = resources(
+        parts, "observations", SlimObservation, names=result_names, plainly=plain.observation
     )
+    measurements = observed.read(partial(_results, systems=known))
     medicine_names = _names(known, interest.in_medicine) if interest else None
     medicines = {
         name: resources(parts, name, SlimMedicine, names=medicine_names) for name in _MEDICINES
@@ -130,7 +140,7 @@ def _lists(
     return {
         "weights": _weights(parts, measurements, known, on),
         "results": measurements,
-        "conditions": part("conditions", SlimCondition, conditions),
+        "conditions": part("conditions", SlimCondition, conditions, plain.condition),
         "allergies": part("allergies", SlimAllergy, allergies),
         "procedures": part("procedures", SlimProcedure, procedures),
         "therapies": together(therapies_by_part),
@@ -186,9 +196,15 @@ def _coverages(
     return Present((*coverages, *unreadable)) if coverages else NOTHING
 
 
-def _results(found: Sequence[Node], systems: CodeSystems) -> Iterator[Measured]:
-    for node in of_type(found, "Observation"):
-        yield from results(node, reference(node, "Observation"), systems)
+def _results(
+    found: Sequence[Node | PlainObservation], systems: CodeSystems
+) -> Iterator[Measured]:
+    for one in found:
+        if isinstance(one, PlainObservation):
+            yield plain_result(one, systems)
+            continue
+        for node in of_type([one], "Observation"):
+            yield from results(node, reference(node, "Observation"), systems)
 
 
 def _weights(

@@ -7,14 +7,17 @@ history, whatever its resource type: "Family history of asthma" is no asthma.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from billing_rules.chart import Problem
+from billing_rules.fhir import plain
 from billing_rules.fhir.codes import BILLING_SYSTEMS, CodeSystems, Concept, concept, joined
 from billing_rules.fhir.decoding import Slim, of_type, reference
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.plain import PlainConcept, PlainCondition
+from billing_rules.fhir.tolerant import Node, as_day, shown
 from billing_rules.model import Code
 
 _ACTIVE, _INACTIVE = {"active", "recurrence", "relapse"}, {"inactive", "remission", "resolved"}
@@ -66,28 +69,77 @@ class SlimProcedure(Slim):
     performedPeriod: Any = None
 
 
-def conditions(nodes: Iterable[Node], systems: CodeSystems) -> Iterator[Problem]:
+def conditions(found: Iterable[Node | PlainCondition], systems: CodeSystems) -> Iterator[Problem]:
     """Conditions, and family histories where they were delivered with them."""
-    for node in of_type(nodes, "Condition", "FamilyMemberHistory"):
-        if node.text("resourceType") == "FamilyMemberHistory":
-            yield from _family(node, systems)
-        elif not _said(node, "verificationStatus") & _NEVER:
-            yield _condition(node, systems)
+    named: dict[Hashable, _Diagnosis] = {}  # a chart repeats its diagnoses
+    for one in found:
+        if isinstance(one, PlainCondition):
+            yield from _plain(one, named, systems)
+            continue
+        for node in of_type([one], "Condition", "FamilyMemberHistory"):
+            if node.text("resourceType") == "FamilyMemberHistory":
+                yield from _family(node, systems)
+            elif not _said(node, "verificationStatus") & _NEVER:
+                yield _condition(node, systems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Diagnosis:
+    """What the name of a condition says, whenever it was."""
+
+    codes: tuple[Code, ...]
+    text: str
+    kind: Literal["condition", "family history"]
+    doubted: bool
+
+
+def _diagnosis(code: Node, systems: CodeSystems) -> _Diagnosis:
+    said = concept(code, systems)
+    codes = _diagnosis_codes(code, said)
+    coded = any(c.system in ("icd10cm", "snomed") for c in codes)
+    doubted = not coded and any(_DOUBT_WORDS.search(name) for name in said.names)
+    kind: Literal["condition", "family history"] = (
+        "family history" if _is_family(said, codes) else "condition"
+    )
+    return _Diagnosis(codes, _text(said), kind, doubted)
 
 
 def _condition(node: Node, systems: CodeSystems) -> Problem:
-    said = concept(node.obj("code"), systems)
-    codes = _diagnosis_codes(node.obj("code"), said)
-    coded = any(c.system in ("icd10cm", "snomed") for c in codes)
-    doubted = not coded and any(_DOUBT_WORDS.search(name) for name in said.names)
+    named = _diagnosis(node.obj("code"), systems)
+    abated = any(node.has(key) and node.value.get(key) is not False for key in _ABATEMENT)
     return Problem(
         reference=reference(node, "Condition"),
-        kind="family history" if _is_family(said, codes) else "condition",
-        codes=codes,
-        text=_text(said),
+        kind=named.kind,
+        codes=named.codes,
+        text=named.text,
         on=_onset(node),
-        active=_active(node),
-        certain=not doubted and not _said(node, "verificationStatus") & _UNCERTAIN,
+        active=_active(_said(node, "clinicalStatus"), abated),
+        certain=not named.doubted and not _said(node, "verificationStatus") & _UNCERTAIN,
+    )
+
+
+def _plain(
+    found: PlainCondition, known: dict[Hashable, _Diagnosis], systems: CodeSystems
+) -> Iterator[Problem]:
+    """The same of a Condition in its ordinary form; `known` are the diagnoses read so far."""
+    verified = _plainly_said(found.verificationStatus)
+    if verified & _NEVER:
+        return
+    key = found.code.all_it_says()
+    named = known.get(key)
+    if named is None:
+        named = known[key] = _diagnosis(plain.as_node(found.code), systems)
+    days = map(as_day, (found.onsetDateTime, found.recordedDate, found.assertedDate))
+    yield Problem(
+        reference=f"Condition/{plain.text(found.id)}" if plain.text(found.id) else "",
+        kind=named.kind,
+        codes=named.codes,
+        text=named.text,
+        on=next((day for day in days if day), None),
+        active=_active(
+            _plainly_said(found.clinicalStatus), bool(plain.text(found.abatementDateTime))
+        ),
+        certain=not named.doubted and not verified & _UNCERTAIN,
     )
 
 
@@ -113,7 +165,7 @@ def allergies(nodes: Iterable[Node], systems: CodeSystems) -> Iterator[Problem]:
             codes=_clinical(said),
             text=_text(said),
             on=_onset(node),
-            active=_active(node),
+            active=_active(_said(node, "clinicalStatus"), abated=False),
             certain=not verified & _UNCERTAIN,
         )
 
@@ -183,12 +235,18 @@ def _said(node: Node, key: str) -> set[str]:
     return codes or {status.text("text").lower()}
 
 
-def _active(node: Node) -> bool:
+def _plainly_said(status: PlainConcept | None) -> set[str]:
+    if status is None:
+        return {""}
+    codes = {plain.text(coding.code).lower() for coding in status.coding} - {""}
+    return codes or {plain.text(status.text).lower()}
+
+
+def _active(said: set[str], abated: bool) -> bool:
     """By the clinical status; without one, unless it has abated."""
-    said = _said(node, "clinicalStatus")
     if said & (_ACTIVE | _INACTIVE):
         return not said & _INACTIVE
-    return not any(node.has(key) and node.value.get(key) is not False for key in _ABATEMENT)
+    return not abated
 
 
 def _onset(node: Node) -> date | None:

@@ -7,12 +7,13 @@ is one whose name could not be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import msgspec
 
 from billing_rules.fhir.codes import CodeSystems, Concept, concept
+from billing_rules.fhir.plain import PlainConcept, as_node
 from billing_rules.fhir.searchset import RawResource
 from billing_rules.fhir.tolerant import Node
 
@@ -50,7 +51,7 @@ class Names:
     def __init__(self, systems: CodeSystems, wanted: Wanted) -> None:
         self._systems = systems
         self._wanted = wanted
-        self._judged: dict[bytes, bool] = {}
+        self._judged: dict[Hashable, bool] = {}
 
     def wants(self, raw: RawResource) -> bool:
         """Whether `raw` must be read. Only JSON that is sound as a whole is passed over."""
@@ -67,6 +68,13 @@ class Names:
             self._judged[name] = self._is_wanted(name)
         return self._judged[name]
 
+    def wants_named(self, name: PlainConcept) -> bool:
+        """Whether a plain resource of this name must be read."""
+        key = name.all_it_says()
+        if key not in self._judged:
+            self._judged[key] = self._is_wanted_node(as_node(name))
+        return self._judged[key]
+
     def _is_wanted(self, name: bytes) -> bool:
         try:
             value = _ANY.decode(name)
@@ -74,7 +82,9 @@ class Names:
             return True
         if not isinstance(value, dict) or "extension" in value:
             return True
-        node = Node(value)
+        return self._is_wanted_node(Node(value))
+
+    def _is_wanted_node(self, node: Node) -> bool:
         said = concept(node, self._systems)
         return not said or bool(node.unread) or bool(said.modifiers) or self._wanted(said)
 

@@ -14,11 +14,12 @@ from datetime import date
 from typing import Any
 
 from billing_rules.chart import Measured
-from billing_rules.fhir import quantities
-from billing_rules.fhir.codes import CodeSystems, Concept, concept, concepts
+from billing_rules.fhir import plain, quantities
+from billing_rules.fhir.codes import CodeSystems, Concept, concept, concepts, joined
 from billing_rules.fhir.decoding import Slim
+from billing_rules.fhir.plain import PlainObservation, PlainQuantity
 from billing_rules.fhir.references import contained
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import Node, as_day, as_number, shown
 from billing_rules.states import Present
 
 # LOINC 29463-7 body weight (US Core), 3141-9 body weight measured.
@@ -72,7 +73,7 @@ def measured(
         on=_day(node),
         comparator=read.comparator if read is not None else "",
         interpretation=_interpretation(node, systems),
-        final=node.text("status").lower() not in ("preliminary", "registered"),
+        final=_is_final(node.text("status")),
     )
 
 
@@ -90,6 +91,36 @@ def results(node: Node, reference: str, systems: CodeSystems) -> tuple[Measured,
         parts += [replace(m, on=m.on or panel.on) for m in results(member, reference, systems)]
     own = not parts or panel.value is not None or bool(panel.as_written)
     return (panel, *parts) if own else tuple(parts)
+
+
+def plain_result(found: PlainObservation, systems: CodeSystems) -> Measured:
+    """The result of an Observation in its ordinary form, as `results` reads it."""
+    named = plain.said(found.code, systems)
+    read = _plain_quantity(found.valueQuantity)
+    meant = [plain.said(one, systems) for one in found.interpretation]
+    days = map(as_day, (found.effectiveDateTime, found.effectiveInstant, found.issued))
+    return Measured(
+        reference=f"Observation/{plain.text(found.id)}" if plain.text(found.id) else "",
+        codes=named.codes,
+        text=shown(named.names[0]) if named.names else "",
+        value=read.amount if _usable(read, ()) else None,
+        as_written=f"{read.comparator} {read}".strip(),
+        on=next((day for day in days if day), None),
+        comparator=read.comparator,
+        interpretation=_meaning(joined(meant)) if meant else (),
+        final=_is_final(plain.text(found.status)),
+    )
+
+
+def _plain_quantity(found: PlainQuantity) -> quantities.Quantity:
+    value = as_number(found.value)
+    assert value is not None  # plain.observation takes no other
+    texts = map(plain.text, (found.code, found.unit, found.system, found.comparator))
+    return quantities.of_texts(value, *texts)
+
+
+def _is_final(status: str) -> bool:
+    return status.lower() not in ("preliminary", "registered")
 
 
 def _part(component: Node, panel: Measured, systems: CodeSystems) -> Measured:
@@ -166,10 +197,13 @@ def _quantity(node: Node) -> str:
 
 
 def _interpretation(node: Node, systems: CodeSystems) -> tuple[str, ...]:
-    """The codes; for one in words, or coded otherwise, the HL7 code of the same meaning too."""
     if not node.has("interpretation"):
         return ()
-    said = concepts(node, "interpretation", systems)
+    return _meaning(concepts(node, "interpretation", systems))
+
+
+def _meaning(said: Concept) -> tuple[str, ...]:
+    """The codes; for one in words, or coded otherwise, the HL7 code of the same meaning too."""
     words = (name.lower().removesuffix(_QUALIFIER) for name in said.names)
     meant = (_INTERPRETATIONS[word] for word in words if word in _INTERPRETATIONS)
     return tuple(dict.fromkeys((*(code.code for code in said.codes), *meant)))

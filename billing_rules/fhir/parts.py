@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from billing_rules.fhir.decoding import WITHDRAWN, Part, Slim, nodes
 from billing_rules.fhir.names import Names
+from billing_rules.fhir.plain import Plain
 from billing_rules.fhir.searchset import RawResource
 from billing_rules.fhir.tolerant import Node
 from billing_rules.states import NOTHING, Present, State, Unknown
 
 T = TypeVar("T")
+ReadPlainly = Callable[[RawResource], Plain | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,18 @@ class Resources:
     `passed_over` yields those that no rule looks at, decoded only when asked for.
     """
 
-    nodes: State[tuple[Node, ...]]
+    found: State[tuple[Any, ...]]
     gap: str = ""
     passed_over: Callable[[], Iterator[Node]] = lambda: iter(())
 
-    def read(self, reader: Callable[[Sequence[Node]], Iterable[T]]) -> Known[T]:
+    def read(self, reader: Callable[[Sequence[Any]], Iterable[T]]) -> Known[T]:
         """What `reader` finds in them. Nothing found beside a gap is unknown.
 
         Of those passed over the first is found when there is nothing else: the part is not empty.
         """
-        if not isinstance(self.nodes, Present):
-            return Known(self.nodes)
-        found = tuple(reader(self.nodes.value))
+        if not isinstance(self.found, Present):
+            return Known(self.found)
+        found = tuple(reader(self.found.value))
         if not found:
             others = (tuple(reader((node,))) for node in self.passed_over())
             found = next((other for other in others if other), ())
@@ -60,36 +62,36 @@ def resources(
     shape: type[Slim],
     withdrawn: tuple[str, ...] = WITHDRAWN,
     names: Names | None = None,
+    plainly: ReadPlainly | None = None,
 ) -> Resources:
     """The part `name`, decoded. One that is not there was not asked for. What `names` does not
-    want is passed over."""
+    want is passed over; what `plainly` can decode is handed on as that, the rest as Nodes."""
     part = parts.get(name, Unknown(f"the chart was not asked for its {name}"))
     if not isinstance(part, Present):
         return Resources(part)
     said = [entry.because for entry in part.value if isinstance(entry, Unknown)]
     raw = [entry for entry in part.value if not isinstance(entry, Unknown)]
-    wanted, others = _sorted_out(raw, names)
-    decoded = nodes(wanted, shape, withdrawn)
-    if None in decoded:
+    decoded: list[Node | Plain | None] = []
+    others: list[RawResource] = []
+    for entry in raw:
+        plain = plainly(entry) if plainly else None
+        if names and not (names.wants_named(plain.code) if plain else names.wants(entry)):
+            others.append(entry)
+        elif plain is None:
+            decoded += nodes([entry], shape, withdrawn)
+        elif not _is_one_of(withdrawn, plain):
+            decoded.append(plain)
+    if any(one is None for one in decoded):
         said.append(f"an entry of the {name} could not be read")
     return Resources(
-        Present(tuple(node for node in decoded if node is not None)),
+        Present(tuple(one for one in decoded if one is not None)),
         "; ".join(dict.fromkeys(said)),
         lambda: (node for one in others for node in nodes([one], shape, withdrawn) if node),
     )
 
 
-def _sorted_out(
-    raw: list[RawResource], names: Names | None
-) -> tuple[list[RawResource], list[RawResource]]:
-    """The resources to read, and those to pass over."""
-    if names is None:
-        return raw, []
-    wanted: list[RawResource] = []
-    others: list[RawResource] = []
-    for entry in raw:
-        (wanted if names.wants(entry) else others).append(entry)
-    return wanted, others
+def _is_one_of(withdrawn: tuple[str, ...], found: Plain) -> bool:
+    return isinstance(found.status, str) and found.status.strip().lower() in withdrawn
 
 
 def together(every: Mapping[str, Known[T]]) -> Known[T]:

@@ -75,12 +75,16 @@ def compared(parent: Node, key: str, what: str) -> State[Quantity]:
     value = node.number("value")
     if value is None:
         return Unknown(f"{what} {'could not be read' if node.has('value') else 'has no number'}")
-    code, written = node.text("code"), node.text("unit")
-    unit, contradiction = _amount_unit(code, plain_uri(node.text("system")) in _UCUM, written)
+    texts = (node.text(key) for key in ("code", "unit", "system", "comparator"))
+    return Present(of_texts(value, *texts))
+
+
+def of_texts(value: Decimal, code: str, written: str, system: str, comparator: str) -> Quantity:
+    """The Quantity of these elements; `written` is its unit."""
+    unit, contradiction = _amount_unit(code, plain_uri(system) in _UCUM, written)
     as_written = written or ("" if code == "1" else code)
     amount = Amount(value, unit) if unit else None
-    comparator = shown(node.text("comparator"), 5)
-    return Present(Quantity(value, shown(as_written), amount, contradiction, comparator))
+    return Quantity(value, shown(as_written), amount, contradiction, shown(comparator, 5))
 
 
 def _amount_unit(code: str, ucum: bool, written: str) -> tuple[str | None, str]:

@@ -43,7 +43,7 @@ class _Search(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    resource: msgspec.Raw = msgspec.Raw()
+    resource: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     search: _Search | None = None
 
 
@@ -112,7 +112,7 @@ def _decoded(data: bytes) -> _Bundle | _Entries:
         page = _ENTRIES.decode(data)
     except msgspec.ValidationError:
         return _BUNDLE.decode(data)
-    whole = all(bytes(entry.resource) for entry in page.entry or ())
+    whole = all(entry.resource is not msgspec.UNSET for entry in page.entry or ())
     return page if whole else _BUNDLE.decode(data)
 
 
@@ -144,8 +144,8 @@ def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
     """Resource type, search mode and JSON of one entry; "" for a type that could not be read."""
     try:
         entry = raw if isinstance(raw, _Entry) else _ENTRY.decode(raw)
-        resource = bytes(entry.resource)
-        kind = _kind(resource)
+        resource = _resource(entry)
+        kind = resource_type(resource)
     except (msgspec.MsgspecError, RecursionError):
         return "", "", b""
     mode = entry.search.mode if entry.search else None
@@ -153,11 +153,16 @@ def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
 
 
 def _bytes(entry: msgspec.Raw | _Entry) -> bytes:
-    return bytes(entry.resource if isinstance(entry, _Entry) else entry)
+    return _resource(entry) if isinstance(entry, _Entry) else bytes(entry)
 
 
-def _kind(resource: bytes) -> str | None:
-    """The resource type, which nearly always stands first."""
+def _resource(entry: _Entry) -> bytes:
+    return b"" if entry.resource is msgspec.UNSET else bytes(entry.resource)
+
+
+def resource_type(resource: bytes) -> str | None:
+    """The type a resource names, which nearly always stands first. Raises MsgspecError for what
+    is no FHIR JSON."""
     first = _TYPE_FIRST.match(resource)
     return first[1].decode() if first else _KIND.decode(resource).resourceType
 

@@ -66,6 +66,8 @@ def as_day(value: object) -> date | None:
 
 def shown(text: str, limit: int = SHOWN) -> str:
     """`text` fit to stand in a sentence: one line, printable, at most `limit` characters."""
+    if len(text) <= limit and text.isprintable() and "  " not in text:
+        return text.strip()  # nearly every text; the rest is for the others
     start = text[: limit * 4]
     if not start.isprintable():
         start = "".join(c if c.isprintable() else " " for c in start)
@@ -87,6 +89,18 @@ def copied(value: object) -> Any:
 
 
 _ABSENT: Mapping[str, object] = {}
+# A path, or the place above, the element, and its position in a list.
+Place = str | tuple["Place", str, int | None]
+
+
+def _spelled_out(place: Place) -> str:
+    """ "dosageInstruction[0].doseAndRate" """
+    if isinstance(place, str):
+        return place
+    above, key, position = place
+    path = _spelled_out(above)
+    own = key if position is None else f"{key}[{position}]"
+    return f"{path}.{own}" if path else own
 
 
 class Node:
@@ -96,17 +110,22 @@ class Node:
     resource share one list of notes.
     """
 
-    __slots__ = ("path", "unread", "value")
+    __slots__ = ("_place", "unread", "value")
 
     def __init__(
-        self, value: Mapping[str, object], path: str = "", unread: list[str] | None = None
+        self, value: Mapping[str, object], place: Place = "", unread: list[str] | None = None
     ) -> None:
         self.value = value
-        self.path = path
+        self._place = place
         self.unread = [] if unread is None else unread
 
     def __bool__(self) -> bool:
         return bool(self.value)
+
+    @property
+    def path(self) -> str:
+        """Where it stands; spelled out only where a note says so."""
+        return _spelled_out(self._place)
 
     def note(self, sentence: str) -> None:
         """Add a plain sentence on something that was there but could not be read."""
@@ -115,7 +134,7 @@ class Node:
 
     def at(self, key: str) -> str:
         """The path of `key` as an analyst writes it: "dosageInstruction[0].doseAndRate"."""
-        return f"{self.path}.{key}" if self.path else key
+        return _spelled_out((self._place, key, None))
 
     def has(self, key: str) -> bool:
         return not absent(self.value.get(key))
@@ -131,12 +150,11 @@ class Node:
         value = self.value.get(key)
         if value is None:
             return []
-        path = f"{self.path}.{key}" if self.path else key
         if isinstance(value, dict):
-            return [Node(value, path, self.unread)] if value else []
+            return [Node(value, (self._place, key, None), self.unread)] if value else []
         values = value if isinstance(value, list) else [value]
         found = [
-            Node(v, f"{path}[{i}]", self.unread)
+            Node(v, (self._place, key, i), self.unread)
             for i, v in enumerate(values)
             if isinstance(v, dict) and v
         ]
@@ -147,14 +165,15 @@ class Node:
     def obj(self, key: str) -> Node:
         """The one object under `key`, also when it stands in a list of one; else an empty Node."""
         value = self.value.get(key)
+        place = (self._place, key, None)
         if value is None:
-            return Node(_ABSENT, self.at(key), self.unread)
+            return Node(_ABSENT, place, self.unread)
         if isinstance(value, dict):
-            return Node(value or _ABSENT, self.at(key), self.unread)
+            return Node(value or _ABSENT, place, self.unread)
         found = self.objs(key)
         if len(found) > 1:
             self._unreadable(key)
-        return found[0] if len(found) == 1 else Node(_ABSENT, self.at(key), self.unread)
+        return found[0] if len(found) == 1 else Node(_ABSENT, place, self.unread)
 
     def text(self, key: str) -> str:
         value = self.value.get(key)

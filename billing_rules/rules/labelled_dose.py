@@ -61,7 +61,7 @@ def check(case: Case) -> Iterator[Outcome]:
 
 
 def _by_table(case: Case) -> Outcome:
-    labelled = labelled_now(case)
+    labelled = case.once(labelled_now)
     if isinstance(labelled, Unknown):
         return NotChecked(RULE, labelled.because)
     if not isinstance(labelled, Present):
@@ -159,7 +159,7 @@ def _no_dose(case: Case, now: Labelled) -> Finding:
 
 
 def _by_weight(case: Case, dose: Amount, per_weight: Amount) -> Outcome:
-    weight = current_weight(case)
+    weight = case.once(current_weight)
     if not isinstance(weight, Present):
         return NotChecked(RULE, because(weight, "no weight is on file"))
     if doubtful_weight(case):

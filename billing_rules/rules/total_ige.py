@@ -47,7 +47,7 @@ def check(case: Case) -> Iterator[Outcome]:
     if stopped := without_need(case, RULE, TOTAL_IGE):
         yield stopped
         return
-    baseline = baseline_total_ige(case)
+    baseline = case.once(baseline_total_ige)
     if isinstance(baseline, Unknown):
         yield NotChecked(RULE, baseline.because)
     elif isinstance(baseline, Nothing):
@@ -156,7 +156,7 @@ def _told(result: Measured) -> str:
 
 
 def _first_dose(case: Case) -> tuple[Evidence, ...]:
-    days = dose_days(case)
+    days = case.once(dose_days)
     if not isinstance(days, Present):
         return ()
     first, last = days.value[0], days.value[-1]

@@ -53,7 +53,7 @@ def check(case: Case) -> Iterator[Outcome]:
 
 
 def _judged(case: Case) -> Outcome:
-    newest = current_weight(case)
+    newest = case.once(current_weight)
     if not isinstance(newest, Present):
         return not_sure(case, RULE, "weights") or _unreadable(case)
     if doubtful := doubtful_weight(case):
@@ -155,7 +155,7 @@ def _stale(case: Case, weight: Measured, age: int, limit: int) -> Finding:
 
 def _moved(case: Case) -> Finding | None:
     """The order still has the dose of the weight at the last dose, and the cell is another now."""
-    now = labelled_now(case)
+    now = case.once(labelled_now)
     if not isinstance(now, Present):
         return None
     then = labelled_at_last_dose(case, now.value)
