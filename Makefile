@@ -11,7 +11,7 @@ WORKERS ?= auto
 PIP := -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench lock clean FORCE
+.PHONY: help setup test lint demo bench docs release audit lock clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -33,6 +33,33 @@ demo: $(READY) ## set up and run the main job on bundled patients (Ctrl-C ends i
 
 bench: $(READY) ## set up and measure how fast the service answers (docs/performance.md)
 	@$(PY) -m bench
+
+docs: $(READY) ## build the documentation site into site/
+	@$(call tools,docs,mkdocs)
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --clean > .docs.log 2>&1 || \
+	  { grep -v "^INFO" .docs.log >&2; rm .docs.log; exit 1; }
+	@rm .docs.log; echo "Built: site/index.html"
+
+release: $(READY) ## write the wheel, the source, the list of parts and the notes into dist/
+	@$(call tools,ship,cyclonedx-py)
+	@rm -rf dist && $(PY) -m hatchling build --directory dist
+	@.venv-ship/bin/cyclonedx-py requirements requirements/server.txt --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o dist/sbom.cdx.json
+	@sed -n '/^## /{x;s/^/x/;/^xx/q;x};/^## /,$$p' CHANGELOG.md > dist/NOTES.md
+	@cd dist && sha256sum *.whl *.tar.gz sbom.cdx.json NOTES.md > SHA256SUMS && cat SHA256SUMS
+
+audit: $(READY) ## ask for known vulnerabilities of every locked package
+	@$(call tools,ship,pip-audit)
+	@.venv-ship/bin/pip-audit --requirement requirements/server.txt --disable-pip --strict \
+	  --progress-spinner off
+
+# $(call tools,NAME,PROGRAM): .venv-NAME with what requirements/NAME.txt locks, made when needed.
+define tools
+test -x .venv-$(1)/bin/$(2) -a .venv-$(1)/bin/$(2) -nt requirements/$(1).txt || { \
+echo "Making .venv-$(1)"; $(PY) -m venv --clear .venv-$(1) && \
+.venv-$(1)/bin/python $(PIP) install --quiet --require-hashes --only-binary :all: \
+  -r requirements/$(1).txt; }
+endef
 
 define run_lint
 echo "ruff check" && $(PY) -m ruff check --quiet . && \
@@ -114,10 +141,15 @@ lock: ## rewrite requirements/*.txt from pyproject.toml
 	@echo "Locking requirements/server.txt"
 	@$(PIP_COMPILE) --extra postgres --constraint requirements/runtime.txt \
 	  --output-file requirements/server.txt pyproject.toml
+	@for extra in docs ship; do \
+	  echo "Locking requirements/$$extra.txt"; \
+	  $(PIP_COMPILE) --extra $$extra --constraint requirements/runtime.txt \
+	    --output-file requirements/$$extra.txt pyproject.toml || exit 1; \
+	done
 	@echo "Locking requirements/dev.txt"
 	@$(PIP_COMPILE) --extra dev --constraint requirements/runtime.txt \
 	  --output-file requirements/dev.txt pyproject.toml
 
 clean: ## remove .venv, caches and build artefacts
-	@rm -rf $(VENV) .venv-lock build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-lock .venv-docs .venv-ship site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
