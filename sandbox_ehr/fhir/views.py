@@ -39,8 +39,7 @@ _CORS = {
 }
 
 
-@fhir.route("", defaults={"path": ""}, methods=_METHODS)
-@fhir.route("/", defaults={"path": ""}, methods=_METHODS)
+@fhir.route("", defaults={"path": ""}, methods=_METHODS, strict_slashes=False)
 @fhir.route("/<path:path>", methods=_METHODS)
 def endpoint(path: str) -> Response:
     """Every address below the FHIR base."""
