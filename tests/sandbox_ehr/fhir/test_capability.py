@@ -20,7 +20,8 @@ VALUES = {"token": "x", "reference": "x", "date": "2026-11-23", "string": "x", "
 SMALLEST: dict[str, dict[str, Any]] = {
     "Account": {"status": "active"},
     "AllergyIntolerance": {"patient": {"reference": "Patient/1"}},
-    "ChargeItem": {"status": "billable", "code": {"text": "x"}, "subject": {"reference": "Patient/1"}},
+    "ChargeItem": {"status": "billable", "code": {"text": "x"},
+                   "subject": {"reference": "Patient/1"}},
     "Coverage": {"status": "active", "beneficiary": {"reference": "Patient/1"},
                  "payor": [{"display": "x"}]},
     "Condition": {"subject": {"reference": "Patient/1"}},
