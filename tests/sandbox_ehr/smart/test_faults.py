@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -143,3 +144,9 @@ def test_every_fault_has_its_meaning_and_a_wrong_name_lists_them() -> None:
     assert all(f.meaning for f in Fault)
     with pytest.raises(ValueError, match="no_patient"):
         faults.fault("nonsense")
+
+
+def test_every_fault_is_in_the_documents_with_its_meaning() -> None:
+    page = Path(__file__).parents[3] / "docs" / "practice-ehr.md"
+    for line in (f"    {f.value.ljust(34)}{f.meaning}\n" for f in Fault):
+        assert line in page.read_text(encoding="utf-8"), line

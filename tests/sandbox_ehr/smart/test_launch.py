@@ -278,7 +278,7 @@ def test_a_standalone_launch_asks_who_which_patient_and_whether(app: Flask) -> N
     response = authorized(app.test_client(), request_of(scope=STANDALONE))
     assert response.status_code == 200
     for words in ("Let Public app in?", "Hartwell, Imogen", "Winterbourne, Ada", "patient/*.rs",
-                  "Read, search everything of this patient"):  # fmt: skip
+                  "Read and search everything of this patient"):  # fmt: skip
         assert words in response.text
     policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'self'" in policy
