@@ -149,6 +149,9 @@ lock: ## rewrite requirements/*.txt from pyproject.toml
 	@echo "Locking requirements/dev.txt"
 	@$(PIP_COMPILE) --extra dev --constraint requirements/runtime.txt \
 	  --output-file requirements/dev.txt pyproject.toml
+	@echo "Locking requirements/interop.txt"
+	@$(PIP_COMPILE) --extra interop --constraint requirements/dev.txt \
+	  --output-file requirements/interop.txt pyproject.toml
 
 clean: ## remove .venv, caches and build artefacts
 	@rm -rf $(VENV) .venv-lock .venv-docs .venv-ship site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

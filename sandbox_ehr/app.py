@@ -22,6 +22,7 @@ def create_app(records: Records, settings: Settings) -> Flask:
     app = Flask("sandbox_ehr")
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     tokens = Tokens()
     smart = SmartServer(settings, tokens, records)
     set_running(app, Running(records, settings, Launches(), tokens, Pages(), smart))

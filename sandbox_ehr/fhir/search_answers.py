@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ Resource = dict[str, Any]
 PAGE = "_page"
 _SUMMARIES = ("count", "false", "data", "text")
 _MOST_INCLUDES = 20
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def next_page(served: Served, call: Call, name: str) -> Answer:
     """A further page of a search that was begun before."""
     key, _, offset = name.rpartition(".")
     rest = served.pages.find(key)
-    if rest is None or not offset.isdecimal() or len(offset) > 9:
+    if rest is None or not _NUMBER.fullmatch(offset):
         raise FhirError(410, "this search has ended: begin it anew", "expired")
     if not call.access.may("s", rest.resource_type):
         raise FhirError(403, f"the token's scopes do not allow to search {rest.resource_type}")
@@ -118,7 +120,7 @@ def _read(served: Served, call: Call, resource_type: str, asked: searching.Asked
 def _how(served: Served, resource_type: str, asked: searching.Asked) -> _How:
     said = dict(asked)
     count = said.get("_count", "")
-    if count and not (count.isdecimal() and len(count) <= 9):
+    if count and not _NUMBER.fullmatch(count):
         raise FhirError(400, "'_count' takes a number of resources")
     summary = said.get("_summary", "")
     if summary and summary not in _SUMMARIES:
@@ -139,13 +141,14 @@ def _known_includes(served: Served, resource_type: str, included: Iterable[str])
 
 def _kept(asked: searching.Asked, read: Search) -> list[tuple[str, str]]:
     """What of the query was used: the self link says it (FHIR R4, "Server Conformance")."""
-    ignored = set(read.ignored)
-    return [
-        (name, value)
-        for name, value in asked
-        if (name, value) in read.used
-        or (name in searching.HOW and f"{name}={value}" not in ignored)
-    ]
+    kept = []
+    for name, value in asked:
+        if name == "_sort":
+            names = [n for n in value.split(",") if n and f"_sort={n}" not in read.ignored]
+            value = ",".join(names)
+        if value and (name in searching.HOW or (name, value) in read.used):
+            kept.append((name, value))
+    return kept
 
 
 # ---------------------------------------------------------------- what is answered

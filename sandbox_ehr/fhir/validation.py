@@ -5,6 +5,7 @@ Errors name the element, never what stood in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
@@ -20,12 +21,32 @@ DEEPEST = 60
 def check(resource: Resource) -> None:
     """Raises FhirError (422) with an issue for each element that is not as FHIR says."""
     kind = resource["resourceType"]
+    empty = next(_empty(resource, kind), None)
+    if empty:
+        issue = Issue(
+            "an element is there with a value, or is left out", "structure", "error", empty
+        )
+        raise FhirError(422, "not valid", issues=(issue,))
     try:
         get_fhir_model_class(kind).model_validate(resource)
     except ValidationError as error:
         raise FhirError(422, "not valid", issues=_issues(kind, error)) from None
     except (ValueError, TypeError, KeyError, LookupError, AttributeError, RecursionError):
         raise FhirError(422, f"this is no valid {kind} of FHIR R4") from None
+
+
+def _empty(node: Any, path: str) -> Iterator[str]:
+    """Where something is null, "", {} or [] (FHIR R4, "JSON Representation"). A null in a list is
+    a place held for a primitive's extension."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _empty(value, f"{path}.{name}"[:200])
+    elif isinstance(node, list) and node:
+        for i, value in enumerate(node):
+            if value is not None:
+                yield from _empty(value, f"{path}[{i}]")
+    if node is None or node == "" or node == {} or node == []:
+        yield path
 
 
 def _issues(kind: str, error: ValidationError) -> tuple[Issue, ...]:

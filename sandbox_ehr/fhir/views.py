@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from datetime import datetime
 from decimal import Decimal
 from email.utils import format_datetime
@@ -9,6 +11,7 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
 
 from sandbox_ehr.fhir import capability, conditional, interactions, validation
 from sandbox_ehr.fhir.call import Answer, Call
@@ -18,6 +21,7 @@ from sandbox_ehr.fhir.served import Served
 from sandbox_ehr.running import running
 from sandbox_ehr.smart import bearer, discovery
 
+log = logging.getLogger("sandbox_ehr")
 fhir = Blueprint("fhir", __name__)
 
 JSON = "application/fhir+json"
@@ -28,6 +32,10 @@ _HEADERS = ("if-match", "if-none-match", "if-none-exist", "prefer")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _FORM = "application/x-www-form-urlencoded"
+_WORDS = {
+    405: "this address does not take this method",
+    413: "the body is larger than 5 MB",
+}
 # What a browser app may send and read from another origin (Fetch, "CORS protocol").
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -39,8 +47,7 @@ _CORS = {
 }
 
 
-@fhir.route("", defaults={"path": ""}, methods=_METHODS)
-@fhir.route("/", defaults={"path": ""}, methods=_METHODS)
+@fhir.route("", defaults={"path": ""}, methods=_METHODS, strict_slashes=False)
 @fhir.route("/<path:path>", methods=_METHODS)
 def endpoint(path: str) -> Response:
     """Every address below the FHIR base."""
@@ -63,6 +70,7 @@ def served() -> Served:
     return Served(it.records, it.pages, it.settings.quirks, it.settings.fhir_base)
 
 
+@fhir.errorhandler(FhirError)
 @fhir.app_errorhandler(FhirError)
 def refused(error: FhirError) -> Response:
     answer = Answer(error.status, error.outcome)
@@ -72,6 +80,24 @@ def refused(error: FhirError) -> Response:
     if error.status == 401:
         response.headers["WWW-Authenticate"] = bearer.challenge(error)
     return response
+
+
+@fhir.errorhandler(HTTPException)
+@fhir.app_errorhandler(HTTPException)
+def not_served(error: HTTPException) -> Response | HTTPException:
+    """What Flask itself refuses: as FHIR says it here, and as it is elsewhere."""
+    if not request.path.startswith("/fhir"):
+        return error
+    status = error.code or 500
+    return refused(FhirError(status, _WORDS.get(status, "the request cannot be served")))
+
+
+@fhir.errorhandler(Exception)
+def failed(error: Exception) -> Response:
+    """Names the place in the log, and never what was being worked on."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("failed itself: %s at %s:%s", type(error).__name__, last.filename, last.lineno)
+    return refused(FhirError(500, "the server failed itself"))
 
 
 @fhir.after_request
@@ -148,12 +174,15 @@ def _text(data: bytes) -> str:
 
 
 def _body(method: str, parts: tuple[str, ...]) -> dict[str, Any] | None:
-    if method not in ("POST", "PUT") or parts[1:] == ("_search",) or not request.content_length:
+    if method not in ("POST", "PUT") or parts[1:] == ("_search",):
+        return None
+    data = request.get_data()
+    if not data:
         return None
     if _media_type(request.content_type or "") not in _TYPES:
         raise FhirError(415, f"this server takes JSON only: Content-Type: {JSON}")
     try:
-        body = _decoder.decode(request.get_data())
+        body = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise FhirError(400, "the body is no JSON", "structure") from None
     if not isinstance(body, dict) or not isinstance(body.get("resourceType"), str):

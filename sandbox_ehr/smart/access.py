@@ -14,7 +14,7 @@ from sandbox_ehr.smart.scopes import Scope
 
 Resource = dict[str, Any]
 
-# Types that are nobody's chart: a token for one patient may read them too.
+# Types that are nobody's chart: a token for one patient may read them too, and not write them.
 OF_NO_PATIENT = frozenset({
     "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire",
     "ResearchStudy",
@@ -45,15 +45,17 @@ class Access:
             return True
         kind = resource["resourceType"]
         fitting = [scope for scope in self.scopes if scope.concerns(action, kind)]
-        return any(self._in_reach(s, resource) and s.holds(resource) for s in fitting)
+        return any(self._in_reach(s, action, resource) and s.holds(resource) for s in fitting)
 
     def only_of_its_patient(self, action: str, resource_type: str) -> bool:
         """Whether nothing but the launch's own patient is in reach."""
         fitting = [scope for scope in self.scopes if scope.concerns(action, resource_type)]
         return not self.everything and all(scope.level == "patient" for scope in fitting)
 
-    def _in_reach(self, scope: Scope, resource: Resource) -> bool:
-        if scope.level != "patient" or resource["resourceType"] in OF_NO_PATIENT:
+    def _in_reach(self, scope: Scope, action: str, resource: Resource) -> bool:
+        if scope.level != "patient":
+            return True
+        if action in "rs" and resource["resourceType"] in OF_NO_PATIENT:
             return True
         return bool(self.patient) and f"Patient/{self.patient}" in set(patients_of(resource))
 

@@ -198,8 +198,8 @@ class SystemGrant(grants.ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = [ClientKind.KEY.value]
 
     def validate_requested_scope(self) -> None:
-        asked = scopes.parse_all(self.request.payload.scope or "")
-        if not asked or any(scope.level != "system" for scope in asked):
+        asked = [scopes.parse(word) for word in (self.request.payload.scope or "").split()]
+        if not asked or any(scope is None or scope.level != "system" for scope in asked):
             raise InvalidScopeError("a backend service asks for system scopes")
         super().validate_requested_scope()
 

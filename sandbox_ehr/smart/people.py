@@ -40,6 +40,26 @@ _WORDS = {
     "online_access": "Stay connected while you are signed in",
     "offline_access": "Stay connected when you are gone",
 }
+_TYPES = {
+    "*": "everything",
+    "AllergyIntolerance": "allergies",
+    "ChargeItem": "charges",
+    "Claim": "claims",
+    "ClaimResponse": "authorizations and claim answers",
+    "Condition": "diagnoses",
+    "Coverage": "insurance",
+    "DocumentReference": "documents",
+    "Encounter": "visits",
+    "MedicationAdministration": "doses given",
+    "MedicationDispense": "dispenses",
+    "MedicationRequest": "prescriptions",
+    "MedicationStatement": "medicines reported",
+    "Observation": "results and vital signs",
+    "Patient": "name and details",
+    "Procedure": "procedures",
+    "ServiceRequest": "orders of services",
+    "Task": "tasks",
+}
 _ACTIONS = {"c": "create", "r": "read", "u": "change", "d": "delete", "s": "search"}
 
 
@@ -86,10 +106,11 @@ def _words(word: str) -> str:
     scope = scopes.parse(word)
     if scope is None:
         return _WORDS.get(word, word)
-    actions = ", ".join(_ACTIONS[letter] for letter in scope.actions)
-    what = "everything" if scope.resource_type == "*" else scope.resource_type
-    whose = "of this patient" if scope.level == "patient" else "that you may see"
-    only = " (a part of it)" if scope.narrowed else ""
+    *first, last = [_ACTIONS[letter] for letter in scope.actions]
+    actions = f"{', '.join(first)} and {last}" if first else last
+    what = _TYPES.get(scope.resource_type, scope.resource_type)
+    whose = "of this patient" if scope.level == "patient" else "of everybody you may see"
+    only = " (a part of them)" if scope.narrowed else ""
     return f"{actions.capitalize()} {what} {whose}{only}"
 
 

@@ -71,7 +71,7 @@ def code_of(app: Flask, client: Client = PUBLIC, scope: str = SCOPE, **more: Any
     return back["code"]
 
 
-def exchange(code: str, **changes: str | None) -> dict[str, str]:
+def exchange(code: str, /, **changes: str | None) -> dict[str, str]:
     """The token request for a code."""
     said: dict[str, str | None] = {
         "grant_type": "authorization_code",

@@ -165,7 +165,9 @@ def test_what_cannot_be_read_is_an_error_not_a_guess(name: str, value: str) -> N
 
 
 def test_what_is_not_known_is_left_out_and_named() -> None:
-    search = searching.read("Observation", [("foo", "1"), ("patient.name", "x"), ("status", "final")])
+    search = searching.read(
+        "Observation", [("foo", "1"), ("patient.name", "x"), ("status", "final")]
+    )
     assert search.ignored == ("foo", "patient.name")
     assert search.used == (("status", "final"),)
     assert search.matches(WEIGHT)
