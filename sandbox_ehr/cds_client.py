@@ -106,11 +106,12 @@ class CdsClient:
             self._call(service, context) for service in self.services() if service.hook == hook
         )
 
-    def feedback(self, service_id: str, entries: Iterable[Mapping[str, Any]]) -> str:
+    def feedback(self, service_url: str, entries: Iterable[Mapping[str, Any]]) -> str:
         """Tell the service what became of its cards. Returns what went wrong, "" for nothing."""
-        url = f"{self.base}/cds-services/{service_id}/feedback"
-        status, _, _ = self._exchange("POST", url, {"feedback": list(entries)})
-        return "" if 200 <= status < 300 else f"The service did not take the feedback ({status})."
+        status, _, _ = self._exchange(
+            "POST", f"{service_url}/feedback", {"feedback": list(entries)}
+        )
+        return "" if 200 <= status < 300 else f"Feedback was not taken. {_why(status)}"
 
     def _call(self, service: OfferedService, context: Mapping[str, Any]) -> Call:
         url = f"{self.base}/cds-services/{service.id}"
@@ -224,9 +225,8 @@ def _offered(body: bytes) -> tuple[OfferedService, ...]:
     except (ValueError, RecursionError):
         return ()
     entries = said.get("services") if isinstance(said, dict) else None
-    found = (_service(entry) for entry in entries if isinstance(entry, dict)) if isinstance(
-        entries, list
-    ) else ()
+    listed = entries if isinstance(entries, list) else []
+    found = (_service(entry) for entry in listed if isinstance(entry, dict))
     return tuple(service for service in found if service)
 
 
