@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import requests
 
 from sandbox_ehr import cds_answers
@@ -25,10 +26,8 @@ _SECONDS = 8.0  # a user waits no longer (CDS Hooks 2.0.1 wants 500 ms; CRD allo
 _MOST_BYTES = 4 * 1024 * 1024
 _DISCOVERY_LIFE = 300.0  # seconds
 MASK = "(not shown)"
+_json = msgspec.json.Encoder(decimal_format="number")
 
-# The access token for one call, as the "fhirAuthorization" of the request; None lends none.
-# It is asked for a patient and a user reference.
-Lend = Callable[[str, str], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,10 @@ class OfferedService:
     id: str
     title: str
     prefetch: Mapping[str, str]
+
+
+# The "fhirAuthorization" of a call of that service in that context.
+Lend = Callable[[OfferedService, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,18 +61,17 @@ class Call:
     @property
     def shown_request(self) -> str:
         """The request as JSON, without the access token that it lends."""
-        lent = self.request.get("fhirAuthorization")
         said = {**self.request}
-        if lent:
-            said["fhirAuthorization"] = {**lent, "access_token": MASK}
-        return json.dumps(said, indent=2, ensure_ascii=False)
+        if "fhirAuthorization" in said:
+            said["fhirAuthorization"] = {**said["fhirAuthorization"], "access_token": MASK}
+        return _pretty(_json.encode(said))
 
     @property
     def shown_response(self) -> str:
         """The response, pretty-printed where it is JSON."""
         try:
-            return json.dumps(json.loads(self.response), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
+            return _pretty(self.response.encode())
+        except (msgspec.DecodeError, RecursionError):
             return self.response
 
 
@@ -131,15 +133,14 @@ class CdsClient:
         )
 
     def _request(self, service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
-        request: dict[str, Any] = {
+        return {
             "hook": service.hook,
             "hookInstance": str(uuid.uuid4()),
             "fhirServer": self.fhir_server,
+            "fhirAuthorization": self.lend(service, context),
             "context": context,
             "prefetch": filled(service.prefetch, context, self.look_up),
         }
-        lent = self.lend(context["patientId"], context.get("userId", ""))
-        return {**request, "fhirAuthorization": lent} if lent else request
 
     def _trace(self, url: str, request: Mapping[str, Any]) -> Any:
         status, body, _ = self._exchange("POST", f"{url}/trace", request)
@@ -150,7 +151,7 @@ class CdsClient:
 
     def _exchange(self, method: str, url: str, body: Any = None) -> tuple[int, bytes, int]:
         """Status, body and milliseconds; status 0 when no answer came that could be used."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if method == "POST":
             headers["Authorization"] = f"Bearer {self.key.token(url)}"
         begun = time.monotonic()
@@ -160,7 +161,7 @@ class CdsClient:
                 with session.request(
                     method,
                     url,
-                    json=body,
+                    data=None if body is None else _json.encode(body),
                     headers=headers,
                     timeout=(2.0, self.seconds),
                     allow_redirects=False,
@@ -206,6 +207,10 @@ def _bounded(response: requests.Response, until: float) -> bytes:
         if length > _MOST_BYTES or time.monotonic() > until:
             raise _TooMuch
     return b"".join(parts)
+
+
+def _pretty(body: bytes) -> str:
+    return msgspec.json.format(body, indent=2).decode()
 
 
 def _since(begun: float) -> int:

@@ -9,6 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
+
+from sandbox_ehr.fhir import interactions
+from sandbox_ehr.fhir.call import Call
+from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.fhir.served import Served
+from sandbox_ehr.smart.access import Access
 
 Resource = dict[str, Any]
 # A relative FHIR query ("Patient/1", "Coverage?patient=1") -> what it found; None for nothing.
@@ -55,3 +62,22 @@ def _value(token: str, context: Mapping[str, Any]) -> str | None:
         return value if isinstance(value, str) and value else None
     kind, _, id_ = str(context.get("userId", "")).partition("/")
     return id_ if id_ and _USERS.get(token) == kind else None
+
+
+def from_chart(served: Served) -> LookUp:
+    """Queries answered as this EHR's own FHIR server answers them, quirks included."""
+
+    def look_up(query: str) -> Resource | None:
+        path, _, params = query.partition("?")
+        asked = tuple(parse_qsl(params, keep_blank_values=True))
+        call = Call("GET", tuple(path.split("/")), Access(everything=True), asked)
+        try:
+            found = interactions.answer(served, call).resource
+        except FhirError as error:
+            if error.status in (404, 410) and "?" not in query:
+                return None
+            raise LookupError(query) from None
+        empty = found is not None and "?" in query and not found.get("entry")
+        return None if empty and served.quirks.null_prefetch else found
+
+    return look_up

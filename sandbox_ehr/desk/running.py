@@ -14,33 +14,23 @@ from sandbox_ehr.desk.elements import Resource
 from sandbox_ehr.desk.worksheets import Worksheets
 from sandbox_ehr.launches import Launches
 from sandbox_ehr.records import Records
+from sandbox_ehr.settings import Settings
 
 _KEY = "sandbox-ehr-desk"
 
 
-@dataclass(frozen=True, slots=True)
-class App:
-    """The app that smart links open: where it is launched, and its client id here."""
-
-    launch_url: str
-    client_id: str
-    name: str
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Desk:
-    """`start` gives every resource as it was in the beginning; `current` moves the dates of a
-    fixture as those were moved."""
+    """`start` is every resource as it was in the beginning; `current` moves the dates of a fixture
+    as those of the charts were moved."""
 
     records: Records
+    settings: Settings
+    launches: Launches
     services: tuple[CdsClient, ...]
     key: SigningKey
-    launches: Launches
-    fhir_base: str
-    name: str
-    start: Callable[[], list[Resource]]
+    start: tuple[Resource, ...]
     current: Callable[[Any], Any]
-    app: App | None = None
     worksheets: Worksheets = field(default_factory=Worksheets)
 
 

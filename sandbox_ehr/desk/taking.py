@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from sandbox_ehr.cds_answers import Action, Suggestion
 from sandbox_ehr.desk.draft_forms import reference
 from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.fhir import validation
+from sandbox_ehr.fhir.outcomes import FhirError
 
 _PATIENT = ("subject", "patient")
 _ORDERS = ("MedicationRequest", "ServiceRequest", "ChargeItem", "Claim")
@@ -58,9 +60,13 @@ def _target(action: Action, patient_id: str) -> str:
     about = [resource.get(e) for e in _PATIENT if e in resource]
     if any(_reference(a) != f"Patient/{patient_id}" for a in about) or not about:
         raise NotTaken("it is for another patient")
-    return f"{resource['resourceType']}/{uuid.uuid4()}" if action.type == "create" else reference(
-        resource
-    )
+    try:
+        validation.check(resource)
+    except FhirError as error:
+        raise NotTaken(f"what it would order is not valid FHIR: {error}") from None
+    if action.type == "create":
+        return f"{resource['resourceType']}/{uuid.uuid4()}"
+    return reference(resource)
 
 
 def _reference(element: object) -> str:

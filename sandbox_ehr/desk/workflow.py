@@ -35,7 +35,18 @@ def opened(
 ) -> Worksheet:
     """A new worksheet; its drug is chosen, so order-select fires."""
     sheet = Worksheet(new_id(), patient_id, encounter_id, user, story, drafts=tuple(drafts))
+    _keep_drafts(desk, (), sheet.drafts)
     return chosen(desk, sheet)
+
+
+def _keep_drafts(desk: Desk, before: Sequence[Resource], now: Sequence[Resource]) -> None:
+    """Drafts are in the chart too, as drafts, so that the app can open the very order."""
+    with desk.records.all_or_nothing():
+        for gone in {reference(d) for d in before} - {reference(d) for d in now}:
+            desk.records.delete(*gone.split("/", 1))
+        for draft in now:
+            if draft not in before:
+                desk.records.update(draft)
 
 
 def chosen(desk: Desk, sheet: Worksheet) -> Worksheet:
@@ -51,6 +62,7 @@ def with_drafts(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Wor
     """The drafts as the user changed them."""
     if tuple(drafts) == sheet.drafts:
         return sheet
+    _keep_drafts(desk, sheet.drafts, drafts)
     changed = replace(sheet, drafts=tuple(drafts), before={}, notes=())
     return chosen(desk, changed) if drafts else replace(changed, cards=(), malformed=())
 
@@ -68,9 +80,7 @@ def signed(desk: Desk, sheet: Worksheet) -> Worksheet:
     return _stored(desk, sheet)
 
 
-_ASKS = (
-    "Not signed yet. Take a suggestion, set the card aside, or sign all the same."
-)
+_ASKS = "Not signed yet. Take a suggestion, set the card aside, or sign all the same."
 
 
 def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
@@ -96,6 +106,7 @@ def accepted(desk: Desk, sheet: Worksheet, key: str, suggestion_uuid: str) -> Wo
         result = taken(sheet.drafts, suggestion, sheet.patient_id)
     except NotTaken as error:
         return replace(sheet, notes=(f"The suggestion was not taken: {error}.",))
+    _keep_drafts(desk, sheet.drafts, result.drafts)
     feedback = cds_client.accepted(shown.card.uuid, [suggestion_uuid])
     trouble = _tell(desk, shown, feedback)
     removed = tuple(f"{ref} was removed from the drafts." for ref in result.removed)
