@@ -61,10 +61,17 @@ def chosen(desk: Desk, sheet: Worksheet) -> Worksheet:
 def with_drafts(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Worksheet:
     """The drafts as the user changed them."""
     if tuple(drafts) == sheet.drafts:
+        return replace(sheet, notes=())
+    changed = kept(desk, sheet, drafts)
+    return chosen(desk, changed) if drafts else replace(changed, cards=(), malformed=())
+
+
+def kept(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Worksheet:
+    """The drafts as they are now, without asking anybody."""
+    if tuple(drafts) == sheet.drafts:
         return sheet
     _keep_drafts(desk, sheet.drafts, drafts)
-    changed = replace(sheet, drafts=tuple(drafts), before={}, notes=())
-    return chosen(desk, changed) if drafts else replace(changed, cards=(), malformed=())
+    return replace(sheet, drafts=tuple(drafts), before={}, notes=())
 
 
 def signed(desk: Desk, sheet: Worksheet) -> Worksheet:
@@ -88,9 +95,9 @@ def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
     for order in orders:
         order["status"] = _SIGNED.get(str(order["resourceType"]), "active")
     with desk.records.all_or_nothing():
-        kept = tuple(desk.records.update(order) for order in orders)
+        stored = tuple(desk.records.update(order) for order in orders)
     note = "Signed. The order is in the chart; chart the injection when it was given."
-    return replace(sheet, stage="signed", drafts=kept, before={}, notes=(note,))
+    return replace(sheet, stage="signed", drafts=stored, before={}, notes=(note,))
 
 
 # ---------------------------------------------------------------- cards
@@ -159,8 +166,8 @@ def _tell(desk: Desk, shown: ShownCard, entry: Mapping[str, Any]) -> tuple[str, 
 def charted(desk: Desk, sheet: Worksheet, records: Iterable[Resource]) -> Worksheet:
     """Keep what was given; the chart is looked at again, so patient-view fires."""
     with desk.records.all_or_nothing():
-        kept = [desk.records.update(record) for record in records]
-    references = tuple(reference(record) for record in kept)
+        stored = [desk.records.update(record) for record in records]
+    references = tuple(reference(record) for record in stored)
     sheet = replace(sheet, stage="given", charted=(*sheet.charted, *references), cards=())
     sheet = _fired(desk, sheet, "patient-view", _visit_context(sheet))
     return replace(sheet, notes=("Charted. End the visit when the patient leaves.",))
