@@ -74,7 +74,12 @@ def _units(element: str) -> tuple[Callable[[Resource], str], Callable[[Resource,
 
 _COVERAGE = _Element("coverage", "Payer", elements.coverage, elements.set_coverage, "coverage")
 _DAY = _Element(
-    "day", "Date of service", elements.date_of_service, elements.set_date_of_service, "date"
+    "day",
+    "Date of service",
+    elements.date_of_service,
+    elements.set_date_of_service,
+    "date",
+    "empty: today",
 )
 _CODE = _Element(
     "code", "HCPCS code", _of_code(elements.billing_code), _to_code(elements.set_billing_code)
@@ -90,7 +95,7 @@ _ELEMENTS: Mapping[str, tuple[_Element, ...]] = {
         _Element("dose-unit", "Dose unit", elements.dose_unit, elements.set_dose_unit,
                  "dose-unit"),
         _Element("period", "Every", elements.period, elements.set_period, "number"),
-        _Element("period-unit", "Weeks or days", elements.period_unit, elements.set_period_unit,
+        _Element("period-unit", "Interval in", elements.period_unit, elements.set_period_unit,
                  "period"),
         _Element("containers", "Containers", elements.containers, elements.set_containers,
                  "number"),

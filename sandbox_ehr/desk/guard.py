@@ -29,7 +29,7 @@ def secured(response: Response) -> Response:
     apps = "".join(f" {origin}" for origin in _app_origins())
     response.headers.setdefault("Content-Security-Policy", _POLICY.format(apps=apps))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     if response.mimetype == "text/html":
         response.headers["Cache-Control"] = "no-store"
     return response
