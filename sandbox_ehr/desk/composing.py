@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -69,10 +69,11 @@ def drafts(typed: Mapping[str, str], patient: Resource, encounter: str) -> tuple
 def changed(
     now: Sequence[Resource], wanted: str, patient: Resource | None
 ) -> tuple[Resource, ...]:
-    """The drafts after a button beside them: `add MedicationRequest`, `remove 0`."""
+    """The drafts after a button beside them: `add MedicationRequest`, `remove 0`, and for a line
+    of a claim `remove 0.2`."""
     verb, _, what = wanted.partition(" ")
-    if verb == "remove" and what.isdecimal():
-        return tuple(d for place, d in enumerate(now) if place != int(what))
+    if verb == "remove":
+        return tuple(_without(now, *what.split(".", 1)))
     first = next((d for d in now if d["resourceType"] == "MedicationRequest"), None)
     if verb != "add" or first is None or patient is None:
         return tuple(now)
@@ -82,6 +83,16 @@ def changed(
     if what in LINES and what and product:
         return (*now, _billing_line(what, product, first))
     return tuple(now)
+
+
+def _without(now: Sequence[Resource], place: str, line: str = "") -> Iterator[Resource]:
+    """All drafts but the one in that place, or but that line of it."""
+    for number, draft in enumerate(now):
+        if str(number) != place:
+            yield draft
+        elif line:
+            kept = [item for item in draft.get("item", []) if str(item.get("sequence")) != line]
+            yield {**draft, "item": kept} if kept else draft
 
 
 def _copied(order: Resource) -> Resource:

@@ -81,8 +81,8 @@ STORIES = (
         "payer-denies-jw",
         "A payer that denies JW",
         "Delphine's Medicaid plan denies JW lines; the draft claim has one.",
-        "Sign and read both cards.",
-        "The same 75 mg that Medicare wants on a JW line must not be billed here, only charted.",
+        "Remove line 2 of the draft claim, then sign.",
+        "The same 75 mg that Medicare wants on a JW line are charted here, and not billed.",
         (Variant("story-payer-denies-jw", "Open the order"),),
     ),
 )
