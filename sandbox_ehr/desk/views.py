@@ -191,7 +191,7 @@ def _page(
         entries=charting.entries(sheet.drafts, now) if entries is None else entries,
         sites=charting.SITES,
         glance=chart.glance(records, sheet.patient_id),
-        traces=[trace_table.rows(call.trace) for call in sheet.calls],
+        traces=[trace_table.tables(call.trace) for call in sheet.calls],
         app=_app_frame(sheet),
         apps=apps.of_menu(desk()),
         can_open=lambda url: apps.registered(desk(), url) is not None,
