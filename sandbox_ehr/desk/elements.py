@@ -148,7 +148,12 @@ def dose(resource: Resource) -> str:
 
 
 def dose_unit(resource: Resource) -> str:
-    return str(_dose_quantity(resource).get("unit", ""))
+    """The dose's unit; before there is a dose, the one that the drug is ordered in."""
+    quantity = _dose_quantity(resource)
+    if quantity:
+        return str(quantity.get("unit", ""))
+    product = formulary.products().get(product_code(resource))
+    return product.dose_unit if product else "mg"
 
 
 def set_dose(resource: Resource, text: str) -> None:
@@ -157,17 +162,21 @@ def set_dose(resource: Resource, text: str) -> None:
     if value is None:
         dosage.pop("doseAndRate", None)
         return
-    unit = dose_unit(resource) or "mg"
+    unit = dose_unit(resource)
     dosage["doseAndRate"] = [{"doseQuantity": _ucum(value, unit)}]
 
 
 def set_dose_unit(resource: Resource, unit: str) -> None:
     quantity = _dose_quantity(resource)
     if quantity:
-        quantity.update(_ucum(quantity.get("value"), unit))
+        value = quantity.get("value")
+        quantity.clear()
+        quantity.update(_ucum(value, unit))
 
 
 def _ucum(value: Any, unit: str) -> Resource:
+    if not unit:
+        return {"value": value}
     return {"value": value, "unit": unit, "system": UCUM, "code": unit}
 
 
@@ -180,7 +189,7 @@ def period(resource: Resource) -> str:
 
 
 def period_unit(resource: Resource) -> str:
-    return str(_repeat(resource).get("periodUnit", ""))
+    return str(_repeat(resource).get("periodUnit", "")) if _repeat(resource) else "wk"
 
 
 def set_period(resource: Resource, text: str) -> None:
@@ -189,7 +198,7 @@ def set_period(resource: Resource, text: str) -> None:
     if value is None:
         timing.pop("repeat", None)
     else:
-        unit = period_unit(resource) or "wk"
+        unit = period_unit(resource)
         timing["repeat"] = {"frequency": 1, "period": value, "periodUnit": unit}
 
 

@@ -16,7 +16,8 @@ STOCKED = [p for p in formulary.products().values() if p.system == formulary.NDC
 def test_every_container_and_code_is_the_catalogues(
     product: formulary.Product, catalogue: Catalogue
 ) -> None:
-    drug = catalogue.drug(product.drug, date(2026, 11, 24))
+    drugs = [catalogue.drug(id_, date(2026, 11, 24)) for id_ in catalogue.drug_ids()]
+    drug = next(d for d in drugs if d.name == product.drug)
     container = next(c for c in drug.containers if c.ndc_shown == product.code)
     assert (container.form, drug.hcpcs) == (product.word, product.hcpcs)
     assert str(container.strength) in product.text and product.route[1] in drug.routes
