@@ -10,7 +10,7 @@ from sandbox_ehr.desk import elements, formulary
 from sandbox_ehr.desk.elements import NotReadable, Resource
 
 Choices = Sequence[tuple[str, str]]
-DOSE_UNITS: Choices = (("mg", "mg"), ("mg/kg", "mg per kg of weight"), ("mL", "mL"), ("g", "g"))
+DOSE_UNITS: Choices = (("mg", "mg"), ("mg/kg", "mg/kg"), ("mL", "mL"), ("g", "g"))
 PERIODS: Choices = (("wk", "weeks"), ("d", "days"), ("mo", "months"), ("h", "hours"))
 
 
