@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from sandbox_ehr.cds_answers import Link
 from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.desk import stories
 from sandbox_ehr.desk.worksheets import Worksheet
+from sandbox_ehr.settings import Client
 from tests.practice import Pair
 
 ADA = "pat-ada-winterbourne"
@@ -147,7 +153,8 @@ def test_what_was_charted_decides_the_claim_lines(
 
 
 def test_a_drug_is_chosen_then_dosed_then_signed(browser: FlaskClient, pair: Pair) -> None:
-    chosen = {"product": "50242-227-01", "coverage": f"Coverage/cov-{ADA[4:]}", "line": "ChargeItem"}
+    coverage = f"Coverage/cov-{ADA.removeprefix('pat-')}"
+    chosen = {"product": "50242-227-01", "coverage": coverage, "line": "ChargeItem"}
     address = browser.post(f"/patients/{ADA}/orders", data=chosen).headers["Location"]
     assert [d["resourceType"] for d in sheet(pair, address).drafts] == [
         "MedicationRequest", "ChargeItem",
@@ -245,6 +252,76 @@ def test_a_story_opened_again_finds_its_patient_as_before(
     assert len(during) == len(before) + 1
     opened(browser, "story-225-mg-two-vials")
     assert pair.desk.records.search("MedicationAdministration", patient) == before
+
+
+# ---------------------------------------------------------------- the app beside the order
+
+APP = Client("app", "The app", launch_url="https://app.example/launch")
+
+
+@pytest.fixture
+def with_app(pair: Pair) -> Iterator[Pair]:
+    before = pair.desk
+    settings = replace(before.settings, clients=(APP,))
+    pair.app.extensions["sandbox-ehr-desk"] = replace(before, settings=settings)
+    yield pair
+    pair.app.extensions["sandbox-ehr-desk"] = before
+
+
+def card_with(link: dict[str, str], pair: Pair, address: str) -> str:
+    """The key of the worksheet's first card, which has this link now."""
+    found = sheet(pair, address)
+    first = found.cards[0]
+    changed = msgspec.structs.replace(first.card, links=(Link(**link),))
+    cards = (replace(first, card=changed), *found.cards[1:])
+    pair.desk.worksheets.put(replace(found, cards=cards))
+    return first.key
+
+
+def test_a_smart_link_opens_the_app_in_a_frame_with_what_the_card_gave_it(
+    browser: FlaskClient, with_app: Pair
+) -> None:
+    address = opened(browser, "story-j2356-on-omalizumab")
+    url = "https://app.example/launch?from=card&iss=https://evil.example"
+    link = {"label": "See", "url": url, "type": "smart", "app_context": "sealed"}
+    key = card_with(link, with_app, address)
+    assert f"{address}?card={key}&link=0#app" in page(browser, address)
+    framed = page(browser, f"{address}?card={key}&link=0")
+    assert f'<iframe src="{address}/app?card={key}&link=0"' in framed
+    to = urlsplit(browser.get(f"{address}/app?card={key}&link=0").headers["Location"])
+    query = parse_qs(to.query)
+    assert (to.scheme, to.netloc, to.path) == ("https", "app.example", "/launch")
+    assert query["from"] == ["card"] and query["iss"] == [f"{with_app.ehr}/fhir"]
+    launch = with_app.desk.launches.peek(query["launch"][0])
+    assert launch and (launch.patient_id, launch.app_context, launch.client_id) == (
+        ADA, "sealed", "app",
+    )  # fmt: skip
+    policy = browser.get(address).headers["Content-Security-Policy"]
+    assert "frame-src 'self' https://app.example" in policy
+
+
+def test_the_app_opens_from_the_menu_too(browser: FlaskClient, with_app: Pair) -> None:
+    address = opened(browser, "story-j2356-on-omalizumab")
+    assert "Open The app" in page(browser, address)
+    response = browser.get(f"{address}/app?app=app")
+    assert response.headers["Location"].startswith("https://app.example/launch?iss=")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://app.example/other", "https://app.example.evil.example/launch",
+        "http://app.example/launch", "https://app.example:444/launch",
+    ],
+)  # fmt: skip
+def test_an_app_that_is_not_registered_is_not_opened(
+    browser: FlaskClient, with_app: Pair, url: str
+) -> None:
+    address = opened(browser, "story-j2356-on-omalizumab")
+    key = card_with({"label": "See", "url": url, "type": "smart"}, with_app, address)
+    assert "not registered here" in page(browser, address)
+    for query in (f"card={key}&link=0", f"card={key}&link=1", "card=x&link=0", "app=x", ""):
+        assert browser.get(f"{address}/app?{query}").status_code == 404
 
 
 # ---------------------------------------------------------------- what goes wrong

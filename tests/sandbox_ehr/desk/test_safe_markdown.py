@@ -23,8 +23,8 @@ from sandbox_ehr.desk.safe_markdown import rendered
 )
 def test_nothing_active_comes_of_hostile_text(text: str) -> None:
     html = str(rendered(text)).lower()
-    for tag in ("<script", "<img", "<iframe", "javascript:alert(1)\"", "href=\"data", "href=\"java"):
-        assert tag not in html
+    for active in ("<script", "<img", "<iframe", 'href="data', 'href="java'):
+        assert active not in html
     assert " onerror" not in html.replace("&lt;img src=x onerror", "")
     assert "\" onclick" not in html and "\" onmouseover" not in html
 
