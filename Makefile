@@ -11,7 +11,7 @@ WORKERS ?= auto
 PIP := -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint demo bench docs release audit lock clean FORCE
+.PHONY: help setup test browser lint demo bench docs release audit lock clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -23,7 +23,10 @@ setup: $(READY) ## prepare .venv with the locked dependencies and vialwise itsel
 test: $(READY) ## set up, check style and types, run the tests
 	@$(run_lint)
 	@echo "pytest"
-	@$(PY) -m pytest -n $(WORKERS)
+	@$(PY) -m pytest -n $(WORKERS) -m "not browser and not interop"
+
+browser: $(READY) ## set up and tell the stories in real Chromium; pictures go to screenshots/
+	@$(PY) -m pytest -m browser
 
 lint: $(READY) ## set up, check style and types only
 	@$(run_lint)

@@ -20,6 +20,7 @@ from cds_hooks import (
     operations,
     pages,
     rule_pages,
+    trace,
     views,
 )
 from cds_hooks.running import Running, set_running
@@ -60,6 +61,10 @@ def create_app(
     for calls in (views.blueprint(), feedback.blueprint()):
         calls.before_request(client_auth.require_trusted_client)
         app.register_blueprint(calls)
+    if settings.open or settings.development:
+        told = trace.blueprint()
+        told.before_request(client_auth.require_trusted_client)
+        app.register_blueprint(told)
     for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint()):
         app.register_blueprint(page)  # open to anyone: nothing here is of a patient
     return app

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response
 
 from cds_hooks import call_note, cards, exact_json, hook_request, recording, request_body, services
-from cds_hooks.answers import ANSWERS, Call
+from cds_hooks.answers import ANSWERS, Call, Reviewed
 from cds_hooks.call_note import CallNote
 from cds_hooks.errors import Refused
 from cds_hooks.hook_request import HookRequest
@@ -60,9 +60,8 @@ def _cards(
     catalogue, settings, today = here.catalogue, here.settings, here.settings.today()
     if not hook.context.user_is_staff:
         return note.passed_over(call_note.NOT_STAFF)
-    ehr = _ehr(hook, here, until)
     with note.hop("review"):
-        found = ANSWERS[service.id](Call(hook, service, catalogue, settings, today, ehr))
+        found = reviewed(hook, service, here, until)
     if found is None:
         return note.passed_over(call_note.NOT_OURS)
     settings = settings if found.plans else replace(settings, show_billing_plan=False)
@@ -76,6 +75,14 @@ def _cards(
     with note.hop("store"):
         recording.record(plan, written, hook, service, here)
     return written
+
+
+def reviewed(
+    hook: HookRequest, service: services.Service, here: Running, until: Deadline
+) -> Reviewed | None:
+    """What the service makes of the request; None when there is nothing of ours in it."""
+    today, ehr = here.settings.today(), _ehr(hook, here, until)
+    return ANSWERS[service.id](Call(hook, service, here.catalogue, here.settings, today, ehr))
 
 
 def _ehr(hook: HookRequest, here: Running, until: Deadline) -> Ehr | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from sandbox_ehr.desk.install import install as install_desk
 from sandbox_ehr.fhir.pages import Pages
 from sandbox_ehr.fhir.views import fhir
 from sandbox_ehr.launches import Launches
@@ -25,7 +26,9 @@ def create_app(records: Records, settings: Settings) -> Flask:
     app.url_map.merge_slashes = False
     tokens = Tokens()
     smart = SmartServer(settings, tokens, records)
-    set_running(app, Running(records, settings, Launches(), tokens, Pages(), smart))
+    running = Running(records, settings, Launches(), tokens, Pages(), smart)
+    set_running(app, running)
     app.register_blueprint(fhir, url_prefix="/fhir")
     app.register_blueprint(auth, url_prefix="/auth")
+    install_desk(app, running)
     return app

@@ -50,12 +50,14 @@ class Client:
 class CdsService:
     """A CDS Hooks server that the order desk calls: `{base_url}/cds-services` lists its services.
 
-    `client_id` is what it knows this EHR's lent tokens by.
+    `client_id` is what it knows this EHR's lent tokens by. `trace`: whether it also tells, for
+    development, what each of its rules saw.
     """
 
     base_url: str
     name: str = ""
     client_id: str = "cds"
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import click
 
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
-from billing_rules.model import Evidence, Source, Stage
+from billing_rules.explained import evidence, explained
+from billing_rules.findings import Finding, NotChecked, Severity
+from billing_rules.model import Source, Stage
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import capital, shipped
 from billing_rules.states import Present, Unknown
@@ -110,12 +111,6 @@ def show_finding(finding: Finding) -> None:
     click.echo()
 
 
-def evidence(seen: Evidence) -> str:
-    """What was seen, where and when."""
-    where = f" in {seen.reference}" if seen.reference else ""
-    return f"{seen.what} {seen.value}{where}{f' ({seen.on})' if seen.on else ''}"
-
-
 def cited(source: Source) -> str:
     return f"{source.title} ({source.published})"
 
@@ -165,20 +160,6 @@ def _show_rules(review: OrderReview) -> None:
 
 
 _STATES = {"spoke": "FOUND", "could not check": "OPEN", "silent": "ok", "does not apply": "-"}
-
-
-def explained(outcome: Outcome) -> tuple[str, str]:
-    """How a rule ended, and what it saw or why."""
-    if isinstance(outcome, Finding):
-        seen = "; ".join(evidence(e) for e in outcome.basis)
-        return "spoke", f"{' '.join(outcome.found)}{f' Saw {seen}.' if seen else ''}"
-    if isinstance(outcome, NotChecked):
-        return "could not check", f"{outcome.because}."
-    return ("silent" if outcome.applies else "does not apply"), f"{_silence(outcome)}."
-
-
-def _silence(outcome: Silent) -> str:
-    return outcome.because
 
 
 def _read_from_the_order(review: OrderReview) -> Iterable[str]:

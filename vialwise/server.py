@@ -22,6 +22,7 @@ from vialwise.problems import Problem
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8417
 WORKERS = 2
+THREADS = 8  # of all workers together
 Wsgi = Callable[..., Any]
 
 
@@ -70,7 +71,7 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{self._bound.detach()}",
             "workers": self._workers,
             "worker_class": "gthread",
-            "threads": 4,
+            "threads": max(1, THREADS // self._workers),
             "loglevel": "error",
             "logger_class": ServerLog,
             "accesslog": None,  # its lines hold addresses; ours say what was asked (accounting.py)
@@ -95,10 +96,12 @@ def run(application: Wsgi, bound: socket.socket, workers: int = WORKERS) -> None
 
 
 @contextmanager
-def running(application: Wsgi, bound: socket.socket) -> Iterator[BaseProcess]:
+def running(
+    application: Wsgi, bound: socket.socket, workers: int = WORKERS
+) -> Iterator[BaseProcess]:
     """The service in a process of its own, ended when the block ends, however it ends."""
     fork = multiprocessing.get_context("fork")
-    process = fork.Process(target=_run_apart, args=(application, bound))
+    process = fork.Process(target=_run_apart, args=(application, bound, workers))
     before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
     process.start()
     bound.close()
@@ -113,10 +116,10 @@ def running(application: Wsgi, bound: socket.socket) -> Iterator[BaseProcess]:
             signal.signal(number, handler)
 
 
-def _run_apart(application: Wsgi, bound: socket.socket) -> None:
+def _run_apart(application: Wsgi, bound: socket.socket, workers: int) -> None:
     """In a process group of its own: Ctrl-C goes to the parent alone, which ends this in order."""
     os.setpgid(0, 0)
-    run(application, bound)
+    run(application, bound, workers)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -27,9 +27,10 @@ def application(
     site: Path | None = None,
     store: Store | None = None,
     metrics: Metrics | None = None,
+    **more: Any,
 ) -> Flask:
     """The WSGI application, reached under `url`. `site` is the file that `catalogue` was read
-    with. Raises Problem for an unknown time zone."""
+    with; `more` are other members of Settings. Raises Problem for an unknown time zone."""
     clock.today(timezone)
     settings = Settings(
         public_base_url=url,
@@ -37,6 +38,7 @@ def application(
         open=open_,
         show_billing_plan=billing_plan,
         rule_set=versions.rule_set(site),
+        **more,
     )
     return create_app(catalogue, settings, store, metrics)
 

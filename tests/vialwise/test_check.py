@@ -9,12 +9,12 @@ import pytest
 
 import fixtures
 from billing_rules.catalogue import Catalogue
+from billing_rules.explained import explained
 from billing_rules.findings import Finding, NotChecked, Severity, Silent
 from tests.vialwise.conftest import Run, omalizumab, written
 from vialwise import checking
 from vialwise.checking import Checked
 from vialwise.commands.check import exit_code
-from vialwise.report import explained
 
 COVERED = {
     "resourceType": "Coverage",

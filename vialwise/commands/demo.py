@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import socket
 import sys
 import tempfile
 import time
@@ -17,32 +16,34 @@ from typing import Any
 
 import click
 import requests
-from flask import Flask
 
-from vialwise import logs, screen, server, storage
+import fixtures
+from cds_hooks.trusted_clients import Client
+from sandbox_ehr.cds_keys import SigningKey, new_key
+from vialwise import clock, logs, practice, screen, server, storage
 from vialwise.card_text import show_card
 from vialwise.catalogues import catalogue
 from vialwise.problems import Problem
 from vialwise.service import application, orders_url
 
-REQUESTS = Path(__file__).parents[2] / "fixtures" / "hook_requests"
 START_SECONDS = 20.0
+ITSELF = "https://demo.vialwise.example"  # who posts the bundled orders below
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
     """A bundled request, and what it is about in one line."""
 
-    file: str
+    request: str
     title: str
 
 
 STORIES = (
-    Story("story-j2356-on-omalizumab.json", "Omalizumab ordered with code J2356"),
-    Story("story-300-mg-typed-as-300-units.json", "300 mg typed where billing units belong"),
-    Story("story-225-mg-two-vials.json", "225 mg from two 150 mg vials"),
-    Story("story-225-mg-two-syringes.json", "The same 225 mg from two syringes"),
-    Story("story-payer-denies-jw.json", "Two vials again, but the payer denies JW lines"),
+    Story("story-j2356-on-omalizumab", "Omalizumab ordered with code J2356"),
+    Story("story-300-mg-typed-as-300-units", "300 mg typed where billing units belong"),
+    Story("story-225-mg-two-vials", "225 mg from two 150 mg vials"),
+    Story("story-225-mg-two-syringes", "The same 225 mg from two syringes"),
+    Story("story-payer-denies-jw", "Two vials again, but the payer denies JW lines"),
 )
 
 
@@ -56,48 +57,81 @@ STORIES = (
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
+    "--ehr-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port of the practice EHR.  [default: the next one; 0 takes a free one]",
+)
+@click.option(
     "--stay/--no-stay",
     default=None,
     help="Stay up afterwards, or end.  [default: stay up on a terminal]",
 )
-def demo(port: int, stay: bool | None) -> None:
+def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     """Runs the main job on bundled orders.
 
     Starts the service, posts orders of invented patients to it through HTTP and shows the cards
-    that come back.
+    that come back. Beside it runs a practice EHR, whose order desk tells the same stories in the
+    browser.
     """
     stays = sys.stdin.isatty() if stay is None else stay
     known = catalogue()
     bound = server.bound_socket(server.DEFAULT_HOST, port)
-    url = server.address_of(bound)
+    ehr_bound = server.bound_socket(server.DEFAULT_HOST, _ehr_port(port, ehr_port))
+    url, ehr_url = server.address_of(bound), server.address_of(ehr_bound)
+    key = new_key(ITSELF, f"{ITSELF}/jwks.json")
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
         kept = storage.opened(str(Path(directory) / "demo.sqlite"))
-        # The billing plan is shown, so that a clean order has something to show too.
-        app = application(known, url, open_=True, billing_plan=True, store=kept.store)
-        _show(app, bound, url, stays)
-
-
-def _show(app: Flask, bound: socket.socket, url: str, stays: bool) -> None:
-    logs.to_standard_error(logging.WARNING)
-    with server.running(app, bound) as process:
-        _wait_for(url)
-        screen.say(
-            f"Vialwise runs at {url} on its built-in catalogue and a SQLite file that it deletes "
-            "at the end. Orders it is sent:"
+        app = application(
+            known,
+            url,
+            open_=False,
+            billing_plan=True,  # so that a clean order has something to show too
+            store=kept.store,
+            clients=(practice.registration(ehr_url), _itself(key)),
+            development=True,  # the practice EHR's keys are on this machine, without https
+            quiet_days=0,  # a story that is told again says the same again
         )
-        for story in STORIES:
-            _tell(story, url)
-        if stays:
-            _say_what_next(url)
-            _stay(process)
+        ehr = practice.application(ehr_url, url, clock.today(None))
+        logs.to_standard_error(logging.WARNING)
+        with (
+            server.running(app, bound) as process,
+            server.running(ehr, ehr_bound, practice.WORKERS),
+        ):
+            _wait_for(f"{url}/cds-services")
+            _wait_for(ehr_url)
+            _show(url, key)
+            if stays:
+                _say_what_next(url, ehr_url)
+                _stay(process)
+
+
+def _ehr_port(port: int, ehr_port: int | None) -> int:
+    if ehr_port is not None:
+        return ehr_port
+    return port + 1 if 0 < port < 65535 else 0
+
+
+def _itself(key: SigningKey) -> Client:
+    """This command as a client of the service: it posts the bundled orders."""
+    return Client(iss=key.issuer, jwks=json.dumps(key.jwks()))
+
+
+def _show(url: str, key: SigningKey) -> None:
+    screen.say(
+        f"Vialwise runs at {url} on its built-in catalogue and a SQLite file that it deletes "
+        "at the end. Orders it is sent:"
+    )
+    for story in STORIES:
+        _tell(story, url, key)
 
 
 def _wait_for(url: str) -> None:
-    """Until the service answers. Raises Problem when it does not."""
+    """Until that address answers. Raises Problem when it does not."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
-            if requests.get(f"{url}/cds-services", timeout=5).ok:
+            if requests.get(url, timeout=5).ok:
                 return
         except requests.RequestException:
             pass
@@ -105,14 +139,14 @@ def _wait_for(url: str) -> None:
     raise Problem("the service did not start in time: run `vialwise serve --open` to see why")
 
 
-def _tell(story: Story, url: str) -> None:
-    body = (REQUESTS / story.file).read_bytes()
-    answer = requests.post(
-        orders_url(url), data=body, headers={"Content-Type": "application/json"}, timeout=10
-    )
+def _tell(story: Story, url: str, key: SigningKey) -> None:
+    days = (clock.today(None) - fixtures.WRITTEN_ON).days
+    body = fixtures.moved(fixtures.hook_request(story.request), days)
+    signed = {"Authorization": f"Bearer {key.token(orders_url(url))}"}
+    answer = requests.post(orders_url(url), json=body, headers=signed, timeout=10)
     click.echo()
     screen.heading(story.title)
-    screen.say(_one_line(json.loads(body), answer), "  ", dim=True)
+    screen.say(_one_line(body, answer), "  ", dim=True)
     cards = answer.json().get("cards", []) if answer.ok else []
     for card in cards:
         click.echo()
@@ -129,13 +163,13 @@ def _one_line(request: Mapping[str, Any], answer: requests.Response) -> str:
     return f"POST {request['hook']}, {kinds}: HTTP {answer.status_code}, {milliseconds:.0f} ms"
 
 
-def _say_what_next(url: str) -> None:
+def _say_what_next(url: str, ehr_url: str) -> None:
     click.echo()
-    screen.heading(f"The service stays up at {url}/cds-services until Ctrl-C.")
-    screen.say("Send it an order of your own, like this bundled one:")
-    click.echo(f"  curl -s {orders_url(url)} \\")
-    click.echo("    -H 'Content-Type: application/json' \\")
-    click.echo(f"    -d @{_short(REQUESTS / STORIES[0].file)}")
+    screen.heading(f"Open {ehr_url} in a browser: six stories at the order desk.")
+    screen.say(
+        f"The practice EHR there calls the service at {url}/cds-services with signed tokens. Both "
+        "stay up until Ctrl-C. For requests of your own: `vialwise serve --open`."
+    )
 
 
 def _stay(process: BaseProcess) -> None:
@@ -144,10 +178,3 @@ def _stay(process: BaseProcess) -> None:
         process.join()
         raise Problem("the service ended by itself: run `vialwise serve --open` to see why")
     click.echo("\nEnded.")
-
-
-def _short(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

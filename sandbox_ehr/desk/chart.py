@@ -1,0 +1,175 @@
+"""What the desk shows of a patient's chart, read from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.records import Records
+
+_WEIGHT = "29463-7"
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The line on top of every page of a patient."""
+
+    id: str
+    name: str
+    born: str
+    age: str
+    sex: str
+    number: str
+    weight: str
+    payers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the chart: what, its value, its day."""
+
+    what: str
+    value: str
+    day: str
+
+
+def banner(records: Records, patient_id: str, today: date) -> Banner | None:
+    """None when there is no such patient."""
+    patient = records.read("Patient", patient_id)
+    if patient is None:
+        return None
+    weights = [o for o in _of(records, "Observation", patient_id) if _has_code(o, _WEIGHT)]
+    newest = max(weights, key=lambda o: str(o.get("effectiveDateTime", "")), default=None)
+    return Banner(
+        id=patient_id,
+        name=name(patient),
+        born=str(patient.get("birthDate", "")),
+        age=_age(str(patient.get("birthDate", "")), today),
+        sex=str(patient.get("gender", "")),
+        number=str((patient.get("identifier") or [{}])[0].get("value", "")),
+        weight=f"{_value(newest)} ({_day(newest)})" if newest else "none on file",
+        payers=tuple(label for _, label in coverages(records, patient_id)),
+    )
+
+
+def name(person: Mapping[str, Any]) -> str:
+    named = (person.get("name") or [{}])[0]
+    return " ".join([*named.get("given", []), named.get("family", "")]).strip()
+
+
+def patients(records: Records, words: str = "") -> list[Resource]:
+    """All patients by family name, or those with the words in their name or number."""
+    found = records.search("Patient")
+    wanted = words.lower().split()
+    kept = [p for p in found if all(w in _searched(p) for w in wanted)]
+    return sorted(kept, key=lambda p: str((p.get("name") or [{}])[0].get("family", "")))
+
+
+def _searched(patient: Resource) -> str:
+    numbers = (str(i.get("value", "")) for i in patient.get("identifier", []))
+    return " ".join([name(patient), *numbers]).lower()
+
+
+def coverages(records: Records, patient_id: str) -> tuple[tuple[str, str], ...]:
+    """The coverages on file, as (reference, words)."""
+    found = _of(records, "Coverage", patient_id)
+    return tuple((f"Coverage/{c['id']}", _payer(c)) for c in found)
+
+
+def _payer(coverage: Resource) -> str:
+    payor = (coverage.get("payor") or [{}])[0].get("display")
+    return str(payor or (coverage.get("type") or {}).get("text") or coverage["id"])
+
+
+def visit(records: Records, patient_id: str) -> str:
+    """The id of the patient's newest encounter that has not ended; "" without one."""
+    found = [e for e in _of(records, "Encounter", patient_id) if e.get("status") != "finished"]
+    newest = max(found, key=lambda e: str((e.get("period") or {}).get("start", "")), default={})
+    return str(newest.get("id", ""))
+
+
+def glance(records: Records, patient_id: str) -> dict[str, list[Line]]:
+    """The chart in four short lists."""
+    return {
+        "Problems": [
+            Line(_words(c.get("code")), "", _day(c))
+            for c in _of(records, "Condition", patient_id)
+        ],
+        "Results": [
+            Line(_words(o.get("code")), _value(o), _day(o))
+            for o in _newest(_of(records, "Observation", patient_id))
+        ],
+        "Medications": [
+            Line(_medication(m), str(m.get("status", "")), str(m.get("authoredOn", ""))[:10])
+            for m in _of(records, "MedicationRequest", patient_id)
+        ],
+        "Given": [
+            Line(_medication(a), _given(a), _day(a))
+            for a in _newest(_of(records, "MedicationAdministration", patient_id))
+        ],
+    }
+
+
+def _of(records: Records, kind: str, patient_id: str) -> list[Resource]:
+    return records.search(kind, [("patient", f"Patient/{patient_id}")])
+
+
+def _newest(found: list[Resource]) -> list[Resource]:
+    return sorted(found, key=lambda r: str(r.get("effectiveDateTime", "")), reverse=True)
+
+
+def _has_code(resource: Resource, code: str) -> bool:
+    return any(c.get("code") == code for c in (resource.get("code") or {}).get("coding", []))
+
+
+def _words(concept: Mapping[str, Any] | None) -> str:
+    concept = concept or {}
+    displays = [c["display"] for c in concept.get("coding", []) if c.get("display")]
+    return str(concept.get("text") or next(iter(displays), "")) or "without a name"
+
+
+def _medication(resource: Resource) -> str:
+    reference = resource.get("medicationReference") or {}
+    return _words(resource.get("medicationCodeableConcept")) if not reference.get(
+        "display"
+    ) else str(reference["display"])
+
+
+def _given(record: Resource) -> str:
+    dose = (record.get("dosage") or {}).get("dose") or {}
+    amount = f"{dose.get('value', '')} {dose.get('unit', '')}".strip()
+    return f"{amount}, {'not given' if record.get('status') == 'not-done' else 'given'}".lstrip(
+        ", "
+    )
+
+
+def _value(observation: Resource | None) -> str:
+    said = observation or {}
+    quantity = said.get("valueQuantity")
+    if quantity:
+        parts = [quantity.get("comparator", ""), quantity.get("value"), quantity.get("unit", "")]
+        return " ".join(str(p) for p in parts if p not in ("", None))
+    return str(said.get("valueString") or _first_words(said) or "")
+
+
+def _first_words(said: Mapping[str, Any]) -> str:
+    return _words(said["valueCodeableConcept"]) if said.get("valueCodeableConcept") else ""
+
+
+def _day(resource: Mapping[str, Any] | None) -> str:
+    said = resource or {}
+    for element in ("effectiveDateTime", "onsetDateTime", "recordedDate"):
+        if said.get(element):
+            return str(said[element])[:10]
+    return ""
+
+
+def _age(born: str, today: date) -> str:
+    try:
+        day = date.fromisoformat(born)
+    except ValueError:
+        return ""
+    return str(today.year - day.year - ((today.month, today.day) < (day.month, day.day)))

@@ -1,0 +1,320 @@
+"""The pages of the order desk. Every button is a form, and every form ends on a page again."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from sandbox_ehr.desk import (
+    apps,
+    chart,
+    charting,
+    composing,
+    draft_forms,
+    guard,
+    stories,
+    trace_table,
+    workflow,
+)
+from sandbox_ehr.desk.draft_forms import reference
+from sandbox_ehr.desk.fhir_lines import marked
+from sandbox_ehr.desk.running import desk
+from sandbox_ehr.desk.safe_markdown import rendered
+from sandbox_ehr.desk.starting_over import start_over
+from sandbox_ehr.desk.worksheets import Worksheet
+
+JWKS_PATH = "/.well-known/cds-client-jwks.json"
+NURSE = {"reference": "Practitioner/prac-nell-birdsong", "display": "Nell Birdsong, RN"}
+
+
+def blueprint() -> Blueprint:
+    """All pages; they keep to themselves what comes from other sites."""
+    pages = Blueprint(
+        "desk",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/desk-static",
+    )
+    pages.before_request(guard.only_from_here)
+    pages.after_request(guard.secured)
+    pages.add_app_template_filter(rendered, "card_markdown")
+    pages.context_processor(_on_every_page)
+    for rule, view, method in (
+        ("/", tour, "GET"),
+        (JWKS_PATH, jwks, "GET"),
+        ("/stories/<request_name>", open_story, "POST"),
+        ("/reset", reset, "POST"),
+        ("/patients", patients, "GET"),
+        ("/patients/<patient_id>", patient, "GET"),
+        ("/patients/<patient_id>/orders", new_order, "POST"),
+        ("/orders/<sheet_id>", worksheet, "GET"),
+        ("/orders/<sheet_id>/drafts", save_drafts, "POST"),
+        ("/orders/<sheet_id>/cards/<key>/take/<suggestion>", take, "POST"),
+        ("/orders/<sheet_id>/cards/<key>/set-aside", set_aside, "POST"),
+        ("/orders/<sheet_id>/app", launch, "GET"),
+        ("/orders/<sheet_id>/given", chart_given, "POST"),
+        ("/orders/<sheet_id>/end", end_visit, "POST"),
+    ):
+        pages.add_url_rule(rule, view_func=view, methods=[method])
+    pages.register_error_handler(404, not_here)
+    pages.register_error_handler(403, not_from_here)
+    return pages
+
+
+def _on_every_page() -> dict[str, Any]:
+    return {"ehr_name": desk().settings.name}
+
+
+# ---------------------------------------------------------------- the tour
+
+
+def tour() -> str:
+    known = {p["id"] for p in desk().records.search("Patient")}
+    shown = [s for s in stories.STORIES if _opening(s.variants[0].request).patient_id in known]
+    return render_template(
+        "desk/tour.html",
+        stories=shown,
+        services=desk().settings.cds_services,
+        was_reset="reset" in request.args,
+    )
+
+
+def _opening(request_name: str) -> stories.Opening:
+    return stories.opening(request_name, desk().current)
+
+
+def open_story(request_name: str) -> AnyResponse:
+    """The story's patient as in the beginning, and its order on the desk."""
+    if stories.find(request_name) is None:
+        abort(404)
+    opening = _opening(request_name)
+    start_over(desk().records, desk().start, opening.patient_id)
+    sheet = workflow.opened(
+        desk(),
+        opening.patient_id,
+        opening.encounter_id,
+        opening.user,
+        opening.drafts,
+        request_name,
+    )
+    return _to(desk().worksheets.put(sheet))
+
+
+def reset() -> AnyResponse:
+    """Every chart as in the beginning, and an empty desk."""
+    start_over(desk().records, desk().start)
+    desk().worksheets.clear()
+    return redirect(url_for(".tour", reset=""), 303)
+
+
+def jwks() -> Response:
+    """The public key that signs calls to CDS services."""
+    return jsonify(desk().key.jwks())
+
+
+# ---------------------------------------------------------------- patients
+
+
+def patients() -> str:
+    words = request.args.get("q", "")[:100]
+    found = chart.patients(desk().records, words)
+    today = desk().settings.today
+    rows = [chart.banner(desk().records, p["id"], today) for p in found]
+    return render_template("desk/patients.html", rows=rows, words=words)
+
+
+def patient(patient_id: str) -> str:
+    return render_template("desk/patient.html", **_of_patient(patient_id))
+
+
+def _of_patient(patient_id: str, problem: str = "") -> dict[str, Any]:
+    banner = chart.banner(desk().records, patient_id, desk().settings.today)
+    if banner is None:
+        abort(404)
+    return {
+        "banner": banner,
+        "glance": chart.glance(desk().records, patient_id),
+        "products": composing.choices(),
+        "coverages": chart.coverages(desk().records, patient_id),
+        "problem": problem,
+        "typed": request.form,
+    }
+
+
+def new_order(patient_id: str) -> AnyResponse | tuple[str, int]:
+    """A drug is chosen: its draft is made, and order-select fires."""
+    record = desk().records.read("Patient", patient_id)
+    if record is None:
+        abort(404)
+    try:
+        encounter = composing.visit(desk().records, record)
+        drafts = composing.drafts(request.form, record, encounter)
+    except composing.NotComposed as error:
+        return render_template("desk/patient.html", **_of_patient(patient_id, str(error))), 422
+    sheet = workflow.opened(desk(), patient_id, encounter, composing.PHYSICIAN_REFERENCE, drafts)
+    return _to(desk().worksheets.put(sheet))
+
+
+# ---------------------------------------------------------------- the order
+
+
+def worksheet(sheet_id: str) -> str:
+    return _page(_sheet(sheet_id))
+
+
+def _page(
+    sheet: Worksheet,
+    typed: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+    entries: tuple[charting.Entry, ...] | None = None,
+) -> str:
+    records = desk().records
+    found = stories.find(sheet.story)
+    now = datetime.now().astimezone()
+    coverages = chart.coverages(records, sheet.patient_id)
+    return render_template(
+        "desk/worksheet.html",
+        sheet=sheet,
+        story=found[0] if found else None,
+        variant=found[1] if found else None,
+        banner=chart.banner(records, sheet.patient_id, desk().settings.today),
+        forms=draft_forms.forms(sheet.drafts, sheet.before, coverages, typed, problems),
+        problems=problems or {},
+        lines={reference(d): marked(d, sheet.before.get(reference(d), d)) for d in sheet.drafts},
+        entries=charting.entries(sheet.drafts, now) if entries is None else entries,
+        sites=charting.SITES,
+        glance=chart.glance(records, sheet.patient_id),
+        traces=[trace_table.tables(call.trace) for call in sheet.calls],
+        app=_app_frame(sheet),
+        apps=apps.of_menu(desk()),
+        can_open=lambda url: apps.registered(desk(), url) is not None,
+    )
+
+
+def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
+    """The app beside the order, where one was opened."""
+    wanted = {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
+    if not wanted:
+        return None
+    return {"url": url_for(".launch", sheet_id=sheet.id, **wanted)}
+
+
+def launch(sheet_id: str) -> AnyResponse:
+    """Open the app of a card's smart link, or of the menu, with a launch of its own."""
+    sheet = _sheet(sheet_id)
+    url, app_context = _wanted_link(sheet)
+    app = apps.registered(desk(), url)
+    if app is None:
+        abort(404)
+    return redirect(apps.launch_address(desk(), sheet, app, url, app_context), 302)
+
+
+def _wanted_link(sheet: Worksheet) -> tuple[str, str]:
+    client = desk().settings.client(request.args.get("app", ""))
+    if client is not None:
+        return client.launch_url, ""
+    shown = sheet.card(request.args.get("card", ""))
+    place = request.args.get("link", "")
+    links = shown.card.links if shown else ()
+    if not place.isdecimal() or int(place) >= len(links) or links[int(place)].type != "smart":
+        abort(404)
+    return links[int(place)].url, links[int(place)].app_context
+
+
+def save_drafts(sheet_id: str) -> AnyResponse | tuple[str, int]:
+    """What was typed into the drafts, and the buttons beside them: add, remove, sign."""
+    sheet = _sheet(sheet_id, "draft")
+    drafts, problems = draft_forms.written(sheet.drafts, request.form)
+    if problems:
+        return _page(sheet, request.form, problems), 422
+    wanted = request.form.get("do", "")
+    drafts = composing.changed(drafts, wanted, desk().records.read("Patient", sheet.patient_id))
+    sheet = workflow.with_drafts(desk(), sheet, drafts)
+    if wanted == "sign" and drafts:
+        sheet = workflow.signed(desk(), sheet)
+    return _to(desk().worksheets.put(sheet))
+
+
+def take(sheet_id: str, key: str, suggestion: str) -> AnyResponse | tuple[str, int]:
+    """A suggestion is about the order as it was sent; one changed since is asked about anew."""
+    sheet = _sheet(sheet_id, "draft")
+    drafts, problems = draft_forms.written(sheet.drafts, request.form)
+    if problems:
+        return _page(sheet, request.form, problems), 422
+    if drafts != sheet.drafts:
+        sheet = workflow.with_drafts(desk(), sheet, drafts)
+        sheet = replace(sheet, notes=(*sheet.notes, _ASKED_ANEW))
+    else:
+        sheet = workflow.accepted(desk(), sheet, key, suggestion)
+    return _to(desk().worksheets.put(sheet))
+
+
+_ASKED_ANEW = "The order was changed since these cards came, so they were asked for anew."
+
+
+def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
+    """A card is overridden; what was typed into the drafts meanwhile is kept first."""
+    sheet, form = _sheet(sheet_id), request.form
+    if sheet.stage == "draft":
+        drafts, problems = draft_forms.written(sheet.drafts, form)
+        if problems:
+            return _page(sheet, form, problems), 422
+        sheet = workflow.kept(desk(), sheet, drafts)
+    comment = form.get(f"comment:{key}", "").strip()[:500]
+    sheet = workflow.set_aside(desk(), sheet, key, form.get(f"reason:{key}", ""), comment)
+    return _to(desk().worksheets.put(sheet))
+
+
+# ---------------------------------------------------------------- after the injection
+
+
+def chart_given(sheet_id: str) -> AnyResponse | tuple[str, int]:
+    """What the nurse charts, for every medication order at once."""
+    sheet = _sheet(sheet_id, "signed")
+    now = datetime.now().astimezone()
+    typed = [charting.typed(e, request.form) for e in charting.entries(sheet.drafts, now)]
+    entries = tuple(charting.checked(entry) for entry in typed)
+    if any(entry.problems for entry in entries):
+        return _page(sheet, entries=entries), 422
+    encounter = f"Encounter/{sheet.encounter_id}" if sheet.encounter_id else ""
+    subject = next(d["subject"] for d in sheet.drafts if "subject" in d)
+    visit = charting.Visit(subject, encounter, NURSE, now)
+    records = [r for e in entries for r in charting.records(e, sheet.drafts[e.place], visit)]
+    return _to(desk().worksheets.put(workflow.charted(desk(), sheet, records)))
+
+
+def end_visit(sheet_id: str) -> AnyResponse:
+    sheet = _sheet(sheet_id, "given")
+    return _to(desk().worksheets.put(workflow.ended(desk(), sheet)))
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def _sheet(sheet_id: str, stage: str = "") -> Worksheet:
+    """The worksheet; a button of an earlier stage leads to where it is now."""
+    sheet = desk().worksheets.get(sheet_id)
+    if sheet is None:
+        abort(404)
+    if stage and sheet.stage != stage:
+        abort(_to(sheet))
+    return sheet
+
+
+def _to(sheet: Worksheet) -> AnyResponse:
+    return redirect(url_for(".worksheet", sheet_id=sheet.id), 303)
+
+
+def not_here(error: Exception) -> tuple[str, int]:
+    return render_template("desk/not_here.html", error_id=uuid.uuid4().hex[:8]), 404
+
+
+def not_from_here(error: Exception) -> tuple[str, int]:
+    return render_template("desk/not_from_here.html"), 403

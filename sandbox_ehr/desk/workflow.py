@@ -1,0 +1,231 @@
+"""The steps of an order entry, each from one worksheet to the next, and the hooks they fire.
+
+order-select when a drug is chosen or its order changed, order-sign before it is signed,
+patient-view when something was charted, encounter-discharge when the visit ends.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sandbox_ehr import cds_client
+from sandbox_ehr.cds_answers import Card
+from sandbox_ehr.cds_client import Call
+from sandbox_ehr.desk.draft_forms import reference
+from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.desk.running import Desk
+from sandbox_ehr.desk.taking import NotTaken, taken
+from sandbox_ehr.desk.worksheets import ShownCard, Worksheet, new_id
+
+# What an order becomes when it is signed; a charge waits for its claim.
+_SIGNED = {"ChargeItem": "billable"}
+
+
+def opened(
+    desk: Desk,
+    patient_id: str,
+    encounter_id: str,
+    user: str,
+    drafts: Sequence[Resource],
+    story: str = "",
+) -> Worksheet:
+    """A new worksheet; its drug is chosen, so order-select fires."""
+    sheet = Worksheet(new_id(), patient_id, encounter_id, user, story, drafts=tuple(drafts))
+    _keep_drafts(desk, (), sheet.drafts)
+    return chosen(desk, sheet)
+
+
+def _keep_drafts(desk: Desk, before: Sequence[Resource], now: Sequence[Resource]) -> None:
+    """Drafts are in the chart too, as drafts, so that the app can open the very order."""
+    with desk.records.all_or_nothing():
+        for gone in {reference(d) for d in before} - {reference(d) for d in now}:
+            desk.records.delete(*gone.split("/", 1))
+        for draft in now:
+            if draft not in before:
+                desk.records.update(draft)
+
+
+def chosen(desk: Desk, sheet: Worksheet) -> Worksheet:
+    """order-select: the drafts were made or changed."""
+    context = {
+        **_order_context(sheet),
+        "selections": [reference(draft) for draft in sheet.drafts],
+    }
+    return _fired(desk, sheet, "order-select", context)
+
+
+def with_drafts(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Worksheet:
+    """The drafts as the user changed them."""
+    if tuple(drafts) == sheet.drafts:
+        return replace(sheet, notes=())
+    changed = kept(desk, sheet, drafts)
+    return chosen(desk, changed) if drafts else replace(changed, cards=(), malformed=())
+
+
+def kept(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Worksheet:
+    """The drafts as they are now, without asking anybody."""
+    if tuple(drafts) == sheet.drafts:
+        return sheet
+    _keep_drafts(desk, sheet.drafts, drafts)
+    return replace(sheet, drafts=tuple(drafts), before={}, notes=())
+
+
+def signed(desk: Desk, sheet: Worksheet) -> Worksheet:
+    """order-sign; then signed, unless a card asks something that is not answered yet.
+
+    Signing the same drafts a second time is the user's answer to that.
+    """
+    if not sheet.asks_before_signing:
+        sheet = _fired(desk, sheet, "order-sign", _order_context(sheet))
+        sheet = replace(sheet, checked=sheet.drafts)
+        if sheet.asks_before_signing:
+            return replace(sheet, notes=(*sheet.notes, _ASKS))
+    return _stored(desk, sheet)
+
+
+_ASKS = "Not signed yet. Take a suggestion, set the card aside, or sign all the same."
+
+
+def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
+    orders = [copy.deepcopy(draft) for draft in sheet.drafts]
+    for order in orders:
+        order["status"] = _SIGNED.get(str(order["resourceType"]), "active")
+    with desk.records.all_or_nothing():
+        stored = tuple(desk.records.update(order) for order in orders)
+    note = "Signed. The order is in the chart; chart the injection when it was given."
+    return replace(sheet, stage="signed", drafts=stored, before={}, notes=(note,))
+
+
+# ---------------------------------------------------------------- cards
+
+
+def accepted(desk: Desk, sheet: Worksheet, key: str, suggestion_uuid: str) -> Worksheet:
+    """Take a suggestion: change the drafts, and tell the service."""
+    shown = sheet.card(key)
+    suggestion = shown.card.suggestion(suggestion_uuid) if shown and shown.is_open else None
+    if shown is None or suggestion is None or sheet.stage != "draft":
+        return replace(sheet, notes=("That suggestion is not on the desk any more.",))
+    try:
+        result = taken(sheet.drafts, suggestion, sheet.patient_id)
+    except NotTaken as error:
+        return replace(sheet, notes=(f"The suggestion was not taken: {error}.",))
+    _keep_drafts(desk, sheet.drafts, result.drafts)
+    feedback = cds_client.accepted(shown.card.uuid, [suggestion_uuid])
+    trouble = _tell(desk, shown, feedback)
+    removed = tuple(f"{ref} was removed from the drafts." for ref in result.removed)
+    return replace(
+        sheet,
+        drafts=result.drafts,
+        before={**sheet.before, **result.before},
+        cards=_answered(sheet, key, "accepted", suggestion.label),
+        notes=(f"Taken: {suggestion.label}. What changed is marked.", *removed, *trouble),
+    )
+
+
+def set_aside(desk: Desk, sheet: Worksheet, key: str, code: str, comment: str) -> Worksheet:
+    """Override a card, with one of its reasons or none, and tell the service."""
+    shown = sheet.card(key)
+    if shown is None or not shown.is_open:
+        return replace(sheet, notes=("That card is not on the desk any more.",))
+    reason = next((r for r in shown.card.override_reasons if r.code == code), None)
+    coding = (
+        {"code": reason.code, "system": reason.system, "display": reason.display}
+        if reason
+        else None
+    )
+    feedback = cds_client.overridden(shown.card.uuid, coding, comment)
+    trouble = _tell(desk, shown, feedback)
+    told = ": ".join(filter(None, [reason.display if reason else "no reason given", comment]))
+    cards = _answered(sheet, key, "set aside", told)
+    return replace(sheet, cards=cards, notes=("The card was set aside.", *trouble))
+
+
+def _answered(sheet: Worksheet, key: str, outcome: Any, told: str) -> tuple[ShownCard, ...]:
+    return tuple(
+        replace(card, outcome=outcome, told=told) if card.key == key else card
+        for card in sheet.cards
+    )
+
+
+def _tell(desk: Desk, shown: ShownCard, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Feedback goes out at once; a card without an id gets none (CDS Hooks 2.0.1, "Feedback")."""
+    service = next((s for s in desk.services if shown.service_url.startswith(s.base)), None)
+    if not shown.card.uuid or service is None:
+        return ()
+    trouble = service.feedback(shown.service_url, [entry])
+    return (trouble,) if trouble else ()
+
+
+# ---------------------------------------------------------------- after the injection
+
+
+def charted(desk: Desk, sheet: Worksheet, records: Iterable[Resource]) -> Worksheet:
+    """Keep what was given; the chart is looked at again, so patient-view fires."""
+    with desk.records.all_or_nothing():
+        stored = [desk.records.update(record) for record in records]
+    references = tuple(reference(record) for record in stored)
+    sheet = replace(sheet, stage="given", charted=(*sheet.charted, *references), cards=())
+    sheet = _fired(desk, sheet, "patient-view", _visit_context(sheet))
+    return replace(sheet, notes=("Charted. End the visit when the patient leaves.",))
+
+
+def ended(desk: Desk, sheet: Worksheet) -> Worksheet:
+    """The patient leaves: encounter-discharge fires, and the visit is finished."""
+    sheet = _fired(desk, sheet, "encounter-discharge", _visit_context(sheet))
+    visit = desk.records.read("Encounter", sheet.encounter_id)
+    if visit:
+        desk.records.update({**visit, "status": "finished"})
+    return replace(sheet, stage="ended", notes=("The visit has ended.",))
+
+
+# ---------------------------------------------------------------- firing hooks
+
+
+def _visit_context(sheet: Worksheet) -> dict[str, Any]:
+    context = {"userId": sheet.user, "patientId": sheet.patient_id}
+    return {**context, "encounterId": sheet.encounter_id} if sheet.encounter_id else context
+
+
+def _order_context(sheet: Worksheet) -> dict[str, Any]:
+    entries = [{"resource": draft} for draft in sheet.drafts]
+    drafts = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    return {**_visit_context(sheet), "draftOrders": drafts}
+
+
+def _fired(desk: Desk, sheet: Worksheet, hook: str, context: Mapping[str, Any]) -> Worksheet:
+    calls = tuple(call for service in desk.services for call in service.fire(hook, context))
+    cards = sheet.cards
+    for call in calls:
+        cards = _replaced(cards, call)
+    return replace(
+        sheet,
+        cards=cards,
+        malformed=tuple(bad for call in calls for bad in call.answer.malformed),
+        calls=calls,
+        notes=tuple(call.answer.problem for call in calls if call.answer.problem)
+        or (() if calls else (_NOBODY,)),
+    )
+
+
+_NOBODY = "No decision support answered for this step. Ordering works without it."
+
+
+def _replaced(cards: tuple[ShownCard, ...], call: Call) -> tuple[ShownCard, ...]:
+    """A service's newer cards take the place of its older ones (CDS Hooks 2.0.1, "Update stale
+    guidance"); what the user has set aside word for word is not asked again."""
+    others = tuple(c for c in cards if c.service_url != call.url)
+    if call.answer.problem:
+        return cards
+    aside = {c.card.summary: c for c in cards if c.service_url == call.url and not c.is_open}
+    return (*others, *(_shown(card, call, aside.get(card.summary)) for card in call.answer.cards))
+
+
+def _shown(card: Card, call: Call, earlier: ShownCard | None) -> ShownCard:
+    shown = ShownCard(card.uuid or str(uuid.uuid4()), call.url, call.hook, card)
+    if earlier is None or earlier.outcome != "set aside":
+        return shown
+    return replace(shown, outcome=earlier.outcome, told=earlier.told)
