@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -142,10 +143,19 @@ def app_keys() -> AppKeys:
     return AppKeys((new_key("RS384"), new_key("ES384")))
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Any]:
-    with engine_at(f"sqlite:///{tmp_path}/app.sqlite") as made:
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table, made once."""
+    file = tmp_path_factory.mktemp("empty") / "app.sqlite"
+    with engine_at(f"sqlite:///{file}") as made:
         database.upgrade(made)
+    return file
+
+
+@pytest.fixture
+def engine(tmp_path: Path, empty_database: Path) -> Iterator[Any]:
+    shutil.copy(empty_database, tmp_path)
+    with engine_at(f"sqlite:///{tmp_path}/app.sqlite") as made:
         yield made
 
 
