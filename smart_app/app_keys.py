@@ -79,7 +79,8 @@ def new_key(algorithm: str) -> Key:
         made: Key = ECKey.generate_key("P-384")
     else:
         made = RSAKey.generate_key(_RSA_BITS)
-    return _private({**made.as_dict(private=True), "kid": f"{algorithm.lower()}-{made.thumbprint()[:12]}"})
+    kid = f"{algorithm.lower()}-{made.thumbprint()[:12]}"
+    return _private({**made.as_dict(private=True), "kid": kid})
 
 
 def algorithm_of(key: Key) -> str:
