@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -30,7 +29,11 @@ from smart_app.settings import ClientKind, RegisteredEhr, Settings
 log = logging.getLogger("smart_app")
 
 _ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
-_ERROR = re.compile(r"[a-z_]{1,40}")  # the codes of RFC 6749, never a description
+# The codes of RFC 6749, 5.2; whatever else a server says is not repeated anywhere.
+_ERRORS = frozenset({
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+    "unsupported_grant_type", "invalid_scope",
+})  # fmt: skip
 
 
 class NotGiven(Exception):
@@ -115,7 +118,7 @@ class AuthorizationServer:
                 given = ask(session)
         except AuthlibBaseError as error:
             code = str(getattr(error, "error", ""))
-            raise NotGiven(code if _ERROR.fullmatch(code) else "error") from None
+            raise NotGiven(code if code in _ERRORS else "error") from None
         except requests.Timeout:
             raise NotGiven("too late") from None
         except (requests.RequestException, OSError):
