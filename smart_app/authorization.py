@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 import requests
 from authlib.common.errors import AuthlibBaseError
@@ -166,7 +166,8 @@ class AuthorizationServer:
 def _basic(
     client: Any, method: str, uri: str, headers: Any, body: Any
 ) -> tuple[str, Any, Any]:
-    """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined."""
-    text = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+    """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined. A space is
+    %20 and not +, which servers that decode percent signs only understand as well."""
+    text = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
     headers["Authorization"] = "Basic " + base64.b64encode(text.encode()).decode()
     return uri, headers, body
