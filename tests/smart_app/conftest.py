@@ -61,7 +61,8 @@ def screen() -> Blueprint:
     def form() -> str:
         from flask import render_template_string
 
-        return render_template_string("<form>{{ csrf_field() }}</form>{{ csrf_token() }}")
+        page = "<form method=post>{{ csrf_field() }}<button>Send</button></form>{{ csrf_token() }}"
+        return render_template_string(page)
 
     @made.post("/form")
     def sent() -> str:
