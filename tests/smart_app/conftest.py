@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, render_template, render_template_string
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from billing_rules.catalogue import Catalogue
+from ehr_access.query import Query
 from smart_app.app import create_app
 from smart_app.app_keys import AppKeys, new_key
 from smart_app.running import Running
@@ -59,10 +60,12 @@ def screen() -> Blueprint:
 
     @made.get("/form")
     def form() -> str:
-        from flask import render_template_string
-
         page = "<form method=post>{{ csrf_field() }}<button>Send</button></form>{{ csrf_token() }}"
         return render_template_string(page)
+
+    @made.get("/page")
+    def page() -> str:
+        return render_template("layout.html")
 
     @made.post("/form")
     def sent() -> str:
@@ -70,8 +73,6 @@ def screen() -> Blueprint:
 
     @made.get("/read/<resource_type>/<id_>")
     def read(resource_type: str, id_: str) -> str:
-        from ehr_access.query import Query
-
         return type(window().ehr.one(Query(resource_type, id_))).__name__
 
     return made

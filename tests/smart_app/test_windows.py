@@ -191,6 +191,14 @@ def test_signing_out_gives_the_tokens_back(browser: Browser) -> None:
     assert browser.get(other).status_code == 200
 
 
+def test_every_page_of_a_window_says_who_is_signed_in_and_has_a_way_out(browser: Browser) -> None:
+    path = browser.launched()
+    page = browser.get(f"{path}page").text
+    assert "signed in as <bdi>Dr. Odile Fenwick</bdi>" in page
+    assert f'action="{path}sign-out"' in page and token_of(browser, path) in page
+    assert "sign-out" not in browser.get("/").text
+
+
 def test_signing_out_ends_the_window_even_when_the_ehr_is_away(
     browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
