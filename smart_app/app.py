@@ -20,6 +20,7 @@ from smart_app.running import Running, set_running
 from smart_app.screens import SCREENS
 from smart_app.settings import Settings
 from smart_app.store import Store
+from smart_app.window import signed_in
 
 _IN_WINDOW = "/w/<window_id>"
 _LARGEST_FORM = 1024 * 1024
@@ -34,7 +35,11 @@ def create_app(
     """The app. `store` keeps launches and windows for all workers."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_FORM
-    app.jinja_env.globals |= {"csrf_field": csrf.csrf_field, "csrf_token": csrf.csrf_token}
+    app.jinja_env.globals |= {
+        "csrf_field": csrf.csrf_field,
+        "csrf_token": csrf.csrf_token,
+        "signed_in": signed_in,
+    }
     set_running(app, running)
     launching.set_launching(app, launching.made(settings, store))
     windows.install(app)

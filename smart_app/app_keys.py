@@ -73,12 +73,14 @@ class AppKeys:
 
 
 def new_key(algorithm: str) -> Key:
-    """A new private key for that algorithm. Its kid is its thumbprint (RFC 7638)."""
+    """A new private key for that algorithm. Its kid is short enough to be told over the phone, and
+    comes from its thumbprint (RFC 7638), so that no two are the same."""
     if algorithm == "ES384":
         made: Key = ECKey.generate_key("P-384")
     else:
         made = RSAKey.generate_key(_RSA_BITS)
-    return _private({**made.as_dict(private=True), "kid": made.thumbprint()})
+    kid = f"{algorithm.lower()}-{made.thumbprint()[:12]}"
+    return _private({**made.as_dict(private=True), "kid": kid})
 
 
 def algorithm_of(key: Key) -> str:

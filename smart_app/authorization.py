@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 import requests
 from authlib.common.errors import AuthlibBaseError
@@ -30,7 +29,11 @@ from smart_app.settings import ClientKind, RegisteredEhr, Settings
 log = logging.getLogger("smart_app")
 
 _ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
-_ERROR = re.compile(r"[a-z_]{1,40}")  # the codes of RFC 6749, never a description
+# The codes of RFC 6749, 5.2; whatever else a server says is not repeated anywhere.
+_ERRORS = frozenset({
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+    "unsupported_grant_type", "invalid_scope",
+})  # fmt: skip
 
 
 class NotGiven(Exception):
@@ -115,7 +118,7 @@ class AuthorizationServer:
                 given = ask(session)
         except AuthlibBaseError as error:
             code = str(getattr(error, "error", ""))
-            raise NotGiven(code if _ERROR.fullmatch(code) else "error") from None
+            raise NotGiven(code if code in _ERRORS else "error") from None
         except requests.Timeout:
             raise NotGiven("too late") from None
         except (requests.RequestException, OSError):
@@ -163,7 +166,8 @@ class AuthorizationServer:
 def _basic(
     client: Any, method: str, uri: str, headers: Any, body: Any
 ) -> tuple[str, Any, Any]:
-    """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined."""
-    text = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+    """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined. A space is
+    %20 and not +, which servers that decode percent signs only understand as well."""
+    text = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
     headers["Authorization"] = "Basic " + base64.b64encode(text.encode()).decode()
     return uri, headers, body

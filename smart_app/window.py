@@ -65,6 +65,12 @@ def set_window(window: Window) -> None:
     g.vialwise_window = window
 
 
+def signed_in() -> Window | None:
+    """The window of this request, for pages that are also shown outside of one."""
+    found: Window | None = g.get("vialwise_window")
+    return found
+
+
 def window() -> Window:
     """The window of this request."""
     found = g.vialwise_window

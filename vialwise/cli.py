@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from vialwise.commands.app_keys import app_keys
 from vialwise.commands.catalogue import catalogue
 from vialwise.commands.check import check
 from vialwise.commands.demo import demo
@@ -80,7 +81,9 @@ def cli(context: click.Context) -> None:
             stream.reconfigure(errors="replace")
 
 
-for command in (demo, check, serve, ehr, catalogue, feedback, forget, show_settings):
+for command in (
+    demo, check, serve, ehr, catalogue, feedback, forget, show_settings, app_keys,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -10,11 +11,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, render_template, render_template_string
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from billing_rules.catalogue import Catalogue
+from ehr_access.query import Query
 from smart_app.app import create_app
 from smart_app.app_keys import AppKeys, new_key
 from smart_app.running import Running
@@ -58,9 +60,12 @@ def screen() -> Blueprint:
 
     @made.get("/form")
     def form() -> str:
-        from flask import render_template_string
+        page = "<form method=post>{{ csrf_field() }}<button>Send</button></form>{{ csrf_token() }}"
+        return render_template_string(page)
 
-        return render_template_string("<form>{{ csrf_field() }}</form>{{ csrf_token() }}")
+    @made.get("/page")
+    def page() -> str:
+        return render_template("layout.html")
 
     @made.post("/form")
     def sent() -> str:
@@ -68,8 +73,6 @@ def screen() -> Blueprint:
 
     @made.get("/read/<resource_type>/<id_>")
     def read(resource_type: str, id_: str) -> str:
-        from ehr_access.query import Query
-
         return type(window().ehr.one(Query(resource_type, id_))).__name__
 
     return made
@@ -142,10 +145,19 @@ def app_keys() -> AppKeys:
     return AppKeys((new_key("RS384"), new_key("ES384")))
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Any]:
-    with engine_at(f"sqlite:///{tmp_path}/app.sqlite") as made:
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table, made once."""
+    file = tmp_path_factory.mktemp("empty") / "app.sqlite"
+    with engine_at(f"sqlite:///{file}") as made:
         database.upgrade(made)
+    return file
+
+
+@pytest.fixture
+def engine(tmp_path: Path, empty_database: Path) -> Iterator[Any]:
+    shutil.copy(empty_database, tmp_path)
+    with engine_at(f"sqlite:///{tmp_path}/app.sqlite") as made:
         yield made
 
 

@@ -41,8 +41,13 @@ DOCTOR = {
 }
 
 
-@cache
 def signing_key(kind: str = "RSA") -> Key:
+    """The key with which it signs id_tokens; slashes and pluses are Epic's habit."""
+    return _signing_key(kind)
+
+
+@cache
+def _signing_key(kind: str) -> Key:
     if kind == "EC":
         return ECKey.generate_key("P-384", {"kid": "ec-1"})
     return RSAKey.generate_key(2048, {"kid": "rsa/1+="})

@@ -71,7 +71,10 @@ def serve(
             screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
         if said.ehrs:
             address = smart.launch_url(said, url)
-            screen.say(f"EHRs open the app at {address} ({len(said.ehrs)} registered).")
+            screen.say(
+                f"EHRs open the app at {address} ({len(said.ehrs)} registered); what it keeps of "
+                "windows is encrypted."
+            )
         _say_where(kept)
         _say_to_whom(told)
         logs.to_standard_error()

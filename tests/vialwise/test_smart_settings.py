@@ -1,0 +1,170 @@
+"""EHRs in the settings: what can be wrong with a registration, told at start-up with its remedy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smart_app.app_keys import AppKeys, new_key
+from smart_app.settings import ClientKind
+from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
+from vialwise import smart, storage
+from vialwise.problems import Problem
+from vialwise.settings_reading import read
+
+TOP = 'public_url = "https://cds.clinic.example"\n'
+EHR = """
+[[ehrs]]
+id = "main"
+name = "Main Hospital"
+fhir_base = "https://ehr.example/r4"
+client_id = "c-1"
+"""
+
+
+@pytest.fixture
+def keys_file(tmp_path: Path) -> Path:
+    file = tmp_path / "keys.json"
+    file.write_text(AppKeys((new_key("ES384"),)).text())
+    file.chmod(0o600)
+    return file
+
+
+def test_the_least_registration_is_enough(config: Path) -> None:  # noqa: F811
+    assert problems(config, TOP + EHR) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('client = "client_secret_post"', "invalid enum value"),
+        ('client = "client_secret_basic"', "client_secret_file is missing"),
+        ('client = "private_key_jwt"', "app-keys add FILE --algorithm RS384"),
+        ('client_secret_file = "nowhere"', "names no file"),
+        ('authorization_hosts = ["https://login.example"]', "no host name"),
+        ('frame_ancestors = ["https://ehr.example/"]', "no origin"),
+        ('frame_ancestors = ["*"]', "no origin"),
+        ('frame_ancestors = ["http://ehr.example"]', "no origin"),
+        ("frame_ancestors = [\"https://ehr.example; script-src *\"]", "no origin"),
+        ('scopes = ["Observation"]', "no scope"),
+        ('scopes = ["patient/Patient.r patient/Coverage.rs"]', "no scope"),
+        ('writes = ["MedicationRequest"]', "writes can only be"),
+        ('owners = ["Patient/1"]', "owners: an entry is no user"),
+        ('owner = ["Practitioner/1"]', "write owners"),
+    ],
+)
+def test_each_fault_is_one_sentence_with_its_remedy(
+    config: Path, more: str, why: str  # noqa: F811
+) -> None:
+    assert why in one(problems(config, TOP + EHR + more))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"main"', '"Main Hospital"', "no short name"),
+        ('"Main Hospital"', '""', "length >= 1"),
+        ("https://ehr", "http://ehr", "fhir_base is http"),
+        ("/r4", "/r4?x=1", "fhir_base cannot be used"),
+        ('client_id = "c-1"', "", "client_id is missing"),
+    ],
+)
+def test_what_every_registration_needs(
+    config: Path, old: str, new: str, why: str  # noqa: F811
+) -> None:
+    assert why in one(problems(config, TOP + EHR.replace(old, new)))
+
+
+def test_two_ehrs_are_told_apart(config: Path) -> None:  # noqa: F811
+    found = problems(config, TOP + EHR + EHR)
+    assert [f.partition(":")[0] for f in found] == [
+        "two [[ehrs]] have the same id", "two [[ehrs]] have the same fhir_base",
+    ]  # fmt: skip
+
+
+def test_ehrs_need_an_address_to_send_browsers_back_to(config: Path) -> None:  # noqa: F811
+    assert "send browsers back" in one(problems(config, EHR))
+    assert problems(config, "development = true\n" + EHR) == []
+
+
+def test_keys_and_secrets_are_read_at_start_up(
+    config: Path, keys_file: Path, tmp_path: Path  # noqa: F811
+) -> None:
+    signs = EHR + 'client = "private_key_jwt"\nalgorithm = "ES384"\n'
+    top = TOP + 'app_keys_file = "keys.json"\n'
+    assert problems(config, top + signs) == []
+    keys_file.chmod(0o644)
+    assert "chmod 600" in one(problems(config, top + signs))
+    keys_file.write_text("{}")
+    keys_file.chmod(0o600)
+    assert "vialwise app-keys add" in one(problems(config, top + signs))
+    (tmp_path / "secrets").write_text(f"{'s' * 40}\ntoo short\n")
+    (tmp_path / "secrets").chmod(0o600)
+    assert "too short" in one(problems(config, TOP + 'window_secrets_file = "secrets"\n' + EHR))
+    long = "s" * 40
+    assert problems(config, TOP + EHR, VIALWISE_WINDOW_SECRETS=f"{long} {long}x") == []
+    both = TOP + 'window_secrets_file = "secrets"\n' + EHR
+    assert "both set" in one(problems(config, both, VIALWISE_WINDOW_SECRETS=long))
+
+
+def test_postgresql_needs_the_windows_secrets_told(config: Path) -> None:  # noqa: F811
+    text = TOP + 'database = "postgresql://db.example/v"\n' + EHR
+    said = {"VIALWISE_RECORD_SECRET": "r" * 40}
+    assert "set window_secrets_file" in one(problems(config, text, **said))
+    assert problems(config, text, **said, VIALWISE_WINDOW_SECRETS="w" * 40) == []
+
+
+def test_a_window_is_idle_no_longer_than_it_lasts(config: Path) -> None:  # noqa: F811
+    text = TOP + "session_minutes = 20\nidle_minutes = 30\n" + EHR
+    assert "make it less" in one(problems(config, text))
+
+
+def test_without_an_ehr_nothing_of_the_app_is_looked_at(config: Path) -> None:  # noqa: F811
+    assert problems(config, TOP + 'app_keys_file = "nowhere"\n') == []
+
+
+def test_what_is_registered_reaches_the_app(
+    config: Path, keys_file: Path, tmp_path: Path, catalogue: Any  # noqa: F811
+) -> None:
+    (tmp_path / "secret").write_text("a client secret\n")
+    (tmp_path / "secret").chmod(0o600)
+    top = TOP + 'session_minutes = 60\nidle_minutes = 10\napp_keys_file = "keys.json"\n'
+    text = top + EHR + """
+        client = "client_secret_basic"
+        client_secret_file = "secret"
+        authorization_hosts = ["LOGIN.ehr.example"]
+        frame_ancestors = ["https://ehr.example"]
+        scopes = ["patient/Patient.r"]
+        writes = ["Observation"]
+        owners = ["Practitioner/9"]
+    """
+    assert problems(config, text) == []
+    said = read(config, {}, {}).settings
+    kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
+    both = smart.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
+    told = both.mounts["/app"].extensions["vialwise-app-launching"].settings
+    assert told.redirect_uri == "https://cds.clinic.example/app/callback"
+    assert (told.session, told.idle) == (timedelta(hours=1), timedelta(minutes=10))
+    assert told.context_key == kept.secret and len(told.seal_keys[0]) >= 32
+    (ehr,) = told.ehrs
+    assert (ehr.kind, ehr.secret) == (ClientKind.SECRET, "a client secret")
+    assert ehr.authorization_hosts == {"login.ehr.example"} and ehr.owners == {"Practitioner/9"}
+    assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
+    assert smart.launch_url(said, "") == "https://cds.clinic.example/app/launch"
+    again = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
+    same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
+    assert same.seal_keys == told.seal_keys, "the secret is made once"
+
+
+def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
+    config: Path, tmp_path: Path, catalogue: Any  # noqa: F811
+) -> None:
+    kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
+    (tmp_path / "v.sqlite.window-secrets").mkdir()
+    config.write_text(TOP + EHR)
+    said = read(config, {}, {}).settings
+    with pytest.raises(Problem, match="window_secrets_file"):
+        smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
