@@ -47,8 +47,8 @@ SIX_RISKS = (
 SERVE_SETTINGS = (ServeSettings, ClientTable, LinkTable, EhrTable)
 NOT_OURS = {
     "access_token", "client_secret_basic", "expires_in", "invalid_client", "invalid_grant",
-    "jwks_uri", "offline_access", "online_access", "private_key_jwt", "scopes_supported",
-    "token_type",
+    "fhir_user", "jwks_uri", "need_patient_banner", "offline_access", "online_access",
+    "private_key_jwt", "redirect_uri", "scopes_supported", "token_type",
 }  # fmt: skip
 
 
