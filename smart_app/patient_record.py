@@ -29,8 +29,10 @@ from ehr_access.needed import queries_for
 from ehr_access.patient_match import AnotherPatient, about, of_patient
 from ehr_access.query import Query
 from ehr_access.resources import decoded, encounter_id, references, resources_of
+from service_parts.log_events import Event
 from smart_app.found_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.running import Running
+from smart_app.stops import ANOTHER_PATIENT, Stopped
 from smart_app.window import Window
 
 log = logging.getLogger("smart_app")
@@ -93,14 +95,14 @@ def read(
 ) -> PatientRecord:
     """The record, with the orders there are and the one `order` names ("MedicationRequest/1").
 
-    Never raises for what a server does, but AnotherPatient when anything is about somebody else:
-    then no page may be shown.
+    Never raises for what a server does, but Stopped when anything is about somebody else: then no
+    page may be shown.
     """
     try:
         return _read(window, running, order, limits)
     except AnotherPatient as error:
-        log.warning("security: data of another patient in '%s': the page was refused", error.where)
-        raise
+        log.warning(Event("security: data of another patient", {"part": error.where}))
+        raise Stopped(ANOTHER_PATIENT) from None
 
 
 def _read(window: Window, running: Running, order: str, limits: Limits) -> PatientRecord:

@@ -16,8 +16,8 @@ from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
 from ehr_access import reasons
 from ehr_access.limits import Limits
-from ehr_access.patient_match import AnotherPatient
 from smart_app.patient_record import ROUNDS, PatientRecord, read
+from smart_app.stops import Stopped
 from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
 
@@ -123,7 +123,7 @@ def test_another_patients_resource_refuses_everything(
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     foreign = {"resourceType": element, "id": "x", "subject": {"reference": "Patient/somebody"}}
     ehr.replies[f"/r4/{element}"] = Reply(bundle(foreign))
-    with caplog.at_level(logging.WARNING, "smart_app"), pytest.raises(AnotherPatient):
+    with caplog.at_level(logging.WARNING, "smart_app"), pytest.raises(Stopped):
         of(ehr, catalogue, BARTHOLOMEW)
     assert "security: data of another patient" in caplog.text
     assert "somebody" not in caplog.text and BARTHOLOMEW not in caplog.text
