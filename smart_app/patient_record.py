@@ -101,8 +101,13 @@ def read(
     try:
         return _read(window, running, order, limits)
     except AnotherPatient as error:
-        log.warning(Event("security: data of another patient", {"part": error.where}))
-        raise Stopped(ANOTHER_PATIENT) from None
+        raise refused(error) from None
+
+
+def refused(error: AnotherPatient) -> Stopped:
+    """The end of a page that would have shown another patient's data, and a line in the log."""
+    log.warning(Event("security: data of another patient", {"part": error.where}))
+    return Stopped(ANOTHER_PATIENT)
 
 
 def _read(window: Window, running: Running, order: str, limits: Limits) -> PatientRecord:
