@@ -83,7 +83,7 @@ def cases(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[Case, ...]:
     """What the rules are given of each order of the scenario."""
     on = scenario.get("date", TODAY)
     lines = [_line(draft, place, on) for place, draft in enumerate(scenario["order"])]
-    with_site = _with_site(catalogue, scenario.get("site"))
+    with_site = with_site(catalogue, scenario.get("site"))
     words = scenario.get("chart", {})
     chart = scenario_chart.chart(words, catalogue.terms, on, _given)
     return tuple(review.cases(lines, chart, with_site, on, scenario.get("payer")))
@@ -188,7 +188,7 @@ def _text(text: str | None) -> State[str]:
     return NOTHING if text is None else Present(text)
 
 
-def _with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
+def with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
     if site is None:
         return catalogue
     source = {"site": SourceFile("Site file", "https://clinic.example", TODAY, "S")}

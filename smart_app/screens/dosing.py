@@ -15,6 +15,7 @@ from billing_rules.baseline import (
     weights_by,
 )
 from billing_rules.case import Case
+from billing_rules.documentation import dated
 from billing_rules.model import DosingTable
 from billing_rules.states import Present, State, Unknown
 from smart_app.dosing_table import WHY, dose_words, picture
@@ -64,7 +65,11 @@ def sentence(case: Case, table: DosingTable | None, labelled: State[Labelled]) -
     if table is None or not isinstance(labelled, Present):
         return f"No dosing table by total IgE and weight applies here. Ordered is {ordered}."
     found = labelled.value
-    values = f"Total IgE {found.ige.as_written} and a weight of {found.weight.as_written}"
+    ige, weight = found.ige, found.weight
+    values = (
+        f"Total IgE {ige.as_written} {dated(ige.on)} and weight {weight.as_written} "
+        f"{dated(weight.on)}"
+    )
     if found.dose is None:
         return f"{values} have no labelled dose in this table. Ordered is {ordered}."
     words = dose_words(*found.dose)

@@ -14,10 +14,12 @@ from billing_rules.baseline import baseline_total_ige, kilograms, weights_by
 from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured
 from billing_rules.model import DrugOrder, OrderLine
+from billing_rules.rules.reauthorization import DUE_DAYS
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, State, Unknown
 from smart_app.looked_at import LookedAt, looked_at, no_order, page
 from smart_app.patient_record import PatientRecord, gap
+from smart_app.running import running
 from smart_app.svg_chart import Chart, Value, bars, points
 from smart_app.words import brief
 
@@ -78,7 +80,7 @@ def told(at: LookedAt, case: Case) -> dict[str, object]:
         ),
         "periods": list(_periods(case)),
         "no_periods": _why_none(case.history.authorizations, at.record, "authorizations"),
-        "due": list(_due(case, visits)),
+        "due": list(_due(case, visits, running().today())),
     }
 
 
@@ -177,14 +179,17 @@ def _periods(case: Case) -> Iterator[Period]:
             yield from (Period(a, told_as) for a in getattr(found.value, name))
 
 
-def _due(case: Case, visits: list[DrugOrder]) -> Iterator[str]:
-    """Sentences on the next dose and the end of the authorization."""
+def _due(case: Case, visits: list[DrugOrder], on: date) -> Iterator[str]:
+    """Sentences on the next dose and the end of the authorization, as seen on a day."""
     interval = planned_interval(case)
     own = [v.date_of_service for v in visits if v.drug_id == case.drug.id]
     if interval and own:
         next_day = max(own) + timedelta(days=interval)
-        yield f"Next dose: {next_day}, {interval} days after the last one of {max(own)}."
+        was = "was due on" if next_day < on else "is due on"
+        yield f"The next dose {was} {next_day}, {interval} days after the last one of {max(own)}."
     found = standing(case)
     grant = found.value.latest_grant if isinstance(found, Present) else None
     if grant and grant.end:
-        yield f"Authorization: ends on {grant.end}; ask for the next one about a month before."
+        ends = "ended" if grant.end < on else "ends"
+        before = f"{DUE_DAYS} days before"
+        yield f"The authorization {ends} on {grant.end}; ask for the next one {before}."
