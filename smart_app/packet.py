@@ -70,13 +70,19 @@ def packet(
     unread: Mapping[str, str],
     made: date,
     by: str,
+    ehr: str,
 ) -> Packet:
-    """The packet of one order. `unread` are the parts that could not be read, with the reason."""
+    """The packet of one order. `unread` are the parts that could not be read, with the reason;
+    `ehr` is the name of the EHR that it was all read from."""
     blocks = (
         *_order(found),
         *_claim(found.case),
         *_requirements(requirements(found.review)),
         *_unread(unread),
+        Paragraph(
+            "Advice on billing, not legal or clinical advice. "
+            f"Checked {made} against what {ehr} shared."
+        ),
     )
     return Packet("Audit packet", patient, made, by, blocks)
 
@@ -117,7 +123,7 @@ def _claim(case: Case) -> Iterator[Block]:
     yield Table(("Date", "Code and modifiers", "Units", "NDC and quantity"), rows)
     opened = ", ".join(str(counted) for counted in case.plan.opened) or "not known"
     yield Paragraph(opened, "Containers")
-    yield Paragraph(f"{case.plan.waste.value}, because {case.plan.because}.", "Waste modifier")
+    yield Paragraph(words.waste_words(case.plan), "Waste modifier")
     yield from _notes(line.note for line in form.lines)
     if form.caveats:
         yield Bullets(form.caveats)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.dates import age_on
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.references import Resource
@@ -65,6 +66,15 @@ def dose_words(found: FoundOrder) -> str:
     if not written or written == amount:
         return amount or "without a dose"
     return f"{written} = {amount}" if amount else written
+
+
+def waste_words(plan: ClaimPlan) -> str:
+    """The answer to JW or JZ, with its reason."""
+    answer = {
+        WasteAnswer.INDETERMINATE: "JW or JZ is still open",
+        WasteAnswer.NOT_APPLICABLE: "Neither JW nor JZ",
+    }.get(plan.waste, plan.waste.value)
+    return f"{answer}, because {plan.because}."
 
 
 def stage_words(found: FoundOrder) -> str:

@@ -83,10 +83,10 @@ def cases(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[Case, ...]:
     """What the rules are given of each order of the scenario."""
     on = scenario.get("date", TODAY)
     lines = [_line(draft, place, on) for place, draft in enumerate(scenario["order"])]
-    with_site = with_site(catalogue, scenario.get("site"))
+    sited = with_site(catalogue, scenario.get("site"))
     words = scenario.get("chart", {})
     chart = scenario_chart.chart(words, catalogue.terms, on, _given)
-    return tuple(review.cases(lines, chart, with_site, on, scenario.get("payer")))
+    return tuple(review.cases(lines, chart, sited, on, scenario.get("payer")))
 
 
 def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:

@@ -42,4 +42,5 @@ def _packet(at: LookedAt) -> Packet | None:
     today = running().today()
     patient = words.banner(at.record.patient, today)
     by = words.brief(at.window.user.name, 80)
-    return packet(at.order, patient, words.unread_parts(at.record), today, by)
+    unread = words.unread_parts(at.record)
+    return packet(at.order, patient, unread, today, by, at.window.ehr_name)
