@@ -45,7 +45,7 @@ _MOST_MEDICATIONS = 20
 _PAGE = "200"  # resources asked for on one page; servers cap it as they like
 # One round each: the first must leave time to show a page within a second.
 ROUNDS = (
-    Limits(seconds=0.7, pages=4, parallel=8),
+    Limits(seconds=0.5, pages=4, parallel=8),
     Limits(seconds=4.0, pages=40, parallel=8),
     Limits(seconds=20.0, pages=200, parallel=8),
 )
