@@ -5,6 +5,7 @@ Nothing is decided here: a requirement repeats outcomes of the review that a car
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +13,7 @@ from enum import Enum
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rule_records import RuleRecord, capital, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
 
 
@@ -28,6 +29,7 @@ class State(Enum):
 
 
 _WORST_FIRST = list(State)
+_RULE_ID = re.compile("|".join(rf"\b{id_}\b" for id_ in shipped().records if "_" in id_))
 # Findings that say that nothing was there; they rest on a complete answer (billing_rules.states).
 _NOTHING_THERE = ("none-on-file", "none-for-this-drug", "no-indication-on-file")
 
@@ -102,7 +104,9 @@ def _point(outcome: Outcome) -> Point:
 
 
 def _sentence(silent: Silent) -> str:
-    return f"{silent.because[:1].upper()}{silent.because[1:]}."
+    """The reason as a sentence, with other rules by their names: it may say who judges instead."""
+    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", silent.because)
+    return f"{capital(because)}."
 
 
 def _of_finding(finding: Finding) -> Point:
