@@ -10,7 +10,7 @@ from billing_rules.amounts import Amount
 from billing_rules.catalogue_files import CatalogueError, ContainerFile, DrugFile, Sourced
 from billing_rules.catalogue_values import amount_at, number_at, source_of
 from billing_rules.dated import Dated
-from billing_rules.model import Container, DoseStatus
+from billing_rules.model import Container, Contents, DoseStatus
 
 FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
 
@@ -42,6 +42,7 @@ def _container(drug: DrugFile, file: ContainerFile) -> Container:
         marketed_until=_day(file.marketed_until, place),
         source=source_of(drug.sources, file.ndc),
         dose_status_source=source_of(drug.sources, status) if status else None,
+        contents=_contents(file, place),
     )
 
 
@@ -58,6 +59,22 @@ def _dose_status(drug: DrugFile, file: ContainerFile, place: str) -> DoseStatus:
     if text in ("multi-dose", "multiple-dose"):
         return "multiple-dose"
     raise CatalogueError(f"{place}: dose_status must be single-dose or multiple-dose")
+
+
+_POWDER = ("powder", "lyo", "lyophilised", "lyophilized")
+_READY = ("syringe", "autoinjector", "pen")
+
+
+def _contents(file: ContainerFile, place: str) -> Contents:
+    """What is ready to inject is liquid; a vial is asked about as long as nothing says it."""
+    if file.contents is None:
+        return "liquid" if file.form in _READY else "not stated"
+    words = str(file.contents.value)
+    if words.lower() in _POWDER:
+        return "powder"
+    if words.endswith("mL"):  # a strength in a volume: "100 mg/10 mL"
+        return "liquid"
+    raise CatalogueError(f"{place}: contents must be powder, lyophilised or like '100 mg/10 mL'")
 
 
 def _day(sourced: Sourced | None, place: str) -> date | None:

@@ -42,7 +42,10 @@ Timeline = dict[date, Sourced]
 
 
 class ContainerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Without `strength`, the labelled amount is CMS's billing units times the billing unit."""
+    """Without `strength`, the labelled amount is CMS's billing units times the billing unit.
+
+    `contents` says of a vial whether it holds powder or liquid, in words of the source.
+    """
 
     ndc: Sourced
     form: str
@@ -51,6 +54,7 @@ class ContainerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     volume: Sourced | None = None
     per_package: int = 1
     dose_status: Sourced | None = None
+    contents: Sourced | None = None
     marketed_from: Sourced | None = None
     marketed_until: Sourced | None = None
 

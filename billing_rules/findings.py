@@ -103,11 +103,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The rule looked and had nothing to say, or does not apply; `because` says which."""
+    """The rule looked and had nothing to say, or does not apply; `because` says which.
+
+    `basis` is what it was satisfied with, `sources` who asks for it: an appeal shows both.
+    """
 
     rule: str
     because: str
     applies: bool = True
+    basis: tuple[Evidence, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

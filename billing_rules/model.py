@@ -53,6 +53,7 @@ class Evidence:
 # ---------------------------------------------------------------- catalogue
 
 DoseStatus = Literal["single-dose", "multiple-dose", "unknown"]
+Contents = Literal["liquid", "powder", "not stated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Container:
     marketed_until: date | None
     source: Source
     dose_status_source: Source | None = None
+    contents: Contents = "not stated"
 
     @property
     def name(self) -> str:

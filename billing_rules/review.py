@@ -6,7 +6,7 @@ caller, in the clinic's time zone, and used only for orders that state no date.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -65,13 +65,24 @@ def review(
     """Every order for a catalogued drug among `lines`, reviewed. Deterministic; never raises
     for anything an order or chart can hold. `payer_id` asks "what if this were the payer?";
     without it the payer is recognised from the chart's coverages."""
+    return tuple(map(reviewed, cases(lines, chart, catalogue, today, payer_id)))
+
+
+def cases(
+    lines: Sequence[OrderLine],
+    chart: Chart,
+    catalogue: Catalogue,
+    today: date,
+    payer_id: str | None = None,
+) -> Iterator[Case]:
+    """What the rules are given of every order: for who shows what a review rests on."""
     orders = drug_orders(lines, catalogue, today, chart.weights)
     chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
-    cases = (case_of(order, orders, chart, catalogue, chosen) for order in orders)
-    return tuple(_reviewed(case) for case in cases)
+    return (case_of(order, orders, chart, catalogue, chosen) for order in orders)
 
 
-def _reviewed(case: Case) -> OrderReview:
+def reviewed(case: Case) -> OrderReview:
+    """Every rule's outcome for one order."""
     outcomes = tuple(outcome for rule in RULES for outcome in rule(case))
     return OrderReview(case.order, case.drug, case.payer, case.payer_choice, case.plan, outcomes)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing_rules.fhir.references import selected
-from cds_hooks.patient_match import AnotherPatient, about, is_anothers
+from ehr_access.patient_match import AnotherPatient, about, is_anothers
 
 Resource = Mapping[str, Any]
 

@@ -12,18 +12,17 @@ from collections.abc import Mapping
 from functools import cache
 
 from billing_rules.fhir.decoding import Part
-from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import call_note
 from cds_hooks.hook_request import Authorization, HookRequest
 from cds_hooks.settings import Settings
 from cds_hooks.trust import FhirTrust
-from ehr_access import reasons
+from ehr_access import scoped
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline, Limits
-from ehr_access.query import Query, QueryRefused
-from ehr_access.scopes import Allowed, Scopes
+from ehr_access.query import Query
+from ehr_access.scopes import Scopes
 from ehr_access.transport import Transport
 
 log = logging.getLogger("cds_hooks")
@@ -58,32 +57,12 @@ class Ehr:
 
     def fetch(self, queries: Mapping[str, Query]) -> dict[str, Part]:
         """Every query's answer by its key; what the scope does not allow is not asked."""
-        allowed = {key: self._scopes.allow(query) for key, query in queries.items()}
-        asked = {k: q for k, q in queries.items() if allowed[k] is not Allowed.NONE}
         with call_note.of_request().hop("ehr"):
-            answers = self._client.fetch(asked, self._deadline) if asked else {}
-        return {
-            key: _judged(answers.get(key, reasons.NOT_IN_SCOPE), queries[key], allowed[key])
-            for key in queries
-        }
+            return scoped.fetch(self._client, self._scopes, queries, self._deadline)
 
     def query(self, reference: str) -> Query | None:
         """The read that a reference means: relative, or absolute inside this EHR's base."""
-        try:
-            relative = self._base.resolve(reference)[len(self._base.url) :]
-            kind, _, id_ = relative.partition("/_history/")[0].strip("/").partition("/")
-            return Query(kind, id_) if id_ and "#" not in reference else None
-        except (AddressRefused, QueryRefused):
-            return None
-
-
-def _judged(answer: Part, query: Query, allowed: Allowed) -> Part:
-    """Of a granular scope what was found counts, and what was not found proves nothing."""
-    if allowed is not Allowed.SOME or isinstance(answer, Unknown):
-        return answer
-    if isinstance(answer, Nothing) or not (query.each_counts or query.newest_first):
-        return reasons.PART_IN_SCOPE
-    return Present((*answer.value, reasons.PART_IN_SCOPE))
+        return scoped.query_of(reference, self._base)
 
 
 def ehr_of(

@@ -19,9 +19,15 @@ from billing_rules.fhir.reading import SearchPage, bundle_resources
 from billing_rules.fhir.searchset import RawResource, resource_type
 from billing_rules.states import NOTHING, Present, Unknown
 from cds_hooks.hook_request import HookRequest
-from cds_hooks.patient_match import AnotherPatient, about, is_anothers, names_nobody_else
 from ehr_access import reasons
 from ehr_access.needed import query_for
+from ehr_access.patient_match import (
+    AnotherPatient,
+    about,
+    is_anothers,
+    names_nobody_else,
+    of_patient,
+)
 from ehr_access.query import Query
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
@@ -32,7 +38,6 @@ NO_ENCOUNTER = Unknown("the request names no encounter")
 FAILED = Unknown("the EHR reported an error")
 UNREADABLE = Unknown("what the EHR sent could not be read")
 MORE_PAGES = Unknown("the EHR sent a first page only")
-SOMETHING_ELSE = Unknown("the EHR sent something else in its place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def complete(
     queries = {**asked, **(also or {})}
     fetched = ehr.fetch(queries) if queries else {}
     for key, part in fetched.items():
-        checked = _checked(part, key, queries[key].resource_type, hook.context.patient_id)
+        checked = of_patient(part, key, queries[key].resource_type, hook.context.patient_id)
         parts[key] = _joined(sent[key], checked, needed[key]) if key in sent else checked
     return parts
 
@@ -79,19 +84,6 @@ def _query(hook: HookRequest, need: DataNeed, sent: _Sent) -> Query | None:
         return None
     query = query_for(need, hook.context.patient_id, hook.context.encounter_id)
     return replace(query, begin_at=sent.next_url or "") if query else None
-
-
-def _checked(part: Part, key: str, resource_type: str, patient_id: str) -> Part:
-    """A fetched part, when it is of the right kind. Raises AnotherPatient."""
-    if part == reasons.ANOTHER_RESOURCE and resource_type == "Patient":
-        raise AnotherPatient(key)
-    if not isinstance(part, Present):
-        return part
-    told = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
-    if any(what is not None and is_anothers(what, patient_id) for what in told):
-        raise AnotherPatient(key)
-    right = any(what is not None and what.resourceType == resource_type for what in told)
-    return part if right else SOMETHING_ELSE
 
 
 def _joined(sent: _Sent, fetched: Part, need: DataNeed) -> Part:
@@ -177,6 +169,6 @@ def _gap(page: SearchPage, need: DataNeed, found: tuple[RawResource, ...]) -> Un
     if page.has_next and not (need.newest_first and found):
         return MORE_PAGES
     if page.matches and not found:
-        return SOMETHING_ELSE
+        return reasons.SOMETHING_ELSE
     unread = page.unread and (need.each_counts or not found)
     return UNREADABLE if unread else None

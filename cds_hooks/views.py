@@ -14,11 +14,11 @@ from cds_hooks.answers import ANSWERS, Call, Reviewed
 from cds_hooks.call_note import CallNote
 from cds_hooks.errors import Refused
 from cds_hooks.hook_request import HookRequest
-from cds_hooks.patient_match import AnotherPatient
 from cds_hooks.running import Running, running
 from cds_hooks.suggestions import CodeSystemUris
 from cds_hooks.trust import trust_of_request
 from ehr_access.limits import Deadline
+from ehr_access.patient_match import AnotherPatient
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
     from cds_hooks.lent import Ehr

@@ -46,6 +46,12 @@ class EhrClient:
     def __repr__(self) -> str:
         return f"<EhrClient {self._base.url}>"
 
+    def within(self, limits: Limits) -> EhrClient:
+        """The same server and token, with other limits."""
+        return EhrClient(
+            self._base, self._transport, self._capabilities, token=self._token, limits=limits
+        )
+
     def fetch(
         self, queries: Mapping[str, Query], deadline: Deadline | None = None
     ) -> dict[str, Part]:

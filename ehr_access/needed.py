@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing_rules.data_needed import DataNeed
+from billing_rules.data_needed import DATA_NEEDED, DataNeed
 from ehr_access.query import ID, Query
 
 
@@ -15,3 +15,9 @@ def query_for(need: DataNeed, patient_id: str, encounter_id: str) -> Query | Non
             return None
         text = text.replace(token, id_)
     return Query.parse(text, need.newest_first, need.each_counts)
+
+
+def queries_for(patient_id: str, encounter_id: str) -> dict[str, Query]:
+    """The queries for everything the rules live on, by key; one that lacks an id is left out."""
+    found = {need.key: query_for(need, patient_id, encounter_id) for need in DATA_NEEDED}
+    return {key: query for key, query in found.items() if query is not None}

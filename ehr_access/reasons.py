@@ -12,6 +12,7 @@ REDIRECTED = Unknown("the EHR's FHIR server redirected, and redirects are not fo
 LEFT_THE_BASE = Unknown("the EHR's next page lies outside its FHIR server")
 NOT_FHIR = Unknown("the EHR's answer was no readable FHIR")
 ANOTHER_RESOURCE = Unknown("the EHR answered with another resource than was asked for")
+SOMETHING_ELSE = Unknown("the EHR sent something else in its place")
 NOT_IN_SCOPE = Unknown("the access token's scope does not allow it")
 PART_IN_SCOPE = Unknown("the access token's scope allows a part of it only")
 NOT_PERMITTED = Unknown("the EHR did not permit it")

@@ -15,10 +15,12 @@ _KEY = "vialwise-app"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`today` answers with the day it is where the clinic is."""
+    """`today` answers with the day it is where the clinic is. `feedback_url` is where the site's
+    owner sees what became of cards, "" where there is no such page."""
 
     catalogue: Catalogue
     today: Callable[[], date]
+    feedback_url: str = ""
 
 
 def set_running(app: Flask, running: Running) -> None:

@@ -103,6 +103,12 @@ NOT_THAT_WAY = Stop(
     "not-that-way", 405, "This page cannot be used that way",
     ("Nothing was changed.", "Go back and use the page's own links and buttons."),
 )  # fmt: skip
+ANOTHER_PATIENT = Stop(
+    "another-patient", 502, "The EHR sent data of another patient",
+    ("Nothing is shown, because what was read is not only of the patient whose chart is open.",
+     "Close this window and " + AGAIN[0].lower() + AGAIN[1:],
+     TELL + ": its FHIR server mixes patients up."),
+)  # fmt: skip
 TOO_LARGE = Stop(
     "too-large", 413, "What was sent is too large",
     ("Nothing was changed.", "Go back and send less."),

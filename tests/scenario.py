@@ -55,12 +55,13 @@ from typing import Any
 
 import yaml
 
-from billing_rules import ndc
+from billing_rules import ndc, review
 from billing_rules.amounts import Amount, UnitNotUnderstood
+from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue_files import SiteFile, Sourced, SourceFile
 from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
-from billing_rules.review import OrderReview, review
+from billing_rules.review import OrderReview
 from billing_rules.states import NOTHING, Present, State, Unknown
 from tests import scenario_chart
 
@@ -75,12 +76,17 @@ def all_scenarios() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def reviewed(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[OrderReview, ...]:
+    return tuple(map(review.reviewed, cases(scenario, catalogue)))
+
+
+def cases(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[Case, ...]:
+    """What the rules are given of each order of the scenario."""
     on = scenario.get("date", TODAY)
     lines = [_line(draft, place, on) for place, draft in enumerate(scenario["order"])]
-    with_site = _with_site(catalogue, scenario.get("site"))
+    sited = with_site(catalogue, scenario.get("site"))
     words = scenario.get("chart", {})
     chart = scenario_chart.chart(words, catalogue.terms, on, _given)
-    return review(lines, chart, with_site, on, scenario.get("payer"))
+    return tuple(review.cases(lines, chart, sited, on, scenario.get("payer")))
 
 
 def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
@@ -182,7 +188,7 @@ def _text(text: str | None) -> State[str]:
     return NOTHING if text is None else Present(text)
 
 
-def _with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
+def with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
     if site is None:
         return catalogue
     source = {"site": SourceFile("Site file", "https://clinic.example", TODAY, "S")}

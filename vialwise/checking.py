@@ -18,8 +18,8 @@ from billing_rules.review import OrderReview, review
 from billing_rules.states import NOTHING, Present, Unknown
 from cds_hooks import hook_request, prefetch
 from cds_hooks.errors import Refused
-from cds_hooks.patient_match import AnotherPatient, about, is_anothers
 from cds_hooks.services import ORDERS
+from ehr_access.patient_match import AnotherPatient, about, is_anothers
 
 # What a resource refers to may stand in a resource of its own beside it: a payer's name, a drug.
 _BESIDE = {"Coverage": ("Organization",), "ResearchSubject": ("ResearchStudy",)} | {

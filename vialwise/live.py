@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 
-from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.fhir import reading
 from billing_rules.fhir.chart import Part
 from billing_rules.fhir.draft_orders import READERS
@@ -18,8 +15,9 @@ from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
-from ehr_access.needed import query_for
+from ehr_access.needed import queries_for
 from ehr_access.query import ID, Query
+from ehr_access.resources import encounter_id, references, resources_of
 from ehr_access.transport import Transport
 from vialwise import inputs, progress
 from vialwise.checking import Question, check_holds_an_order, check_patient
@@ -73,9 +71,9 @@ def _on_server(ehr: EhrClient, order: str) -> Resource:
     if not ID.fullmatch(id_) or not set(kinds) <= set(READERS):
         raise Problem(f"--order {order} is neither a file nor an id: check the path or the id")
     found = ehr.fetch({k: Query(k, id_) for k in kinds})
-    for order_found in map(_resource, found.values()):
-        if order_found is not None:
-            return order_found
+    answers = [resource for part in found.values() for resource in resources_of(part)]
+    if answers:
+        return answers[0]
     why = {f"{k}: {s.because}" for k, s in found.items() if isinstance(s, Unknown)}
     because = f" ({'; '.join(sorted(why))})" if why else ""
     raise Problem(f"--order {order} was not found on the FHIR server{because}: check file or id")
@@ -85,14 +83,8 @@ def _on_server(ehr: EhrClient, order: str) -> Resource:
 
 
 def _parts(ehr: EhrClient, drafts: list[Resource], patient_id: str) -> dict[str, Part]:
-    encounters = [r for d in drafts for r in _references(d, ("encounter", "context"))]
-    encounter = encounters[0].rpartition("/")[2] if encounters else ""
-    queries = {
-        need.key: query
-        for need in DATA_NEEDED
-        if (query := query_for(need, patient_id, encounter)) is not None
-    }
-    parts: dict[str, Part] = dict(ehr.fetch(queries))
+    encounter = next(filter(None, map(encounter_id, drafts)), "")
+    parts: dict[str, Part] = dict(ehr.fetch(queries_for(patient_id, encounter)))
     if isinstance(parts.get("patient"), Nothing):
         raise Problem("the FHIR server has no such patient: check --patient")
     if all(state == reasons.NOT_REACHED for state in parts.values()):
@@ -106,23 +98,7 @@ def _parts(ehr: EhrClient, drafts: list[Resource], patient_id: str) -> dict[str,
 
 def _medications(ehr: EhrClient, drafts: Iterable[Resource]) -> list[Resource]:
     """The Medication resources that the drafts refer to."""
-    wanted = {r for d in drafts for r in _references(d, ("medicationReference",))}
+    wanted = {r for d in drafts for r in references(d, ("medicationReference",))}
     ids = {r.rpartition("/")[2] for r in wanted if r.startswith("Medication/")}
     found = ehr.fetch({id_: Query("Medication", id_) for id_ in ids if ID.fullmatch(id_)})
-    return [medication for part in found.values() if (medication := _resource(part))]
-
-
-def _references(resource: Resource, keys: tuple[str, ...]) -> Iterable[str]:
-    for key in keys:
-        value = resource.get(key)
-        reference = value.get("reference") if isinstance(value, dict) else None
-        if isinstance(reference, str) and reference:
-            yield reference
-
-
-def _resource(part: Part) -> Resource | None:
-    """The resource that a read gave, as JSON; None when it gave none."""
-    first = part.value[0] if isinstance(part, Present) else None
-    if isinstance(first, bytes):
-        return cast(Resource, json.loads(first))
-    return first if isinstance(first, dict) else None
+    return [medication for part in found.values() for medication in resources_of(part)]

@@ -42,7 +42,12 @@ def _judged(case: Case, chosen: Indication) -> Outcome:
         return NotChecked(RULE, age.because)
     assert isinstance(age, Present)
     if _in_range(age.value, chosen):
-        return Silent(RULE, f"{age.value} years, labelled {_range(chosen)}")
+        return Silent(
+            RULE,
+            f"{age.value} years, labelled {_range(chosen)}",
+            basis=birth_seen(case),
+            sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
+        )
     return _out_of_range(case, chosen, age.value)
 
 

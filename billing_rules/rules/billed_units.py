@@ -70,7 +70,12 @@ def _judged(case: Case, group: Sequence[OrderLine], right: int) -> Outcome:
     billed = [line.billed.value for line in group if isinstance(line.billed, Present)]
     total = sum((counted.value for counted in billed), Decimal(0))
     if total == right and not any(_is_other_unit(c) for c in billed):
-        return Silent(RULE, f"{plain(total)} units bill {case.order.dose_as_written}")
+        return Silent(
+            RULE,
+            f"{plain(total)} units bill {case.order.dose_as_written}",
+            basis=dose_seen(case),
+            sources=sources(case.drug.sources.get("billing_unit")),
+        )
     return _finding(case, group, billed, total, right)
 
 

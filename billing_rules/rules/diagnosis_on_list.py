@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from billing_rules.case import Case
 from billing_rules.documentation import indication_seen, without_indication
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model import Source
 from billing_rules.rules.common import listed, payer_seen, sources
 
 RULE = "diagnosis_on_list"
@@ -27,14 +28,22 @@ def check(case: Case) -> Iterator[Outcome]:
         why = "the diagnosis has no ICD-10-CM code to compare with the payer's list: name it"
         yield NotChecked(RULE, why)
     elif on_list := [code for code in codes if code in listed_codes]:
-        yield Silent(RULE, f"{listed(on_list)} is on the list of {case.payer.name}")
+        yield Silent(
+            RULE,
+            f"{listed(on_list)} is on the list of {case.payer.name}",
+            basis=indication_seen(case),
+            sources=_list_source(case),
+        )
     else:
         yield _finding(case, codes)
 
 
+def _list_source(case: Case) -> tuple[Source, ...]:
+    return sources(case.criteria.sources.get("diagnoses") if case.criteria else None)
+
+
 def _finding(case: Case, codes: list[str]) -> Finding:
     criteria = case.criteria
-    source = criteria.sources.get("diagnoses") if criteria else None
     known = sorted(criteria.diagnoses) if criteria else []
     return Finding(
         rule=RULE,
@@ -46,6 +55,6 @@ def _finding(case: Case, codes: list[str]) -> Finding:
             f"Listed: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}.",
         ),
         basis=(*indication_seen(case), *payer_seen(case)),
-        sources=sources(source),
+        sources=_list_source(case),
         topic=Topic.DOCUMENTATION,
     )

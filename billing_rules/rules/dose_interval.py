@@ -11,7 +11,7 @@ from billing_rules.case import Case
 from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import DrugOrder
+from billing_rules.model import DrugOrder, Evidence
 from billing_rules.rules.common import dose_seen, seen, sources
 from billing_rules.schedule import interval_source, planned_interval
 from billing_rules.states import Nothing, Present
@@ -45,7 +45,19 @@ def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
         return unsure
     if gap is None:
         return Silent(RULE, "no earlier dose is on file")
-    return Silent(RULE, f"{gap} days after the last dose, of {interval}")
+    return Silent(
+        RULE,
+        f"{gap} days after the last dose, of {interval}",
+        basis=_last_seen(visits[0]),
+        sources=sources(interval_source(case)),
+    )
+
+
+def _last_seen(last: DrugOrder) -> tuple[Evidence, ...]:
+    return tuple(
+        seen(line, "given", line.dose.value if isinstance(line.dose, Present) else "a dose")
+        for line in last.prescriptions
+    )
 
 
 def _finding(case: Case, interval: int, gap: int, last: DrugOrder) -> Finding:
@@ -60,8 +72,7 @@ def _finding(case: Case, interval: int, gap: int, last: DrugOrder) -> Finding:
             f"Up to {DAYS_EARLY} days early are not asked about.",
         ),
         basis=(
-            *(seen(line, "given", line.dose.value if isinstance(line.dose, Present) else "a dose")
-              for line in last.prescriptions),
+            *_last_seen(last),
             *dose_seen(case),
         ),
         sources=sources(interval_source(case)),

@@ -15,7 +15,7 @@ RULE = "dose_unit"
 def check(case: Case) -> Iterator[Outcome]:
     dose = case.order.dose
     if isinstance(dose, Present):
-        yield Silent(RULE, f"the dose is {dose.value}")
+        yield Silent(RULE, f"the dose is {dose.value}", basis=dose_seen(case))
     elif isinstance(dose, Nothing):
         yield NotChecked(RULE, "the order states no dose")
     elif not case.order.prescriptions:

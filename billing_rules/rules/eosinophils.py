@@ -48,14 +48,23 @@ def _judged(case: Case, need: Need, results: tuple[Measured, ...]) -> Outcome:
     if not counts:
         return not_sure(case, RULE, "results") or _missing(case, need)
     if need.within is None:
-        return Silent(RULE, f"{counts[0].as_written} {dated(counts[0].on)}")
+        return _on_file(need, counts[0])
     if not dates:
         return NotChecked(RULE, "the eosinophil count on file has no date")
     newest = max(dates, key=lambda r: r.on or on)
     age = days_between(newest.on or on, on)
     if age <= need.within:
-        return Silent(RULE, f"{newest.as_written} {dated(newest.on)}")
+        return _on_file(need, newest)
     return not_sure(case, RULE, "results") or _stale(case, need, newest, age)
+
+
+def _on_file(need: Need, count: Measured) -> Silent:
+    return Silent(
+        RULE,
+        f"{count.as_written} {dated(count.on)}",
+        basis=(measured_seen(count, "eosinophils"),),
+        sources=need_sources(need),
+    )
 
 
 def _missing(case: Case, need: Need) -> Finding:

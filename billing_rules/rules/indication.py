@@ -43,7 +43,12 @@ def _chosen(case: Case) -> Iterator[Outcome]:
         yield _provisional(case)
     if choice.diagnoses and choice.specific and choice.certain:
         named = choice.indication.name if choice.indication else ""
-        yield Silent(RULE, f"{named}, {choice.because}")
+        yield Silent(
+            RULE,
+            f"{named}, {choice.because}",
+            basis=choice.evidence,
+            sources=_chosen_source(case),
+        )
 
 
 def _unread_reasons(case: Case) -> str:

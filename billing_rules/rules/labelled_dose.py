@@ -29,7 +29,7 @@ from billing_rules.documentation import (
     without_indication,
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import Evidence, Indication
+from billing_rules.model import Evidence, Indication, Source
 from billing_rules.rules.common import because, dose_amount, dose_seen, listed, seen, sources
 from billing_rules.states import Present, Unknown
 
@@ -77,7 +77,12 @@ def _compared(case: Case, now: Labelled) -> Outcome:
     if now.dose is None:
         return _no_dose(case, now)
     if is_ordered(case, now.dose):
-        return Silent(RULE, f"{every(now.dose)} is labelled for this total IgE and weight")
+        return Silent(
+            RULE,
+            f"{every(now.dose)} is labelled for this total IgE and weight",
+            basis=(measured_seen(now.ige), measured_seen(now.weight, "weight")),
+            sources=(now.table.source,),
+        )
     then = labelled_at_last_dose(case, now)
     if then and then.dose not in (None, now.dose) and is_ordered(case, then.dose):
         return Silent(RULE, "the dose is that of the earlier weight: asked with the weight")
@@ -167,7 +172,12 @@ def _by_weight(case: Case, dose: Amount, per_weight: Amount) -> Outcome:
     kg = kilograms(weight.value).value
     labelled = Amount(per_weight.to("mg/kg").value * kg, "mg")
     if abs(dose.to("mg").value - labelled.value) <= ROUNDING:
-        return Silent(RULE, f"{dose} is {per_weight} for {weight.value.as_written}")
+        return Silent(
+            RULE,
+            f"{dose} is {per_weight} for {weight.value.as_written}",
+            basis=(measured_seen(weight.value, "weight"),),
+            sources=sources(case.drug.sources.get("labelled_dose_per_weight")),
+        )
     rounded = Amount(labelled.value.quantize(Decimal("0.1")), "mg")
     return Finding(
         rule=RULE,
@@ -191,15 +201,18 @@ def _by_list(case: Case, chosen: Indication | None) -> Outcome:
     days = [i.to("d") for i in intervals]
     interval_fits = not days or all(i.to("d") in days for i in ordered_intervals(case))
     if dose_fits and interval_fits:
-        return Silent(RULE, f"{_ordered(case)} is among the labelled doses")
+        return Silent(
+            RULE,
+            f"{_ordered(case)} is among the labelled doses",
+            basis=dose_seen(case),
+            sources=_dose_sources(case),
+        )
     return _not_listed(case, doses, intervals)
 
 
 def _not_listed(case: Case, doses: tuple[Amount, ...], intervals: tuple[Amount, ...]) -> Finding:
     often = f" every {' or '.join(str(i) for i in intervals)}" if intervals else ""
     labelled = f"{listed(doses)}{often}"
-    chosen = case.indication.indication
-    own = chosen.sources if chosen else {}
     return Finding(
         rule=RULE,
         kind="dose-not-labelled",
@@ -207,6 +220,12 @@ def _not_listed(case: Case, doses: tuple[Amount, ...], intervals: tuple[Amount, 
         summary=f"Is {_ordered(case)} intended? It is no labelled dose for {indication(case)[:50]}",
         found=(f"Labelled: {labelled}. Ordered: {_ordered(case)}.",),
         basis=(*dose_seen(case), *indication_seen(case)),
-        sources=sources(own.get("doses") or case.drug.sources.get("labelled_doses")),
+        sources=_dose_sources(case),
         topic=Topic.DOCUMENTATION,
     )
+
+
+def _dose_sources(case: Case) -> tuple[Source, ...]:
+    chosen = case.indication.indication
+    own = chosen.sources if chosen else {}
+    return sources(own.get("doses") or case.drug.sources.get("labelled_doses"))

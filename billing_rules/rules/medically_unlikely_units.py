@@ -43,7 +43,8 @@ def _compared(case: Case, limit: int) -> Iterator[Outcome]:
     elif planned is None and not groups:
         yield Silent(RULE, "no units are billed or can be worked out", applies=False)
     else:
-        yield Silent(RULE, f"no more than {limit} units")
+        source = case.drug.sources.get("medically_unlikely_units")
+        yield Silent(RULE, f"no more than {limit} units", sources=sources(source))
 
 
 def _units(group: Sequence[OrderLine]) -> Decimal | None:

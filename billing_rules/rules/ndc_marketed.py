@@ -30,7 +30,11 @@ def _judged(case: Case, line: OrderLine) -> Outcome:
     container = container_of(line, case.drug)
     if isinstance(container, Present):
         if container.value.marketed_on(case.order.date_of_service):
-            return Silent(RULE, f"{container.value.ndc_shown} is listed for {case.drug.name}")
+            return Silent(
+                RULE,
+                f"{container.value.ndc_shown} is listed for {case.drug.name}",
+                sources=(container.value.source,),
+            )
         return _not_marketed(case, line, container.value)
     if isinstance(container, Nothing) or len(line.codes_of("ndc")) > 1:
         return Silent(RULE, "the order names several containers", applies=False)

@@ -64,7 +64,13 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
             f"It covers this dose; the next is due in {interval} days, it ends in {left}.",
             grant, severity=Severity.INFO,
         )  # fmt: skip
-    return Silent(RULE, f"{grant.number or grant.reference} covers this dose")
+    stated = case.criteria.sources if case.criteria else {}
+    return Silent(
+        RULE,
+        f"{grant.number or grant.reference} covers this dose",
+        basis=(seen_authorization(grant),),
+        sources=sources(stated.get("authorization")),
+    )
 
 
 def _question(case: Case, found: Standing) -> Finding:

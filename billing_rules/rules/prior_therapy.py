@@ -78,7 +78,12 @@ def _checked(case: Case, need: Need) -> Outcome:
     on_file = therapies.value if isinstance(therapies, Present) else ()
     tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need))
     if tried.enough(tried.sure):
-        return Silent(RULE, f"{_name(need)} is on file{_days_found(tried)}")
+        return Silent(
+            RULE,
+            f"{_name(need)} is on file{_days_found(tried)}",
+            basis=tuple(_seen(t) for t in tried.sure[:SHOWN]),
+            sources=need_sources(need),
+        )
     asked = _question(case, tried)
     says_missing = asked.severity is Severity.WARNING  # the others ask about what was found
     return (not_sure(case, RULE, "therapies") if says_missing else None) or asked

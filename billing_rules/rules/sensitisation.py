@@ -57,7 +57,12 @@ def check(case: Case) -> Iterator[Outcome]:
     tests = [s for s in signs if s.strength == "positive test"]
     unread = _unread(case)
     if tests:
-        yield Silent(RULE, f"{tests[0].seen.what}: {tests[0].seen.value}, a test")
+        yield Silent(
+            RULE,
+            f"{tests[0].seen.what}: {tests[0].seen.value}, a test",
+            basis=tuple(test.seen for test in tests),
+            sources=need_sources(case.need(RULE)),
+        )
     elif to_clarify := [s for s in signs if s.strength == "test to clarify"]:
         yield _clarify(case, to_clarify)
     elif unread:

@@ -71,7 +71,12 @@ def _judged(case: Case, baseline: Baseline) -> Outcome:
     if isinstance(baseline.doses, Unknown):
         why = f"total IgE is on file; whether from before the first dose: {baseline.doses.because}"
         return NotChecked(RULE, why)
-    return Silent(RULE, f"{value.as_written} {dated(value.on)}")
+    return Silent(
+        RULE,
+        f"{value.as_written} {dated(value.on)}",
+        basis=(measured_seen(value), *_first_dose(case)),
+        sources=need_sources(case.need(TOTAL_IGE)),
+    )
 
 
 # ---------------------------------------------------------------- no value to use

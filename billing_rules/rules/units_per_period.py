@@ -46,7 +46,11 @@ def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
         return NotChecked(RULE, before.because)
     if case.drug.id in case.history.undated or any(units is None for _, units in counted):
         return NotChecked(RULE, f"the date or dose of an earlier {case.drug.name} is not known")
-    known = Silent(RULE, f"{units_word(total)} in {days} days, of {most} at the most")
+    known = Silent(
+        RULE,
+        f"{units_word(total)} in {days} days, of {most} at the most",
+        sources=sources(criteria.sources.get("most_units")),
+    )
     return not_sure(case, RULE, "administrations") or known
 
 

@@ -99,7 +99,12 @@ def _add_jw(case: Case, lines: Sequence[OrderLine]) -> tuple[Correction, ...]:
 def _jz(case: Case) -> Outcome:
     lines = _modifier_lines(case)
     if not lines:
-        return Silent(RULE, f"planned as {listed(case.plan.lines)}: {case.plan.because}")
+        return Silent(
+            RULE,
+            f"planned as {listed(case.plan.lines)}: {case.plan.because}",
+            basis=containers_seen(case),
+            sources=case.plan.sources,
+        )
     if _has_waste_modifier(lines):
         return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
     claim = [line for line in lines if line.item is not None]

@@ -65,7 +65,12 @@ def _judged(case: Case) -> Outcome:
     limit = need.within if need and need.within is not None else YEAR
     if age > limit:
         return not_sure(case, RULE, "weights") or _stale(case, newest.value, age, limit)
-    return _moved(case) or Silent(RULE, f"{newest.value.as_written} {dated(newest.value.on)}")
+    return _moved(case) or Silent(
+        RULE,
+        f"{newest.value.as_written} {dated(newest.value.on)}",
+        basis=(measured_seen(newest.value, "weight"),),
+        sources=_sources(case),
+    )
 
 
 def _sources(case: Case) -> tuple[Source, ...]:

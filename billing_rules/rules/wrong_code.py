@@ -28,7 +28,15 @@ def check(case: Case) -> Iterator[Outcome]:
     if not any(line.codes_of("hcpcs") for line in case.order.lines):
         yield Silent(RULE, "the order carries no HCPCS code", applies=False)
     else:
-        yield Silent(RULE, f"every drug code on the order is right for {case.drug.name}")
+        yield Silent(
+            RULE,
+            f"every drug code on the order is right for {case.drug.name}",
+            basis=tuple(
+                seen(line, "code", code) for line in case.order.lines
+                for code in line.codes_of("hcpcs")
+            ),
+            sources=sources(case.drug.sources.get("hcpcs")),
+        )
 
 
 def _foreign_codes(case: Case, line: OrderLine) -> Iterator[str]:

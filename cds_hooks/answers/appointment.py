@@ -21,7 +21,7 @@ from cds_hooks.answers import drafted, medications
 from cds_hooks.answers.call import Call, Reviewed
 from cds_hooks.contexts import AppointmentContext
 from cds_hooks.errors import unobtainable
-from cds_hooks.patient_match import AnotherPatient, about, is_anothers
+from ehr_access.patient_match import AnotherPatient, about, is_anothers
 
 PART = "medications"
 _NOT_ORDERED = ("proposal", "plan", "option")

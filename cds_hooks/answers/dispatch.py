@@ -21,7 +21,7 @@ from cds_hooks.answers import drafted, medications
 from cds_hooks.answers.call import Call, Reviewed
 from cds_hooks.contexts import DispatchContext, bare_id
 from cds_hooks.errors import unobtainable
-from cds_hooks.patient_match import AnotherPatient, about, is_anothers
+from ehr_access.patient_match import AnotherPatient, about, is_anothers
 
 # Types that can order a drug; a referral or a meal is none of our business.
 _OURS = ("MedicationRequest", "ServiceRequest")

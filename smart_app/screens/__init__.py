@@ -11,4 +11,14 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-SCREENS: tuple[Callable[[], Blueprint], ...] = ()
+from smart_app.screens import claim, dosing, history, orders, packet, resource, worksheet
+
+SCREENS: tuple[Callable[[], Blueprint], ...] = (
+    worksheet.blueprint,
+    dosing.blueprint,
+    claim.blueprint,
+    history.blueprint,
+    packet.blueprint,
+    orders.blueprint,
+    resource.blueprint,
+)

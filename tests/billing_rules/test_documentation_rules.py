@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.findings import Finding, Severity, Topic
+from billing_rules.findings import Finding, Severity, Silent, Topic
 from billing_rules.rules.labelled_dose import UNVERIFIED
 from tests.scenario import all_scenarios, reviewed
 
@@ -113,3 +113,31 @@ def test_unknown_is_never_called_missing_and_nothing_raises(
             assert not any(kind.startswith(("age", "birth", "dose-differs")) for kind in kinds)
         if chart["allergies"] == "unknown: x":
             assert "sensitisation-missing" not in kinds
+
+
+def test_what_a_rule_was_satisfied_with_can_be_shown(catalogue: Catalogue) -> None:
+    """An appeal needs the evidence and source of what is documented, not of what is missing."""
+    scenario = {
+        "order": [{"text": "omalizumab", "dose": "300 mg", "interval": "4 wk"}],
+        "payer": "commercial-bcbs-texas",
+        "chart": {
+            "born": "1980-01-01",
+            "weight": "70 kg 2026-11-01",
+            "results": "total_ige 150 IU/mL 2026-10-01",
+            "conditions": "J45.50",
+            "therapies": "inhaled_corticosteroid dispense 2026-01-01 to 2026-11-01",
+            "given": "none",
+        },
+    }
+    (review,) = reviewed(scenario, catalogue)
+    satisfied = {o.rule: o for o in review.outcomes if isinstance(o, Silent) and o.basis}
+    for rule, value in (
+        ("indication", "J45.50"),
+        ("age", "1980-01-01"),
+        ("total_ige", "150 IU/mL"),
+        ("weight", "70 kg"),
+        ("labelled_dose", "150 IU/mL"),
+        ("prior_therapy", "2026-01-01 to 2026-11-01"),
+    ):
+        assert any(value in seen.value for seen in satisfied[rule].basis), rule
+        assert all(source.url for source in satisfied[rule].sources) and satisfied[rule].sources

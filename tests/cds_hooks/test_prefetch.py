@@ -16,7 +16,8 @@ from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import prefetch
 from cds_hooks.hook_request import HookRequest, OrderContext
-from cds_hooks.patient_match import AnotherPatient
+from ehr_access import reasons
+from ehr_access.patient_match import AnotherPatient
 from tests.cds_hooks.conftest import Body, Client, cards_of, draft
 
 PATIENT = {"resourceType": "Patient", "id": "p"}
@@ -110,7 +111,7 @@ def test_a4_5_a_wrapped_failure_is_unknown_though_its_resource_is_null() -> None
 
 @pytest.mark.parametrize("wrong", [PATIENT, bundle(PATIENT), {"resourceType": "Basic", "id": "b"}])
 def test_a4_6_a_wrong_type_is_unknown(wrong: dict[str, Any]) -> None:
-    assert reason(part("coverage", wrong)) == prefetch.SOMETHING_ELSE.because
+    assert reason(part("coverage", wrong)) == reasons.SOMETHING_ELSE.because
 
 
 @pytest.mark.parametrize("wrong", [5, "", "text", [], [1], True, {}, {"entry": 5}, {"x": None}])

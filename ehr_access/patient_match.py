@@ -1,7 +1,7 @@
-"""Whether a resource is about the patient the request is for.
+"""Whether a resource is about the patient the request or window is for.
 
 Data of another patient means that something upstream is badly wrong, so the whole answer is
-refused (docs/threat-model.md, issue 4): no card is better than one patient's card on another.
+refused (docs/threat-model.md): no card, or page, is better than one patient's on another.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import Any
 
 import msgspec
 
+from billing_rules.fhir.decoding import Part
+from billing_rules.states import Present, Unknown
+from ehr_access import reasons
+
 _ELEMENTS = ("subject", "patient", "beneficiary", "individual")
 
 
 class AnotherPatient(Exception):
-    """A resource in the request is about somebody else. `where` names the part, not the person."""
+    """A resource is about somebody else. `where` names the part, not the person."""
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
@@ -74,6 +78,19 @@ def is_anothers(resource: About, patient_id: str) -> bool:
         if value is not None and _patient_named(value) not in (None, patient_id):
             return True
     return False
+
+
+def of_patient(part: Part, key: str, resource_type: str, patient_id: str) -> Part:
+    """A fetched part, when it is of the right kind. Raises AnotherPatient."""
+    if part == reasons.ANOTHER_RESOURCE and resource_type == "Patient":
+        raise AnotherPatient(key)
+    if not isinstance(part, Present):
+        return part
+    told = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
+    if any(what is not None and is_anothers(what, patient_id) for what in told):
+        raise AnotherPatient(key)
+    right = any(what is not None and what.resourceType == resource_type for what in told)
+    return part if right else reasons.SOMETHING_ELSE
 
 
 def _patient_named(value: Any) -> str | None:

@@ -1,0 +1,94 @@
+"""What every screen about an order begins with: chart read, order found, the page around it.
+
+The address says which order (`order`) and how long the chart may be read (`round`): the first page
+is quick, and asks by itself for the next round while there is more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import render_template, request
+
+from smart_app import navigation, words
+from smart_app.found_orders import FoundOrder
+from smart_app.patient_record import ROUNDS, PatientRecord, read
+from smart_app.requirements import documentation, requirements
+from smart_app.running import running
+from smart_app.window import Window, window
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LookedAt:
+    """The window, its patient's record, and the order that the address or the card named."""
+
+    window: Window
+    record: PatientRecord
+    reference: str
+    order: FoundOrder | None
+
+
+def looked_at(must_be_whole: bool = False) -> LookedAt:
+    """What the address of this request names. Raises Stopped when the page must not be shown.
+
+    `must_be_whole`: the first round is left out, for what is printed and for files.
+    """
+    here = window()
+    reference = request.args.get("order", "") or here.order
+    limits = ROUNDS[-1] if must_be_whole else ROUNDS[_round()]
+    record = read(here, running(), reference, limits)
+    return LookedAt(here, record, reference, record.order(reference))
+
+
+def _round() -> int:
+    asked = request.args.get("round", "")
+    return min(int(asked), len(ROUNDS) - 1) if asked.isdecimal() else 0
+
+
+def page(template: str, at: LookedAt, **values: Any) -> str:
+    """The page, with the patient's banner, the navigation and what is still being read."""
+    found = at.order
+    reference = found.reference if found else ""
+    today = running().today()
+    return render_template(
+        template,
+        window=at.window,
+        record=at.record,
+        found=found,
+        order=reference,
+        banner=words.banner(at.record.patient, today) if at.window.shows_banner else None,
+        navigation=navigation.items(at.window, reference),
+        reading_on=_reading_on(at),
+        still_reading=[words.PARTS.get(name, name) for name in at.record.more_to_read],
+        unread=words.unread_parts(at.record),
+        today=today,
+        words=words,
+        **values,
+    )
+
+
+def _reading_on(at: LookedAt) -> str:
+    """The address of the same page with the next round; "" when there is nothing more to read."""
+    if not at.record.more_to_read:
+        return ""
+    asked = {**request.args.to_dict(), "round": str(_round() + 1)}
+    return f"{request.script_root}{request.path}?{urlencode(asked)}"
+
+
+def no_order(at: LookedAt) -> str:
+    """The page that is shown where no order is looked at: those there are, and why not that one."""
+    return page("orders.html", at, asked_for=at.reference, rows=order_rows(at.record))
+
+
+def order_rows(record: PatientRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "found": found,
+            "words": words.order_words(found),
+            "stage": words.stage_words(found),
+            "answer": documentation(requirements(found.review)),
+        }
+        for found in record.orders
+    ]

@@ -1,0 +1,170 @@
+"""What the rules said of an order, as requirements a person can go through one by one.
+
+Nothing is decided here: a requirement repeats outcomes of the review that a card is written from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model import Evidence, Source
+from billing_rules.review import OrderReview
+from billing_rules.rule_records import RuleRecord, capital, shipped
+from billing_rules.rules import DOCUMENTATION_NAMES
+
+
+class State(Enum):
+    """How a requirement stands, worst first."""
+
+    MISSING = "missing"
+    TO_MEND = "to mend"
+    UNCHECKED = "could not be checked"
+    TO_CONFIRM = "to confirm"
+    MET = "met"
+    OFF = "does not apply"
+
+
+_WORST_FIRST = list(State)
+_RULE_ID = re.compile("|".join(rf"\b{id_}\b" for id_ in shipped().records if "_" in id_))
+# Findings that say that nothing was there; they rest on a complete answer (billing_rules.states).
+_NOTHING_THERE = ("none-on-file", "none-for-this-drug", "no-indication-on-file")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One outcome. `says` is the sentence to read first, `more` what was found beside it.
+
+    `remedy` is what would satisfy it, "" where nothing is to be done.
+    """
+
+    state: State
+    says: str
+    more: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    sources: tuple[Source, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One rule, with everything it said of this order."""
+
+    rule: str
+    record: RuleRecord
+    points: tuple[Point, ...]
+
+    @property
+    def state(self) -> State:
+        return min((p.state for p in self.points), key=_WORST_FIRST.index)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Whom the points cite; where they cite nobody, whom the rule itself rests on."""
+        cited = tuple(dict.fromkeys(s for p in self.points for s in p.sources))
+        return cited or self.record.citations
+
+    @property
+    def is_documentation(self) -> bool:
+        return self.rule in DOCUMENTATION_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer at the top of the worksheet: its state and the words for it."""
+
+    state: State
+    words: str
+
+
+def requirements(review: OrderReview) -> tuple[Requirement, ...]:
+    """Every rule's requirement, the worst first, in card order within a state."""
+    by_rule: dict[str, list[Outcome]] = {}
+    for outcome in review.outcomes:
+        by_rule.setdefault(outcome.rule, []).append(outcome)
+    records = shipped().records
+    found = [
+        Requirement(rule, records[rule], tuple(_point(o) for o in outcomes))
+        for rule, outcomes in by_rule.items()
+    ]
+    return tuple(sorted(found, key=lambda r: _WORST_FIRST.index(r.state)))
+
+
+def _point(outcome: Outcome) -> Point:
+    if isinstance(outcome, Finding):
+        return _of_finding(outcome)
+    if isinstance(outcome, NotChecked):
+        return Point(State.UNCHECKED, f"Could not be checked, because {outcome.because}.")
+    state = State.MET if outcome.applies else State.OFF
+    return Point(state, _sentence(outcome), (), outcome.basis, outcome.sources)
+
+
+def _sentence(silent: Silent) -> str:
+    """The reason as a sentence, with other rules by their names: it may say who judges instead."""
+    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", silent.because)
+    return f"{capital(because)}."
+
+
+def _of_finding(finding: Finding) -> Point:
+    return Point(
+        _state(finding),
+        finding.summary,
+        finding.found,
+        finding.basis,
+        finding.sources,
+        finding.unchecked,
+        finding.correction_label,
+    )
+
+
+def _state(finding: Finding) -> State:
+    if finding.severity is not Severity.WARNING:
+        return State.TO_CONFIRM
+    missing = finding.kind.endswith("missing") or finding.kind in _NOTHING_THERE
+    return State.MISSING if missing and finding.topic is Topic.DOCUMENTATION else State.TO_MEND
+
+
+# ---------------------------------------------------------------- the two answers
+
+
+def documentation(found: Sequence[Requirement]) -> Answer:
+    """Whether the chart shows what the claim needs; complete only when all of it was checked."""
+    states = _counted(r for r in found if r.is_documentation)
+    gaps = states[State.MISSING] + states[State.TO_MEND]
+    if gaps:
+        return Answer(State.MISSING, f"Not complete: {_points(gaps)} missing or to mend")
+    if states[State.UNCHECKED]:
+        open_ = _points(states[State.UNCHECKED])
+        return Answer(State.UNCHECKED, f"Could not be checked: {open_} still open")
+    if states[State.TO_CONFIRM]:
+        open_ = _points(states[State.TO_CONFIRM])
+        return Answer(State.TO_CONFIRM, f"Nothing missing; {open_} to confirm")
+    return Answer(State.MET, "Complete")
+
+
+def billing(found: Sequence[Requirement]) -> Answer:
+    """Whether the order as written would become the planned claim."""
+    states = _counted(r for r in found if not r.is_documentation)
+    gaps = states[State.MISSING] + states[State.TO_MEND]
+    if gaps:
+        return Answer(State.TO_MEND, f"{_points(gaps)} to mend on the order")
+    if states[State.UNCHECKED]:
+        return Answer(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
+    if states[State.TO_CONFIRM]:
+        return Answer(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
+    return Answer(State.MET, "Nothing to mend on the order")
+
+
+def _counted(found: Iterable[Requirement]) -> dict[State, int]:
+    counts = dict.fromkeys(State, 0)
+    for requirement in found:
+        counts[requirement.state] += 1
+    return counts
+
+
+def _points(count: int) -> str:
+    return "1 point" if count == 1 else f"{count} points"

@@ -1,0 +1,107 @@
+"""The dosing picture: the labelled table, the patient's values in it, and the ordered dose."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from billing_rules.amounts import Amount
+from billing_rules.baseline import (
+    Labelled,
+    age_at_start,
+    baseline_total_ige,
+    current_weight,
+    labelled_now,
+    table_for,
+    weights_by,
+)
+from billing_rules.case import Case
+from billing_rules.documentation import dated
+from billing_rules.model import DosingTable
+from billing_rules.states import Present, State, Unknown
+from smart_app.dosing_table import WHY, dose_words, picture
+from smart_app.looked_at import looked_at, no_order, page
+from smart_app.requirements import requirements
+
+
+def blueprint() -> Blueprint:
+    made = Blueprint("dosing", __name__)
+    made.add_url_rule("/dosing", view_func=show, endpoint="show")
+    return made
+
+
+def show() -> str:
+    at = looked_at()
+    if at.order is None:
+        return no_order(at)
+    case = at.order.case
+    age, labelled = age_at_start(case), labelled_now(case)
+    table = table_for(case, age.value) if isinstance(age, Present) else None
+    found = labelled.value if isinstance(labelled, Present) else None
+    baseline = baseline_total_ige(case)
+    return page(
+        "dosing.html",
+        at,
+        case=case,
+        indication=case.indication,
+        table=table,
+        picture=picture(table, found.cell if found else None) if table else None,
+        sentence=sentence(case, table, labelled),
+        results=baseline.value.results if isinstance(baseline, Present) else (),
+        counted=baseline.value.value if isinstance(baseline, Present) else None,
+        no_results=_because(baseline),
+        why=WHY,
+        weights=weights_by(case, case.order.date_of_service)[:5],
+        no_weight=_because(current_weight(case)),
+        fixed=_fixed(case),
+        point=next(r for r in requirements(at.order.review) if r.rule == "labelled_dose"),
+    )
+
+
+def sentence(case: Case, table: DosingTable | None, labelled: State[Labelled]) -> str:
+    """The picture in words, for who cannot see it and for who would rather read."""
+    ordered = _ordered(case)
+    if isinstance(labelled, Unknown):
+        return f"Where the patient stands in a dosing table cannot be told: {labelled.because}."
+    if table is None or not isinstance(labelled, Present):
+        return f"No dosing table by total IgE and weight applies here. Ordered is {ordered}."
+    found = labelled.value
+    ige, weight = found.ige, found.weight
+    values = (
+        f"Total IgE {ige.as_written} {dated(ige.on)} and weight {weight.as_written} "
+        f"{dated(weight.on)}"
+    )
+    if found.dose is None:
+        return f"{values} have no labelled dose in this table. Ordered is {ordered}."
+    words = dose_words(*found.dose)
+    agrees = "the same" if words == ordered else "not the same"
+    return f"{values} lead to {words}. Ordered is {ordered}: {agrees}."
+
+
+def _ordered(case: Case) -> str:
+    if not isinstance(case.order.dose, Present):
+        return "no dose that could be read"
+    intervals = [p.interval.value for p in case.order.prescriptions
+                 if isinstance(p.interval, Present)]  # fmt: skip
+    dose = case.order.dose.value
+    return dose_words(dose, _weeks(intervals[0])) if intervals else f"{dose} without an interval"
+
+
+def _weeks(interval: Amount) -> Amount:
+    days = interval.to("d").value
+    return interval.to("wk") if days % 7 == 0 else interval
+
+
+def _fixed(case: Case) -> tuple[str, ...]:
+    """The labelled doses that depend on neither IgE nor weight, or on weight alone."""
+    chosen = case.indication.indication
+    if case.drug.labelled_dose_per_weight:
+        return (str(case.drug.labelled_dose_per_weight),)
+    if chosen and chosen.tables:
+        return ()
+    return tuple(map(str, (chosen.doses if chosen else ()) or case.drug.labelled_doses))
+
+
+def _because(state: State[object]) -> str:
+    if isinstance(state, Unknown):
+        return f"Could not be checked, because {state.because}."
+    return "" if isinstance(state, Present) else "None is on file."

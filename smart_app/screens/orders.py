@@ -1,0 +1,19 @@
+"""The patient's orders of catalogued drugs, newest first."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from smart_app.looked_at import LookedAt, looked_at, order_rows, page
+
+
+def blueprint() -> Blueprint:
+    made = Blueprint("orders", __name__)
+    made.add_url_rule("/orders", view_func=show, endpoint="show")
+    return made
+
+
+def show() -> str:
+    at = looked_at()
+    listed = LookedAt(at.window, at.record, "", None)
+    return page("orders.html", listed, asked_for="", rows=order_rows(at.record))

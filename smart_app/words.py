@@ -1,0 +1,152 @@
+"""What is shown of resources in words: orders, patients, parts of the chart. Chart text is cut to a
+length that fits; the whole of it is one click away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from billing_rules.claim_lines import ClaimPlan, WasteAnswer
+from billing_rules.dates import age_on
+from billing_rules.fhir.decoding import Part
+from billing_rules.fhir.references import Resource
+from billing_rules.fhir.tolerant import Node, as_day, shown
+from billing_rules.model import Stage
+from billing_rules.states import Present
+from smart_app.found_orders import FoundOrder
+from smart_app.patient_record import PatientRecord, gap
+
+LONGEST = 300  # characters of one value from the chart
+# The chart's parts, and the resource types that orders are found in, as staff call them.
+PARTS: Mapping[str, str] = {
+    "patient": "the patient's details",
+    "coverage": "insurance coverage",
+    "weight": "body weight",
+    "encounter": "the visit",
+    "conditions": "diagnoses",
+    "observations": "laboratory and other results",
+    "medications": "medication orders of the past",
+    "statements": "medications the patient takes",
+    "dispenses": "medications dispensed",
+    "administrations": "medications given",
+    "allergies": "allergies",
+    "procedures": "procedures",
+    "authorizations": "prior authorizations",
+    "studies": "research studies",
+    "MedicationRequest": "medication orders",
+    "ServiceRequest": "service orders",
+    "order": "the order itself",
+}
+
+
+def brief(text: object, limit: int = LONGEST) -> str:
+    """Chart text on one line, printable, cut to `limit` characters."""
+    return shown(str(text), limit)
+
+
+def order_words(found: FoundOrder) -> str:
+    """The order in one line: "Omalizumab (Xolair) 225 mg, every 2 weeks, subcutaneous"."""
+    review, order = found.review, found.review.order
+    name = f"{review.drug.name.capitalize()} ({review.drug.brand})"
+    words = [f"{name} {dose_words(found)}"]
+    for line in order.prescriptions[:1]:
+        if isinstance(line.interval, Present):
+            words.append(f"every {line.interval.value}")
+        if isinstance(line.route, Present):
+            words.append(brief(line.route.value, 40))
+    return ", ".join(words)
+
+
+def dose_words(found: FoundOrder) -> str:
+    """The dose as written, and in mg where that says it differently."""
+    order = found.review.order
+    written = brief(order.dose_as_written, 60)
+    amount = str(order.dose.value) if isinstance(order.dose, Present) else ""
+    if not written or written == amount:
+        return amount or "without a dose"
+    return f"{written} = {amount}" if amount else written
+
+
+def waste_words(plan: ClaimPlan) -> str:
+    """The answer to JW or JZ, with its reason."""
+    answer = {
+        WasteAnswer.INDETERMINATE: "JW or JZ is still open",
+        WasteAnswer.NOT_APPLICABLE: "Neither JW nor JZ",
+    }.get(plan.waste, plan.waste.value)
+    return f"{answer}, because {plan.because}."
+
+
+def stage_words(found: FoundOrder) -> str:
+    """Where the order stands: "draft", "given on 2026-11-24"."""
+    day = found.review.order.date_of_service
+    if found.review.order.stage is Stage.GIVEN:
+        return f"given on {day}"
+    status = {"draft": "draft", "active": "signed", "on-hold": "on hold"}
+    return status.get(found.status, brief(found.status, 30) or "order")
+
+
+def unread_parts(record: PatientRecord) -> dict[str, str]:
+    """What could not be read, by its name: why. Empty when everything could."""
+    parts: dict[str, Part] = dict(record.parts)
+    gaps = {name: why for name, part in parts.items() if (why := gap(part))}
+    return {PARTS.get(name, name): why for name, why in {**gaps, **record.unread_orders}.items()}
+
+
+# ---------------------------------------------------------------- the patient
+
+
+def banner(patient: Resource | None, today: date) -> dict[str, str]:
+    """Name, birth date with age, sex and record number, as the EHR has them; "" when it has not."""
+    node = Node(patient or {})
+    born = as_day(node.text("birthDate"))
+    age = f" ({age_on(born, today)} years)" if born and born <= today else ""
+    return {
+        "name": brief(_name(node), 100) or "Name not known",
+        "born": f"{born}{age}" if born else brief(node.text("birthDate"), 20) or "not known",
+        "sex": brief(node.text("gender"), 20) or "not known",
+        "number": brief(_record_number(node), 40) or "not known",
+    }
+
+
+def _name(patient: Node) -> str:
+    names = patient.objs("name")
+    usual = [n for n in names if n.text("use") in ("official", "usual")] or names
+    for name in usual[:1]:
+        given = name.value.get("given")
+        first = [g for g in given if isinstance(g, str)] if isinstance(given, list) else []
+        return " ".join([*first, name.text("family")]).strip() or name.text("text")
+    return ""
+
+
+def _record_number(patient: Node) -> str:
+    identifiers = patient.objs("identifier")
+    marked = [i for i in identifiers if _is_record_number(i)]
+    return next((i.text("value") for i in marked or identifiers if i.text("value")), "")
+
+
+def _is_record_number(identifier: Node) -> bool:
+    """By code MR of HL7's table 0203, or marked as the usual one."""
+    codes = {c.text("code") for c in identifier.obj("type").objs("coding")}
+    return "MR" in codes or identifier.text("use") == "usual"
+
+
+# ---------------------------------------------------------------- any resource, readable
+
+
+def flattened(value: Any, path: str = "", most: int = 2000) -> list[tuple[str, str]]:
+    """A resource's values one by one, each with the path an analyst would write for it."""
+    rows: list[tuple[str, str]] = []
+    waiting: list[tuple[str, Any]] = [(path, value)]
+    while waiting and len(rows) < most:
+        here, found = waiting.pop()
+        if isinstance(found, dict):
+            inner = [(f"{here}.{key}" if here else str(key), v) for key, v in found.items()]
+            waiting.extend(reversed(inner))
+        elif isinstance(found, list):
+            waiting.extend(reversed([(f"{here}[{i}]", v) for i, v in enumerate(found)]))
+        else:
+            rows.append((here, "" if found is None else str(found)))
+    return rows
+
+

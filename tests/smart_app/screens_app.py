@@ -1,0 +1,51 @@
+"""The reading screens behind a window that is given, without a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+from flask import Flask
+from werkzeug.serving import make_server
+
+import smart_app
+from smart_app import csrf, static_files, windows
+from smart_app.errors import install as install_errors
+from smart_app.http_headers import policy
+from smart_app.running import Running, set_running
+from smart_app.screens import SCREENS
+from smart_app.window import Window, set_window
+
+
+def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
+    """An app of all screens, with the real layout, errors and Content-Security-Policy."""
+    app = Flask("smart_app", root_path=str(next(iter(smart_app.__path__))))
+    app.jinja_env.globals |= {"csrf_field": csrf.csrf_field, "csrf_token": lambda: ""}
+    set_running(app, running)
+    windows.install(app)
+    static_files.install(app)
+    install_errors(app)
+
+    @app.after_request
+    def protected(response):  # type: ignore[no-untyped-def]
+        response.headers["Content-Security-Policy"] = policy(())
+        return response
+
+    for made in SCREENS:
+        screen = made()
+        screen.before_request(lambda: set_window(window()))
+        app.register_blueprint(screen, url_prefix="/w/<window_id>")
+    return app
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """The app on a free loopback port; its address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
