@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TypeVar
 
 from billing_rules.amounts import Amount, plain
 from billing_rules.catalogue import Catalogue
@@ -28,9 +29,11 @@ from billing_rules.model import (
     Stage,
 )
 from billing_rules.orders import MASS, drug_orders
+from billing_rules.payers import PayerChoice
 from billing_rules.review import OrderReview, case_of
-from billing_rules.states import NOTHING, Present
+from billing_rules.states import NOTHING, Present, State
 
+T = TypeVar("T")
 GIVEN = "MedicationAdministration"
 
 
@@ -100,24 +103,47 @@ class Closed:
         return any(c.stops for c in self.contradictions)
 
 
-def closed(
-    closing: Closing,
-    planned: OrderReview,
-    chart: Chart,
-    catalogue: Catalogue,
-    charted: DrugOrder | None = None,
-) -> Closed:
-    """How the dose is billed by what was entered. `planned` is the review of the order it was
-    given for; `charted` the dose that the EHR already holds a record of."""
-    drug = catalogue.drug(planned.drug.id, closing.on)
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The order the dose was given for, and what the EHR has charted of it already: as much as the
+    answer needs. `setting` is the place of service that the chart names."""
+
+    drug_id: str
+    payer_id: str
+    dose: Amount | None = None
+    setting: str | None = None
+    charted_dose: Amount | None = None
+    charted_on: date | None = None
+
+    @classmethod
+    def of(cls, review: OrderReview, chart: Chart, charted: DrugOrder | None = None) -> Planned:
+        return cls(
+            review.drug.id,
+            review.payer.id,
+            _known(review.order.dose),
+            _known(chart.setting),
+            _known(charted.dose) if charted else None,
+            charted.date_of_service if charted else None,
+        )
+
+
+def _known(state: State[T]) -> T | None:
+    return state.value if isinstance(state, Present) else None
+
+
+def closed(closing: Closing, planned: Planned, catalogue: Catalogue) -> Closed:
+    """How the dose is billed by what was entered."""
+    drug = catalogue.drug(planned.drug_id, closing.on)
     shares = shares_of(closing, drug)
     stopping = tuple(_stopping(shares))
     open_points = tuple(_still_open(closing, drug))
-    others = tuple(_doubtful(closing, shares, planned, catalogue, charted))
+    others = tuple(_doubtful(closing, shares, planned, catalogue))
     if stopping:
         return Closed(shares, None, None, (*stopping, *others), open_points)
     (order,) = drug_orders(lines_of(closing, shares, drug), catalogue, closing.on)
-    case = case_of(order, (order,), chart, catalogue, planned.payer_choice)
+    chart = Chart(setting=Present(planned.setting) if planned.setting else NOTHING)
+    payer = PayerChoice(planned.payer_id, "the payer of the order")
+    case = case_of(order, (order,), chart, catalogue, payer)
     amounts = tuple(_by_the_core(case.plan))
     return Closed(shares, order, case.plan, (*amounts, *others), open_points)
 
@@ -215,27 +241,25 @@ def _by_the_core(plan: ClaimPlan) -> Iterator[Contradiction]:
 def _doubtful(
     closing: Closing,
     shares: tuple[Share, ...],
-    planned: OrderReview,
+    planned: Planned,
     catalogue: Catalogue,
-    charted: DrugOrder | None,
 ) -> Iterator[Contradiction]:
     """What can be true and is asked about all the same."""
-    yield from _other_dose(closing, planned.order.dose, "ordered")
-    if charted:
-        yield from _other_dose(closing, charted.dose, "charted in the EHR")
-        if charted.date_of_service != closing.on:
-            text = f"The EHR has this dose on {charted.date_of_service}, here it is {closing.on}."
-            yield Contradiction("on", text)
+    yield from _other_dose(closing, planned.dose, "ordered")
+    yield from _other_dose(closing, planned.charted_dose, "charted in the EHR")
+    if planned.charted_on and planned.charted_on != closing.on:
+        text = f"The EHR has this dose on {planned.charted_on}, here it is {closing.on}."
+        yield Contradiction("on", text)
     stocked = catalogue.site(closing.on).stocked
     for place, share in enumerate(shares):
         yield from _doubtful_container(closing, share, f"opened-{place}", stocked)
     yield from _two_expiries(closing)
 
 
-def _other_dose(closing: Closing, dose: object, where: str) -> Iterator[Contradiction]:
-    if not isinstance(dose, Present) or dose.value.to(MASS) == closing.dose.to(MASS):
+def _other_dose(closing: Closing, dose: Amount | None, where: str) -> Iterator[Contradiction]:
+    if dose is None or dose.to(MASS) == closing.dose.to(MASS):
         return
-    text = f"{closing.dose} is entered as given, but {dose.value} is {where}: is that meant?"
+    text = f"{closing.dose} is entered as given, but {dose} is {where}: is that meant?"
     yield Contradiction("dose", text)
 
 

@@ -18,7 +18,7 @@ from billing_rules.model import Source
 from billing_rules.rules import prior_therapy
 from billing_rules.terms import Terms
 
-Kind = Literal["quantity", "number", "choice", "date", "text", "long text"]
+Kind = Literal["quantity", "number", "choice", "date", "time", "text", "long text"]
 
 
 # What a kind of result is called, in words that agree with its code in the catalogue's terms: a
@@ -53,7 +53,8 @@ class Field:
     """One question. `choices` are the units of a quantity (UCUM codes), else the answers.
 
     `needed`: the answers of its group are of no use without it. `kind_of_result` names the kind of
-    the catalogue's terms that a quantity is. Dates lie in the past unless `may_be_ahead`.
+    the catalogue's terms that a quantity is. Dates lie in the past unless `may_be_ahead`, and
+    numbers are more than 0 unless `may_be_zero`.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Field:
     hint: str = ""
     kind_of_result: str = ""
     may_be_ahead: bool = False
+    may_be_zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +279,12 @@ _SEVERITY = Group(
             needed=True,
             hint="For example: severe persistent.",
         ),
-        Field("severity.exacerbations", "Exacerbations in the past 12 months", "number"),
+        Field("severity.exacerbations", "Exacerbations in the past 12 months", "number",
+              may_be_zero=True),
         _date("severity", "Day it was documented"),
     ),
     rule="indication",
-)
+)  # fmt: skip
 
 _AUTHORIZATION = Group(
     "authorization",

@@ -176,9 +176,11 @@ class _Found:
         if asked.kind == "quantity":
             return self._measure(asked, name, text)
         if asked.kind == "number":
-            return self._count(name, text)
+            return self._count(asked, name, text)
         if asked.kind == "date":
             return self._date(asked, name, text)
+        if asked.kind == "time":
+            return self._time(name, text)
         if asked.kind == "choice":
             return self._chosen(asked, name, text)
         return self._words(asked, name, text)
@@ -191,7 +193,7 @@ class _Found:
             self._fault(name, _why_no_number(text))
             return None
         value = Decimal(number[2])
-        if value == 0:
+        if value == 0 and not asked.may_be_zero:
             self._fault(name, "The number must be more than 0.")
             return None
         chosen = self.typed.get(f"{name}.unit", "")
@@ -214,10 +216,11 @@ class _Found:
         if asks and self.typed.get(f"{name}.sure") != f"{measure.value} {measure.unit}":
             self.questions.setdefault(name, asks)
 
-    def _count(self, name: str, text: str) -> Decimal | None:
-        if re.fullmatch(r"\d{1,3}", text, re.ASCII):
+    def _count(self, asked: Field, name: str, text: str) -> Decimal | None:
+        least = 0 if asked.may_be_zero else 1
+        if re.fullmatch(r"\d{1,3}", text, re.ASCII) and int(text) >= least:
             return Decimal(text)
-        self._fault(name, f"'{_short(text)}' is no whole number from 0 to 999.")
+        self._fault(name, f"'{_short(text)}' is no whole number from {least} to 999.")
         return None
 
     def _date(self, asked: Field, name: str, text: str) -> date | None:
@@ -232,6 +235,13 @@ class _Found:
             self._fault(name, f"{shown_day(day)}: compare the year.")
         else:
             return day
+        return None
+
+    def _time(self, name: str, text: str) -> str | None:
+        """As a browser sends it: hours from 0 to 23."""
+        if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text, re.ASCII):
+            return text
+        self._fault(name, f"'{_short(text)}' is no time. Write hours from 0 to 23: 14:05.")
         return None
 
     def _chosen(self, asked: Field, name: str, text: str) -> str | None:
@@ -259,7 +269,10 @@ class _Found:
         start, end = row.value("start"), row.value("end")
         if isinstance(start, date) and isinstance(end, date) and end < start:
             self._fault(names[f"{row.group.id}.end"], "The end lies before the beginning.")
-        for which in ("code", "allergen"):
+        begun, ended = row.value("from"), row.value("to")
+        if begun and ended and str(ended) < str(begun):
+            self._fault(names[f"{row.group.id}.to"], "The end lies before the beginning.")
+        for which in ("code", "allergen", "container"):
             other = f"{row.group.id}.other"
             if row.value(which) == "other" and other in names and not row.value("other"):
                 self._fault(names[other], "Say which.")

@@ -10,7 +10,7 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.claim_lines import WasteAnswer
-from billing_rules.closing import Closed, Closing, closed
+from billing_rules.closing import Closed, Closing, Planned, closed
 from billing_rules.model import OrderLine, Stage
 from billing_rules.orders import drug_orders
 from tests.billing_rules.closing_samples import (
@@ -28,7 +28,7 @@ from tests.scenario import _with_site
 
 
 def close(catalogue: Catalogue, entered: Closing, **order: Any) -> Closed:
-    return closed(entered, planned(catalogue, **order), CHART, catalogue)
+    return closed(entered, Planned.of(planned(catalogue, **order), CHART), catalogue)
 
 
 def lines(answer: Closed) -> list[str]:
@@ -133,7 +133,7 @@ def test_what_is_already_charted_is_compared(catalogue: Catalogue) -> None:
     order = close(catalogue, closing()).order
     assert order is not None
     entered = replace(closing(300, discarded=None), on=date(2026, 11, 22))
-    answer = closed(entered, planned(catalogue, "300"), CHART, catalogue, order)
+    answer = closed(entered, Planned.of(planned(catalogue, "300"), CHART, order), catalogue)
     assert "225 mg is charted in the EHR" in said(answer)
     assert "has this dose on 2026-11-23" in said(answer)
 

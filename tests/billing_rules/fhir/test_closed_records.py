@@ -15,7 +15,7 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan
-from billing_rules.closing import Closing, closed
+from billing_rules.closing import Closing, Planned, closed
 from billing_rules.fhir.chart import chart
 from billing_rules.fhir.closed_records import About, records, with_containers
 from billing_rules.fhir.given import given
@@ -38,7 +38,7 @@ Resource = dict[str, Any]
 def written(catalogue: Catalogue, entered: Closing, drug: str = "omalizumab") -> list[Resource]:
     of = catalogue.drug(drug, entered.on)
     review = planned(catalogue, str(entered.dose.value), drug)
-    shares = closed(entered, review, CHART, catalogue).shares
+    shares = closed(entered, Planned.of(review, CHART), catalogue).shares
     made = records(entered, shares, of, ABOUT, catalogue.preferred_uri)
     for resource in made:
         get_fhir_model_class(resource["resourceType"]).model_validate(resource)
@@ -76,7 +76,8 @@ def test_every_dose_is_read_back_to_the_same_answer(catalogue: Catalogue) -> Non
         assert container is not None
         rest = container.strength.to("mg") * count - mg(dose)
         entered = closing(dose, row(ndc11, count), discarded=rest if rest.value else None)
-        direct = closed(entered, planned(catalogue, dose, drug_id, payer), CHART, catalogue)
+        order = Planned.of(planned(catalogue, dose, drug_id, payer), CHART)
+        direct = closed(entered, order, catalogue)
         back = read_back(catalogue, written(catalogue, entered, drug_id), payer)
         assert direct.plan is not None, (drug_id, ndc11, count, dose)
         assert back == direct.plan, (drug_id, ndc11, count, dose, payer)
@@ -88,14 +89,14 @@ def test_two_lots_and_two_containers_are_read_back(catalogue: Catalogue) -> None
     lots = (row(VIAL, 1, "A", date(2028, 4, 30)), row(VIAL, 1, "B"))
     sizes = (row("50242-215-01", 1), row("50242-214-01", 2))
     for entered in (closing(225, *lots), closing(250, *sizes, discarded=mg(50))):
-        direct = closed(entered, planned(catalogue), CHART, catalogue).plan
+        direct = closed(entered, Planned.of(planned(catalogue), CHART), catalogue).plan
         assert direct is not None and direct.lines
         assert direct == read_back(catalogue, written(catalogue, entered), "medicare-part-b")
 
 
 def test_a_rest_not_charted_is_read_back_as_not_charted(catalogue: Catalogue) -> None:
     entered = closing(discarded=None)
-    direct = closed(entered, planned(catalogue), CHART, catalogue).plan
+    direct = closed(entered, Planned.of(planned(catalogue), CHART), catalogue).plan
     assert direct is not None and direct.doubt is not None
     assert direct == read_back(catalogue, written(catalogue, entered), "medicare-part-b")
 
@@ -128,7 +129,7 @@ def test_nothing_is_written_as_null_or_empty(catalogue: Catalogue) -> None:
     bare = closing(225, row(lot=""), sites=(), observed="", discarded=None)
     about = About("Patient/p1", ("urn:vialwise:entry", "f3a9"))
     drug = catalogue.drug("omalizumab", ON)
-    shares = closed(bare, planned(catalogue), CHART, catalogue).shares
+    shares = closed(bare, Planned.of(planned(catalogue), CHART), catalogue).shares
     (only,) = records(bare, shares, drug, about, catalogue.preferred_uri)
     assert not {"performer", "context", "note", "request"} & set(only)
     assert "batch" not in only["contained"][0]
@@ -140,7 +141,7 @@ def test_containers_are_added_to_a_charted_dose_and_nothing_else_changes(
 ) -> None:
     charted = {k: v for k, v in fixtures.load(name).items() if k != "supportingInformation"}
     entered = closing(225)
-    shares = closed(entered, planned(catalogue), CHART, catalogue).shares
+    shares = closed(entered, Planned.of(planned(catalogue), CHART), catalogue).shares
     drug = catalogue.drug("omalizumab", ON)
     record = with_containers(charted, shares[0], drug, ABOUT, catalogue.preferred_uri)
     get_fhir_model_class("MedicationAdministration").model_validate(record)
