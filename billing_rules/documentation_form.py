@@ -184,8 +184,10 @@ def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standi
     gaps = [o.because for o in said if isinstance(o, NotChecked)]
     if gaps:
         return Standing("not checked", tuple(gaps))
-    there = [o.because for o in said if isinstance(o, Silent) and o.applies]
-    return Standing("on file", tuple(there)) if there else Standing("if you like")
+    there = tuple(o.because for o in said if isinstance(o, Silent) and o.applies)
+    if group is _PAST_DOSES:  # what was given can always be told more of
+        return Standing("if you like", there)
+    return Standing("on file", there) if there else Standing("if you like")
 
 
 # ---------------------------------------------------------------- the questions

@@ -227,6 +227,8 @@ class _Found:
         day = day_of(text)
         if day is None:
             self._fault(name, f"'{_short(text)}' is no date. Write month/day/year: 11/23/2026.")
+        elif self._origin(name, text)[0] == "auto":
+            return day  # the chart says so, and what the chart says is not corrected here
         elif day > self.patient.today and not asked.may_be_ahead:
             self._fault(name, f"{shown_day(day)} is in the future.")
         elif self.patient.born and day < self.patient.born:

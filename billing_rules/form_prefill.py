@@ -48,7 +48,7 @@ def _group(group: Group, case: Case, standing_now: Standing) -> Filled:
         yield from _measured(group, _newest(group, case))
     elif group.need:
         for place, therapy in enumerate(_therapies(group, case)):
-            yield from _therapy(f"{group.id}.{place}", therapy)
+            yield from _therapy(f"{group.id}.{place}", therapy, case.order.date_of_service)
 
 
 def _diagnosis(group: Group, case: Case) -> Filled:
@@ -144,8 +144,10 @@ def _therapies(group: Group, case: Case) -> tuple[Therapy, ...]:
     return tuple(newest[: group.rows - 1])
 
 
-def _therapy(row: str, therapy: Therapy) -> Filled:
+def _therapy(row: str, therapy: Therapy, on: date) -> Filled:
+    """A supply that lasts beyond the order's day says that it is still taken, and not until when.
+    """
     yield f"{row}.drug", Prefill(therapy.text, therapy.reference)
     yield f"{row}.start", Prefill(str(therapy.start), therapy.reference)
-    if therapy.end:
+    if therapy.end and therapy.end <= on:
         yield f"{row}.end", Prefill(str(therapy.end), therapy.reference)
