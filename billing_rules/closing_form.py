@@ -11,7 +11,7 @@ from billing_rules import ndc
 from billing_rules.amounts import Amount, plain
 from billing_rules.closing import Closing, OpenedContainers, opened_words
 from billing_rules.documentation_form import Choice, Field, Form, Group
-from billing_rules.form_answers import Checked, Measure, Prefill, Row, shown_day
+from billing_rules.form_answers import Checked, Measure, Prefill, Row
 from billing_rules.model import Drug, DrugOrder, Payer
 from billing_rules.orders import MASS
 from billing_rules.states import Present
@@ -54,7 +54,8 @@ def _opened(drug: Drug, on: date) -> Group:
                 "opened.container", "Container", "choice",
                 (*choices, Choice("other", "Another NDC")), needed=True,
             ),
-            Field("opened.other", "Another NDC, as printed on the box", "text"),
+            Field("opened.other", "Another NDC, as printed on the box", "text",
+                  hint="Only if the list above does not have it."),
             Field("opened.count", "How many", "number", needed=True),
             Field("opened.lot", "Lot number", "text"),
             Field(
@@ -196,7 +197,7 @@ def closing_note(closing: Closing, drug: Drug, lines: Sequence[str]) -> tuple[st
         left += f" ({closing.reason})" if closing.reason else ""
         left += f", witnessed by {closing.witness}" if closing.witness else ""
     note = [
-        f"{drug.name} given on {shown_day(closing.on)}",
+        f"{drug.name.capitalize()} given on {closing.on}",
         f"- Dose given: {closing.dose}{f', {closing.route}' if closing.route else ''}",
         *(f"- Opened: {opened_words(row, drug)}" for row in closing.opened),
         f"- Discarded: {left}",

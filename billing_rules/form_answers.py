@@ -226,15 +226,15 @@ class _Found:
     def _date(self, asked: Field, name: str, text: str) -> date | None:
         day = day_of(text)
         if day is None:
-            self._fault(name, f"'{_short(text)}' is no date. Write month/day/year: 11/23/2026.")
+            self._fault(name, f"'{_short(text)}' is no date. Write 2026-11-23 or 11/23/2026.")
         elif self._origin(name, text)[0] == "auto":
             return day  # the chart says so, and what the chart says is not corrected here
         elif day > self.patient.today and not asked.may_be_ahead:
-            self._fault(name, f"{shown_day(day)} is in the future.")
+            self._fault(name, f"{day} is in the future.")
         elif self.patient.born and day < self.patient.born:
-            self._fault(name, f"{shown_day(day)} is before the patient was born.")
+            self._fault(name, f"{day} is before the patient was born.")
         elif day < _EARLIEST or day.year > self.patient.today.year + 10:
-            self._fault(name, f"{shown_day(day)}: compare the year.")
+            self._fault(name, f"{day}: compare the year.")
         else:
             return day
         return None
@@ -333,6 +333,3 @@ def day_of(text: str) -> date | None:
     except ValueError:
         return None
 
-
-def shown_day(day: date) -> str:
-    return f"{day.month}/{day.day}/{day.year}"

@@ -43,11 +43,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sent:
-    """A form that was sent. `outcome` is what its screen kept of it."""
+    """A form that was sent. `outcome` is what its screen kept of it; one that is not `complete`
+    can be sent again."""
 
     form_key: str
     outcome: Mapping[str, Any]
     sent_at: datetime
+    complete: bool
 
 
 Claim = Literal["yours", "under way"] | Sent
@@ -184,4 +186,4 @@ class KeptForms:
 
     def _opened(self, row: Any) -> Sent | None:
         said = self.seal.opened(row.form_key, row.sealed) if row.sealed else None
-        return Sent(row.form_key, said, row.sent_at) if said is not None else None
+        return None if said is None else Sent(row.form_key, said, row.sent_at, row.state == "sent")

@@ -3,9 +3,11 @@ elsewhere meanwhile. The two writing screens share it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 from flask import Blueprint, request
@@ -17,6 +19,7 @@ from smart_app.launching import launching
 from smart_app.window import Window, window
 from smart_app.write_back import Result, ToWrite
 
+_exact = msgspec.json.Encoder(decimal_format="number")
 _MOST_FIELDS = 500
 _NOT_TRIED = ("signed out", "not sent")  # a later send may be taken
 
@@ -50,28 +53,54 @@ class OneForm:
         return last.form_key if last else ""
 
     def sent_elsewhere(self, form_key: str, after: str) -> Sent | None:
-        """What was sent for the same order since this page was loaded, by somebody or elsewhere."""
+        """What was sent for the same order since this page was loaded: by somebody, in another
+        window, or from this page with other answers."""
         last = self.kept.last(self.order_key)
-        return last if last and last.form_key not in (form_key, after) else None
+        return last if last and last.form_key != after else None
+
+    def done_before(self, form_key: str, typed: Mapping[str, str]) -> bool:
+        """Whether this very form, with these answers, is saved already: a second click, or Back."""
+        before = self.kept.outcome(form_key, self.order_key)
+        if before is None or not before.complete or before.outcome["typed"] != _filled(typed):
+            return False
+        self.discard()
+        return True
+
+    def unfinished(self, form_key: str, typed: Mapping[str, str]) -> bool:
+        """Send again what an earlier send of the same answers did not get through; False when
+        there is nothing of that kind."""
+        before = self.kept.outcome(form_key, self.order_key)
+        if before is None or before.complete or before.outcome["typed"] != _filled(typed):
+            return False
+        kept = json.loads(before.outcome["writes"], parse_float=Decimal)
+        writes = msgspec.convert(kept, list[ToWrite])
+        told = {k: v for k, v in before.outcome.items() if k not in ("results", "writes", "typed")}
+        self.send(form_key, typed, writes, told)
+        return True
 
     def send(
-        self, form_key: str, resources: Sequence[ToWrite], told: Mapping[str, Any]
-    ) -> Literal["done", "under way"]:
-        """Write the resources unless this form was sent already. `told` is kept with the results
-        for the page that shows them."""
+        self,
+        form_key: str,
+        typed: Mapping[str, str],
+        writes: Sequence[ToWrite],
+        told: Mapping[str, Any],
+    ) -> None:
+        """Write the resources, unless another request is doing so or has done so. `told` is kept
+        with the results for the page that shows them."""
         before = self.kept.outcome(form_key, self.order_key)
-        claim = self.kept.claim(form_key, self.order_key)
-        if claim == "under way":
-            return "under way"
-        if isinstance(claim, Sent):
-            return "done"
-        results = write_back.write(self.window, resources, _by_key(before))
+        if self.kept.claim(form_key, self.order_key) != "yours":
+            return
+        results = write_back.write(self.window, writes, _by_key(before))
         complete = not any(r.state == "uncertain" or r.why in _NOT_TRIED for r in results)
-        outcome = {"results": [asdict(r) for r in results], **told}
+        outcome = {
+            **told,
+            "results": [asdict(r) for r in results],
+            "typed": _filled(typed),
+            "writes": "" if complete else _exact.encode(writes).decode(),
+        }
         self.kept.finished(form_key, outcome, complete)
         if complete:
             self.discard()
-        return "done"
 
     def outcome(self, form_key: str) -> Sent | None:
         return self.kept.outcome(form_key, self.order_key) if FORM_KEY.fullmatch(form_key) else None
@@ -79,6 +108,10 @@ class OneForm:
 
 def results_of(sent: Sent) -> list[Result]:
     return msgspec.convert(sent.outcome["results"], list[Result])
+
+
+def _filled(typed: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in typed.items() if text}
 
 
 def _by_key(before: Sent | None) -> dict[str, Result]:

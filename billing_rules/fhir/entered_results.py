@@ -15,7 +15,7 @@ from typing import Any
 
 from billing_rules.documentation_form import RESULT_NAMES, Form
 from billing_rules.fhir.questionnaire import quantity
-from billing_rules.form_answers import Checked, Measure, Row, Value, shown_day
+from billing_rules.form_answers import Checked, Measure, Row, Value
 from billing_rules.terms import Terms
 
 Resource = dict[str, Any]
@@ -132,7 +132,7 @@ def note_lines(form: Form, checked: Checked) -> tuple[str, ...]:
 
 def _shown(value: Value, choices: tuple[Any, ...]) -> str:
     if isinstance(value, date):
-        return shown_day(value)
+        return value.isoformat()
     words = next((c.words for c in choices if c.code == value), None)
     return words or " ".join(str(value).split("\n"))
 

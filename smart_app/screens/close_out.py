@@ -104,9 +104,9 @@ def show() -> str:
         return no_order(at)
     one, charted = form_of(NAME, found.reference), _charted(at.record, found)
     context = _context(found, charted)
+    one.kept.sweep()
     draft = one.draft()
     filled = shown_form.filled_in(charted_answers(charted)) if charted else {}
-    filled.setdefault("given.0.date", running().today().isoformat())
     typed = shown_form.typed_in(context.form, draft.typed) if draft else filled
     key = draft.form_key if draft else new_form_key()
     return _page(at, one, context, charted, typed, key, restored=draft is not None)
@@ -130,6 +130,8 @@ def save() -> str | tuple[str, int] | Response:
     if action == "discard":
         one.discard()
         return redirect(url_for("close_out.show", order=one.order), 303)
+    if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
+        return _saved_page(one, key)
     one.keep(sent, key)
     at = looked_at(must_be_whole=True)
     found = at.order
@@ -146,17 +148,22 @@ def save() -> str | tuple[str, int] | Response:
     elsewhere = one.sent_elsewhere(key, request.form.get("after", ""))
     unsure = _unconfirmed(told["answer"])
     if not checked.fine or told["answer"] is None or unsure or elsewhere:
-        page = _page(
-            at, one, context, charted, dict(checked.typed), key, checked,
+        shown_key = new_form_key() if elsewhere else key
+        shown_page = _page(
+            at, one, context, charted, dict(checked.typed), shown_key, checked,
             elsewhere=elsewhere, unsure=unsure, tried=True,
         )  # fmt: skip
-        return page, 422
+        return shown_page, 422
     closing, result = told["closing"], told["answer"]
     lines = [str(line) for line in result.plan.lines]
     note = closing_note(closing, context.drug, lines)
     resources = _resources(at.record, context, closing, result, charted, note, key)
-    one.send(key, resources, {"note": list(note), "lines": lines})
-    return redirect(url_for("close_out.saved", form_key=key, order=one.order), 303)
+    one.send(key, sent, resources, {"note": list(note), "lines": lines})
+    return _saved_page(one, key)
+
+
+def _saved_page(one: OneForm, form_key: str) -> Response:
+    return redirect(url_for("close_out.saved", form_key=form_key, order=one.order), 303)
 
 
 def saved(form_key: str) -> str | Response:

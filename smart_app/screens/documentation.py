@@ -61,6 +61,7 @@ def show() -> str:
     if found is None:
         return no_order(at)
     one = form_of(NAME, found.reference)
+    one.kept.sweep()
     draft = one.draft()
     form = form_for(found.case)
     prefill = prefilled(form, found.case, found.review.outcomes)
@@ -82,6 +83,8 @@ def save() -> str | tuple[str, int] | Response:
     if action == "discard":
         one.discard()
         return redirect(url_for("documentation.show", order=one.order), 303)
+    if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
+        return _saved_page(one, key)
     one.keep(sent, key)
     at = looked_at(must_be_whole=True)
     found = at.order
@@ -97,14 +100,19 @@ def save() -> str | tuple[str, int] | Response:
     entered = any(a.origin != "auto" for row in checked.rows for a in row.answers)
     if not checked.fine or elsewhere or not entered:
         told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
-        return _page(at, one, form, dict(checked.typed), key, checked, **told), 422
+        shown_key = new_form_key() if elsewhere else key
+        return _page(at, one, form, dict(checked.typed), shown_key, checked, **told), 422
     told = {
         "note": list(note_lines(form, checked)),
         "before": {g.id: standing_of(g, found.review.outcomes, found.case).state
                    for g in form.groups},
     }  # fmt: skip
-    one.send(key, _resources(found, form, checked, key), told)
-    return redirect(url_for("documentation.saved", form_key=key, order=one.order), 303)
+    one.send(key, sent, _resources(found, form, checked, key), told)
+    return _saved_page(one, key)
+
+
+def _saved_page(one: OneForm, form_key: str) -> Response:
+    return redirect(url_for("documentation.saved", form_key=form_key, order=one.order), 303)
 
 
 def saved(form_key: str) -> str | Response:

@@ -34,7 +34,7 @@ from vialwise import database
 TODAY = date(2026, 11, 24)
 NURSE = "Practitioner/prac-nell-birdsong"
 EVERYTHING = "patient/*.cruds"
-WINDOW, KEY = "a1b2c3d4e5f60718", "the secret of this window's cookie"
+WINDOW, KEY = "a1b2c3d4e5f60718", "the-secret-of-this-windows-cookie"
 EDMUND = ("pat-edmund-larkwhistle", "edmund-omalizumab-300-mg")
 TWO_VIALS = ("pat-bartholomew-quince", "omalizumab-225-mg-two-vials")
 Resource = dict[str, Any]
@@ -135,7 +135,9 @@ class FormSite:
     order: str
     clock: list[timedelta]
 
-    def open(self, patient: str, scope: str = EVERYTHING, id_: str = WINDOW, owner: str = "") -> str:
+    def open(
+        self, patient: str, scope: str = EVERYTHING, id_: str = WINDOW, owner: str = ""
+    ) -> str:
         opened = Opened(
             patient, "", NURSE, "Nell Birdsong, RN", "clinician", scope, self.order, (), True, ""
         )

@@ -220,7 +220,7 @@ def test_a_note_holds_every_answer_in_words(catalogue: Catalogue) -> None:
     form = asked(catalogue)
     lines = note_lines(form.form, filled(form))
     assert "- Total IgE, as the report has it: 350 kU/L" in lines
-    assert "- Day the blood was drawn: 1/10/2026" in lines
+    assert "- Day the blood was drawn: 2026-01-10" in lines
     assert "- Outcome: Disease not controlled" in lines
     assert "- Note: Patient called. Second line." in lines
     note = valid(document(lines, "Documentation for billing", ENTERED, ON, OURS,
