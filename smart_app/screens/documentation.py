@@ -123,10 +123,12 @@ def saved(form_key: str) -> str | Response:
         return redirect(url_for("documentation.show", order=one.order), 303)
     form = form_for(found.case)
     before = sent.outcome["before"]
+    stands = [(g, standing_of(g, found.review.outcomes, found.case)) for g in form.groups]
+    there = [g.title for g, now in stands if before.get(g.id) == now.state == "on file"]
     changes = [
-        (group.title, before.get(group.id, ""), now)
-        for group in form.groups
-        if (now := standing_of(group, found.review.outcomes, found.case)).state != "if you like"
+        (g.title, before.get(g.id, ""), now)
+        for g, now in stands
+        if now.state != "if you like" and g.title not in there
     ]
     return page(
         "documentation_saved.html",
@@ -134,6 +136,7 @@ def saved(form_key: str) -> str | Response:
         results=results_of(sent),
         note=sent.outcome["note"],
         changes=changes,
+        there=there,
     )
 
 
