@@ -75,6 +75,12 @@ class Capability:
             return Unknown(f"this EHR does not offer to {needed} {query.resource_type}")
         return query if query.id else self._narrowed(query)
 
+    def offers(self, interaction: str, resource_type: str) -> bool:
+        """Whether the server declares it ("create", "update"). A type declared without any
+        interaction may offer all."""
+        declared = self.interactions.get(resource_type)
+        return declared is not None and (not declared or interaction in declared)
+
     def _narrowed(self, query: Query) -> Query | Unknown:
         declared = self.search_params[query.resource_type]
         missing = frozenset(n for n in query.names() - declared if not n.startswith("_"))

@@ -1,21 +1,28 @@
-"""The FHIR client: reads and searches one allowed server and answers in data states."""
+"""The FHIR client: reads, searches and writes at one allowed server, answering in data states."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.searchset import RawResource, SearchPage
 from billing_rules.states import NOTHING, Present, Unknown
-from ehr_access import answers, reasons
+from ehr_access import answers, reasons, writing
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities, Capability, with_required
 from ehr_access.limits import Deadline, Limits
 from ehr_access.parallel import all_of
-from ehr_access.query import Query
+from ehr_access.query import ID, Query, QueryRefused
+from ehr_access.scopes import Scopes
 from ehr_access.tokens import FixedToken, Token
 from ehr_access.transport import Answer, Transport
+from ehr_access.writing import Refused, Uncertain, WriteAnswer, Written
+
+_exact = msgspec.json.Encoder(decimal_format="number")
 
 
 class EhrClient:
@@ -73,6 +80,91 @@ class EhrClient:
     def capability(self, deadline: Deadline | None = None) -> Capability | Unknown:
         """What the server says it offers."""
         return self._offered(deadline or Deadline.after(self._limits.seconds))
+
+    # ------------------------------------------------------------ writing
+
+    def create(
+        self,
+        resource: Mapping[str, Any],
+        identifier: Mapping[str, str],
+        scopes: Scopes,
+        deadline: Deadline | None = None,
+    ) -> WriteAnswer:
+        """Create `resource` once: `identifier` is one of ours that it carries, by which a server
+        with conditional create finds the copy of an earlier send (`already_there` asks others)."""
+        until = deadline or Deadline.after(self._limits.seconds)
+        kind = str(resource["resourceType"])
+        headers = {"If-None-Exist": writing.if_none_exist(identifier)}
+        refused = self._may_not("create", "c", kind, scopes, until)
+        return refused or self._write("POST", kind, resource, headers, until)
+
+    def update(
+        self,
+        resource: Mapping[str, Any],
+        version: str,
+        scopes: Scopes,
+        deadline: Deadline | None = None,
+    ) -> WriteAnswer:
+        """Put `resource`, whole, in the place of version `version` of it and of no other."""
+        kind, id_ = str(resource["resourceType"]), str(resource["id"])
+        if not ID.fullmatch(id_) or not ID.fullmatch(version):
+            raise QueryRefused("the resource has no id and version that a FHIR server gives")
+        until = deadline or Deadline.after(self._limits.seconds)
+        headers = {"If-Match": f'W/"{version}"'}
+        refused = self._may_not("update", "u", kind, scopes, until)
+        return refused or self._write("PUT", f"{kind}/{id_}", resource, headers, until)
+
+    def already_there(
+        self, resource_type: str, identifier: Mapping[str, str], patient_id: str
+    ) -> WriteAnswer:
+        """Whether an earlier send of ours stands there: Written, Refused ("not sent") when a
+        complete answer holds none, Uncertain when that cannot be told."""
+        sought = f"{identifier['system']}|{identifier['value']}"
+        params = (("patient", patient_id), ("identifier", sought))
+        found = self.one(Query(resource_type, params=params))
+        if isinstance(found, Unknown):
+            return Uncertain(found.because)
+        there = found.value if isinstance(found, Present) else ()
+        ours = [id_ for raw in there if (id_ := _carrying(raw, identifier))]
+        if len(ours) > 1:
+            return writing.SEVERAL
+        if ours:
+            return Written(f"{resource_type}/{ours[0]}", before=True)
+        return Refused("not sent", "it does not stand in the EHR")
+
+    def _may_not(
+        self, interaction: str, action: str, kind: str, scopes: Scopes, until: Deadline
+    ) -> Refused | None:
+        """Why nothing is sent at all."""
+        if self._token and not self._base.carries_tokens:
+            return writing.NO_TOKEN_IN_CLEAR
+        if not scopes.may(action, kind):
+            return writing.NO_SCOPE
+        offered = self._offered(until)
+        if isinstance(offered, Capability) and not offered.offers(interaction, kind):
+            return writing.not_offered(kind)
+        return None
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        resource: Mapping[str, Any],
+        headers: Mapping[str, str],
+        until: Deadline,
+    ) -> WriteAnswer:
+        """Sent once. The deadline holds whatever the server does with the connection."""
+        body = _exact.encode(resource)
+        typed = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal", **headers}
+
+        def send(token: str | None) -> Answer | Unknown:
+            return self._transport.send(
+                method, f"{self._base.url}/{path}", body, typed,
+                token=token, deadline=until, most_bytes=self._limits.body_bytes,
+            )  # fmt: skip
+
+        answer = all_of({"": lambda: self._with_token(send)}, until, 1)[""]
+        return writing.outcome(answer, path, conditional=method == "POST")
 
     def _offered(self, until: Deadline) -> Capability | Unknown:
         """The capability statement, for at most half of the time there is."""
@@ -144,6 +236,18 @@ class EhrClient:
             renewed = self._token.after_refusal(token)
             return send(renewed) if renewed else answer
         return answer
+
+
+def _carrying(raw: RawResource | Unknown, identifier: Mapping[str, str]) -> str:
+    """The id of a resource that carries our identifier, "" of any other: some servers pass over
+    a search parameter they do not know."""
+    if isinstance(raw, Unknown):
+        return ""
+    resource = msgspec.json.decode(raw) if isinstance(raw, bytes) else raw
+    carried = resource.get("identifier", [])
+    ours = [carried] if isinstance(carried, dict) else carried
+    same = any(i.get("value") == identifier["value"] for i in ours if isinstance(i, dict))
+    return str(resource.get("id", "")) if same else ""
 
 
 @dataclass(slots=True)

@@ -69,6 +69,14 @@ class Scopes:
         whole = any(_covers(scope, query) for scope in fitting) or _together(fitting, query)
         return Allowed.ALL if whole else Allowed.SOME
 
+    def may(self, action: str, resource_type: str) -> bool:
+        """Whether a resource of the type may be created ("c") or updated ("u"). A granular scope
+        may cover the resource; that is left to the server."""
+        return any(
+            action in scope.actions and scope.resource_type in ("*", resource_type)
+            for scope in self.scopes
+        )
+
 
 def _scope(word: str) -> Scope | None:
     match = _SCOPE.fullmatch(word)

@@ -1,4 +1,6 @@
-"""One GET: bounded in time and size, never redirected, retried once when the server is busy.
+"""One request: bounded in time and size, never redirected, retried once when the server is busy.
+
+A busy server (429, 503) has done nothing, so a write may be sent again then, and only then.
 
 The addresses asked for hold patient ids, so no exception of requests or urllib3 leaves this
 module and what those libraries would log about addresses is dropped.
@@ -7,9 +9,9 @@ module and what those libraries would log about addresses is dropped.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -17,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from billing_rules.states import Unknown
 from ehr_access import reasons
@@ -38,10 +40,11 @@ for _name in ("connection", "connectionpool", "response", "util.retry"):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body of an HTTP answer, whatever its status."""
+    """Status and body of an HTTP answer, whatever its status; header names in lower case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class _WaitTooLong(Exception):
@@ -68,7 +71,7 @@ _ONCE_WHEN_BUSY = _BusyRetry(
     other=0,
     status=1,
     status_forcelist=(429, 503),
-    allowed_methods=("GET",),
+    allowed_methods=("GET", "POST", "PUT"),
     backoff_factor=0.2,
     raise_on_status=False,
 )
@@ -86,6 +89,20 @@ class _Bearer(AuthBase):
         return request
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Sent:
+    """One request as it goes out."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+
 class Transport:
     """A pool of connections, shared by any number of clients and threads. Keeps no cookies."""
 
@@ -101,36 +118,65 @@ class Transport:
         self, url: str, *, token: str | None, deadline: Deadline, most_bytes: int
     ) -> Answer | Unknown:
         """The answer, or why there is none. Never raises for anything a server does."""
+        return self._bounded(_Sent("GET", url, _HEADERS), token, deadline, most_bytes)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        token: str | None,
+        deadline: Deadline,
+        most_bytes: int,
+    ) -> Answer | Unknown:
+        """The answer to a write, or why there is none: NOT_REACHED or BUSY only where the server
+        did nothing, any other reason where it may have written. Never raises."""
+        sent = _Sent(method, url, {**_HEADERS, **headers}, body)
+        return self._bounded(sent, token, deadline, most_bytes)
+
+    def _bounded(
+        self, sent: _Sent, token: str | None, deadline: Deadline, most_bytes: int
+    ) -> Answer | Unknown:
         if deadline.passed:
-            return reasons.TOO_LATE
+            return reasons.NOT_REACHED if sent.writes else reasons.TOO_LATE
         before = _deadline.set(deadline)
         try:
-            return self._got(url, token, deadline, most_bytes)
+            return self._got(sent, token, deadline, most_bytes)
         except (requests.Timeout, TimeoutError):
             return reasons.TOO_LATE
         except _WaitTooLong:
             return reasons.BUSY
         except (requests.ConnectionError, OSError) as error:
-            return reasons.TOO_LATE if _timed_out(error) else reasons.NOT_REACHED
+            if _timed_out(error):
+                return reasons.TOO_LATE
+            reached = sent.writes and not _never_connected(error)
+            return reasons.BROKEN if reached else reasons.NOT_REACHED
         except (requests.RequestException, HTTPError, ValueError):
             return reasons.BROKEN
         finally:
             _deadline.reset(before)
 
     def _got(
-        self, url: str, token: str | None, deadline: Deadline, most_bytes: int
+        self, sent: _Sent, token: str | None, deadline: Deadline, most_bytes: int
     ) -> Answer | Unknown:
         left = deadline.remaining
-        with self._session.get(
-            url,
+        with self._session.request(
+            sent.method,
+            sent.url,
+            data=sent.body,
             auth=_Bearer(token),
-            headers=_HEADERS,
+            headers=sent.headers,
             timeout=(min(left, _CONNECT_SECONDS), left),
             allow_redirects=False,
             stream=True,
         ) as response:
             body = _read(response, deadline, most_bytes)
-        return body if isinstance(body, Unknown) else Answer(response.status_code, body)
+        if isinstance(body, Unknown):
+            return body
+        named = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, body, named)
 
     def close(self) -> None:
         self._session.close()
@@ -161,10 +207,20 @@ def _read(response: requests.Response, deadline: Deadline, most_bytes: int) -> b
 
 def _timed_out(error: BaseException) -> bool:
     """Whether a timeout stands anywhere in what led to `error`."""
+    return any(isinstance(e, TimeoutError) or "Timeout" in type(e).__name__ for e in _led_to(error))
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether no connection was made, so that nothing can have been sent."""
+    return any(isinstance(e, NewConnectionError) for e in _led_to(error))
+
+
+def _led_to(error: BaseException) -> Iterator[BaseException]:
+    """`error` and what it was raised for, inside out."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, TimeoutError) or "Timeout" in type(seen).__name__:
-            return True
+        yield seen
         inner = next((a for a in seen.args if isinstance(a, BaseException)), None)
-        seen = inner or seen.__cause__ or seen.__context__
-    return False
+        inner = inner or getattr(seen, "reason", None)
+        cause = inner if isinstance(inner, BaseException) else None
+        seen = cause or seen.__cause__ or seen.__context__

@@ -58,7 +58,12 @@ def items(window: Window, order: str) -> list[Item]:
 def _screens(order: str) -> Iterator[Item]:
     for label, endpoint in _ABOUT_AN_ORDER:
         if endpoint in current_app.view_functions:
-            yield Item(label, url_for(endpoint, order=order), request.endpoint == endpoint)
+            yield Item(label, url_for(endpoint, order=order), _is_here(endpoint))
+
+
+def _is_here(endpoint: str) -> bool:
+    """Whether this page is of that screen: what a form leads to is of the form's screen."""
+    return (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
 
 
 def mended_at(rule: str, is_documentation: bool, order: str) -> Item | None:

@@ -1,4 +1,4 @@
-"""The tables of launches under way and of launched windows; vialwise/migrations makes them.
+"""The tables of launches under way, launched windows and forms; vialwise/migrations makes them.
 
 Whatever is of a person or could open a chart is in `sealed`, encrypted (sealing.py). What browsers
 hold, state and cookies, stands as a hash only.
@@ -44,4 +44,30 @@ app_window = Table(
     Column("seen_at", UtcTime, nullable=False),
     Column("ends_at", UtcTime, nullable=False),
     Index("app_window_by_time", "ends_at"),
+)
+
+# What somebody was typing, as it was typed: one row for a user, a patient, an order and a form
+# (kept_forms.py). It goes when it was saved in the EHR, or after a while.
+app_draft = Table(
+    "app_draft",
+    metadata,
+    Column("draft_key", HASH, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("saved_at", UtcTime, nullable=False),
+    Index("app_draft_by_time", "saved_at"),
+)
+
+# Each form that was sent, once: a second click finds the first one's row. `order_key` is of the
+# order and the form, whoever sent it; `sealed` says what became of it.
+app_sent_form = Table(
+    "app_sent_form",
+    metadata,
+    Column("form_key", ID, primary_key=True),
+    Column("order_key", HASH, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("claimed_at", UtcTime, nullable=False),
+    Column("sent_at", UtcTime, nullable=True),
+    Index("app_sent_form_by_order", "order_key"),
+    Index("app_sent_form_by_time", "claimed_at"),
 )

@@ -28,9 +28,9 @@ MAY_IMPORT = {
 
 # What the core may use besides itself: no clock, network, environment or web framework.
 CORE_MAY_USE = {
-    "__future__", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime", "decimal",
-    "enum", "fractions", "functools", "itertools", "json", "math", "msgspec", "pathlib", "re",
-    "typing", "urllib", "yaml",
+    "__future__", "base64", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime",
+    "decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math", "msgspec",
+    "pathlib", "re", "typing", "unicodedata", "urllib", "yaml",
 }  # fmt: skip
 CLOCK_CALLS = {"now", "today", "utcnow", "getenv"}
 CORE_LAYERS = ("model", "chart", "findings", "states", "amounts", "dated", "ndc")

@@ -24,6 +24,11 @@ _ROUTES = {  # SNOMED CT, free set of 2020 (billing_facts_addendum.md section 5)
 }
 
 
+def route_code(route: str) -> str | None:
+    """The SNOMED CT code of a route in our word, None for one without."""
+    return next((code for code, name in _ROUTES.items() if name == route), None)
+
+
 def ordered_dose(order: Node) -> State[Dose]:
     """The dose of one visit from `dosageInstruction`, the same in each or unknown."""
     if order.broken("dosageInstruction"):

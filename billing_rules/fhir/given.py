@@ -28,7 +28,6 @@ _HANDED_OVER = ("completed", "")
 class _Administration(SlimMedicine):
     context: Any = None
     request: Any = None
-    supportingInformation: Any = None
 
 
 class _Dispense(SlimMedicine):

@@ -2,7 +2,8 @@
 
 FHIR has no element for waste. R6 describes the record that some EHRs already send: a second
 administration with status not-done, a waste code as its reason and the wasted amount as its dose
-(standards.md D1.7). A not-done record for any other reason is a dose that was not given.
+(standards.md D1.7). A not-done record for any other reason is a dose that was not given. Nor has it
+one for the containers opened: a dispense that the record contains says them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from billing_rules.fhir.codes import CodeSystems, concept, concepts
 from billing_rules.fhir.dosage import route
 from billing_rules.fhir.drafts import Draft, reasons, references
 from billing_rules.fhir.medications import product
+from billing_rules.fhir.references import contained
 from billing_rules.fhir.timing import day_of
 from billing_rules.fhir.tolerant import Node, shown
-from billing_rules.model import Counted, Dose, OrderLine, Stage
+from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
 _GIVEN = ("completed", "in-progress", "stopped")
@@ -29,6 +31,7 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
     """One line an administration; docs/order-content.md says which element each field is."""
     node = draft.node
     drug = product(draft, "medication")
+    handed_over = _contained_dispense(draft)
     status = node.text("status").lower()
     dosage = node.obj("dosage")
     dose = _dose(node, dosage)
@@ -40,10 +43,10 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
             draft.reference,
             draft.kind,
             stage=Stage.GIVEN,
-            codes=drug.concept.codes,
+            codes=_with_ndc(drug.concept.codes, handed_over, draft),
             names=drug.concept.names,
             dose=NOTHING if wasted else _as_given(dose, status),
-            containers=NOTHING if status == "not-done" else _whole_containers(dose),
+            containers=NOTHING if status == "not-done" else _containers(dose, handed_over),
             modifiers=drug.concept.modifiers,
             date_of_service=day_of(node, "effective"),
             route=route([dosage], draft.systems),
@@ -106,6 +109,29 @@ def _amount(dose: State[Dose]) -> State[Amount]:
     if isinstance(amount, Amount):
         return Present(amount)
     return Unknown(f"the discarded amount of {amount} is no amount of drug")
+
+
+def _contained_dispense(draft: Draft) -> Node:
+    """The one dispense inside this record that its supportingInformation names, else an empty
+    Node."""
+    named = references(draft.node.objs("supportingInformation"))
+    inside = [contained(draft.node, reference) for reference in named if reference.startswith("#")]
+    found = [node for node in inside if node.text("resourceType") == "MedicationDispense"]
+    return found[0] if len(found) == 1 else Node({})
+
+
+def _with_ndc(codes: tuple[Code, ...], dispense: Node, draft: Draft) -> tuple[Code, ...]:
+    """The codes, with the dispensed NDC where the record itself names none."""
+    if not dispense or any(code.system == "ndc" for code in codes):
+        return codes
+    coded = concept(dispense.obj("medicationCodeableConcept"), draft.systems).codes
+    return (*codes, *(code for code in coded if code.system == "ndc"))
+
+
+def _containers(dose: State[Dose], dispense: Node) -> State[Counted]:
+    if not dispense:
+        return _whole_containers(dose)
+    return quantities.dispensed(dispense, "quantity", coded_in_hcpcs=False).containers
 
 
 def _whole_containers(dose: State[Dose]) -> State[Counted]:

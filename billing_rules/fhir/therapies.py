@@ -67,6 +67,7 @@ class SlimMedicine(Slim):
     statusReason: Any = None
     reasonCode: Any = None
     reasonReference: Any = None
+    supportingInformation: Any = None
     code: Any = None
     ingredient: Any = None
     batch: Any = None

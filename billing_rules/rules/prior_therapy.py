@@ -55,16 +55,17 @@ class _Tried:
 
 
 def check(case: Case) -> Iterator[Outcome]:
-    needs = _needs(case)
+    wanted = needs(case)
     if stopped := without_indication(case, RULE):
         yield stopped
-    elif not needs:
+    elif not wanted:
         yield Silent(RULE, "neither label nor payer names a therapy to try first", applies=False)
-    for need in needs:
+    for need in wanted:
         yield _checked(case, need)
 
 
-def _needs(case: Case) -> tuple[Need, ...]:
+def needs(case: Case) -> tuple[Need, ...]:
+    """The drug classes to have been tried, each once; `check` answers them in this order."""
     chosen = case.indication.indication
     asked = (*(case.criteria.needs if case.criteria else ()), *(chosen.needs if chosen else ()))
     classes = dict.fromkeys(n.what for n in asked if n.what in case.terms.drug_classes)

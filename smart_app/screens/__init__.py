@@ -11,12 +11,24 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from smart_app.screens import claim, dosing, history, orders, packet, resource, worksheet
+from smart_app.screens import (
+    claim,
+    close_out,
+    documentation,
+    dosing,
+    history,
+    orders,
+    packet,
+    resource,
+    worksheet,
+)
 
 SCREENS: tuple[Callable[[], Blueprint], ...] = (
     worksheet.blueprint,
     dosing.blueprint,
     claim.blueprint,
+    documentation.blueprint,
+    close_out.blueprint,
     history.blueprint,
     packet.blueprint,
     orders.blueprint,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+INTERACTIONS = ("read", "search-type", "create", "update")
 Handler = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -30,13 +31,25 @@ class Reply:
 
 
 @dataclass
+class Sent:
+    """A write that arrived, whatever was answered."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
 class FakeEhr:
-    """`replies` maps "/r4/Patient/1" or "/r4/Patient" (a search) to a reply, a list of replies
-    given one after the other, or a function that answers by itself."""
+    """`replies` maps "/r4/Patient/1" or "/r4/Patient" (a search) or "POST /r4/Observation"
+    to a reply, a list of replies given one after the other, or a function that answers by itself.
+    """
 
     url: str
     replies: dict[str, Reply | list[Reply] | Handler]
     asked: list[str] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
 
 
@@ -63,6 +76,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.ehr.asked.append(self.path)
         self.ehr.tokens.append(self.headers.get("Authorization"))
         reply = self.ehr.replies.get(self.path) or self.ehr.replies.get(self.path.split("?")[0])
+        self._answer(reply)
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.ehr.sent.append(Sent(self.command, self.path, dict(self.headers), body))
+        self.ehr.tokens.append(self.headers.get("Authorization"))
+        self._answer(self.ehr.replies.get(f"{self.command} {self.path}"))
+
+    do_PUT = do_POST  # noqa: N815 - http.server's name
+
+    def _answer(self, reply: Any) -> None:
         if isinstance(reply, list):
             reply = reply.pop(0)
         if reply is None:
@@ -92,7 +116,7 @@ def statement(version: str = "4.0.1", **params: str) -> dict[str, Any]:
                 "resource": [
                     {
                         "type": name,
-                        "interaction": [{"code": "read"}, {"code": "search-type"}],
+                        "interaction": [{"code": c} for c in INTERACTIONS],
                         "searchParam": [{"name": p} for p in text.split()],
                     }
                     for name, text in types.items()

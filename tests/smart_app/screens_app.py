@@ -40,9 +40,9 @@ def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
 
 
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """The app on a free loopback port; its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+def served(app: Flask, port: int = 0) -> Iterator[str]:
+    """The app on that loopback port, or a free one; its address."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,0 +1,215 @@
+"""Complete the documentation: what the chart lacks is asked for and saved in the EHR, or a note.
+
+What is typed is kept before anything else is done with it, so that no fault of ours, of the EHR or
+of the sign-in loses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from billing_rules import form_answers
+from billing_rules.baseline import current_weight, doubtful_weight, kilograms
+from billing_rules.documentation_form import Form, form_for, standing_of
+from billing_rules.fhir.entered_results import Entered, document, note_lines, observations
+from billing_rules.fhir.questionnaire import response
+from billing_rules.form_answers import Checked, Patient
+from billing_rules.form_prefill import prefilled
+from billing_rules.states import Present
+from smart_app import shown_form, write_back
+from smart_app.found_orders import FoundOrder
+from smart_app.kept_forms import new_form_key
+from smart_app.looked_at import LookedAt, looked_at, no_order, page
+from smart_app.one_form import (
+    OneForm,
+    form_of,
+    rescued_by,
+    results_of,
+    sent_form_key,
+    typed_names,
+)
+from smart_app.running import running
+from smart_app.window import window
+from smart_app.write_back import SYSTEM, ToWrite
+
+NAME, TITLE = "documentation", "Documentation for billing"
+
+
+def blueprint() -> Blueprint:
+    made = Blueprint("documentation", __name__)
+    made.add_url_rule("/documentation", view_func=show, endpoint="show")
+    made.add_url_rule("/documentation", view_func=save, endpoint="save", methods=["POST"])
+    made.add_url_rule("/documentation/draft", view_func=keep, endpoint="keep", methods=["POST"])
+    made.add_url_rule("/documentation/saved/<form_key>", view_func=saved, endpoint="saved")
+    rescued_by(NAME)(made)
+    return made
+
+
+# ---------------------------------------------------------------- views
+
+
+def show() -> str:
+    """The form, with what the chart says and what was typed before."""
+    at = looked_at(must_be_whole=True)
+    found = at.order
+    if found is None:
+        return no_order(at)
+    one = form_of(NAME, found.reference)
+    one.kept.sweep()
+    draft = one.draft()
+    form = form_for(found.case)
+    prefill = prefilled(form, found.case, found.review.outcomes)
+    typed = shown_form.typed_in(form, draft.typed) if draft else shown_form.filled_in(prefill)
+    key = draft.form_key if draft else new_form_key()
+    return _page(at, one, form, typed, key, restored=draft is not None)
+
+
+def keep() -> str:
+    """Keep what is typed so far; the page asks for it while somebody types."""
+    form_of(NAME).keep(typed_names(), sent_form_key())
+    return "What you typed is kept here. It is not saved in the EHR yet."
+
+
+def save() -> str | tuple[str, int] | Response:
+    """Check what was typed and write it to the EHR."""
+    key, sent, one = sent_form_key(), typed_names(), form_of(NAME)
+    action = request.form.get("action", "save")
+    if action == "discard":
+        one.discard()
+        return redirect(url_for("documentation.show", order=one.order), 303)
+    if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
+        return _saved_page(one, key)
+    one.keep(sent, key)
+    at = looked_at(must_be_whole=True)
+    found = at.order
+    if found is None:
+        return no_order(at)
+    form = form_for(found.case)
+    typed = shown_form.typed_in(form, sent)
+    if action.startswith("add:"):
+        return _page(at, one, form, typed, key, added=action.removeprefix("add:"))
+    prefill = prefilled(form, found.case, found.review.outcomes)
+    checked = form_answers.check(form, typed, _patient(found), prefill)
+    elsewhere = one.sent_elsewhere(key, request.form.get("after", ""))
+    entered = any(a.origin != "auto" for row in checked.rows for a in row.answers)
+    if not checked.fine or elsewhere or not entered:
+        told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
+        shown_key = new_form_key() if elsewhere else key
+        return _page(at, one, form, dict(checked.typed), shown_key, checked, **told), 422
+    told = {
+        "note": list(note_lines(form, checked)),
+        "before": {g.id: standing_of(g, found.review.outcomes, found.case).state
+                   for g in form.groups},
+    }  # fmt: skip
+    one.send(key, sent, _resources(found, form, checked, key), told)
+    return _saved_page(one, key)
+
+
+def _saved_page(one: OneForm, form_key: str) -> Response:
+    return redirect(url_for("documentation.saved", form_key=form_key, order=one.order), 303)
+
+
+def saved(form_key: str) -> str | Response:
+    """What was saved and where, the note, and how the chart stands now."""
+    at, one = looked_at(must_be_whole=True), form_of(NAME)
+    found, sent = at.order, one.outcome(form_key)
+    if sent is None or found is None:
+        return redirect(url_for("documentation.show", order=one.order), 303)
+    form = form_for(found.case)
+    before = sent.outcome["before"]
+    stands = [(g, standing_of(g, found.review.outcomes, found.case)) for g in form.groups]
+    there = [g.title for g, now in stands if before.get(g.id) == now.state == "on file"]
+    changes = [
+        (g.title, before.get(g.id, ""), now)
+        for g, now in stands
+        if now.state != "if you like" and g.title not in there
+    ]
+    return page(
+        "documentation_saved.html",
+        at,
+        results=results_of(sent),
+        note=sent.outcome["note"],
+        changes=changes,
+        there=there,
+    )
+
+
+# ---------------------------------------------------------------- the page
+
+
+def _page(
+    at: LookedAt,
+    one: OneForm,
+    form: Form,
+    typed: Mapping[str, str],
+    form_key: str,
+    checked: Checked | None = None,
+    **told: Any,
+) -> str:
+    found = at.order
+    assert found is not None
+    prefill = prefilled(form, found.case, found.review.outcomes)
+    groups = shown_form.shown(form, typed, prefill, checked, told.pop("added", ""))
+    stands = {g.group.id: standing_of(g.group, found.review.outcomes, found.case) for g in groups}
+    is_open = [g for g in groups if stands[g.group.id].state in ("missing", "not checked")]
+    return page(
+        "documentation.html",
+        at,
+        form_key=form_key,
+        after=one.last_key(),
+        summary=shown_form.summary(groups),
+        stands=stands,
+        parts=(is_open, [g for g in groups if g not in is_open]),
+        **{"restored": False, "elsewhere": None, "nothing": False, **told},
+    )
+
+
+def _patient(found: FoundOrder) -> Patient:
+    """What dates and weights are compared with."""
+    case = found.case
+    born = case.chart.birth_date
+    weight = current_weight(case)
+    usable = isinstance(weight, Present) and not doubtful_weight(case)
+    last: Decimal | None = None
+    if usable and isinstance(weight, Present):
+        last = kilograms(weight.value).value
+    return Patient(running().today(), born.value if isinstance(born, Present) else None, last)
+
+
+# ---------------------------------------------------------------- what is written
+
+
+def _resources(found: FoundOrder, form: Form, checked: Checked, form_key: str) -> list[ToWrite]:
+    """The answers, each result that the catalogue has a code for, and the note with everything."""
+    here, catalogue = window(), running().catalogue
+    entered = Entered(
+        f"Patient/{here.patient_id}",
+        (SYSTEM, form_key),
+        f"Encounter/{here.encounter_id}" if here.encounter_id else "",
+        here.user.reference,
+    )
+    loinc = catalogue.preferred_uri["loinc"]
+    results = observations(checked, entered, catalogue.terms, loinc)
+    today = running().today()
+    answers = response(
+        form, checked, entered.patient, today.isoformat(),
+        {"system": SYSTEM, "value": f"{form_key}-answers"}, here.user.reference, found.reference,
+    )  # fmt: skip
+    when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    note = document(
+        note_lines(form, checked), TITLE, entered, today,
+        {"system": SYSTEM, "value": f"{form_key}-note"}, when,
+    )  # fmt: skip
+    return [
+        write_back.new("The answers to this form", answers),
+        *(write_back.new(str(o["code"]["text"]), o) for o in results),
+        write_back.new("The note with all answers", note),
+    ]
+
+
