@@ -223,17 +223,18 @@ def test_a7_15_override_reasons_have_code_system_and_display(clean: OrderReview)
 
 
 def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> None:
+    found = replace(finding(), rule="wrong_code")
     elsewhere = (Link("Guide", "https://a.example"), Link("Other", "https://b.example"))
     hosts = frozenset({"a.example"})
-    (card,) = written(clean, [finding()], links=elsewhere, link_hosts=hosts)
+    (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts)
     assert [link["url"] for link in card["links"]] == ["https://a.example"]
     assert not {"url", "icon"} & set(card["source"])
     assert set(re.findall(r"https?://([a-z0-9.-]+)", json.dumps(card))) <= {
         "a.example", "cds.example", "terminology.hl7.org"}  # fmt: skip
     assert "](" not in card["detail"] and "**How this was decided:**" in card["detail"]
-    (card,) = written(clean, [finding()], links=elsewhere, link_hosts=hosts | {"cds.example"})
+    (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts | {"cds.example"})
     assert card["source"]["url"].startswith(BASE) and f"]({BASE}/rules/" in card["detail"]
-    (card,) = written(clean, [finding()], links=elsewhere, link_hosts=frozenset({"c.example"}))
+    (card,) = written(clean, [found], links=elsewhere, link_hosts=frozenset({"c.example"}))
     assert "links" not in card
 
 
@@ -257,7 +258,7 @@ def test_a7_5_the_icon_is_a_png_of_100_by_100_without_transparency(client: Flask
 
 def test_a7_20_no_card_speaks_as_if_cards_were_kept(client: FlaskClient) -> None:
     """Cards are transient (3.0.0-ballot, "Cards and Transience")."""
-    kept = re.compile(r"(?i)\b(earlier|previous|last|above|other|next) card|saved|come back to this")
+    kept = re.compile(r"(?i)\b(earlier|previous|last|above|other|next) card|saved|come back to")
     for name in REQUESTS:
         for card in cards_of(client, fixtures.hook_request(name)):
             said = " ".join([card["summary"], card["detail"], json.dumps(card.get("suggestions"))])

@@ -129,7 +129,8 @@ def _table(
     head = _numbers("shown", "accepted", "overridden", "ignored")
     click.secho(title.ljust(_NAME + 2) + head, bold=True)  # as it is: columns are not words
     for name, tally in rows.items():
-        said = screen.plain(name_of(name))[:_NAME].ljust(_NAME)
+        said = screen.plain(name_of(name))
+        said = (said if len(said) <= _NAME else f"{said[: _NAME - 1]}…").ljust(_NAME)
         numbers = (tally.shown, tally.accepted, tally.overridden, tally.ignored)
         click.echo(f"  {said}{_numbers(*map(str, numbers))}")
 
