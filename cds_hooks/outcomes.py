@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,7 +145,7 @@ def outcomes(engine: sa.Engine, asked: Asked = Asked()) -> list[CardOutcome]:
     """Every card asked for with each feedback on it, in the order of time."""
     wanted = _conditions(asked)
     cards = (
-        sa.select(card_shown, *_OF_FEEDBACK)
+        sa.select(*_COLUMNS)
         .outerjoin(card_feedback, card_feedback.c.card == card_shown.c.card)
         .where(*wanted)
         .order_by(card_shown.c.shown_at, card_shown.c.card, card_feedback.c.outcome_at)
@@ -230,16 +230,22 @@ def _held_back(cards: Iterable[CardOutcome]) -> dict[str, dict[str, int]]:
     return {because: dict(counted.most_common()) for because, counted in sorted(counts.items())}
 
 
-_OF_FEEDBACK = [
-    c for c in card_feedback.c if c.name not in ("card", "comment", "received_at")
-]  # the comment may name a patient: no report holds it
+# Patient and order, though hashed, are in no report, and neither is a comment.
+_NAMES = tuple(field.name for field in fields(CardOutcome) if field.name != "findings")
+_COLUMNS = [card_shown.c[n] if n in card_shown.c else card_feedback.c[n] for n in _NAMES]
+_UNANSWERED = {
+    "outcome": NO_ANSWER,
+    "accepted": (),
+    "reason_code": "",
+    "reason_system": "",
+    "reason_display": "",
+    "comment_sent": False,
+}
 
 
-def _outcome(row: Any, findings: tuple[RuleAndKind, ...]) -> CardOutcome:
-    values = row._asdict()
-    for unreported in ("suggestions", "patient_key", "order_key"):
-        del values[unreported]
-    if row.outcome is None:
-        values |= {name: "" for name in ("reason_code", "reason_system", "reason_display")}
-        values |= {"outcome": NO_ANSWER, "accepted": (), "comment_sent": False}
-    return CardOutcome(**{**values, "accepted": tuple(values["accepted"]), "findings": findings})
+def _outcome(row: Sequence[Any], findings: tuple[RuleAndKind, ...]) -> CardOutcome:
+    said = dict(zip(_NAMES, row, strict=True))
+    if said["outcome"] is None:
+        said |= _UNANSWERED
+    said["accepted"] = tuple(said["accepted"])
+    return CardOutcome(findings=findings, **said)

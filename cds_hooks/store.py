@@ -6,7 +6,7 @@ happened. Nothing here knows HTTP, and nothing of a patient is written (records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from time import monotonic
@@ -118,17 +118,18 @@ class Store:
     def forget(self, before: datetime, most: int | None = None) -> int:
         """Delete the cards shown before then, with their feedback; how many cards it were. `most`
         bounds them, the oldest first."""
-        aged = sa.select(card_shown.c.card).where(card_shown.c.shown_at < before)
-        aged = aged.order_by(card_shown.c.shown_at).limit(most)
+        old = sa.select(card_shown.c.card).where(card_shown.c.shown_at < before)
+        old = old.order_by(card_shown.c.shown_at, card_shown.c.card).limit(most)
         unknown = card_feedback.c.card.not_in(sa.select(card_shown.c.card))
         late = card_feedback.c.received_at < before
         with transaction(self._engine, WAIT_FOR_FEEDBACK) as connection:
-            old = connection.execute(aged).scalars().all()
-            for table in (card_finding, card_feedback, card_shown):
-                for part in _in_parts(old):
-                    connection.execute(table.delete().where(table.c.card.in_(part)))
-            connection.execute(card_feedback.delete().where(unknown, late))
-        return len(old)
+            # A write comes first: SQLite gives no lock to who has read before another wrote.
+            connection.execute(card_finding.delete().where(card_finding.c.card.in_(old)))
+            connection.execute(card_feedback.delete().where(card_feedback.c.card.in_(old)))
+            deleted = connection.execute(card_shown.delete().where(card_shown.c.card.in_(old)))
+            if most is None or deleted.rowcount < most:  # at the end: it looks at all feedback
+                connection.execute(card_feedback.delete().where(unknown, late))
+            return deleted.rowcount
 
     # ------------------------------------------------------------ the database
 
@@ -138,11 +139,6 @@ class Store:
         keys = card_feedback.primary_key.columns.keys()
         new = {c.name: insert.excluded[c.name] for c in card_feedback.c if c.name not in keys}
         return insert.on_conflict_do_update(index_elements=keys, set_=new)
-
-
-def _in_parts(cards: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
-    """A statement takes so many values only (SQLite before 3.32: 999)."""
-    return (cards[start : start + size] for start in range(0, len(cards), size))
 
 
 def _columns(card: ShownCard) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from service_parts.log_events import fault
 
 log = logging.getLogger("vialwise")
 
-FIRST = 10.0  # seconds after the start of a worker
+FIRST = 2.0  # seconds after the start of a worker, which has first calls to answer
 THEN = 3600.0  # seconds; it is done once a day whoever asks
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import smart_app.tables
 from cds_hooks import store as store_module
 from cds_hooks.outcomes import Asked, last_of_each, outcomes, tallies, unknown_cards
 from cds_hooks.rest import Rest
@@ -50,7 +51,7 @@ def test_the_migrations_make_the_tables(database_url: str) -> None:
         database.upgrade(engine)  # nothing is due
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, metadata) == []
+            assert compare_metadata(context, [metadata, smart_app.tables.metadata]) == []
 
 
 def test_no_column_is_for_anything_of_a_patient() -> None:
