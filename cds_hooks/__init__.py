@@ -18,6 +18,7 @@ from cds_hooks import (
     feedback,
     http_headers,
     operations,
+    operator_access,
     pages,
     rule_pages,
     trace,
@@ -65,6 +66,12 @@ def create_app(
         told = trace.blueprint()
         told.before_request(client_auth.require_trusted_client)
         app.register_blueprint(told)
-    for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint()):
+    secret = settings.operator_secret
+    guard = operator_access.with_secret(secret) if secret else None
+    for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):
         app.register_blueprint(page)  # open to anyone: nothing here is of a patient
+    if guard and store:
+        from cds_hooks import feedback_page  # SQLAlchemy is loaded only where there is a store
+
+        app.register_blueprint(feedback_page.blueprint(store.engine, guard))
     return app

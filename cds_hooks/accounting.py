@@ -96,6 +96,7 @@ def _fields(note: CallNote, service: str, status: int, seconds: float) -> dict[s
         "outcome": note.outcome,
         "cards": len(note.card_ids) if called else None,
         "rules": note.rules if called else None,
+        "held_back": note.held_back or None,
         "bytes": len(note.body) or None,
         "ms": {"total": _ms(seconds), **hops},
     }

@@ -49,10 +49,13 @@ class Audit:
         with transaction(self._engine, WAIT_FOR_ANSWER) as connection:
             connection.execute(_A_ROW).all()
 
-    def forget(self, before: datetime) -> int:
-        """Delete the calls before then; how many it were."""
+    def forget(self, before: datetime, most: int | None = None) -> int:
+        """Delete the calls before then; how many it were. `most` bounds them, the oldest first."""
+        aged = sa.select(call_audit.c.call).where(call_audit.c.at < before)
+        aged = aged.order_by(call_audit.c.at).limit(most)
         with transaction(self._engine, WAIT_FOR_DELETION) as connection:
-            return connection.execute(call_audit.delete().where(call_audit.c.at < before)).rowcount
+            old = call_audit.delete().where(call_audit.c.call.in_(aged))
+            return connection.execute(old).rowcount
 
     def _unless_there(self, key: str, by: CodeSets, now: datetime) -> sa.Executable:
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite

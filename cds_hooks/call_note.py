@@ -19,6 +19,7 @@ from cds_hooks.records import RuleAndKind
 
 if TYPE_CHECKING:
     from cds_hooks.cards import PlannedCard
+    from cds_hooks.held_back import HeldBack
     from cds_hooks.hook_request import HookRequest
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -44,6 +45,7 @@ class CallNote:
     audited: bool = False
     plan: Sequence[PlannedCard] = ()
     card_ids: tuple[str, ...] = ()
+    held: Sequence[HeldBack] = ()
     hops: dict[str, float] = field(default_factory=dict)
     database_failures: list[str] = field(default_factory=list)
 
@@ -59,20 +61,32 @@ class CallNote:
         self.audited = False
         return ()
 
-    def shows(self, plan: Sequence[PlannedCard], cards: Sequence[Mapping[str, Any]]) -> None:
-        self.plan = plan
+    def shows(
+        self,
+        plan: Sequence[PlannedCard],
+        cards: Sequence[Mapping[str, Any]],
+        held: Sequence[HeldBack] = (),
+    ) -> None:
+        """`plan` is shown, `held` is kept and not shown; `cards` are sent. They are those of
+        `plan`, or none of them is seen."""
+        self.plan, self.held = plan, held
         self.card_ids = tuple(card["uuid"] for card in cards)
 
     @property
     def findings(self) -> tuple[RuleAndKind, ...]:
-        """What was found, each once, in the order of the cards."""
-        said = ((f.rule, f.kind) for card in self.plan for f in card.findings)
-        return tuple(dict.fromkeys(said))
+        """What was found, each once, in the order of the cards; what is held back comes last."""
+        cards = [*self.plan, *(card for part in self.held for card in part.cards)]
+        return tuple(dict.fromkeys((f.rule, f.kind) for card in cards for f in card.findings))
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The rules that spoke."""
-        return tuple(dict.fromkeys(rule for rule, _ in self.findings))
+        """The rules that spoke on cards that are shown."""
+        return tuple(dict.fromkeys(f.rule for card in self.plan for f in card.findings))
+
+    @property
+    def held_back(self) -> dict[str, int]:
+        """How many cards are kept and not shown, by reason."""
+        return {part.because: len(part.cards) for part in self.held}
 
     @contextmanager
     def hop(self, name: str) -> Iterator[None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from billing_rules.findings import Finding, NotChecked, Severity, Topic
@@ -25,6 +24,7 @@ from cds_hooks.suggestions import CodeSystemUris, Resource, Suggestions
 
 LONGEST_SUMMARY = 139  # "less than 140 characters" (CDS Hooks 2.0.1, "Card Attributes")
 CARD_TYPES = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"
+ICON_PATH = "/icon.png"
 ASSOCIATED = "davinci-crd.associated-resource"
 _TOPICS = {
     Topic.BILLING: {"system": CARD_TYPES, "code": "claim", "display": "Claim"},
@@ -62,15 +62,16 @@ def written(
     drafts: Mapping[str, Resource],
     code_systems: CodeSystemUris,
     settings: Settings,
-    today: date,
+    checked: str,
     new_uuid: Callable[[], str] = new_uuid,
     named: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The cards as JSON, one for each in `plan`. `drafts` are the resources a suggestion may
-    touch, by reference; `named` those a card may name as what it is about, else the drafts."""
+    touch, by reference; `named` those a card may name as what it is about, else the drafts.
+    `checked` is the moment of the data."""
     findings = [finding for card in plan for finding in card.findings]
     suggestions = Suggestions(findings, drafts, code_systems, new_uuid)
-    cards = [_card(card, suggestions, settings, today, new_uuid) for card in plan]
+    cards = [_card(card, suggestions, settings, checked, new_uuid) for card in plan]
     for card, about in zip(cards, plan, strict=True):
         _associate(card, about.review, drafts if named is None else named)
     return cards
@@ -103,14 +104,14 @@ def _card(
     draft: PlannedCard,
     suggestions: Suggestions,
     settings: Settings,
-    today: date,
+    checked: str,
     new_uuid: Callable[[], str],
 ) -> dict[str, Any]:
     card: dict[str, Any] = {
         "uuid": new_uuid(),
         "summary": _summary(draft),
         "indicator": draft.severity.value,
-        "detail": detail.detail(draft.review, draft.findings, draft.gaps, settings, today),
+        "detail": detail.detail(draft.review, draft.findings, draft.gaps, settings, checked),
         "source": _source(draft, settings),
     }
     offered = suggestions.of_card(draft.findings)
@@ -119,9 +120,10 @@ def _card(
         card["selectionBehavior"] = "at-most-one"
     if draft.findings:
         card["overrideReasons"] = override_reasons(settings)
-    if settings.links:
+    links = [link for link in settings.links if settings.linked(link.url)]
+    if links:
         card["links"] = [
-            {"label": link.label, "url": link.url, "type": "absolute"} for link in settings.links
+            {"label": link.label, "url": link.url, "type": "absolute"} for link in links
         ]
     return card
 
@@ -160,8 +162,10 @@ def _plan_summary(review: OrderReview) -> str:
 def _source(draft: PlannedCard, settings: Settings) -> dict[str, Any]:
     """Who says so, and the record of the most urgent finding's rule (45 CFR 170.315(b)(11))."""
     record = rule_url(draft.findings[0].rule, settings) if draft.findings else ""
-    return {
+    source = {
         "label": settings.source_label,
-        "url": record or settings.source_url or settings.public_base_url,
+        "url": settings.linked(record or settings.source_url or settings.public_base_url),
+        "icon": settings.linked(settings.url(ICON_PATH)),
         "topic": _TOPICS[draft.topic],
     }
+    return {key: value for key, value in source.items() if value}

@@ -10,10 +10,11 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
 
 from cds_hooks import call_note
 from cds_hooks.errors import Refused, too_often
+from cds_hooks.held_back import SILENT_TRACKING
 from cds_hooks.running import running
 from cds_hooks.settings import Settings
 from cds_hooks.trust import FhirTrust, set_trust
@@ -72,7 +73,19 @@ def _let_in(client: Client) -> None:
     """From here on the request has a name, and an EHR whose data it may point to."""
     note = call_note.of_request()
     note.client, note.tenant = client.iss, client.tenant
+    g.registered_client = client
     set_trust(FhirTrust(client.fhir_bases, client.subject))
+
+
+def caller() -> Client | None:
+    """The registered client of the current request; None in open mode."""
+    return g.get("registered_client")
+
+
+def unseen_because() -> str:
+    """Why the caller shows none of the cards it is sent; "" where it does."""
+    client = caller()
+    return SILENT_TRACKING if client is not None and client.silent_tracking else ""
 
 
 def _authorization() -> str:

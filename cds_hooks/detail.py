@@ -8,7 +8,7 @@ to independent review).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 
 from billing_rules.claim_lines import ClaimPlan, WasteAnswer
@@ -32,7 +32,7 @@ def detail(
     findings: Sequence[Finding],
     gaps: Sequence[NotChecked],
     settings: Settings,
-    today: date,
+    checked: str,
 ) -> str:
     """The detail of one card about `review`'s order. `gaps` are listed as not checked."""
     parts = (
@@ -40,10 +40,10 @@ def detail(
         _titled("Found", _found(findings)),
         f"**Billing plan:** {plan_line(review)}",
         _titled("Based on", _based_on(review, findings)),
-        _titled("Source", _sources(review, findings)),
+        _titled("Source", _sources(review, findings, settings)),
         _decided(findings, settings),
         _titled("Not checked", _not_checked(review, findings, gaps)),
-        limits(today),
+        limits(checked),
     )
     return "\n\n".join(part for part in parts if part)
 
@@ -88,12 +88,17 @@ def _containers(plan: ClaimPlan) -> str:
     return f" (from {listed(plan.opened)}{origin})"
 
 
-def limits(today: date) -> str:
-    """What the card is not, and the day of the data."""
+def limits(checked: str) -> str:
+    """What the card is not, and the moment of the data."""
     return (
         "Advice on billing, not legal or clinical advice. "
-        f"Checked {today} against what the EHR shared for this request."
+        f"Checked {checked} against what the EHR shared for this request."
     )
+
+
+def moment(today: date, clock: datetime) -> str:
+    """When the data was looked at, where the clinic is."""
+    return f"{today} at {clock:%H:%M} {clock:%Z}".rstrip()
 
 
 def short(reference: str) -> str:
@@ -144,15 +149,17 @@ def _evidence(seen: Evidence, this_order: str) -> str:
     return escaped(f"{seen.what}: {seen.value}") + (f" ({escaped(where)})" if where else "")
 
 
-def _sources(review: OrderReview, findings: Sequence[Finding]) -> list[str]:
+def _sources(
+    review: OrderReview, findings: Sequence[Finding], settings: Settings
+) -> list[str]:
     """One item a document. The passages stand on the rule's page: many are rows of CMS tables."""
     used = [s for f in findings for s in f.sources] if findings else review.plan.sources
-    return _once(_document(source) for source in used)
+    return _once(_document(source, settings) for source in used)
 
 
-def _document(source: Source) -> str:
+def _document(source: Source, settings: Settings) -> str:
     certainty = _CERTAINTY.get(source.certainty, "")
-    return f"{_linked(source.title, source.url)}, {source.published}{certainty}"
+    return f"{_linked(source.title, settings.linked(source.url))}, {source.published}{certainty}"
 
 
 @lru_cache(maxsize=4096)
@@ -168,7 +175,8 @@ def _decided(findings: Sequence[Finding], settings: Settings) -> str:
     spoke = [records[rule] for rule in _once(f.rule for f in findings) if rule in records]
     by_version: dict[str, list[str]] = {}
     for record in spoke:
-        linked = _linked(capital(record.name), rule_url(record.id, settings))
+        address = settings.linked(rule_url(record.id, settings))
+        linked = _linked(capital(record.name), address)
         by_version.setdefault(record.version, []).append(linked)
     told = "; ".join(f"{', '.join(links)} (version {day})" for day, links in by_version.items())
     return f"**How this was decided:** {told}" if told else ""

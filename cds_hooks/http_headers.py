@@ -18,6 +18,7 @@ _PREFLIGHT = {
 }
 _NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 PAGE_POLICY = f"{_NOTHING}; style-src 'self'"  # for our own pages: their style sheet, no script
+FORM_POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")  # one with filters
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -40,9 +40,12 @@ class Metrics:
         self._seconds = histogram("call_seconds", "Time of service calls.", "service", _SECONDS)
         self._hops = histogram("hop_seconds", "Time of parts of service calls.", "hop", _SECONDS)
         self._bytes = histogram("request_bytes", "Bodies of service calls.", "service", _BYTES)
-        self._cards = counter("cards", "Cards sent.", "service", "topic", "indicator")
-        self._findings = counter("findings", "Findings on cards sent.", "rule")
-        self._gaps = counter("not_checked", "Checks that cards sent say could not be made.", "rule")
+        self._cards = counter("cards", "Cards shown.", "service", "topic", "indicator")
+        self._findings = counter("findings", "Findings on cards shown.", "rule")
+        self._gaps = counter("not_checked", "Checks that cards say could not be made.", "rule")
+        self._held = counter(
+            "cards_held_back", "Cards kept and not shown.", "service", "topic", "because"
+        )
         self._database_failures = counter(
             "database_failures", "What the database did not do.", "what"
         )
@@ -79,6 +82,9 @@ class Metrics:
                 self._gaps.labels(gap.rule).inc()
         for rule in note.rules:
             self._findings.labels(rule).inc()
+        for part in note.held:
+            for card in part.cards:
+                self._held.labels(service, card.topic.value, part.because).inc()
 
     def text(self) -> bytes:
         """All numbers, of all workers."""

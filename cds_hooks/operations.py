@@ -1,7 +1,7 @@
 """What the people who run the service ask it: is it up, is it ready, what does it count.
 
-Nothing here is of a patient, and nothing needs a client's token: a proxy keeps these addresses
-inside the site (docs/operations.md).
+Nothing here is of a patient, and nothing needs a client's token. What the service counts and stands
+on is for operators, where they have a secret; that it is up and ready is for every probe.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 
 from cds_hooks import exact_json
 from cds_hooks.errors import Refused
+from cds_hooks.operator_access import Guard, let_in
 from cds_hooks.running import running
 from service_parts.store_failed import StoreFailed
 
@@ -22,12 +23,12 @@ NAME = "operations"
 NONE, REACHED, AWAY = "none: nothing is kept", "reachable", "away: answered without it"
 
 
-def blueprint() -> Blueprint:
-    """The three addresses."""
+def blueprint(guard: Guard | None) -> Blueprint:
+    """The three addresses; `guard` is None where operators have no secret."""
     pages = Blueprint(NAME, __name__)
     pages.add_url_rule("/healthz", view_func=health)
-    pages.add_url_rule("/readyz", view_func=ready)
-    pages.add_url_rule("/metrics", view_func=metrics)
+    pages.add_url_rule("/readyz", "ready", lambda: ready(guard))
+    pages.add_url_rule("/metrics", "metrics", lambda: (guard and guard()) or metrics())
     return pages
 
 
@@ -36,17 +37,16 @@ def health() -> Response:
     return Response(b'{"status":"ok"}', content_type="application/json")
 
 
-def ready() -> Response:
+def ready(guard: Guard | None) -> Response:
     """200 when orders can be answered, which needs the catalogue; the database is told of only,
-    because cards go out without it."""
+    because cards go out without it. Others than operators are told whether it is ready."""
     here = running()
     drugs = len(here.catalogue.drug_ids())
-    said = {
-        "status": "ready" if drugs else "not ready",
-        "catalogue": f"{drugs} drugs",
-        "rule_set": here.settings.rule_set,
-        "database": NONE if here.store is None else _database(here.store),
-    }
+    said = {"status": "ready" if drugs else "not ready"}
+    if let_in(guard):
+        said["catalogue"] = f"{drugs} drugs"
+        said["rule_set"] = here.settings.rule_set
+        said["database"] = NONE if here.store is None else _database(here.store)
     status = 200 if drugs else 503
     return Response(exact_json.encode(said), status, content_type="application/json")
 

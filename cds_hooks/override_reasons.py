@@ -6,6 +6,18 @@ from cds_hooks.settings import Settings
 
 CODE_SYSTEM_PATH = "/code-systems/override-reason"
 
+# Of the 3.0.0-ballot's reasons those that fit a check of billing and documentation; most of its
+# others speak of a patient's wishes or of clinical harm.
+SHARED_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+SHARED: dict[str, str] = {
+    "action-completed": "Recommended action was already completed",
+    "policy-contradicts": "Institutional policy/guideline contradicts the recommended action",
+    "need-more-info": (
+        "Could not address recommended action due to need for more information/pending "
+        "results/pending consult"
+    ),
+}
+
 REASONS: dict[str, str] = {
     "documented-elsewhere": "Documented elsewhere",
     "billing-by-pharmacy": "Billing handled by pharmacy",
@@ -16,8 +28,12 @@ REASONS: dict[str, str] = {
 
 
 def override_reasons(settings: Settings) -> list[dict[str, str]]:
-    """The reasons as Codings of the service's own code system."""
-    system = settings.url(CODE_SYSTEM_PATH)
+    """The reasons as Codings: the service's own, then those it shares with others."""
+    own = settings.url(CODE_SYSTEM_PATH)
+    return [*_codings(own, REASONS), *_codings(SHARED_SYSTEM, SHARED)]
+
+
+def _codings(system: str, reasons: dict[str, str]) -> list[dict[str, str]]:
     return [
-        {"code": code, "system": system, "display": display} for code, display in REASONS.items()
+        {"code": code, "system": system, "display": display} for code, display in reasons.items()
     ]

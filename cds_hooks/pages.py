@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flask import Blueprint, Response, render_template
 
 from cds_hooks import services
+from cds_hooks.cards import ICON_PATH
 from cds_hooks.override_reasons import CODE_SYSTEM_PATH, REASONS
 from cds_hooks.public import as_json, cacheable, page
 from cds_hooks.running import running
+
+_ICON = Path(__file__).parent / "icon.png"
 
 
 def blueprint() -> Blueprint:
@@ -17,6 +22,7 @@ def blueprint() -> Blueprint:
     pages.add_url_rule(CODE_SYSTEM_PATH, view_func=override_reason_codes)
     pages.add_url_rule("/", view_func=front)
     pages.add_url_rule("/style.css", view_func=style)
+    pages.add_url_rule(ICON_PATH, view_func=icon)
     return pages
 
 
@@ -64,3 +70,9 @@ def front() -> Response:
 def style() -> Response:
     """The style sheet of every page."""
     return cacheable(Response(render_template("style.css"), content_type="text/css; charset=utf-8"))
+
+
+def icon() -> Response:
+    """The icon of a card's source: a PNG of 100 x 100, nothing of it transparent (CDS Hooks 2.0.1,
+    "Source")."""
+    return cacheable(Response(_ICON.read_bytes(), content_type="image/png"))

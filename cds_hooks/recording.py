@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from billing_rules.review import OrderReview
 from cds_hooks import call_note
-from cds_hooks.cards import PlannedCard
+from cds_hooks.cards import PlannedCard, new_uuid
+from cds_hooks.held_back import HeldBack
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.records import ShownCard
 from cds_hooks.repeats import without_repeats
@@ -44,20 +45,28 @@ def unrepeated(
 def record(
     plan: Sequence[PlannedCard],
     cards: Sequence[Mapping[str, Any]],
+    held: Sequence[HeldBack],
     hook: HookRequest,
     service: Service,
     here: Running,
+    unseen: str = "",
 ) -> None:
-    """Keep what is about to be shown: `cards` are those of `plan`, written."""
+    """Keep what is about to be sent, `cards` are those of `plan`, written; and what is `held` back.
+    `unseen` says why the EHR will not show what it is sent."""
     store = here.store
-    if store is None or not cards:
+    if store is None or not (cards or held):
         return
     rule_set = here.settings.rule_set
-    shown = [
-        _shown(planned, card, hook, service, store, rule_set)
+    sent = [
+        _kept(planned, card, hook, service, store, rule_set, unseen)
         for planned, card in zip(plan, cards, strict=True)
     ]
-    _tried(store, "recorded", lambda: store.record(shown))
+    unsent = [
+        _kept(planned, {"uuid": new_uuid()}, hook, service, store, rule_set, part.because)
+        for part in held
+        for planned in part.cards
+    ]
+    _tried(store, "recorded", lambda: store.record([*sent, *unsent]))
 
 
 def _tried(store: Store, what: str, do: Callable[[], T]) -> T | None:
@@ -75,13 +84,14 @@ def _tried(store: Store, what: str, do: Callable[[], T]) -> T | None:
     return None
 
 
-def _shown(
+def _kept(
     planned: PlannedCard,
     card: Mapping[str, Any],
     hook: HookRequest,
     service: Service,
     store: Store,
     rule_set: str,
+    held_back: str,
 ) -> ShownCard:
     review, note = planned.review, call_note.of_request()
     return ShownCard(
@@ -94,11 +104,12 @@ def _shown(
         payer_id=review.payer.id,
         drug_id=review.drug.id,
         topic=planned.topic.value,
-        indicator=card["indicator"],
+        indicator=planned.severity.value,
         patient_key=_patient_key(store, hook),
         order_key=store.keys.order(review.order),
         client=note.client,
         tenant=note.tenant,
+        held_back=held_back,
     )
 
 

@@ -18,7 +18,8 @@ ByOrder = Mapping[str, frozenset[RuleAndKind]]  # order key -> findings
 
 @dataclass(frozen=True, slots=True)
 class ShownCard:
-    """One card of an answer. `client` and `tenant` are "" for callers that are not told apart."""
+    """One card of an answer. `client` and `tenant` are "" for callers that are not told apart;
+    `held_back` says why it was not shown, "" for one that was."""
 
     card: str
     suggestions: tuple[str, ...]
@@ -34,6 +35,7 @@ class ShownCard:
     order_key: str
     client: str = ""
     tenant: str = ""
+    held_back: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

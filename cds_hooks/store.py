@@ -115,16 +115,20 @@ class Store:
             connection.execute(self._upsert(), rows)
             return len(cards) - connection.execute(known).scalar_one()
 
-    def forget(self, before: datetime) -> int:
-        """Delete the cards shown before then, with their feedback; how many cards it were."""
+    def forget(self, before: datetime, most: int | None = None) -> int:
+        """Delete the cards shown before then, with their feedback; how many cards it were. `most`
+        bounds them, the oldest first."""
         old = sa.select(card_shown.c.card).where(card_shown.c.shown_at < before)
+        old = old.order_by(card_shown.c.shown_at, card_shown.c.card).limit(most)
         unknown = card_feedback.c.card.not_in(sa.select(card_shown.c.card))
+        late = card_feedback.c.received_at < before
         with transaction(self._engine, WAIT_FOR_FEEDBACK) as connection:
+            # A write comes first: SQLite gives no lock to who has read before another wrote.
             connection.execute(card_finding.delete().where(card_finding.c.card.in_(old)))
             connection.execute(card_feedback.delete().where(card_feedback.c.card.in_(old)))
-            late = card_feedback.c.received_at < before
-            connection.execute(card_feedback.delete().where(unknown, late))
-            deleted = connection.execute(card_shown.delete().where(card_shown.c.shown_at < before))
+            deleted = connection.execute(card_shown.delete().where(card_shown.c.card.in_(old)))
+            if most is None or deleted.rowcount < most:  # at the end: it looks at all feedback
+                connection.execute(card_feedback.delete().where(unknown, late))
             return deleted.rowcount
 
     # ------------------------------------------------------------ the database

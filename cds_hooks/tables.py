@@ -43,7 +43,9 @@ card_shown = Table(
     Column("indicator", TEXT, nullable=False),
     Column("patient_key", KEY, nullable=False),
     Column("order_key", KEY, nullable=False),
+    # When it was made; shown only where `held_back` is "", else the reason why not (held_back.py).
     Column("shown_at", UtcTime, nullable=False),
+    Column("held_back", TEXT, nullable=False, server_default=""),
     Index("card_shown_by_patient", "patient_key"),
     Index("card_shown_by_time", "shown_at"),
 )
@@ -102,6 +104,14 @@ code_sets = Table(
     Column("key", KEY, primary_key=True),
     Column("sources", JSON, nullable=False),
     Column("first_used_at", UtcTime, nullable=False),
+)
+
+# What one worker does for all, and when it was done last (retention.py).
+housekeeping = Table(
+    "housekeeping",
+    metadata,
+    Column("task", TEXT, primary_key=True),
+    Column("done_at", UtcTime, nullable=False),
 )
 
 # Tokens of clients that were used, by their hash (CDS Hooks 2.0.1, "jti"), until they expire.

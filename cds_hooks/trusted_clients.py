@@ -33,7 +33,8 @@ class Client:
     `iss` is compared letter by letter. The public keys are fetched from `jku`, or stand in `jwks`
     (the text of a JWKS) when they were handed over. `audiences` are accepted besides the URL that
     was called. `subject` is this service's client id at the EHR. Nothing but `fhir_bases` is
-    ever asked for data.
+    ever asked for data. `app_link`: whether its cards link to the app. `silent_tracking`: it is
+    sent cards and shows none (athenahealth's roll-out of that name).
     """
 
     iss: str
@@ -46,6 +47,8 @@ class Client:
     subject: str = ""
     longest_life: int = LONGEST_LIFE
     calls_per_minute: int = 600
+    app_link: bool = True
+    silent_tracking: bool = False
 
     @property
     def is_sandbox(self) -> bool:

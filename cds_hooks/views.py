@@ -9,10 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
-from cds_hooks import call_note, cards, exact_json, hook_request, recording, request_body, services
+from cds_hooks import (
+    app_link,
+    call_note,
+    cards,
+    client_auth,
+    detail,
+    exact_json,
+    held_back,
+    hook_request,
+    recording,
+    request_body,
+    services,
+)
 from cds_hooks.answers import ANSWERS, Call, Reviewed
 from cds_hooks.call_note import CallNote
 from cds_hooks.errors import Refused
+from cds_hooks.held_back import HeldBack
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.running import Running, running
 from cds_hooks.suggestions import CodeSystemUris
@@ -69,11 +82,18 @@ def _cards(
     with note.hop("store"):
         reviews = recording.unrepeated(found.reviews, hook, here)
     with note.hop("cards"):
-        plan = cards.planned(reviews, settings)
-        written = cards.written(plan, found.drafts, uris, settings, today, named=found.named)
-    note.shows(plan, written)
+        plan, held = held_back.planned(reviews, settings, note.client, note.tenant, cards.planned)
+        checked = detail.moment(today, settings.clock())
+        written = cards.written(plan, found.drafts, uris, settings, checked, named=found.named)
+        held_back.tell_of_more(written, held)
+        app_link.add(written, plan, hook, settings)
+    unseen = client_auth.unseen_because()
+    if unseen:
+        note.shows((), written, (*held, HeldBack(unseen, tuple(plan))))
+    else:
+        note.shows(plan, written, held)
     with note.hop("store"):
-        recording.record(plan, written, hook, service, here)
+        recording.record(plan, written, held, hook, service, here, unseen)
     return written
 
 

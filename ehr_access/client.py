@@ -14,6 +14,7 @@ from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access import answers, reasons, writing
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities, Capability, with_required
+from ehr_access.every_status import with_every_status
 from ehr_access.limits import Deadline, Limits
 from ehr_access.parallel import all_of
 from ehr_access.query import ID, Query, QueryRefused
@@ -174,7 +175,12 @@ class EhrClient:
         adapted = offered.adapted(query) if isinstance(offered, Capability) else query
         if isinstance(adapted, Unknown):
             return adapted
-        return self._read(adapted, until) if adapted.id else self._search(adapted, until)
+        if adapted.id:
+            return self._read(adapted, until)
+        found = self._search(adapted, until)
+        if found == reasons.BAD_REQUEST and (again := with_every_status(adapted)):
+            return self._search(again, until)
+        return found
 
     def _read(self, query: Query, until: Deadline) -> Part:
         answer = self._get(f"{self._base.url}/{query.relative_url}", until)

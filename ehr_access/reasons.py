@@ -21,6 +21,7 @@ ERROR_REPORTED = Unknown("the EHR reported an error")
 BUSY = Unknown("the EHR is too busy")
 NO_TOKEN_IN_CLEAR = Unknown("a token is sent over https only, and this FHIR server has http")
 BROKEN = Unknown("the EHR's answer broke off")
+BAD_REQUEST = Unknown("the EHR answered with HTTP status 400")
 
 
 def not_offered(resource_type: str) -> Unknown:

@@ -10,14 +10,23 @@ from vialwise.problems import Problem
 
 def today(timezone: str | None = None) -> date:
     """Today in `timezone` (an IANA name), or in this machine's own."""
-    if timezone is None:
-        return datetime.now().date()
+    return now(timezone).date()
+
+
+def _zone(timezone: str) -> ZoneInfo:
     try:
-        return datetime.now(ZoneInfo(timezone)).date()
+        return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Problem(
             f"'{timezone}' is no time zone: write one like America/New_York, or leave it out"
         ) from None
+
+
+def now(timezone: str | None = None) -> datetime:
+    """The time in `timezone` (an IANA name), or in this machine's own. Raises Problem."""
+    if timezone is None:
+        return datetime.now().astimezone()
+    return datetime.now(_zone(timezone))
 
 
 def day(text: str | None) -> date | None:

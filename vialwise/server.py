@@ -60,10 +60,13 @@ def address_of(bound: socket.socket) -> str:
 class _Embedded(BaseApplication):  # type: ignore[misc]
     """gunicorn with settings from here only: no file, no environment, no command line."""
 
-    def __init__(self, application: Wsgi, bound: socket.socket, workers: int) -> None:
+    def __init__(
+        self, application: Wsgi, bound: socket.socket, workers: int, in_worker: Callable[[], None]
+    ) -> None:
         self._application = application
         self._bound = bound
         self._workers = workers
+        self._in_worker = in_worker
         super().__init__()
 
     def load_config(self) -> None:
@@ -79,6 +82,7 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": 5,
             # It would be one file in the home directory for all servers on this machine.
             "control_socket_disable": True,
+            "post_worker_init": lambda worker: self._in_worker(),
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
@@ -89,10 +93,15 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
         return self._application
 
 
-def run(application: Wsgi, bound: socket.socket, workers: int = WORKERS) -> None:
+def run(
+    application: Wsgi,
+    bound: socket.socket,
+    workers: int = WORKERS,
+    in_worker: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then end the process with exit code 0. What keeps its state
-    in memory has one worker."""
-    _Embedded(application, bound, workers).run()
+    in memory has one worker. Each worker calls `in_worker` when it starts."""
+    _Embedded(application, bound, workers, in_worker).run()
 
 
 @contextmanager

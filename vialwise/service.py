@@ -35,6 +35,7 @@ def application(
     settings = Settings(
         public_base_url=url,
         today=lambda: clock.today(timezone),
+        clock=lambda: clock.now(timezone),
         open=open_,
         show_billing_plan=billing_plan,
         rule_set=versions.rule_set(site),

@@ -16,14 +16,15 @@ from cds_hooks.trusted_clients import LONGEST_LIFE
 
 PREFIX = "VIALWISE_"
 # Secrets never stand in the file, and are never printed.
-ENVIRONMENT_ONLY = frozenset({"record_secret", "window_secrets"})
+ENVIRONMENT_ONLY = frozenset({"record_secret", "operator_secret", "window_secrets"})
 SECRET = ENVIRONMENT_ONLY
-FILE_ONLY = frozenset({"clients", "links", "ehrs"})  # they are tables
+FILE_ONLY = frozenset({"clients", "links", "ehrs", "quiet"})  # they are tables
 # relative to the file they stand in
 PATHS = frozenset({
-    "site", "record_secret_file", "jwks_file", "client_secret_file", "app_keys_file",
-    "window_secrets_file",
+    "site", "record_secret_file", "operator_secret_file", "jwks_file", "client_secret_file",
+    "app_keys_file", "window_secrets_file",
 })  # fmt: skip
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class ClientTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,68 @@ class ClientTable(msgspec.Struct, frozen=True, kw_only=True):
             le=1_000_000,
         ),
     ] = 600
+
+
+    app_link: Annotated[
+        bool,
+        Meta(
+            description="Whether its cards link to the app; not where the EHR takes such links "
+            "off or does not hand on their context.",
+            examples=[False],
+        ),
+    ] = True
+    silent_tracking: Annotated[
+        bool,
+        Meta(
+            description="It is sent cards and shows none of them, as in athenahealth's roll-out "
+            "of that name: they are counted as kept and not shown.",
+            examples=[True],
+        ),
+    ] = False
+
+
+class QuietTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A [[quiet]] table: what is evaluated and kept, and not shown."""
+
+    rule: Annotated[
+        str,
+        Meta(description="The rule's id. Otherwise all rules.", examples=["dose_interval"]),
+    ] = ""
+    client: Annotated[
+        str,
+        Meta(
+            description="The `iss` of a client. Otherwise all clients.",
+            examples=["https://ehr.example/r4"],
+        ),
+    ] = ""
+    tenant: Annotated[
+        str, Meta(description="A tenant. Otherwise all tenants.", examples=["clinic-7"])
+    ] = ""
+    shadow: Annotated[
+        bool, Meta(description="Shadow mode: at all times.", examples=[True])
+    ] = False
+    days: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Quiet hours: on these days of the week, of mon, tue, wed, thu, fri, sat "
+            "and sun; hours over midnight belong to the day they begin on. Otherwise every day.",
+            examples=[["sat", "sun"]],
+        ),
+    ] = ()
+    start: Annotated[
+        str,
+        Meta(
+            description="The time they begin, in the clinic's time zone. Otherwise the whole day.",
+            examples=["22:00"],
+        ),
+    ] = ""
+    end: Annotated[
+        str,
+        Meta(
+            description="The time they end; before `start` it is on the day after.",
+            examples=["06:30"],
+        ),
+    ] = ""
 
 
 class LinkTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,10 +325,51 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
             examples=[True],
         ),
     ] = False
+    most_cards: Annotated[
+        int,
+        Meta(
+            description="Cards of one answer, the most urgent first; the last says how many more "
+            "there are.",
+            examples=[10],
+            ge=1,
+            le=100,
+        ),
+    ] = 10
+    documentation_at_select: Annotated[
+        bool,
+        Meta(
+            description="Whether missing documentation is named already when an order is "
+            "selected, as information; when it is signed it always is.",
+            examples=[False],
+        ),
+    ] = True
+    quiet: Annotated[
+        tuple[QuietTable, ...],
+        Meta(
+            description="Shadow mode and quiet hours: what is kept and not shown, a [[quiet]] "
+            "table each: see below."
+        ),
+    ] = ()
     links: Annotated[
         tuple[LinkTable, ...],
         Meta(description="Links that every card carries, a [[links]] table each: see below."),
     ] = ()
+    link_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The hosts that cards may link to, as the EHR has them on its list; other "
+            "links are left out. Otherwise all hosts.",
+            examples=[["cds.clinic.example", "www.cms.gov"]],
+        ),
+    ] = ()
+    app_launch_url: Annotated[
+        str,
+        Meta(
+            description="The launch address of the SMART app as it is registered at the EHR; "
+            "cards link to it. Otherwise they do not.",
+            examples=["https://app.clinic.example/launch"],
+        ),
+    ] = ""
     source_label: Annotated[
         str,
         Meta(
@@ -298,6 +402,25 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
             examples=[True],
         ),
     ] = False
+    keep_days: Annotated[
+        int,
+        Meta(
+            description="Days that cards and their feedback are kept; older ones are deleted once "
+            "a day. 0 keeps them for good.",
+            examples=[400],
+            ge=0,
+            le=36_500,
+        ),
+    ] = 0
+    keep_audit_days: Annotated[
+        int,
+        Meta(
+            description="Days that the audit of calls is kept; 0 keeps it for good.",
+            examples=[2200],
+            ge=0,
+            le=36_500,
+        ),
+    ] = 0
     given_days: Annotated[
         int,
         Meta(
@@ -371,6 +494,19 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     record_secret: Annotated[
         str, Meta(description="The same secret itself, for where there are no files.")
     ] = ""
+    operator_secret_file: Annotated[
+        str,
+        Meta(
+            description="A file with the secret, 32 characters or more, that opens /feedback, "
+            "/metrics and the details of /readyz to those who run the service. Without one there "
+            "is no /feedback, and the others are open.",
+            examples=["/etc/vialwise/operator-secret"],
+        ),
+    ] = ""
+    operator_secret: Annotated[
+        str, Meta(description="The same secret itself, for where there are no files.")
+    ] = ""
+
     ehrs: Annotated[
         tuple[EhrTable, ...],
         Meta(
@@ -418,7 +554,13 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30
 
 
-Table = type[ServeSettings] | type[ClientTable] | type[LinkTable] | type[EhrTable]
+Table = (
+    type[ServeSettings]
+    | type[ClientTable]
+    | type[LinkTable]
+    | type[EhrTable]
+    | type[QuietTable]
+)
 
 
 def names(table: Table) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+from cds_hooks import operator_access
 from cds_hooks.keyed_hashes import SHORTEST_SECRET
+from cds_hooks.settings import host_of
 from cds_hooks.trusted_clients import Client, faults
 from ehr_access.base import AddressRefused, FhirBase
-from vialwise import clock, database, secret_file
+from vialwise import clock, database, quiet_settings, secret_file
 from vialwise.problems import Problem
 from vialwise.settings import ClientTable, ServeSettings
 
@@ -25,10 +27,14 @@ def problems(settings: ServeSettings, open_: bool) -> list[str]:
         *_development(settings),
         *_clients(settings),
         *_addresses(settings),
+        *_link_hosts(settings),
         *_files(settings),
+        *quiet_settings.problems(settings),
+        *_kept(settings),
         *_said_by(lambda: clock.today(settings.timezone or None)),
         *_said_by(lambda: database.address(settings.database or None)),
         *_said_by(lambda: record_secret(settings)),
+        *_said_by(lambda: operator_secret(settings)),
         *_secret_of_postgresql(settings),
         *_app(settings),
     ]
@@ -125,6 +131,8 @@ def _client(table: ClientTable, jwks: str) -> Client:
         subject=table.subject,
         longest_life=table.longest_life,
         calls_per_minute=table.calls_per_minute,
+        app_link=table.app_link,
+        silent_tracking=table.silent_tracking,
     )
 
 
@@ -167,6 +175,40 @@ def _addresses(settings: ServeSettings) -> Iterator[str]:
     for link in settings.links:
         if not _is_web(link.url):
             yield "links: an url is no web address: write it like https://clinic.example/billing"
+    launch = settings.app_launch_url
+    if launch and (not _is_web(launch) or _carries_launch(launch)):
+        yield "app_launch_url is no launch address: write it like https://app.example/launch"
+    elif launch and not FhirBase.parse(launch.partition("?")[0]).carries_tokens:
+        yield "app_launch_url is http, and a patient is opened there: write the https address"
+
+
+def _carries_launch(url: str) -> bool:
+    """Whether it has what only the EHR may add to it (SMART App Launch 2.2, "EHR Launch")."""
+    parts = urlsplit(url)
+    return bool(parts.fragment) or bool({"iss", "launch"} & set(parse_qs(parts.query)))
+
+
+def _link_hosts(settings: ServeSettings) -> Iterator[str]:
+    """A list that leaves out what the other settings want to link to is a mistake."""
+    hosts = settings.link_hosts
+    if any(host_of(f"https://{host}") != host for host in hosts):
+        yield "link_hosts: an entry is no host: write it like www.cms.gov, without https://"
+    linked = {
+        "source_url": [settings.source_url],
+        "app_launch_url": [settings.app_launch_url],
+        "links": [link.url for link in settings.links],
+    }
+    for name, urls in linked.items():
+        if hosts and any(url and host_of(url) not in hosts for url in urls):
+            yield f"link_hosts lacks a host that {name} links to: add it, or remove the link"
+
+
+def _kept(settings: ServeSettings) -> Iterator[str]:
+    cards, audit = settings.keep_days, settings.keep_audit_days
+    if 0 < cards < settings.quiet_days:
+        yield "keep_days is less than quiet_days, which needs the cards: raise it, or lower those"
+    if audit and (not cards or audit < cards):
+        yield "keep_audit_days is less than keep_days: keep the audit for longer than the cards"
 
 
 def _is_origin(text: str) -> bool:
@@ -195,25 +237,35 @@ def _said_by(ask: Callable[[], object]) -> Iterator[str]:
         yield problem.format_message()
 
 
-# ---------------------------------------------------------------- the secret
+# ---------------------------------------------------------------- the secrets
 
 
 def record_secret(settings: ServeSettings) -> bytes:
     """The secret of the record's hashes; empty when none is set. Raises Problem."""
-    if settings.record_secret and settings.record_secret_file:
-        raise Problem("record_secret and record_secret_file are both set: remove one")
-    if settings.record_secret_file:
-        file = Path(settings.record_secret_file)
+    return _secret("record_secret", settings.record_secret, settings.record_secret_file,
+                   SHORTEST_SECRET)  # fmt: skip
+
+
+def operator_secret(settings: ServeSettings) -> bytes:
+    """The secret of those who run the service; empty when none is set. Raises Problem."""
+    return _secret("operator_secret", settings.operator_secret, settings.operator_secret_file,
+                   operator_access.SHORTEST_SECRET)  # fmt: skip
+
+
+def _secret(name: str, said: str, named: str, shortest: int) -> bytes:
+    if said and named:
+        raise Problem(f"{name} and {name}_file are both set: remove one")
+    if named:
+        file = Path(named)
         if not file.is_file():
-            raise Problem("record_secret_file names no file: check the path")
+            raise Problem(f"{name}_file names no file: check the path")
         try:
             return secret_file.secret(file)
         except OSError as error:
             raise Problem(f"{file} cannot be read ({error.strerror}): check its owner") from None
-    secret = settings.record_secret.encode()
-    if secret and len(secret) < SHORTEST_SECRET:
-        raise Problem(f"record_secret is too short: give {SHORTEST_SECRET} characters or more")
-    return secret
+    if said and len(said.encode()) < shortest:
+        raise Problem(f"{name} is too short: give {shortest} characters or more")
+    return said.encode()
 
 
 def _secret_of_postgresql(settings: ServeSettings) -> Iterator[str]:

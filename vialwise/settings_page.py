@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from vialwise import settings
-from vialwise.settings import ClientTable, EhrTable, LinkTable, ServeSettings, Table
+from vialwise.settings import ClientTable, EhrTable, LinkTable, QuietTable, ServeSettings, Table
 from vialwise.settings_reading import CONFIG_VARIABLE, toml
 
 HIDDEN = "********"
@@ -55,6 +55,16 @@ audiences = ["vialwise"]
 label = "How we bill biologics"
 url = "https://clinic.example/billing"
 
+[[quiet]]
+rule = "dose_interval"
+shadow = true
+
+[[quiet]]
+client = "https://ehr.example/r4"
+days = ["fri", "sat"]
+start = "22:00"
+end = "06:30"
+
 [[ehrs]]
 id = "main-hospital"
 name = "Main Hospital"
@@ -64,6 +74,10 @@ client = "private_key_jwt"
 algorithm = "ES384"
 frame_ancestors = ["https://ehr.example"]
 ```
+
+A [[quiet]] table names what is quiet (a rule, a client, a tenant, any of them or none for all) and
+when: `shadow = true` for always, or hours. What is quiet is evaluated and kept, and not shown; the
+page /feedback and the metrics count it apart.
 
 Give `jku` or `jwks_file`, not both. Keys from `jku` are kept as long as the answer's Cache-Control
 says, one minute to one hour; a key id that is not known makes them be fetched again, once a minute
@@ -86,6 +100,8 @@ def markdown() -> str:
         _rows(ClientTable),
         "## In a [[links]] table\n",
         _rows(LinkTable),
+        "## In a [[quiet]] table\n",
+        _rows(QuietTable),
         "## In an [[ehrs]] table\n",
         _rows(EhrTable),
         _EXAMPLE,

@@ -16,11 +16,16 @@ from typing import Any
 import msgspec
 
 from vialwise import settings
-from vialwise.settings import ClientTable, EhrTable, LinkTable, ServeSettings, Table
+from vialwise.settings import ClientTable, EhrTable, LinkTable, QuietTable, ServeSettings, Table
 
 CONFIG_VARIABLE = "VIALWISE_CONFIG"
 DEFAULT, FILE, ENVIRONMENT, OPTION = "default", "file", "environment", "command line"
-TABLES: Mapping[str, Table] = {"clients": ClientTable, "links": LinkTable, "ehrs": EhrTable}
+TABLES: Mapping[str, Table] = {
+    "clients": ClientTable,
+    "links": LinkTable,
+    "ehrs": EhrTable,
+    "quiet": QuietTable,
+}
 # Set for the tests, or by Kubernetes for a service that is named vialwise.
 _NOT_OURS = re.compile(r"VIALWISE_(TEST_.*|REFERENCE_DATA|CONFIG|SERVICE_.*|PORT_\d.*)")
 _LARGEST_FILE = 1_000_000

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cds_hooks import Link, Settings
-from vialwise import clock, settings_checks, versions
+from vialwise import clock, quiet_settings, settings_checks, versions
 from vialwise.problems import Problem
 from vialwise.screen import plain
 from vialwise.settings import ServeSettings
@@ -39,8 +39,11 @@ def stop_if(problems: list[str]) -> None:
     raise Problem(problems[-1])
 
 
-def service_settings(said: ServeSettings, url: str, open_: bool) -> Settings:
-    """What the CDS service is told; `url` is where it listens."""
+def service_settings(
+    said: ServeSettings, url: str, open_: bool, app_key: bytes = b""
+) -> Settings:
+    """What the CDS service is told; `url` is where it listens, `app_key` seals what its cards hand
+    to the app."""
     timezone = said.timezone or None
     return Settings(
         public_base_url=said.public_url or url,
@@ -62,4 +65,12 @@ def service_settings(said: ServeSettings, url: str, open_: bool) -> Settings:
         given_days=said.given_days,
         clients=settings_checks.clients(said),
         development=said.development,
+        clock=lambda: clock.now(timezone),
+        quiet=quiet_settings.quiet(said),
+        most_cards=said.most_cards,
+        documentation_at_select=said.documentation_at_select,
+        link_hosts=frozenset(said.link_hosts),
+        app_launch_url=said.app_launch_url,
+        app_key=app_key,
+        operator_secret=settings_checks.operator_secret(said),
     )

@@ -20,7 +20,7 @@ SECRET_VARIABLE = "VIALWISE_RECORD_SECRET"
 @dataclass(frozen=True, slots=True)
 class Opened:
     """`trouble` says in a few words why `store` keeps nothing now; "" when it does. `secret` is
-    that of its hashes, empty where it could not be had: nothing may be sealed with another then."""
+    that of its hashes, empty where it could not be had: then nothing is sealed with another."""
 
     store: Store
     where: str

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from billing_rules.fhir import reading
+from billing_rules.review import OrderReview
+from billing_rules.rules import DOCUMENTATION_NAMES
 from cds_hooks import drafts, selection
 from cds_hooks.answers import drafted
 from cds_hooks.answers.call import Call, Reviewed
@@ -20,4 +24,12 @@ def reviewed(call: Call) -> Reviewed | None:
         return None
     correctable = drafts.correctable(resources, context.selections)
     spoken = selection.spoken_of(found, context.selections)
+    if call.hook.hook == "order-select" and not call.settings.documentation_at_select:
+        spoken = tuple(_without_documentation(review) for review in spoken)
     return Reviewed(spoken, correctable, frozenset(correctable))
+
+
+def _without_documentation(review: OrderReview) -> OrderReview:
+    """Documentation is asked for when the order is signed."""
+    kept = (o for o in review.outcomes if o.rule not in DOCUMENTATION_NAMES)
+    return replace(review, outcomes=tuple(kept))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import struct
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
@@ -20,11 +25,13 @@ from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Topic
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview, review
 from cds_hooks import Link, Settings, cards, exact_json
+from cds_hooks.override_reasons import SHARED_SYSTEM
 from cds_hooks.suggestions import CodeSystemUris
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body, Client, cards_of, draft, with_draft
 
 REQUESTS = fixtures.names("hook_requests")
+STORY = "story-j2356-on-omalizumab"
 SETTINGS = Settings(BASE, lambda: TODAY)
 
 
@@ -97,7 +104,7 @@ def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any)
     changed = replace(SETTINGS, **settings)
     plan = cards.planned([with_outcomes], changed)
     uris = CodeSystemUris({}, {})
-    return cards.written(plan, {}, uris, changed, TODAY, lambda: f"u{next(numbers)}")
+    return cards.written(plan, {}, uris, changed, str(TODAY), lambda: f"u{next(numbers)}")
 
 
 def finding(summary: str = "Do it", **more: Any) -> Finding:
@@ -210,9 +217,52 @@ def test_a7_5_the_source_is_the_sites_to_name(clean: OrderReview) -> None:
 
 def test_a7_15_override_reasons_have_code_system_and_display(clean: OrderReview) -> None:
     (card,) = written(clean, [finding()])
-    systems = {reason["system"] for reason in card["overrideReasons"]}
-    assert systems == {f"{BASE}/code-systems/override-reason"}
-    assert len(card["overrideReasons"]) == 5
+    systems = Counter(reason["system"] for reason in card["overrideReasons"])
+    assert systems == {f"{BASE}/code-systems/override-reason": 5, SHARED_SYSTEM: 3}
+    assert all(reason["code"] and reason["display"] for reason in card["overrideReasons"])
+
+
+def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> None:
+    found = replace(finding(), rule="wrong_code")
+    elsewhere = (Link("Guide", "https://a.example"), Link("Other", "https://b.example"))
+    hosts = frozenset({"a.example"})
+    (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts)
+    assert [link["url"] for link in card["links"]] == ["https://a.example"]
+    assert not {"url", "icon"} & set(card["source"])
+    assert set(re.findall(r"https?://([a-z0-9.-]+)", json.dumps(card))) <= {
+        "a.example", "cds.example", "terminology.hl7.org"}  # fmt: skip
+    assert "](" not in card["detail"] and "**How this was decided:**" in card["detail"]
+    (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts | {"cds.example"})
+    assert card["source"]["url"].startswith(BASE) and f"]({BASE}/rules/" in card["detail"]
+    (card,) = written(clean, [found], links=elsewhere, link_hosts=frozenset({"c.example"}))
+    assert "links" not in card
+
+
+def test_a10_3_the_detail_says_when_the_data_was_looked_at(client_with: Client) -> None:
+    zone = ZoneInfo("America/New_York")
+    clock = datetime(2026, 11, 23, 14, 2, tzinfo=zone)
+    cards = cards_of(client_with(clock=lambda: clock), fixtures.hook_request(STORY))
+    assert cards
+    for card in cards:
+        assert "Checked 2026-11-23 at 14:02 EST against what the EHR shared" in card["detail"]
+
+
+def test_a7_5_the_icon_is_a_png_of_100_by_100_without_transparency(client: FlaskClient) -> None:
+    (card, *_) = cards_of(client, fixtures.hook_request(STORY))
+    answer = client.get(card["source"]["icon"].removeprefix(BASE))
+    assert answer.status_code == 200 and answer.content_type == "image/png"
+    start, width, height, depth, colours = struct.unpack(">8s8xIIBB", answer.data[:26])
+    assert start == b"\x89PNG\r\n\x1a\n" and (width, height, depth) == (100, 100, 8)
+    assert colours == 2 and b"tRNS" not in answer.data  # RGB: no alpha
+
+
+def test_a7_20_no_card_speaks_as_if_cards_were_kept(client: FlaskClient) -> None:
+    """Cards are transient (3.0.0-ballot, "Cards and Transience")."""
+    kept = re.compile(r"(?i)\b(earlier|previous|last|above|other|next) card|saved|come back to")
+    for name in REQUESTS:
+        for card in cards_of(client, fixtures.hook_request(name)):
+            said = " ".join([card["summary"], card["detail"], json.dumps(card.get("suggestions"))])
+            assert not kept.search(said), (name, said)
 
 
 # ---------------------------------------------------------------- suggestions, end to end

@@ -248,6 +248,21 @@ def test_a7_21_order_select_speaks_of_selected_drafts_only(client: FlaskClient) 
     assert cards_of(client, body) == []
 
 
+def test_a11_2_documentation_can_wait_until_the_order_is_signed(client_with: Client) -> None:
+    body = fixtures.hook_request("story-missing-ige-and-therapy")
+    orders = [f"MedicationRequest/{draft(body)['id']}"]
+    selected = {**body, "hook": "order-select"}
+    selected["context"] = {**body["context"], "selections": orders}
+
+    def topics(sent: Body, **changes: Any) -> set[str]:
+        cards = cards_of(client_with(**changes), sent)
+        return {card["source"]["topic"]["code"] for card in cards}
+
+    assert "guideline" in topics(selected)
+    assert "guideline" not in topics(selected, documentation_at_select=False)
+    assert "guideline" in topics(body, documentation_at_select=False)
+
+
 def test_a7_12_order_select_corrects_selected_drafts_only(client: FlaskClient) -> None:
     body = fixtures.hook_request("seed-case")
     body["hook"] = "order-select"

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import smart_app.tables
 from cds_hooks import store as store_module
-from cds_hooks.outcomes import last_of_each, outcomes, tallies, unknown_cards
+from cds_hooks.outcomes import Asked, last_of_each, outcomes, tallies, unknown_cards
 from cds_hooks.rest import Rest
 from cds_hooks.tables import card_feedback, card_finding, card_shown, metadata
 from service_parts.store_failed import StoreFailed
@@ -50,7 +51,7 @@ def test_the_migrations_make_the_tables(database_url: str) -> None:
         database.upgrade(engine)  # nothing is due
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, metadata) == []
+            assert compare_metadata(context, [metadata, smart_app.tables.metadata]) == []
 
 
 def test_no_column_is_for_anything_of_a_patient() -> None:
@@ -127,7 +128,7 @@ def test_a8_5_feedback_on_unknown_cards_is_counted(database_url: str) -> None:
         assert store.feedback([]) == 0
     with engine_at(database_url) as engine:
         assert unknown_cards(engine) == 2
-        assert unknown_cards(engine, datetime.now(UTC) + timedelta(days=1)) == 0
+        assert unknown_cards(engine, Asked(datetime.now(UTC) + timedelta(days=1))) == 0
 
 
 @pytest.mark.parametrize("when", [datetime.min, datetime.max])
@@ -200,12 +201,12 @@ def test_outcomes_are_counted_by_what_was_said_last(database_url: str) -> None:
         store.feedback([overridden(cards[0]), overridden(cards[0], later, outcome="accepted")])
         store.feedback([overridden(cards[1], reason_code="x")])
     with engine_at(database_url) as engine:
-        found = outcomes(engine, AGO)
-        assert outcomes(engine, NOON + timedelta(days=1)) == []
+        found = outcomes(engine, Asked(AGO))
+        assert outcomes(engine, Asked(NOON + timedelta(days=1))) == []
     assert len(found) == 4
     counted = tallies(last_of_each(found), lambda card: [card.payer_id])
     assert (counted["a"].shown, counted["a"].accepted, counted["a"].overridden) == (2, 1, 1)
-    assert (counted["b"].shown, counted["b"].unanswered) == (1, 1)
+    assert (counted["b"].shown, counted["b"].ignored) == (1, 1)
 
 
 # ---------------------------------------------------------------- faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ehr_access import reasons
 from ehr_access.base import FhirBase
 from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
+from ehr_access.every_status import STATUSES, with_every_status
 from ehr_access.limits import Deadline, Limits
 from ehr_access.needed import query_for
 from ehr_access.query import Query
@@ -66,6 +68,34 @@ def test_the_first_page_of_a_newest_first_search_is_the_answer(
     ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link="Observation?p=2"))
     newest = Query.parse("Observation?patient=1&code=1&_sort=-date&_count=1", newest_first=True)
     assert ids(client.one(newest)) == ["a"]
+
+
+def test_d8_8_a_server_that_wants_a_status_is_asked_once_more_with_all_of_them(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    refused = Reply({"resourceType": "OperationOutcome"}, status=400)
+    ehr.replies["/r4/Observation"] = [refused, Reply(bundle(weight("a")))]
+    assert isinstance(client.one(WEIGHTS), Present)
+    first, again = [path for path in ehr.asked if "Observation" in path]
+    assert again.startswith(first + "&status=amended,cancelled,corrected")
+    ehr.replies["/r4/Observation"] = [refused, refused, Reply(bundle(weight("a")))]
+    assert client.one(WEIGHTS) == reasons.BAD_REQUEST
+    assert len(ehr.replies["/r4/Observation"]) == 1, "once more, and never again"
+
+
+def test_d8_8_where_naming_statuses_changes_nothing_nothing_is_asked_again() -> None:
+    assert with_every_status(Query.parse("Condition?patient=1")) is None  # it has clinical-status
+    assert with_every_status(Query.parse("Observation?patient=1&status=final")) is None
+    assert with_every_status(replace(WEIGHTS, begin_at="Observation?p=2")) is None
+
+
+def test_every_status_is_one_that_fhir_knows() -> None:
+    """The published models know the required value sets of R4."""
+    for kind, statuses in STATUSES.items():
+        module = importlib.import_module(f"fhir.resources.R4B.{kind.lower()}")
+        known = set(getattr(module, kind).model_fields["status"].json_schema_extra["enum_values"])
+        said = set(statuses.split())
+        assert said >= known - {"+"} and ("+" in known or said == known), kind
 
 
 def test_more_pages_than_allowed_is_unknown(ehr: FakeEhr, client_for: MakeClient) -> None:

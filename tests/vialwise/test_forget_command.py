@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from cds_hooks.tables import call_audit, card_shown
 from tests.cds_hooks.test_audit import BY, a_call
 from tests.databases import NOON, rows, shown_card, store_at
 from tests.vialwise.conftest import Run
+from tests.vialwise.test_demo import started, url_in
+from vialwise.retention_thread import FIRST
 
 
 @pytest.fixture
@@ -58,3 +61,26 @@ def test_a_database_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> N
     result = run("forget", "--calls-before", "2026-11-23", "--database", tmp_path / "none.sqlite")
     assert result.exit_code == 2 and "there is no database" in result.stderr
     assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_serve_forgets_by_itself_what_is_too_old(tmp_path: Path) -> None:
+    """Both workers ask; the log has one line of it, and cards of today stay."""
+    file, clock = tmp_path / "kept.sqlite", [datetime.now(UTC) - timedelta(days=50)]
+    url = f"sqlite:///{file}"
+    with store_at(url, lambda: clock[0]) as store:
+        store.record([shown_card()])
+        clock[0] += timedelta(days=50)
+        store.record([shown_card()])
+    config = tmp_path / "vialwise.toml"
+    config.write_text("keep_days = 40\n")
+    named = ("--config", str(config), "--database", str(file))
+    with started("serve", "--open", "--port", "0", *named) as process:
+        url_in(process)
+        until = time.monotonic() + 30
+        while len(rows(url, card_shown)) > 1 and time.monotonic() < until:
+            time.sleep(0.2)
+        time.sleep(FIRST)  # the other worker asks as well
+        process.terminate()
+        said = process.communicate(timeout=20)[0]
+    assert len(rows(url, card_shown)) == 1
+    assert said.count("deleted what is too old: cards=1 audited calls=0") == 1

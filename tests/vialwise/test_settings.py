@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_hooks import Settings, create_app
+from cds_hooks.held_back import Hours, Quiet
 from cds_hooks.trusted_clients import Client
 from smart_app.app_keys import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
@@ -20,11 +22,11 @@ from tests.databases import store_at
 from tests.vialwise.conftest import Run, shipped
 from vialwise import settings, settings_checks, settings_page, start
 from vialwise.cli import cli
-from vialwise.settings import ClientTable, LinkTable, ServeSettings
+from vialwise.settings import ClientTable, LinkTable, QuietTable, ServeSettings
 from vialwise.settings_reading import read, toml
 
 ROOT = Path(__file__).parents[2]
-TABLES = (ServeSettings, ClientTable, LinkTable)
+TABLES = (ServeSettings, ClientTable, LinkTable, QuietTable)
 GOOD_CLIENT = '[[clients]]\niss = "https://ehr.example"\njku = "https://ehr.example/jwks"\n'
 LOCAL = 'public_url = "http://localhost:8417"\n'
 PUBLIC = 'public_url = "https://cds.clinic.example"\n'
@@ -90,6 +92,9 @@ def test_every_setting_of_the_cds_service_can_be_set() -> None:
         "open": "--open",
         "show_billing_plan": "billing_plan",
         "rule_set": "made from rules and data",
+        "clock": "timezone",
+        "app_key": "record_secret",
+        "operator_secret": "the same name, as text",
     }
     fields = {field.name for field in dataclasses.fields(Settings)}
     assert fields - set(elsewhere) <= set(settings.names(ServeSettings)), (
@@ -99,6 +104,7 @@ def test_every_setting_of_the_cds_service_can_be_set() -> None:
     for field in dataclasses.fields(Settings):
         if field.name in same:
             default = settings.default(ServeSettings, field.name)
+            default = default.encode() if isinstance(field.default, bytes) else default
             made = frozenset(default) if isinstance(field.default, frozenset) else default
             assert made == field.default, f"{field.name} has two defaults"
     assert {f.name for f in dataclasses.fields(Client)} - {"jwks", "fhir_bases"} <= set(
@@ -108,6 +114,8 @@ def test_every_setting_of_the_cds_service_can_be_set() -> None:
 
 def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(jwks(EC))
+    (tmp_path / "operator").write_text("o" * 40)
+    (tmp_path / "operator").chmod(0o600)
     text = """
         public_url = "https://cds.clinic.example/"
         billing_plan = true
@@ -120,11 +128,25 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
         fhir_bases = ["https://r4.example"]
         max_body_bytes = 100_000
         max_json_depth = 20
+        most_cards = 4
+        documentation_at_select = false
+        link_hosts = ["clinic.example", "app.example"]
+        app_launch_url = "https://app.example/launch"
+        operator_secret_file = "operator"
         source_label = "Clinic"
         source_url = "https://clinic.example"
         [[links]]
         label = "Guide"
         url = "https://clinic.example/guide"
+        [[quiet]]
+        rule = "weight"
+        client = "https://ehr.example"
+        tenant = "7"
+        days = ["fri"]
+        start = "22:00"
+        end = "06:30"
+        [[quiet]]
+        shadow = true
         [[clients]]
         iss = "https://ehr.example"
         jwks_file = "keys.json"
@@ -135,10 +157,12 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
         subject = "us"
         longest_life = 900
         calls_per_minute = 60
+        app_link = false
+        silent_tracking = true
     """
     assert problems(config, text) == []
     said = read(config, {}, {}).settings
-    told = start.service_settings(said, "http://127.0.0.1:1", open_=False)
+    told = start.service_settings(said, "http://127.0.0.1:1", open_=False, app_key=b"k" * 32)
     for field in dataclasses.fields(Settings):
         if field.name not in ("open", "development", "rule_set", "today", "public_base_url"):
             assert getattr(told, field.name) != field.default, field.name
@@ -154,8 +178,13 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
             subject="us",
             longest_life=900,
             calls_per_minute=60,
+            app_link=False,
+            silent_tracking=True,
         ),
     )
+    night = Hours(frozenset({4}), time(22), time(6, 30))
+    assert told.quiet == (Quiet("weight", "https://ehr.example", "7", night), Quiet())
+    assert told.operator_secret == b"o" * 40
     with store_at(f"sqlite:///{tmp_path}/store.sqlite") as store:
         create_app(shipped(), told, store)
 
@@ -241,6 +270,33 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         (PUBLIC + GOOD_CLIENT + PUBLIC, "write it above the first"),
         (GOOD_CLIENT, "public_url is missing"),
         (PUBLIC + "development = true", "remove development"),
+        ('operator_secret = "x"', "use operator_secret_file"),
+        ('operator_secret_file = "absent"', "operator_secret_file names no file"),
+        ("keep_days = 20", "keep_days is less than quiet_days"),
+        ("keep_days = 60\nkeep_audit_days = 50", "keep the audit for longer"),
+        ("keep_audit_days = 50", "keep the audit for longer"),
+        ('link_hosts = ["https://a.example"]', "write it like www.cms.gov"),
+        ('link_hosts = ["A.example"]', "write it like www.cms.gov"),
+        ('link_hosts = ["a.example"]\nsource_url = "https://b.example"', "add it, or remove"),
+        ('link_hosts = ["a.example"]\napp_launch_url = "https://b.example/l"', "app_launch_url"),
+        ('app_launch_url = "app"', "app_launch_url is no launch address"),
+        ('app_launch_url = "http://app.example/launch"', "write the https address"),
+        ('app_launch_url = "https://app.example/launch?iss=x"', "is no launch address"),
+        ("most_cards = 0", "most_cards: expected int >= 1"),
+        ("[[quiet]]", "does not say when: write shadow = true, or start and end"),
+        ("[[quiet]]\nshadow = true\ndays = ['sat']", "remove one of the two"),
+        ("[[quiet]]\ndays = ['Saturday']", "a day is none: write mon, tue"),
+        ("[[quiet]]\nstart = '22:00'", "end is missing: write it like 06:30"),
+        ("[[quiet]]\nstart = '22:00'\nend = '24:00'", "midnight as 00:00"),
+        ("[[quiet]]\nstart = '9:00'\nend = '12:00'", "is no time"),
+        ("[[quiet]]\nstart = '22:00'\nend = '22:00'", "are the same: leave out both"),
+        ("[[quiet]]\nshadow = true\nrule = 'dose_intervall'", "write dose_interval"),
+        ("[[quiet]]\nshadow = true\nrule = 'qqq'", "the id that stands on its page"),
+        ("[[quiet]]\nshadow = true\nclient = 'https://x.example'", "client is no registered one"),
+        ("[[quiet]]\nshadow = true\ntenant = '7'", "tenant is no registered one"),
+        (PUBLIC + GOOD_CLIENT + "[[quiet]]\nshadow = true\nclient = 'https://ehr.example'\n"
+         "tenant = '7'", "quiet, number 1: tenant is no registered one"),
+        ("[[quiet]]\nshadow = true\nruel = 'weight'", "'ruel' is no setting: write rule"),
     ],
 )
 def test_a_problem_says_its_remedy(config: Path, text: str, words: str) -> None:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import click
 
-from cds_hooks.outcomes import (
-    OVERRIDDEN,
-    CardOutcome,
-    Tally,
-    last_of_each,
-    outcomes,
-    tallies,
-    unknown_cards,
-)
+from billing_rules.rule_records import shipped
+from cds_hooks import feedback_csv
+from cds_hooks.outcomes import NOT_TOLD_APART, Asked, CardOutcome, Report, Tally, report
 from service_parts.store_failed import StoreFailed
-from vialwise import clock, database, feedback_csv, screen
+from vialwise import clock, database, screen
 from vialwise.commands import options
 from vialwise.problems import Problem
 from vialwise.report import rule_name
 
-_NAME = 41  # columns of a name; three numbers follow
+_NAME = 32  # columns of a name; four numbers follow
 
 
 @click.command()
-@click.option("--since", metavar="DATE", help="Cards shown since then, as YYYY-MM-DD (UTC).")
+@click.option("--since", metavar="DATE", help="Cards since that day, as YYYY-MM-DD (UTC).")
+@click.option("--until", metavar="DATE", help="Cards up to that day, itself included.")
+@click.option("--rule", default="", metavar="RULE", help="Cards with a finding of this rule.")
+@click.option("--payer", default="", metavar="PAYER", help="Cards for this payer.")
+@click.option("--client", default="", metavar="ISS", help="Cards sent to this client.")
 @click.option(
     "--csv",
     "csv_file",
@@ -37,30 +34,53 @@ _NAME = 41  # columns of a name; three numbers follow
     help="Write every card and its feedback to this file too.",
 )
 @options.database
-def feedback(since: str | None, csv_file: Path | None, database_url: str | None) -> None:
+def feedback(
+    since: str | None,
+    until: str | None,
+    rule: str,
+    payer: str,
+    client: str,
+    csv_file: Path | None,
+    database_url: str | None,
+) -> None:
     """Shows what became of the cards.
 
-    How many were shown, accepted and overridden, by rule, payer and week. Nothing of a patient is
-    in it.
+    How many were shown, accepted, overridden and ignored, by rule, payer, drug, client and week,
+    and how many were held back. Nothing of a patient is in it. The service shows the same on a
+    page of its own.
     """
-    rows, unknown = _read(database_url, since)
+    if rule and rule not in shipped().records:
+        raise Problem(f"'{rule}' is no rule: write its id, like wrong_code")
+    start, end = clock.day(since), clock.day(until)
+    if start and end and end < start:
+        raise Problem("--until is before --since: swap them")
+    asked = Asked(
+        since=_start(start) if start else None,
+        before=_start(end + timedelta(days=1)) if end else None,
+        rule=rule,
+        payer_id=payer,
+        client=client,
+    )
+    found = _read(database_url, asked)
     if csv_file:
-        _write(rows, csv_file)
-    cards = last_of_each(rows)
-    if not cards:
-        screen.say(f"No card was shown{f' since {since}' if since else ' yet'}.")
+        _write(found.rows, csv_file)
+    if found.shown:
+        _show(found)
     else:
-        _show(cards)
-    if unknown:
-        screen.say(f"Feedback on cards that are not on record: {unknown}.")
+        screen.say(f"No card was shown{f' since {since}' if since else ' yet'}.")
+    _held_back(found)
+    if found.unknown:
+        screen.say(f"Feedback on cards that are not on record: {found.unknown}.")
 
 
-def _read(named: str | None, since: str | None) -> tuple[list[CardOutcome], int]:
-    day = clock.day(since)
-    start = datetime.combine(day, time.min, UTC) if day else None
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _read(named: str | None, asked: Asked) -> Report:
     engine = database.existing(named)
     try:
-        return outcomes(engine, start), unknown_cards(engine, start)
+        return report(engine, asked)
     except StoreFailed as error:
         where = database.shown(engine.url)
         raise Problem(
@@ -83,52 +103,53 @@ def _write(rows: Sequence[CardOutcome], file: Path) -> None:
 # ---------------------------------------------------------------- the text
 
 
-def _show(cards: Sequence[CardOutcome]) -> None:
-    total = Tally()
-    for card in cards:
-        total.add(card)
-    screen.heading(f"Cards shown {cards[0].shown_at.date()} to {cards[-1].shown_at.date()}")
+def _show(found: Report) -> None:
+    first, last = found.shown[0].shown_at.date(), found.shown[-1].shown_at.date()
+    total = found.total
+    screen.heading(f"Cards shown {first} to {last}")
     screen.say(
         f"{total.shown} shown, {total.accepted} accepted, {total.overridden} overridden, "
-        f"{total.unanswered} without an answer",
+        f"{total.ignored} ignored (without an answer)",
         "  ",
     )
-    by_rule = tallies(cards, lambda card: map(rule_name, card.rules))
-    _table("By rule (a card can hold several)", _most_shown_first(by_rule))
-    _table("By payer", _most_shown_first(tallies(cards, lambda card: [card.payer_id])))
-    _table("By week", dict(sorted(tallies(cards, lambda card: [_week(card)]).items())))
-    _reasons(cards)
+    _table("By rule (several to a card)", found.by_rule, rule_name)
+    _table("By payer", found.by_payer)
+    _table("By drug", found.by_drug)
+    _table("By client", found.by_client, lambda client: client or NOT_TOLD_APART)
+    _table("By week", found.by_week)
+    _counts("Why cards were overridden", found.reasons, lambda why: why or "no reason given")
 
 
-def _table(title: str, rows: Mapping[str, Tally]) -> None:
+def _table(
+    title: str, rows: Mapping[str, Tally], name_of: Callable[[str], str] = str
+) -> None:
     if not rows:
         return
     click.echo()
-    screen.heading(title.ljust(_NAME + 2) + _numbers("shown", "accepted", "overridden"))
+    head = _numbers("shown", "accepted", "overridden", "ignored")
+    click.secho(title.ljust(_NAME + 2) + head, bold=True)  # as it is: columns are not words
     for name, tally in rows.items():
-        numbers = _numbers(str(tally.shown), str(tally.accepted), str(tally.overridden))
-        click.echo(f"  {screen.plain(name)[:_NAME].ljust(_NAME)}{numbers}")
+        said = screen.plain(name_of(name))
+        said = (said if len(said) <= _NAME else f"{said[: _NAME - 1]}…").ljust(_NAME)
+        numbers = (tally.shown, tally.accepted, tally.overridden, tally.ignored)
+        click.echo(f"  {said}{_numbers(*map(str, numbers))}")
 
 
 def _numbers(*cells: str) -> str:
-    return "".join(cell.rjust(12) for cell in cells)
+    return "".join(cell.rjust(11) for cell in cells)
 
 
-def _most_shown_first(rows: Mapping[str, Tally]) -> dict[str, Tally]:
-    return dict(sorted(rows.items(), key=lambda row: (-row[1].shown, row[0])))
-
-
-def _week(card: CardOutcome) -> str:
-    year, week, _ = card.shown_at.isocalendar()
-    return f"{year}-W{week:02}"
-
-
-def _reasons(cards: Sequence[CardOutcome]) -> None:
-    overridden = [card for card in cards if card.outcome == OVERRIDDEN]
-    given = Counter(card.reason or "no reason given" for card in overridden)
-    if not given:
+def _counts(title: str, counts: Mapping[str, int], name_of: Callable[[str], str]) -> None:
+    if not counts:
         return
     click.echo()
-    screen.heading("Why cards were overridden")
-    for reason, count in given.most_common():
-        screen.say(reason, f"  {count:>5}  ")
+    screen.heading(title)
+    for name, count in counts.items():
+        screen.say(name_of(name), f"  {count:>5}  ")
+
+
+def _held_back(found: Report) -> None:
+    for because, counts in found.held_back.items():
+        cards = found.held_cards[because]
+        told = f"{cards} card{'s' if cards != 1 else ''}"
+        _counts(f"Kept and not shown, {because}: {told}, by rule", counts, rule_name)

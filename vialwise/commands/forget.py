@@ -24,7 +24,7 @@ from vialwise.problems import Problem
 def forget(cards_before: str | None, calls_before: str | None, database_url: str | None) -> None:
     """Deletes what has been kept long enough.
 
-    Nothing is deleted by itself. Days are UTC, as YYYY-MM-DD.
+    `serve` does so by itself once a day where keep_days is set. Days are UTC, as YYYY-MM-DD.
     """
     cards, calls = _start(cards_before), _start(calls_before)
     if cards is None and calls is None:

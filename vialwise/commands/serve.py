@@ -9,7 +9,17 @@ from typing import Any
 import click
 
 from cds_hooks import Settings, create_app
-from vialwise import logs, metering, screen, server, settings_checks, start, storage
+from cds_hooks.retention import Retention
+from vialwise import (
+    logs,
+    metering,
+    retention_thread,
+    screen,
+    server,
+    settings_checks,
+    start,
+    storage,
+)
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
 from vialwise.service import orders_url
@@ -58,8 +68,8 @@ def serve(
     known = catalogue(Path(said.site) if said.site else None)
     bound = server.bound_socket(said.host, said.port)
     url = server.address_of(bound)
-    told = start.service_settings(said, url, open_)
     kept = storage.opened(said.database or None, settings_checks.record_secret(said))
+    told = start.service_settings(said, url, open_, kept.secret)
     with metering.shared() as metrics:
         app: Any = create_app(known, told, kept.store, metrics)
         if said.ehrs:
@@ -78,7 +88,8 @@ def serve(
         _say_where(kept)
         _say_to_whom(told)
         logs.to_standard_error()
-        server.run(app, bound)
+        kept_for = Retention(said.keep_days, said.keep_audit_days)
+        server.run(app, bound, in_worker=retention_thread.start(kept.store, kept_for))
 
 
 def _say_where(kept: storage.Opened) -> None:

@@ -2,7 +2,8 @@
 
 45 CFR 170.315(b)(11)(ii)(C) names intervention, action, feedback, user, date and location. The
 user is left empty: who answered is not in the feedback and is kept by the EHR. Nothing here is of
-a patient; a comment is only said to have been sent.
+a patient; a comment is only said to have been sent. A card that was not shown says so in
+`held_back`, and its action is "held back".
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ HEADER = (
     "reason_system",
     "comment_sent",
     "accepted_suggestions",
+    "held_back",
 )
+HELD_BACK = "held back"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute a cell that begins so
 
 
 def write(rows: Iterable[CardOutcome], to: TextIO) -> None:
-    """One line for each feedback, and one for each card without."""
+    """One line for each feedback, and one for each card without; those held back too."""
     lines = csv.writer(to)
     lines.writerow(HEADER)
     for row in rows:
@@ -50,7 +53,7 @@ def write(rows: Iterable[CardOutcome], to: TextIO) -> None:
 def _cells(row: CardOutcome) -> tuple[str, ...]:
     return (
         " ".join(row.rules),
-        row.outcome,
+        HELD_BACK if row.held_back else row.outcome,
         row.reason,
         "",
         _time(row.outcome_at),
@@ -69,6 +72,7 @@ def _cells(row: CardOutcome) -> tuple[str, ...]:
         row.reason_system,
         "yes" if row.comment_sent else "no",
         " ".join(row.accepted),
+        row.held_back,
     )
 
 

@@ -1,0 +1,135 @@
+"""Findings that are evaluated and kept, and not shown: shadow mode and quiet hours.
+
+Pure: which rules are held back now is looked up in the settings by client, tenant and the clinic's
+time; a review is then parted by rule. What is held back is recorded with its reason, so that
+nothing is lost silently and nothing unseen is counted as shown (recording.py, outcomes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Any
+
+from billing_rules.review import OrderReview
+
+if TYPE_CHECKING:  # settings hold what is quiet, so they know this module
+    from cds_hooks.cards import PlannedCard
+    from cds_hooks.settings import Settings
+
+Plan = Callable[[Sequence[OrderReview], "Settings"], Sequence["PlannedCard"]]
+
+SHADOW = "shadow"  # [[quiet]] with shadow = true
+QUIET_HOURS = "quiet hours"  # [[quiet]] with hours
+SILENT_TRACKING = "silent tracking"  # the EHR was sent the card and shows none of them
+OVER_LIMIT = "over the limit"  # more cards than one answer shows (most_cards)
+ALL_DAYS = frozenset(range(7))  # Monday is 0, as in datetime.weekday
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """From `start` to before `end` on each of `days`; an end at or before the start is on the day
+    after. The whole of the days where `start` and `end` are equal."""
+
+    days: frozenset[int] = ALL_DAYS
+    start: time = time(0)
+    end: time = time(0)
+
+    def cover(self, now: datetime) -> bool:
+        """Whether `now`, in the clinic's time zone, is within them."""
+        clock, today, yesterday = now.time(), now.weekday(), (now.weekday() - 1) % 7
+        if self.start < self.end:
+            return today in self.days and self.start <= clock < self.end
+        begun_today = today in self.days and clock >= self.start
+        return begun_today or (yesterday in self.days and clock < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What of which is held back: a rule's findings, or all where `rule` is ""; for one client, or
+    every one; for one tenant of it, or all. `hours` of None is always: shadow mode."""
+
+    rule: str = ""
+    client: str = ""
+    tenant: str = ""
+    hours: Hours | None = None
+
+    def concerns(self, client: str, tenant: str) -> bool:
+        return self.client in ("", client) and self.tenant in ("", tenant)
+
+    def covers(self, now: datetime) -> bool:
+        return self.hours is None or self.hours.cover(now)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Cards that are kept and not shown, with the reason."""
+
+    because: str
+    cards: tuple[PlannedCard, ...]
+
+
+def planned(
+    reviews: Sequence[OrderReview], settings: Settings, client: str, tenant: str, plan: Plan
+) -> tuple[Sequence[PlannedCard], tuple[HeldBack, ...]]:
+    """The cards to show that `plan` makes of `reviews`, most urgent first, and those held back."""
+    rules = in_force(settings, client, tenant)
+    shown, parts = parted(reviews, rules)
+    findings_only = replace(settings, show_billing_plan=False) if parts else settings
+    held = [HeldBack(why, tuple(plan(part, findings_only))) for why, part in parts.items()]
+    cards = plan(shown, settings)
+    if len(cards) > settings.most_cards:
+        held.append(HeldBack(OVER_LIMIT, tuple(cards[settings.most_cards :])))
+        cards = cards[: settings.most_cards]
+    return cards, tuple(part for part in held if part.cards)
+
+
+def in_force(settings: Settings, client: str, tenant: str) -> dict[str, str]:
+    """The rules held back now, each with its reason; "" stands for every rule.
+
+    Shadow mode comes before quiet hours where both hold. The clock is read only for hours.
+    """
+    concerned = [entry for entry in settings.quiet if entry.concerns(client, tenant)]
+    always = {entry.rule: SHADOW for entry in concerned if entry.hours is None}
+    hours = [entry for entry in concerned if entry.hours is not None]
+    if not hours:
+        return always
+    now = settings.clock()
+    return {entry.rule: QUIET_HOURS for entry in hours if entry.covers(now)} | always
+
+
+def parted(
+    reviews: Sequence[OrderReview], rules: Mapping[str, str]
+) -> tuple[Sequence[OrderReview], dict[str, Sequence[OrderReview]]]:
+    """`reviews` with what may be shown, and by reason those with what is held back.
+
+    What a rule could not check is held back with it. Where every rule is, no review is left to
+    show: no card with a plan either.
+    """
+    if not rules:
+        return reviews, {}
+    others = rules.get("", "")
+    shown = () if others else _only(reviews, lambda rule: rule not in rules)
+    held = {
+        because: _only(reviews, lambda rule, why=because: rules.get(rule, others) == why)
+        for because in dict.fromkeys(rules.values())
+    }
+    return shown, held
+
+
+def _only(reviews: Iterable[OrderReview], of: Callable[..., bool]) -> tuple[OrderReview, ...]:
+    return tuple(
+        replace(review, outcomes=tuple(o for o in review.outcomes if of(o.rule)))
+        for review in reviews
+    )
+
+
+def tell_of_more(cards: Sequence[dict[str, Any]], held: Iterable[HeldBack]) -> None:
+    """Say on the last of `cards` how many more there would be: a short answer is no clean one."""
+    more = sum(len(part.cards) for part in held if part.because == OVER_LIMIT)
+    if more:
+        told = f"{more} more {'card is' if more == 1 else 'cards are'} not shown"
+        cards[-1]["detail"] += (
+            f"\n\n**More was found:** {told}; this site shows at most {len(cards)} at once."
+        )

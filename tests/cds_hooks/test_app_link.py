@@ -1,0 +1,106 @@
+"""The link from a card to the app: when there is one, and what it hands over."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cds_hooks.store import Store
+from cds_hooks.trusted_clients import Client as Registered
+from ehr_access.app_context import AppContext, Refusal, opened
+from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
+from tests.cds_hooks.tokens import EC, claims, jwks, signed
+
+KEY = b"k" * 32
+LAUNCH = "https://app.example/launch"
+EHR = "https://ehr.example/r4"
+NOW = datetime(2026, 11, 24, 14, tzinfo=UTC)
+APP: dict[str, Any] = {"app_launch_url": LAUNCH, "app_key": KEY, "clock": lambda: NOW}
+
+
+@pytest.fixture
+def from_ehr(wrong_code: Body) -> Body:
+    return {**wrong_code, "fhirServer": EHR}
+
+
+def smart(cards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [link for card in cards for link in card.get("links", ()) if link["type"] == "smart"]
+
+
+def test_every_card_links_to_the_app_with_what_it_is_about(
+    client_with: Client, from_ehr: Body
+) -> None:
+    cards = cards_of(client_with(**APP, fhir_bases=frozenset({EHR})), from_ehr)
+    assert cards and len(smart(cards)) == len(cards)
+    patient = from_ehr["context"]["patientId"]
+    for card in cards:
+        link = card["links"][0]
+        assert (link["url"], link["type"]) == (LAUNCH, "smart")
+        assert set(link) == {"label", "url", "type", "appContext"}
+        context = opened(link["appContext"], KEY, patient, EHR, NOW + timedelta(hours=23))
+        assert isinstance(context, AppContext)
+        assert context.card == card["uuid"] and context.rules
+        assert context.order == f"MedicationRequest/{draft(from_ehr)['id']}"
+        assert opened(link["appContext"], KEY, "another", EHR, NOW) is Refusal.ANOTHER_PATIENT
+
+
+def test_the_context_holds_nothing_of_the_patient_that_can_be_read(
+    client_with: Client, from_ehr: Body
+) -> None:
+    service = client_with(**APP, fhir_bases=frozenset({EHR}))
+    for link in smart(cards_of(service, from_ehr)):
+        assert len(link["appContext"]) <= 1024
+        assert from_ehr["context"]["patientId"] not in json.dumps(link)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"app_launch_url": ""},
+        {"app_key": b""},
+        {"fhir_bases": frozenset({"https://another.example/r4"})},
+        {"link_hosts": frozenset({"cds.example"})},
+    ],
+)
+def test_otherwise_there_is_no_link(
+    client_with: Client, from_ehr: Body, changes: dict[str, Any]
+) -> None:
+    said = {**APP, "fhir_bases": frozenset({EHR}), **changes}
+    cards = cards_of(client_with(**said), from_ehr)
+    assert cards and not smart(cards)
+
+
+def test_without_a_fhir_server_there_is_no_link_in_open_mode(
+    client_with: Client, wrong_code: Body
+) -> None:
+    sent = {key: value for key, value in wrong_code.items() if key != "fhirServer"}
+    assert not smart(cards_of(client_with(**APP, fhir_bases=frozenset({EHR})), sent))
+
+
+@pytest.mark.parametrize("told", ["", EHR, "https://another.example/r4"])
+def test_a_registered_client_is_launched_from_its_own_server_only(
+    client_with: Client, store: Store, wrong_code: Body, told: str
+) -> None:
+    for wants in (True, False):
+        client = Registered(iss=EHR, jwks=jwks(EC), fhir_bases=frozenset({EHR}), app_link=wants)
+        service = client_with(store, open=False, clients=(client,), **APP)
+        token = signed(claims(iss=EHR, aud=BASE + SERVICE, tenant=None), EC)
+        answer = service.post(
+            SERVICE, json={**wrong_code, "fhirServer": told}, headers={"Authorization": token}
+        )
+        links = smart(answer.json["cards"])
+        assert bool(links) is (wants and "another" not in told)
+        for link in links:
+            patient = wrong_code["context"]["patientId"]
+            assert isinstance(opened(link["appContext"], KEY, patient, EHR, NOW), AppContext)
+
+
+def test_an_order_whose_id_is_too_long_has_a_card_and_no_link(
+    client_with: Client, from_ehr: Body
+) -> None:
+    draft(from_ehr)["id"] = "x" * 1200
+    cards = cards_of(client_with(**APP, fhir_bases=frozenset({EHR})), from_ehr)
+    assert cards and not smart(cards)

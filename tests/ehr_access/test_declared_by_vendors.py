@@ -1,0 +1,84 @@
+"""What is asked of servers that declare what the vendors' public servers did (checklist D7)."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from billing_rules.data_needed import DATA_NEEDED
+from billing_rules.states import Unknown
+from ehr_access import reasons
+from ehr_access.client import EhrClient
+from ehr_access.needed import query_for
+from tests.ehr_access.server import FakeEhr, Reply, bundle, statement
+
+# type -> its search parameters; types of the four that the checklist does not list by parameter
+# are searched by patient
+COMMON = {
+    "Patient": "_id", "Encounter": "_id patient", "MedicationRequest": "patient intent status",
+    "AllergyIntolerance": "patient", "Procedure": "patient",
+}  # fmt: skip
+VENDORS = {
+    "Epic": {
+        **COMMON,
+        "MedicationAdministration": "patient effective-time status context request performer",
+        "Medication": "_id",
+        "Condition": "patient category clinical-status code",
+        "Observation": "patient category code date",
+        "Coverage": "patient status",
+    },
+    "Oracle": {
+        **COMMON,
+        "MedicationAdministration": "patient _id status performer effective-time",
+        "Condition": "patient category clinical-status encounter",
+        "Observation": "patient category code date",
+        "Coverage": "patient",
+    },
+    "MEDITECH": {
+        **COMMON,
+        "Medication": "_id",
+        "Condition": "patient category clinical-status code",
+        "Observation": "patient category code date",
+        "Coverage": "patient",
+    },
+    "eClinicalWorks": {
+        **COMMON,
+        "MedicationAdministration": "_id patient context status",
+        "Medication": "_id",
+        "Condition": "patient category encounter",
+        "Observation": "patient category code date",
+        "Coverage": "patient",
+    },
+}
+RESULTS = {"_sort", "_count", "_include", "_id"}  # no search parameters of a type
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_d7_only_what_a_vendor_declares_is_asked(
+    ehr: FakeEhr, client: EhrClient, vendor: str
+) -> None:
+    declared = VENDORS[vendor]
+    ehr.replies["/r4/metadata"] = Reply(statement(**declared))
+    for kind in declared:
+        ehr.replies[f"/r4/{kind}"] = Reply(bundle())
+    queries = {need.key: query_for(need, "1", "2") for need in DATA_NEEDED}
+    answers = client.fetch({key: query for key, query in queries.items() if query})
+    for path in ehr.asked:
+        parts = urlsplit(path)
+        kind = parts.path.split("/")[2]
+        asked = set(parse_qs(parts.query))
+        assert kind == "metadata" or asked <= set(declared[kind].split()) | RESULTS, path
+        assert not asked or "patient" in asked, "never a search of everybody"
+    for need in DATA_NEEDED:
+        if need.resource_type not in declared:
+            assert answers[need.key] == reasons.not_offered(need.resource_type)
+
+
+def test_d7_without_administrations_nothing_is_called_missing(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/metadata"] = Reply(statement(**VENDORS["MEDITECH"]))
+    need = next(n for n in DATA_NEEDED if n.resource_type == "MedicationAdministration")
+    answer = client.one(query_for(need, "1", "2"))
+    assert isinstance(answer, Unknown) and "does not offer" in answer.because
