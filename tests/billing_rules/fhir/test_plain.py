@@ -24,8 +24,14 @@ from .samples import SYSTEMS, Json
 from .test_any_json import ANY, NASTY, Path, places, put
 from .test_chart import ON
 
-PARTS = {"Observation": "observations", "Condition": "conditions"}
-READERS = {"Observation": plain.observation, "Condition": plain.condition}
+PARTS = {
+    "Observation": "observations", "Condition": "conditions", "MedicationRequest": "medications"
+}  # fmt: skip
+READERS = {
+    "Observation": plain.observation,
+    "Condition": plain.condition,
+    "MedicationRequest": plain.request,
+}
 CONCEPT = {"coding": [{"system": "http://loinc.org", "code": "19113-0", "display": "IgE"}],
            "text": "IgE, total"}  # fmt: skip
 OBSERVATION: Json = {
@@ -43,12 +49,25 @@ CONDITION: Json = {
              "text": "Severe persistent asthma"},
     "onsetDateTime": "2020-05-01", "recordedDate": "2020-06-01",
 }  # fmt: skip
-PLAIN = (OBSERVATION, CONDITION)
+REQUEST: Json = {
+    "resourceType": "MedicationRequest", "id": "r", "status": "completed", "intent": "order",
+    "medicationCodeableConcept": CONCEPT, "authoredOn": "2025-05-01T10:00:00Z",
+    "doNotPerform": False,
+    "dosageInstruction": [
+        {"timing": {"repeat": {"frequency": 1}}, "route": {"text": "Oral"}}, {"text": "as directed"}
+    ],
+    "dispenseRequest": {
+        "validityPeriod": {"start": "2025-05-02", "end": "2025-06"}, "numberOfRepeatsAllowed": 2,
+        "expectedSupplyDuration": {"value": 30, "unit": "days", "code": "d",
+                                   "system": "http://unitsofmeasure.org"},
+    },
+}  # fmt: skip
+PLAIN = (OBSERVATION, CONDITION, REQUEST)
 # Elements that make a resource more than plain, or that plain ones have beside those above.
 ELEMENTS = (
     "component", "hasMember", "contained", "medicationReference", "effectivePeriod", "status",
     "effectiveInstant", "abatementDateTime", "abatementBoolean", "assertedDate", "onsetPeriod",
-    "valueString", "dataAbsentReason", "extension",
+    "valueString", "dataAbsentReason", "extension", "medication", "dosage", "code", "intent",
 )  # fmt: skip
 
 
@@ -138,6 +157,29 @@ def test_both_readings_agree_on_the_status_of_a_condition(
         "verificationStatus": {"text": verified},
         "abatementDateTime": abated,
     })  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["active", "completed", "stopped", "draft", "", "cancelled"])
+@pytest.mark.parametrize("supply", [
+    {"value": 30, "unit": "d"}, {"value": 4, "unit": "wk"}, {"value": 30}, {"unit": "d"},
+    {"value": 3, "comparator": ">"}, {"value": 1, "unit": "x"},
+    {"value": 0}, {"value": 1e5}, {"value": 1e300},
+])  # fmt: skip
+@pytest.mark.parametrize("repeats", [None, 0, 3, -1, 10**6, 1.5, "2"])
+def test_both_readings_agree_on_how_long_an_order_lasts(
+    status: str, supply: Json, repeats: Any
+) -> None:
+    dispense = {"expectedSupplyDuration": supply, "numberOfRepeatsAllowed": repeats}
+    both_agree({**REQUEST, "status": status, "dispenseRequest": dispense})
+
+
+@pytest.mark.parametrize("routes", [
+    [{}, {"text": "Oral"}], [{"text": "Oral"}, {"text": "oral"}], [None, {"text": "x"}],
+    [{"coding": []}, {"text": "Oral"}], [{"text": ""}, {"text": "Oral"}], [{"text": "a"}, {}],
+])  # fmt: skip
+def test_both_readings_agree_on_the_route_of_an_order(routes: list[Any]) -> None:
+    dosages = [{"route": route} for route in routes]
+    both_agree({**REQUEST, "dosageInstruction": dosages})
 
 
 def test_what_no_rule_looks_at_is_passed_over_by_its_name_alone(catalogue: Catalogue) -> None:
