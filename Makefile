@@ -35,6 +35,8 @@ demo: $(READY) ## set up and run the main job on bundled patients (Ctrl-C ends i
 	@$(VENV)/bin/vialwise demo
 
 bench: $(READY) ## set up and measure how fast the service answers (docs/performance.md)
+	@$(call tools,bench,granian) || \
+	  echo ".venv-bench could not be made: no rows for granian and healthchain." >&2
 	@$(PY) -m bench
 
 docs: $(READY) ## build the documentation site into site/
@@ -132,7 +134,7 @@ PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/python -m piptoo
 	--generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host $(LOCK_FLAGS)
 
-lock: ## rewrite requirements/*.txt from pyproject.toml
+lock: ## rewrite requirements/*.txt from pyproject.toml and bench.in
 	@$(find_python); \
 	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Locks are made with Python 3.11: make lock PYTHON=/path/to/python3.11" >&2; exit 1; }; \
@@ -155,7 +157,9 @@ lock: ## rewrite requirements/*.txt from pyproject.toml
 	@echo "Locking requirements/interop.txt"
 	@$(PIP_COMPILE) --extra interop --constraint requirements/dev.txt \
 	  --output-file requirements/interop.txt pyproject.toml
+	@echo "Locking requirements/bench.txt"
+	@$(PIP_COMPILE) --output-file requirements/bench.txt requirements/bench.in
 
 clean: ## remove .venv, caches and build artefacts
-	@rm -rf $(VENV) .venv-lock .venv-docs .venv-ship site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-bench .venv-lock .venv-docs .venv-ship site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The service behind gunicorn with two workers, on the loopback, loaded by wrk.
+"""The service behind gunicorn with two workers, on the loopback, loaded by wrk; others beside it.
 
 wrk is a Debian package; without it the load comes from threads of this process, which cost as
 much as a small server does, so the ratios are then nearer to 1 than they would be.
@@ -16,16 +16,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.in_process import ROUNDS
 from bench.wsgi import PATH
 
 CONCURRENCY = 16
 SECONDS = 2  # of each run
-_READY = 30
+_READY = 60
+_HERE = Path(__file__).parent.parent
 
 _LUA = """
 local file = io.open("{body}", "rb")
@@ -50,16 +52,53 @@ class Load:
     failed: int = 0
 
 
-def compared(bodies: dict[str, bytes]) -> dict[str, tuple[Load, Load]]:
-    """(service, bare view) for each body: medians of five runs, taken in turns."""
-    with server("service") as ours, server("bare") as bare:
-        found = {}
-        for name, body in bodies.items():
-            for port in (ours, bare):
-                _load(port, body, 1)
-            runs = [(_load(ours, body), _load(bare, body)) for _ in range(ROUNDS)]
-            found[name] = (_median([a for a, _ in runs]), _median([b for _, b in runs]))
-        return found
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An application of bench.servers behind a server with two workers. `command` lacks the port;
+    `prefix` stands before the address that is called."""
+
+    command: tuple[str, ...]
+    prefix: str = ""
+
+
+# gunicorn as `vialwise serve` runs it (vialwise/server.py), the bare view alike
+_GUNICORN = (sys.executable, "-m", "gunicorn", "--workers", "2", "--worker-class", "gthread",
+             "--threads", "4", "--log-level", "error")  # fmt: skip
+SERVICE, BARE, GRANIAN, HEALTHCHAIN = "service", "bare", "granian", "healthchain"
+_SERVED = {
+    SERVICE: Served((*_GUNICORN, "bench.servers:service()", "--bind", "127.0.0.1:{port}")),
+    BARE: Served((*_GUNICORN, "bench.servers:bare()", "--bind", "127.0.0.1:{port}")),
+}
+_OTHERS = _HERE / ".venv-bench" / "bin" / "python"
+
+
+def served() -> dict[str, Served]:
+    """What can be compared here: granian and healthchain only where `make bench` made their
+    environment."""
+    if not (_OTHERS.parent / "granian").exists():
+        return _SERVED
+    python = str(_OTHERS)
+    granian = (python, "-m", "granian", "--interface", "wsgi", "--workers", "2", "--factory",
+               "--log-level", "error", "bench.servers:service", "--port", "{port}")  # fmt: skip
+    uvicorn = (python, "-m", "uvicorn", "--workers", "2", "--factory", "--log-level", "error",
+               "bench.servers:healthchain", "--port", "{port}")  # fmt: skip
+    return {**_SERVED, GRANIAN: Served(granian), HEALTHCHAIN: Served(uvicorn, "/cds")}
+
+
+def compared(bodies: dict[str, bytes]) -> dict[str, dict[str, Load]]:
+    """Body -> server -> medians of five runs, taken in turns."""
+    found: dict[str, dict[str, Load]] = {}
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(server(one)) for name, one in served().items()}
+        for size, body in bodies.items():
+            for url in urls.values():
+                _load(url, body, 1)
+            runs: dict[str, list[Load]] = {name: [] for name in urls}
+            for _ in range(ROUNDS):
+                for name, url in urls.items():
+                    runs[name].append(_load(url, body))
+            found[size] = {name: _median(loads) for name, loads in runs.items()}
+    return found
 
 
 def _median(runs: list[Load]) -> Load:
@@ -75,18 +114,23 @@ def _median(runs: list[Load]) -> Load:
 
 
 @contextmanager
-def server(name: str) -> Iterator[int]:
-    """gunicorn with `bench.servers:<name>`; the port it listens on."""
+def server(one: Served) -> Iterator[str]:
+    """The server, running; the URL to call."""
     port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}",
-               "--log-level", "error", f"bench.servers:{name}()"]  # fmt: skip
-    process = subprocess.Popen(command, cwd=Path(__file__).parent.parent)
+    command = [part.format(port=port) for part in one.command]
+    # Its own log is not what is measured, and healthchain greets with a banner.
+    process = subprocess.Popen(command, cwd=_HERE, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}{one.prefix}{PATH}"
     try:
-        _wait(port, process)
-        yield port
+        _wait(url, process)
+        yield url
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _free_port() -> int:
@@ -96,47 +140,47 @@ def _free_port() -> int:
         return port
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _READY
     while time.monotonic() < until and process.poll() is None:
         try:
-            if _post(port, b"{}") >= 200:
+            if _post(url, b"{}") >= 200:
                 return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("gunicorn did not start")
+    raise SystemExit(f"{url} did not answer within {_READY} s")
 
 
 # ---------------------------------------------------------------- the load
 
 
-def _load(port: int, body: bytes, seconds: int = SECONDS) -> Load:
+def _load(url: str, body: bytes, seconds: int = SECONDS) -> Load:
     if shutil.which("wrk"):
-        return _with_wrk(port, body, seconds)
-    return _with_threads(port, body, seconds)
+        return _with_wrk(url, body, seconds)
+    return _with_threads(url, body, seconds)
 
 
-def _with_wrk(port: int, body: bytes, seconds: int) -> Load:
+def _with_wrk(url: str, body: bytes, seconds: int) -> Load:
     with tempfile.TemporaryDirectory() as folder:
         file, script = Path(folder, "body.json"), Path(folder, "post.lua")
         file.write_bytes(body)
         script.write_text(_LUA.format(body=file))
         command = ["wrk", "-t1", f"-c{CONCURRENCY}", f"-d{seconds}s", "--timeout", "20s", "-s",
-                   str(script), f"http://127.0.0.1:{port}{PATH}"]  # fmt: skip
+                   str(script), url]  # fmt: skip
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in said.splitlines() if line.startswith("RESULT"))
     rate, p50, p99, failed = map(float, line.split()[1:])
     return Load(rate, p50 / 1000, p99 / 1000, int(failed))
 
 
-def _with_threads(port: int, body: bytes, seconds: int) -> Load:
+def _with_threads(url: str, body: bytes, seconds: int) -> Load:
     until = time.monotonic() + seconds
 
     def work(_: int) -> list[tuple[float, int]]:
         taken = []
         while time.monotonic() < until:
             started = time.perf_counter()
-            status = _post(port, body)
+            status = _post(url, body)
             taken.append((time.perf_counter() - started, status))
         return taken
 
@@ -147,10 +191,11 @@ def _with_threads(port: int, body: bytes, seconds: int) -> Load:
     return Load(len(every) / seconds, cuts[49] * 1000, cuts[98] * 1000, failed)
 
 
-def _post(port: int, body: bytes) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def _post(url: str, body: bytes) -> int:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.netloc, timeout=20)
     try:
-        connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+        connection.request("POST", place.path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         answer.read()
         return answer.status

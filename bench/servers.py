@@ -1,4 +1,4 @@
-"""The two applications that are compared over HTTP, as gunicorn loads them."""
+"""The applications that are compared over HTTP, as their servers load them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Any
 import orjson
 from flask import Flask, Response, request
 
+from bench.wsgi import PATH
+
 _CARD = {
-    "cards": [
-        {
-            "uuid": "4f2b3c1a-0000-4000-8000-000000000001",
-            "summary": "Bill the drug's own code: J2357",
-            "indicator": "warning",
-            "source": {"label": "static"},
-        }
-    ]
+    "uuid": "4f2b3c1a-0000-4000-8000-000000000001",
+    "summary": "Bill the drug's own code: J2357",
+    "indicator": "warning",
+    "source": {"label": "static"},
 }
 
 
@@ -25,9 +23,9 @@ def bare() -> Flask:
 
     def answer() -> Response:
         orjson.loads(request.get_data())
-        return Response(orjson.dumps(_CARD), content_type="application/json")
+        return Response(orjson.dumps({"cards": [_CARD]}), content_type="application/json")
 
-    app.add_url_rule("/cds-services/vialwise-orders", view_func=answer, methods=["POST"])
+    app.add_url_rule(PATH, view_func=answer, methods=["POST"])
     return app
 
 
@@ -36,3 +34,20 @@ def service() -> Any:
     from bench.in_process import application
 
     return application()
+
+
+def healthchain() -> Any:
+    """healthchain as shipped (its FastAPI gateway and pydantic models), answering one static card.
+    Its addresses begin with /cds."""
+    from healthchain.gateway import CDSHooksService, HealthChainAPI
+    from healthchain.models import CDSRequest, CDSResponse
+
+    hooks = CDSHooksService()
+
+    def answer(request: CDSRequest) -> CDSResponse:
+        return CDSResponse(cards=[_CARD])
+
+    hooks.hook("order-sign", id=PATH.rpartition("/")[2])(answer)
+    app = HealthChainAPI()
+    app.register_service(hooks)
+    return app

@@ -9,10 +9,10 @@ from typing import Any
 PATH = "/cds-services/vialwise-orders"
 
 
-def answer_of(app: Any, body: bytes) -> bytes:
+def answer_of(app: Any, body: bytes, authorization: str = "") -> bytes:
     """The body of the application's answer, which must be a success."""
     status: list[str] = []
-    environ = {
+    environ: dict[str, Any] = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": PATH,
         "SCRIPT_NAME": "",
@@ -27,6 +27,8 @@ def answer_of(app: Any, body: bytes) -> bytes:
         "wsgi.input": io.BytesIO(body),
         "wsgi.errors": io.StringIO(),
     }
+    if authorization:
+        environ["HTTP_AUTHORIZATION"] = authorization
 
     def start_response(line: str, headers: object, exc_info: object = None) -> None:
         status.append(line)

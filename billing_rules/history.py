@@ -118,8 +118,15 @@ def _undated(chart: Chart, catalogue: Catalogue) -> frozenset[str]:
 
 
 def _therapies(therapies: Iterable[Therapy], catalogue: Catalogue) -> tuple[DrugTherapy, ...]:
-    named = ((therapy, _drug_of_therapy(therapy, catalogue)) for therapy in therapies)
-    return tuple(DrugTherapy(therapy, drug_id) for therapy, drug_id in named if drug_id)
+    known: dict[tuple[object, str], str | None] = {}  # a chart repeats its medicines
+    found = []
+    for therapy in therapies:
+        said = (therapy.codes, therapy.text)
+        if said not in known:
+            known[said] = _drug_of_therapy(therapy, catalogue)
+        if drug_id := known[said]:
+            found.append(DrugTherapy(therapy, drug_id))
+    return tuple(found)
 
 
 def _drug_of_therapy(therapy: Therapy, catalogue: Catalogue) -> str | None:

@@ -16,18 +16,12 @@ import msgspec
 from billing_rules.data_needed import DataNeed
 from billing_rules.fhir.chart import Part
 from billing_rules.fhir.reading import SearchPage, bundle_resources
-from billing_rules.fhir.searchset import RawResource, resource_type
+from billing_rules.fhir.searchset import RawResource
 from billing_rules.states import NOTHING, Present, Unknown
 from cds_hooks.hook_request import HookRequest
 from ehr_access import reasons
 from ehr_access.needed import query_for
-from ehr_access.patient_match import (
-    AnotherPatient,
-    about,
-    is_anothers,
-    names_nobody_else,
-    of_patient,
-)
+from ehr_access.patient_match import AnotherPatient, about, is_anothers, of_patient
 from ehr_access.query import Query
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
@@ -137,9 +131,7 @@ def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
         told = about(sent)
         failed = told is not None and told.resourceType == "OperationOutcome"
         return _Sent(FAILED if failed else UNREADABLE)
-    if not names_nobody_else(sent, patient_id):
-        _check_patient(page, need, patient_id)
-    found = _of_the_type(page, need)
+    found = _of_the_patient(page, need, patient_id)
     gap = _gap(page, need, found)
     if gap:
         part = Present((*found, gap)) if need.each_counts and found else gap
@@ -147,18 +139,12 @@ def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
     return _Sent(Present(found) if found else NOTHING)
 
 
-def _check_patient(page: SearchPage, need: DataNeed, patient_id: str) -> None:
-    """Raises AnotherPatient when any resource of the page is about somebody else."""
-    for resource in (*page.matches, *page.included):
-        told = about(resource)
-        if told is not None and is_anothers(told, patient_id):
-            raise AnotherPatient(need.key)
-
-
-def _of_the_type(page: SearchPage, need: DataNeed) -> tuple[RawResource, ...]:
+def _of_the_patient(page: SearchPage, need: DataNeed, patient_id: str) -> tuple[RawResource, ...]:
     """The matches of the wanted type and what came along with them."""
-    everything = (*page.matches, *page.included)
-    wanted = [r for r in everything if resource_type(bytes(r)) == need.resource_type]
+    told = [(resource, about(resource)) for resource in (*page.matches, *page.included)]
+    if any(what is not None and is_anothers(what, patient_id) for _, what in told):
+        raise AnotherPatient(need.key)
+    wanted = [r for r, what in told if what and what.resourceType == need.resource_type]
     return (*wanted, *page.included)
 
 

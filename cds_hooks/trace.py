@@ -17,9 +17,9 @@ from billing_rules.review import OrderReview
 from billing_rules.rule_records import capital, shipped
 from cds_hooks import exact_json, hook_request, request_body, services, views
 from cds_hooks.errors import Refused
-from cds_hooks.patient_match import AnotherPatient
 from cds_hooks.running import running
 from ehr_access.limits import Deadline
+from ehr_access.patient_match import AnotherPatient
 
 
 def blueprint() -> Blueprint:

@@ -6,7 +6,6 @@ refused (docs/threat-model.md): no card, or page, is better than one patient's o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,24 +48,6 @@ def about(resource: bytes | Mapping[str, Any]) -> About | None:
         return _ABOUT.decode(resource)
     except (ValueError, RecursionError):
         return None
-
-
-def names_nobody_else(sent: bytes, patient_id: str) -> bool:
-    """Whether it is certain at a glance that nothing in `sent` is another patient's.
-
-    True when every "Patient/" that stands there, wherever it stands, is followed by this patient's
-    id alone, no resource can be a Patient, and no escape could hide one. False says nothing: the
-    resources must then be looked at one by one.
-    """
-    if b'"Patient"' in sent or _HIDING.search(sent):
-        return False
-    own = f'Patient/{patient_id}"'.encode()
-    return len(_NAMED.findall(sent)) == sent.count(own)
-
-
-# Patterns, because bytes.find takes three times as long for needles this short.
-_HIDING = re.compile(rb"\\[u/]")
-_NAMED = re.compile(rb"Patient/")
 
 
 def is_anothers(resource: About, patient_id: str) -> bool:

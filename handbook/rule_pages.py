@@ -94,7 +94,7 @@ def _example(rule: str, speaking: list[Heard], catalogue: Catalogue) -> Iterator
     alone = replace(review, outcomes=(finding,))
     plan = cards.planned([alone], _SETTINGS)
     uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
-    [card] = cards.written(plan, {}, uris, _SETTINGS, TODAY)
+    [card] = cards.written(plan, {}, uris, _SETTINGS, str(TODAY))
     yield f"For this order: {text(clearest.says)}."
     yield ""
     kind = "warning" if card["indicator"] == "warning" else "info"

@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from billing_rules.catalogue import DATA, load
-from billing_rules.catalogue_files import CatalogueError
+from billing_rules.catalogue_files import CatalogueError, _stands_otherwise, stands_in
 
 OMALIZUMAB = "drugs/omalizumab.yaml"
 TEXAS = "payers/commercial-bcbs-texas.yaml"
@@ -198,3 +200,9 @@ def test_a_wrong_file_is_refused(
 def test_a_catalogue_without_the_unknown_payer_is_refused(data: Path) -> None:
     (data / "payers" / "unknown-payer.yaml").unlink()
     assert "every order needs a payer" in refusal(data)
+
+
+@given(st.text("aA1. -J", max_size=3), st.text("aA1. -J", max_size=9))
+def test_a_value_stands_in_its_quote_as_whole_words(value: str, quote: str) -> None:
+    """The short way for a value as written says nothing that the long way would not."""
+    assert stands_in(value, quote) == _stands_otherwise(value, quote)

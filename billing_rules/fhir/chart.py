@@ -62,6 +62,9 @@ _MEDICINES = {
 }
 
 
+_PLAIN = {"medications": plain.request}  # the others are few in a chart
+
+
 class _Patient(Slim):
     birthDate: Any = None
 
@@ -130,7 +133,8 @@ def _lists(
     measurements = observed.read(partial(_results, systems=known))
     medicine_names = _names(known, interest.in_medicine) if interest else None
     medicines = {
-        name: resources(parts, name, SlimMedicine, names=medicine_names) for name in _MEDICINES
+        name: resources(parts, name, SlimMedicine, names=medicine_names, plainly=_PLAIN.get(name))
+        for name in _MEDICINES
     }
     therapies_by_part = {
         name: medicines[name].read(partial(therapies, kind=kind, systems=known, on=on))

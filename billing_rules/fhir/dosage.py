@@ -7,11 +7,11 @@ its position.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from billing_rules.amounts import Amount
 from billing_rules.fhir import quantities
-from billing_rules.fhir.codes import CodeSystems, concept
+from billing_rules.fhir.codes import CodeSystems, Concept, concept
 from billing_rules.fhir.tolerant import Node
 from billing_rules.model import Dose
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
@@ -93,7 +93,13 @@ def _same(one: Dose, other: Dose) -> bool:
 
 def route(dosages: Sequence[Node], systems: CodeSystems) -> State[str]:
     """The route in words. Local codes are common, so the text is as good as the code."""
-    routes = [_route(dosage, systems) for dosage in dosages if dosage.has("route")]
+    said = (concept(d.obj("route"), systems) for d in dosages if d.has("route"))
+    return route_of(said)
+
+
+def route_of(said: Iterable[Concept]) -> State[str]:
+    """The one route that all of `said` name."""
+    routes = [_route(concept) for concept in said]
     words = list(dict.fromkeys(r.value if isinstance(r, Present) else "" for r in routes))
     if not words:
         return NOTHING
@@ -102,8 +108,7 @@ def route(dosages: Sequence[Node], systems: CodeSystems) -> State[str]:
     return Present(words[0]) if len(words) == 1 else Unknown("several routes are stated")
 
 
-def _route(dosage: Node, systems: CodeSystems) -> State[str]:
-    read = concept(dosage.obj("route"), systems)
+def _route(read: Concept) -> State[str]:
     known = (_ROUTES.get(code.code) for code in read.codes if code.system == "snomed")
     coded = next((name for name in known if name), None)
     if coded:

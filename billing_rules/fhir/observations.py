@@ -17,9 +17,9 @@ from billing_rules.chart import Measured
 from billing_rules.fhir import plain, quantities
 from billing_rules.fhir.codes import CodeSystems, Concept, concept, concepts, joined
 from billing_rules.fhir.decoding import Slim
-from billing_rules.fhir.plain import PlainObservation, PlainQuantity
+from billing_rules.fhir.plain import PlainObservation
 from billing_rules.fhir.references import contained
-from billing_rules.fhir.tolerant import Node, as_day, as_number, shown
+from billing_rules.fhir.tolerant import Node, as_day, shown
 from billing_rules.states import Present
 
 # LOINC 29463-7 body weight (US Core), 3141-9 body weight measured.
@@ -96,7 +96,7 @@ def results(node: Node, reference: str, systems: CodeSystems) -> tuple[Measured,
 def plain_result(found: PlainObservation, systems: CodeSystems) -> Measured:
     """The result of an Observation in its ordinary form, as `results` reads it."""
     named = plain.said(found.code, systems)
-    read = _plain_quantity(found.valueQuantity)
+    read = quantities.of_plain(found.valueQuantity)
     meant = [plain.said(one, systems) for one in found.interpretation]
     days = map(as_day, (found.effectiveDateTime, found.effectiveInstant, found.issued))
     return Measured(
@@ -110,13 +110,6 @@ def plain_result(found: PlainObservation, systems: CodeSystems) -> Measured:
         interpretation=_meaning(joined(meant)) if meant else (),
         final=_is_final(plain.text(found.status)),
     )
-
-
-def _plain_quantity(found: PlainQuantity) -> quantities.Quantity:
-    value = as_number(found.value)
-    assert value is not None  # plain.observation takes no other
-    texts = map(plain.text, (found.code, found.unit, found.system, found.comparator))
-    return quantities.of_texts(value, *texts)
 
 
 def _is_final(status: str) -> bool:

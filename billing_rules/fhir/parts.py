@@ -75,7 +75,7 @@ def resources(
     others: list[RawResource] = []
     for entry in raw:
         plain = plainly(entry) if plainly else None
-        if names and not (names.wants_named(plain.code) if plain else names.wants(entry)):
+        if names and not (names.wants_named(plain.name) if plain else names.wants(entry)):
             others.append(entry)
         elif plain is None:
             decoded += nodes([entry], shape, withdrawn)

@@ -13,7 +13,8 @@ from decimal import Decimal
 
 from billing_rules.amounts import Amount, UnitNotUnderstood, canonical_unit, plain
 from billing_rules.fhir.codes import plain_uri
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.plain import PlainQuantity, text
+from billing_rules.fhir.tolerant import Node, as_number, shown
 from billing_rules.model import Counted, Dose
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
@@ -85,6 +86,14 @@ def of_texts(value: Decimal, code: str, written: str, system: str, comparator: s
     as_written = written or ("" if code == "1" else code)
     amount = Amount(value, unit) if unit else None
     return Quantity(value, shown(as_written), amount, contradiction, shown(comparator, 5))
+
+
+def of_plain(found: PlainQuantity) -> Quantity:
+    """A Quantity in its ordinary form, which has a number of sane size."""
+    value = as_number(found.value)
+    assert value is not None  # plain takes no other
+    texts = (text(t) for t in (found.code, found.unit, found.system, found.comparator))
+    return of_texts(value, *texts)
 
 
 def _amount_unit(code: str, ucum: bool, written: str) -> tuple[str | None, str]:

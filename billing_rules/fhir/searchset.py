@@ -145,7 +145,7 @@ def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
     try:
         entry = raw if isinstance(raw, _Entry) else _ENTRY.decode(raw)
         resource = _resource(entry)
-        kind = resource_type(resource)
+        kind = _kind(resource)
     except (msgspec.MsgspecError, RecursionError):
         return "", "", b""
     mode = entry.search.mode if entry.search else None
@@ -160,9 +160,8 @@ def _resource(entry: _Entry) -> bytes:
     return b"" if entry.resource is msgspec.UNSET else bytes(entry.resource)
 
 
-def resource_type(resource: bytes) -> str | None:
-    """The type a resource names, which nearly always stands first. Raises MsgspecError for what
-    is no FHIR JSON."""
+def _kind(resource: bytes) -> str | None:
+    """The resource type, which nearly always stands first."""
     first = _TYPE_FIRST.match(resource)
     return first[1].decode() if first else _KIND.decode(resource).resourceType
 

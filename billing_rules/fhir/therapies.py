@@ -22,20 +22,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from billing_rules.chart import Therapy
-from billing_rules.fhir import medication_administration, quantities
-from billing_rules.fhir.codes import CodeSystems
+from billing_rules.fhir import medication_administration, plain, quantities
+from billing_rules.fhir.codes import CodeSystems, Concept
 from billing_rules.fhir.decoding import Slim, of_type, reference
-from billing_rules.fhir.dosage import route
+from billing_rules.fhir.dosage import route, route_of
 from billing_rules.fhir.drafts import Draft
 from billing_rules.fhir.medications import product
-from billing_rules.fhir.references import resolver
+from billing_rules.fhir.plain import PlainDispenseRequest, PlainPeriod, PlainRequest
+from billing_rules.fhir.references import Resolve, resolver
 from billing_rules.fhir.timing import day_of, latest
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import Node, as_day, as_number, shown
 from billing_rules.model import OrderLine
-from billing_rules.states import Present
+from billing_rules.states import Present, State
 
 _NO_ORDER = ("draft",)
 _NO_INTENT = ("proposal", "option")
@@ -75,23 +77,36 @@ class SlimMedicine(Slim):
 
 
 def therapies(
-    nodes: Sequence[Node], kind: str, systems: CodeSystems, on: date
+    found: Sequence[Node | PlainRequest], kind: str, systems: CodeSystems, on: date
 ) -> Iterator[Therapy]:
     """The therapies among the resources of one part as of `on`. `kind` is the type of one that
     does not say its own."""
-    for draft in _drafts(nodes, systems, kind, *_READERS):
-        if therapy := _READERS[draft.kind](draft, on):
-            yield therapy
+    along = _along(n for n in found if isinstance(n, Node))
+    for one in found:
+        if isinstance(one, PlainRequest):
+            therapy = _plain_request(one, systems, on)
+            if therapy:
+                yield therapy
+            continue
+        for draft in _drafts([one], along, systems, kind, *_READERS):
+            if therapy := _READERS[draft.kind](draft, on):
+                yield therapy
 
 
 def administrations(nodes: Sequence[Node], systems: CodeSystems) -> Iterator[OrderLine]:
     """What was given, not given or discarded."""
-    for draft in _drafts(nodes, systems, "MedicationAdministration"):
+    for draft in _drafts(nodes, _along(nodes), systems, "MedicationAdministration"):
         yield from medication_administration.read(draft)
 
 
-def _drafts(nodes: Sequence[Node], systems: CodeSystems, *kinds: str) -> Iterator[Draft]:
-    along = resolver([n.value for n in nodes if n.text("resourceType") == "Medication"])
+def _along(nodes: Iterable[Node]) -> Resolve:
+    """The Medications that came along with the others."""
+    return resolver([n.value for n in nodes if n.text("resourceType") == "Medication"])
+
+
+def _drafts(
+    nodes: Sequence[Node], along: Resolve, systems: CodeSystems, *kinds: str
+) -> Iterator[Draft]:
     for node in of_type(nodes, *kinds):
         kind = node.text("resourceType") or kinds[0]
         typed = Node({**node.value, "resourceType": kind})
@@ -102,10 +117,21 @@ def _therapy(
     draft: Draft, kind: Any, start: date | None, end: date | None, active: bool = True
 ) -> Therapy:
     drug = product(draft, "medication").concept
-    given_by = _route(draft)
+    return _told(draft.reference, kind, drug, _route(draft), start, end, active)
+
+
+def _told(
+    reference: str,
+    kind: Any,
+    drug: Concept,
+    given_by: str,
+    start: date | None,
+    end: date | None,
+    active: bool,
+) -> Therapy:
     words = [*drug.names[:1], *([given_by] if given_by else [])]
     return Therapy(
-        reference=draft.reference,
+        reference=reference,
         kind=kind,
         codes=drug.codes,
         text=shown(", ".join(words)),
@@ -118,7 +144,10 @@ def _therapy(
 def _route(draft: Draft) -> str:
     """The route in words: "fluticasone" alone says neither inhaled nor nasal."""
     dosages = [d for key in ("dosageInstruction", "dosage") for d in draft.node.objs(key)]
-    found = route(dosages, draft.systems)
+    return _words(route(dosages, draft.systems))
+
+
+def _words(found: State[str]) -> str:
     return found.value if isinstance(found, Present) else ""
 
 
@@ -129,7 +158,7 @@ def _request(draft: Draft, on: date) -> Therapy | None:
     node = draft.node
     status = node.text("status").lower()
     withheld = node.value.get("doNotPerform") is True
-    if status in _NO_ORDER or node.text("intent").lower() in _NO_INTENT or withheld:
+    if _is_no_order(status, node.text("intent").lower(), withheld):
         return None
     bounds = [
         period
@@ -139,17 +168,57 @@ def _request(draft: Draft, on: date) -> Therapy | None:
     ]
     periods = [*bounds, node.obj("dispenseRequest").obj("validityPeriod")]
     start = _first(p.day("start") for p in periods) or node.day("authoredOn")
-    end = _first(latest(p.text("end")) for p in periods) or _supplied(node, start)
+    end = _first(latest(p.text("end")) for p in periods) or _supply(node, start)
     active = status in ("active", "")
-    kept = active or (status == "completed" and end is not None and end <= on)
-    return _therapy(draft, "request", start, end if kept else None, active)
+    return _therapy(draft, "request", start, end if _is_kept(status, end, on) else None, active)
 
 
-def _supplied(request: Node, start: date | None) -> date | None:
-    """The last day that the first fill and all repeats cover."""
+def _plain_request(found: PlainRequest, systems: CodeSystems, on: date) -> Therapy | None:
+    """The same of a MedicationRequest in its ordinary form."""
+    status = plain.text(found.status).lower()
+    if _is_no_order(status, plain.text(found.intent).lower(), found.doNotPerform):
+        return None
+    dispense = found.dispenseRequest or PlainDispenseRequest()
+    period = dispense.validityPeriod or PlainPeriod()
+    start = as_day(period.start) or as_day(found.authoredOn)
+    end = latest(plain.text(period.end)) or _plain_supply(dispense, start)
+    routes = (plain.said(d.route, systems) for d in found.dosageInstruction if d.route)
+    id_ = plain.text(found.id)
+    return _told(
+        reference=f"MedicationRequest/{id_}" if id_ else "",
+        kind="request",
+        drug=plain.said(found.name, systems),
+        given_by=_words(route_of(routes)),
+        start=start,
+        end=end if _is_kept(status, end, on) else None,
+        active=status in ("active", ""),
+    )
+
+
+def _is_no_order(status: str, intent: str, withheld: bool) -> bool:
+    return status in _NO_ORDER or intent in _NO_INTENT or withheld
+
+
+def _is_kept(status: str, end: date | None, on: date) -> bool:
+    """Whether the planned end can be the end: not when the order ended early."""
+    return status in ("active", "") or (status == "completed" and end is not None and end <= on)
+
+
+def _supply(request: Node, start: date | None) -> date | None:
     dispense = request.obj("dispenseRequest")
     days = _days(dispense, "expectedSupplyDuration")
-    repeats = dispense.number("numberOfRepeatsAllowed") or 0
+    return _supplied(start, days, dispense.number("numberOfRepeatsAllowed") or 0)
+
+
+def _plain_supply(dispense: PlainDispenseRequest, start: date | None) -> date | None:
+    duration = dispense.expectedSupplyDuration
+    read = quantities.of_plain(duration) if duration else None
+    days = _whole_days(read) if read and not read.comparator else None
+    return _supplied(start, days, as_number(dispense.numberOfRepeatsAllowed) or 0)
+
+
+def _supplied(start: date | None, days: int | None, repeats: Decimal | int) -> date | None:
+    """The last day that the first fill and all repeats cover."""
     if days is None or not 0 <= repeats <= _LONGEST:
         return None
     return _after(start, days * (int(repeats) + 1))
@@ -210,9 +279,10 @@ def _days(parent: Node, key: str) -> int | None:
     """A number of days, also from weeks; the elements read here count days when they name no
     unit."""
     found = quantities.quantity(parent, key, "the supply")
-    if not isinstance(found, Present):
-        return None
-    read = found.value
+    return _whole_days(found.value) if isinstance(found, Present) else None
+
+
+def _whole_days(read: quantities.Quantity) -> int | None:
     if read.unit and not read.is_a(("time",)):
         return None
     days = read.amount.to("d").value if read.amount else read.value

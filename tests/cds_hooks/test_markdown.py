@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_hooks.markdown import LONGEST, escaped, link, plain_line
+from cds_hooks.markdown import (
+    _AUTOLINK,
+    _BLOCK_START,
+    _ENTITIES,
+    _SPECIAL,
+    _TO_ESCAPE,
+    LONGEST,
+    _bounded,
+    _one_line,
+    escaped,
+    link,
+    plain_line,
+)
 
 ACTIVE = [
     "<script>alert(1)</script>", "<img src=x onerror=y>", "[a](https://evil.example)",
@@ -55,3 +67,12 @@ def test_only_web_addresses_become_links(url: str) -> None:
 
 def test_a_link_keeps_its_parentheses_inside() -> None:
     assert link("A [b]", "https://a.example/x(1)") == r"[A \[b\]](https://a.example/x%281%29)"
+
+
+@given(st.text(st.sampled_from("\\`*_[]|~#&<>@:/wWmailtoO -+=12.)(\u0661é"), max_size=12))
+def test_what_is_passed_on_at_one_look_has_nothing_to_escape(text: str) -> None:
+    line = _bounded(_one_line(text), LONGEST)
+    if not _TO_ESCAPE.search(line):
+        patterns = (_AUTOLINK, _SPECIAL, _BLOCK_START)
+        assert not any(pattern.search(line) for pattern in patterns)
+        assert line.translate(_ENTITIES) == line
