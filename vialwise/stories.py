@@ -22,11 +22,7 @@ def chosen(everything: bool) -> list[Resource]:
     comes first."""
     if everything:
         return _referred_first(fixtures.resources(drafts=True))
-    found: dict[str, Resource] = {}
-    for patient in story_patients().values():
-        for resource in fixtures.patient_everything(patient, drafts=True):
-            found[reference_to(resource)] = resource
-    return _referred_first(found.values())
+    return _referred_first(fixtures.everything_about(story_patients().values(), drafts=True))
 
 
 def story_patients() -> dict[str, str]:

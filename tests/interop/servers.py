@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 _BUILD_SECONDS = 900  # the first build downloads 300 MB
-_START_SECONDS = 180
+_START_SECONDS = 300
 _READY = "READY "
 
 
