@@ -11,7 +11,7 @@ WORKERS ?= auto
 PIP := -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test browser lint demo bench docs release audit lock clean FORCE
+.PHONY: help setup test browser lint demo bench drill interop docs release audit lock clean FORCE
 .DELETE_ON_ERROR:
 
 help: ## print this list
@@ -39,6 +39,8 @@ bench: $(READY) ## set up and measure how fast the service answers (docs/perform
 	  echo ".venv-bench could not be made: no rows for granian and healthchain." >&2
 	@$(PY) -m bench
 
+drill: $(READY) ## set up and play failures on the running service: is anything lost? (80 s)
+	@$(PY) -m drill
 docs: $(READY) ## build the documentation site into site/
 	@$(call tools,docs,mkdocs)
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --clean > .docs.log 2>&1 || \

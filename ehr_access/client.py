@@ -206,7 +206,7 @@ class EhrClient:
             found.add(page)
             if page.problem or page.unread:
                 return found.but(reasons.INCOMPLETE)
-            if page.next_url is None or query.newest_first:
+            if page.next_url is None or (query.newest_first and found.matches):
                 return found.complete()
             try:
                 url = self._base.resolve(page.next_url)

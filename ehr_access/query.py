@@ -20,7 +20,8 @@ class QueryRefused(ValueError):
 class Query:
     """A read (`id` given) or a search (`params`). Its repr hides whom it is about.
 
-    `newest_first`: the search is sorted and counted, so its first page is a whole answer.
+    `newest_first`: the search is sorted and counted, so its first page with a match is a whole
+    answer; an empty page that names a next one proves nothing.
     `each_counts`: every resource is evidence by itself, so what was found is kept when the rest
     could not be had (billing_rules.data_needed.DataNeed).
     `begin_at`: a next link that somebody else was given; the search goes on from there.

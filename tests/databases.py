@@ -1,19 +1,13 @@
 """Databases to test with: SQLite always; PostgreSQL where there is one.
 
 VIALWISE_TEST_POSTGRES names a PostgreSQL by its URL. Without it one is started from the
-distribution's programs, on a socket in a directory of its own, and ended again.
+distribution's programs (postgres.py), and ended again.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +21,9 @@ import sqlalchemy as sa
 from cds_hooks.keyed_hashes import KeyedHashes
 from cds_hooks.records import Feedback, ShownCard
 from cds_hooks.store import Store, utc_now
+from tests import postgres
 from vialwise import database
 
-BINARIES = Path("/usr/lib/postgresql")
 KEYS = KeyedHashes(b"a secret for tests, 32 bytes long")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -43,11 +37,11 @@ def postgresql() -> Iterator[str]:
     if named:
         yield named
         return
-    binaries = sorted(BINARIES.glob("*/bin/initdb"))
-    if not binaries:
+    binaries = postgres.programs()
+    if binaries is None:
         pytest.skip("no PostgreSQL: name one in VIALWISE_TEST_POSTGRES, or install its server")
-    with _started(binaries[-1].parent) as url:
-        yield url
+    with postgres.started(binaries) as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -133,47 +127,3 @@ def _schema(server: str) -> Iterator[str]:
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
     engine.dispose()
-
-
-@contextmanager
-def _started(binaries: Path) -> Iterator[str]:
-    """A server that only this machine's own programs reach, ended by its id."""
-    home = Path(tempfile.mkdtemp(prefix="vialwise-pg-"))
-    someone = _not_root(home)
-    data = str(home / "data")
-    init = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "vialwise", "--no-sync"]
-    serve = [binaries / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=", "-F"]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*map(str, init), "-E", "UTF8"], check=True, cwd=home, **quiet, **someone)
-    process = subprocess.Popen([*map(str, serve)], cwd=home, **quiet, **someone)
-    try:
-        url = f"postgresql://vialwise@/postgres?host={home}"
-        _wait_for(url, process)
-        yield url
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _not_root(home: Path) -> dict[str, Any]:
-    """PostgreSQL refuses to run as root: then it runs as somebody who may do nothing else."""
-    if os.getuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    os.chown(home, nobody.pw_uid, nobody.pw_gid)
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 30
-    engine = database.engine(database.address(url))
-    while True:
-        try:
-            engine.connect().close()
-            engine.dispose()
-            return
-        except sa.exc.OperationalError:
-            if time.monotonic() > until or process.poll() is not None:
-                raise
-            time.sleep(0.05)

@@ -13,8 +13,10 @@ from vialwise.commands.app_keys import app_keys
 from vialwise.commands.catalogue import catalogue
 from vialwise.commands.check import check
 from vialwise.commands.demo import demo
+from vialwise.commands.doctor import doctor
 from vialwise.commands.ehr import ehr
 from vialwise.commands.feedback import feedback
+from vialwise.commands.fixtures import fixtures
 from vialwise.commands.forget import forget
 from vialwise.commands.serve import serve
 from vialwise.commands.settings import show_settings
@@ -82,7 +84,7 @@ def cli(context: click.Context) -> None:
 
 
 for command in (
-    demo, check, serve, ehr, catalogue, feedback, forget, show_settings, app_keys,
+    demo, check, doctor, serve, ehr, catalogue, feedback, fixtures, forget, show_settings, app_keys,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -27,12 +27,17 @@ def offer(ehr: FakeEhr, *types: str) -> None:
 def serve(ehr: FakeEhr, patient_id: str, more: Iterable[Resource] = ()) -> list[Resource]:
     """The whole chart of a patient, and whatever else."""
     held = [*fixtures.patient_everything(patient_id), *more]
+    serve_all(ehr, held)
+    return held
+
+
+def serve_all(ehr: FakeEhr, held: list[Resource]) -> None:
+    """These resources, and nothing else."""
     offer(ehr)
     for resource in held:
         ehr.replies[f"/r4/{resource['resourceType']}/{resource['id']}"] = Reply(resource)
     for kind in TYPES:
         ehr.replies[f"/r4/{kind}"] = _search([r for r in held if r["resourceType"] == kind])
-    return held
 
 
 def _search(resources: list[Resource]) -> Handler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,10 +55,9 @@ class FakeEhr:
 
 
 @contextmanager
-def fake_ehr(**replies: Any) -> Iterator[FakeEhr]:
+def fake_ehr(port: int = 0) -> Iterator[FakeEhr]:
     handler = type("_Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", port), handler)
     ehr = FakeEhr(f"http://127.0.0.1:{server.server_port}/r4", {"/r4/metadata": Reply(statement())})
     handler.ehr = ehr
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -68,8 +68,18 @@ def fake_ehr(**replies: Any) -> Iterator[FakeEhr]:
         server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or was killed, is no fault of this server."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: 40 ms each time otherwise
     ehr: FakeEhr
 
     def do_GET(self) -> None:  # noqa: N802 - http.server's name

@@ -98,6 +98,17 @@ def test_every_status_is_one_that_fhir_knows() -> None:
         assert said >= known - {"+"} and ("+" in known or said == known), kind
 
 
+def test_an_empty_page_of_a_newest_first_search_is_not_the_answer(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    newest = Query.parse("Observation?patient=1&code=1&_sort=-date&_count=1", newest_first=True)
+    ehr.replies["/r4/Observation"] = Reply(bundle(next_link="Observation?p=2"))
+    ehr.replies["/r4/Observation?p=2"] = Reply(bundle(weight("a")))
+    assert ids(client.one(newest)) == ["a"]
+    ehr.replies["/r4/Observation?p=2"] = Reply({}, 500)
+    assert isinstance(client.one(newest), Unknown)
+
+
 def test_more_pages_than_allowed_is_unknown(ehr: FakeEhr, client_for: MakeClient) -> None:
     pages = [Reply(bundle(weight(str(n)), next_link=f"Observation?p={n}")) for n in range(9)]
     ehr.replies["/r4/Observation"] = pages

@@ -1,0 +1,109 @@
+"""Workers are killed while calls and feedback come in: every one is answered whole or refused by
+the connection, and what was answered is kept."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drill import databases, records, service
+from drill.ehr import PATIENT, REFUSED, Answer, Ehr
+from drill.service import WORKERS, Service
+from drill.steps import Report, Step
+from tests.cds_hooks import chart_server
+from tests.ehr_access.server import fake_ehr
+
+_CALLERS = 8
+_SECONDS = 8.0
+_KILL_EVERY = 0.8
+_BACK = 15.0  # seconds until a killed worker has to be replaced
+
+
+@dataclass(slots=True)
+class Load:
+    """What the callers got."""
+
+    calls: list[Answer] = field(default_factory=list)
+    feedback: list[Answer] = field(default_factory=list)
+    killed: list[int] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[Answer]:
+        return [*self.calls, *self.feedback]
+
+
+def play(report: Report, folder: Path) -> None:
+    for name, kind in databases.installed().items():
+        home = folder / name
+        home.mkdir()
+        with kind(home) as database, fake_ehr() as fhir:
+            chart_server.serve(fhir, PATIENT)
+            with service.running(home, fhir.url, database.url) as running:
+                ehr = Ehr(running.url, fhir.url)
+                with report.step(f"Workers killed under load, with {name}") as step:
+                    load = _under_load(ehr, running)
+                    _judge(step, load)
+                    ehr.expect_kept(step, records.read(database.url))
+                with report.step(f"Service back by itself, with {name}") as step:
+                    _expect_back(step, ehr, running, load)
+                    ehr.expect_kept(step, records.read(database.url))
+
+
+def _under_load(ehr: Ehr, running: Service) -> Load:
+    load, until = Load(), time.monotonic() + _SECONDS
+    with ThreadPoolExecutor(_CALLERS) as threads:
+        callers = [threads.submit(_keep_calling, ehr, load, until) for _ in range(_CALLERS)]
+        while time.monotonic() < until - _KILL_EVERY:
+            time.sleep(_KILL_EVERY)
+            if running.workers():
+                load.killed.append(running.kill_a_worker())
+        for caller in callers:
+            caller.result(60)
+    return load
+
+
+def _keep_calling(ehr: Ehr, load: Load, until: float) -> None:
+    """A call, then feedback on its cards and on those of the call before, in one batch."""
+    before: tuple[str, ...] = ()
+    while time.monotonic() < until:
+        answer = ehr.call()
+        load.calls.append(answer)
+        if answer.ids:
+            load.feedback.append(ehr.feedback([*before, *answer.ids]))
+            before = answer.ids
+
+
+def _judge(step: Step, load: Load) -> None:
+    refused = sum(answer.status == REFUSED for answer in load.answers)
+    whole = [a for a in load.calls if a.status == 200]
+    odd = sorted({a.status for a in load.answers} - {200, REFUSED})
+    step.sent.append(
+        f"{len(load.calls)} calls and {len(load.feedback)} batches of feedback from {_CALLERS} "
+        f"callers in {_SECONDS:.0f} s; {len(load.killed)} workers killed with SIGKILL meanwhile"
+    )
+    step.came_back.append(
+        f"{len(load.answers) - refused} answered, {refused} refused or dropped by the connection; "
+        f"the slowest took {max(a.seconds for a in load.answers):.2f} s"
+    )
+    step.expect(len(load.killed) >= 5, f"only {len(load.killed)} workers could be killed")
+    step.expect(len(whole) >= 50, f"only {len(whole)} calls were answered: that is no load")
+    step.expect(not odd, f"answered with status {odd}")
+    step.expect(len({tuple(a.summaries) for a in whole}) == 1, "equal calls got unequal cards")
+    step.expect(all(a.cards for a in whole), "an answer came without its cards")
+
+
+def _expect_back(step: Step, ehr: Ehr, running: Service, load: Load) -> None:
+    started = time.monotonic()
+    while len(running.workers()) < WORKERS and time.monotonic() - started < _BACK:
+        time.sleep(0.1)
+    workers = running.workers()
+    answers = [ehr.call() for _ in range(10)]
+    step.sent.append("10 calls, once nobody is killed any more")
+    step.came_back.append(
+        f"{len(workers)} workers; {sum(a.status == 200 for a in answers)} of 10 answered"
+    )
+    step.expect(len(workers) == WORKERS, f"{len(workers)} workers after {_BACK:.0f} s")
+    step.expect(not workers & set(load.killed), "a killed worker is still there")
+    step.expect(all(a.status == 200 and a.cards for a in answers), "not every call was answered")

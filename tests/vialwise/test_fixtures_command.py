@@ -1,0 +1,170 @@
+"""`vialwise fixtures`: the stories on somebody's server, and off it again."""
+
+from __future__ import annotations
+
+import copy
+from datetime import date, timedelta
+
+import pytest
+
+import fixtures
+from tests.vialwise.conftest import Run
+from tests.vialwise.writable_server import WritableServer, writable_server
+from vialwise import stories
+
+TODAY = stories.WRITTEN_FOR + timedelta(days=100)
+NOT_OURS = {"resourceType": "Patient", "id": "theirs", "name": [{"family": "Somebody"}]}
+
+
+@pytest.fixture(autouse=True)
+def another_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vialwise.clock.today", lambda *_: TODAY)
+
+
+def load(run: Run, server: WritableServer, *more: object):  # type: ignore[no-untyped-def]
+    result = run("fixtures", "load", "--fhir", server.url, *more)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def unload(run: Run, server: WritableServer, *more: object):  # type: ignore[no-untyped-def]
+    return run("fixtures", "unload", "--fhir", server.url, *more)
+
+
+def test_every_story_is_there_tagged_and_told(run: Run) -> None:
+    with writable_server() as server:
+        result = load(run, server)
+        for name, patient in stories.story_patients().items():
+            assert f"Patient/{patient}" in server.held
+            assert stories.story_order(name) in server.held
+            assert f"Patient/{patient}" in result.stdout
+        assert all(stories.is_tagged(r, stories.TAG) for r in server.held.values())
+        assert "under their own ids" in " ".join(result.stdout.split())
+
+
+def test_what_a_resource_refers_to_is_there_before_it() -> None:
+    for everything in (False, True):
+        seen: set[str] = set()
+        for resource in stories.chosen(everything):
+            missing = set(fixtures.references(resource)) - seen - {stories.reference_to(resource)}
+            assert not {r for r in missing if not r.startswith("#")}, resource["id"]
+            seen.add(stories.reference_to(resource))
+
+
+def test_dates_move_together_so_that_ages_and_intervals_stay(run: Run) -> None:
+    with writable_server() as server:
+        load(run, server)
+        for key, there in server.held.items():
+            here = fixtures.resource(*key.split("/"))
+            for element in ("authoredOn", "effectiveDateTime", "birthDate"):
+                if element in here:
+                    moved = date.fromisoformat(there[element][:10])
+                    assert moved - date.fromisoformat(here[element][:10]) == timedelta(days=100)
+                    assert there[element][10:] == here[element][10:], "the time of day stays"
+
+
+def test_all_puts_every_well_shaped_fixture_there(run: Run) -> None:
+    with writable_server() as server:
+        load(run, server, "--all")
+        assert set(server.held) == {
+            stories.reference_to(r) for r in fixtures.resources(drafts=True)
+        }
+
+
+def test_loading_again_changes_nothing_but_dates(run: Run) -> None:
+    with writable_server() as server:
+        load(run, server)
+        before = copy.deepcopy(server.held)
+        load(run, server)
+        assert server.held == before
+
+
+@pytest.mark.parametrize(
+    ("habits", "told"),
+    [({"own_ids": True}, "conditional update"), ({"no_updates": True}, "conditional create")],
+)
+def test_a_server_that_gives_ids_itself_gets_them_by_identifier(
+    run: Run, habits: dict[str, bool], told: str
+) -> None:
+    with writable_server(**habits) as server:
+        assert told in " ".join(load(run, server).stdout.split())
+        count = len(server.held)
+        for resource in server.held.values():
+            for reference in fixtures.references(resource):
+                assert reference in server.held or reference.startswith("#"), reference
+        load(run, server)
+        assert len(server.held) == count, "loading again made copies"
+        assert unload(run, server).exit_code == 0
+        assert server.held == {}
+
+
+def test_what_is_there_without_the_tag_is_not_overwritten(run: Run) -> None:
+    patient = next(iter(stories.story_patients().values()))
+    theirs = {**NOT_OURS, "id": patient}
+    with writable_server(held={f"Patient/{patient}": theirs}) as server:
+        result = run("fixtures", "load", "--fhir", server.url)
+        assert result.exit_code == 2
+        assert "nothing is overwritten" in result.stderr
+        assert server.held[f"Patient/{patient}"] == theirs
+
+
+@pytest.mark.parametrize("ignores_tag", [False, True])
+def test_unload_deletes_what_carries_the_tag_and_nothing_else(run: Run, ignores_tag: bool) -> None:
+    held = {"Patient/theirs": NOT_OURS}
+    with writable_server(held=held, ignores_tag=ignores_tag, page_size=7) as server:
+        load(run, server)
+        load_of_others = unload(run, server, "--tag", "another")
+        assert "Nothing on" in load_of_others.stdout and not server.deleted
+        result = unload(run, server)
+        assert result.exit_code == 0, result.stderr
+        assert server.held == {"Patient/theirs": NOT_OURS}
+        assert "Patient/theirs" not in server.deleted
+
+
+def test_what_the_server_keeps_is_said_with_its_reason(run: Run) -> None:
+    with writable_server() as server:
+        load(run, server)
+        kept = next(key for key in server.held if key.startswith("Patient/"))
+        server.needed.add(kept)
+        result = unload(run, server)
+        assert result.exit_code == 2
+        said = " ".join(result.stdout.split())
+        assert f"{kept} with HTTP status 409: something refers to it" in said
+        assert set(server.held) == {kept}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [((422, "no such code"), "with HTTP status 422: no such code"), ((401, ""), "wants a token"),
+     ((500, "broken"), "with HTTP status 500: broken")],
+)  # fmt: skip
+def test_a_refusal_names_the_resource_and_the_servers_reason(
+    run: Run, refusal: tuple[int, str], told: str
+) -> None:
+    with writable_server(refuse=refusal) as server:
+        result = run("fixtures", "load", "--fhir", server.url)
+        assert result.exit_code == 2
+        assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--fhir", "ftp://x"), "starts with https://"),
+        (("--fhir", "http://127.0.0.1:9/fhir"), "could not be reached"),
+        (("--fhir", "http://127.0.0.1:9/fhir", "--tag", "a b"), "--tag takes letters"),
+        ((), "--fhir"),
+    ],
+)
+def test_wrong_words_are_one_line(run: Run, words: tuple[str, ...], told: str) -> None:
+    for command in ("load", "unload"):
+        result = run("fixtures", command, *words)
+        assert result.exit_code == 2 and told in result.stderr
+        assert len(result.stderr.strip().splitlines()[-1]) and "Traceback" not in result.stderr
+
+
+def test_a_token_is_not_sent_in_clear(run: Run, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "token"
+    file.write_text("secret", encoding="utf-8")
+    result = run("fixtures", "load", "--fhir", "http://ehr.example/r4", "--token-file", file)
+    assert "https only" in result.stderr and "secret" not in result.stderr

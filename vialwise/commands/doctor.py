@@ -1,0 +1,249 @@
+"""`vialwise doctor`: what an EHR's FHIR server offers, and which rules can be answered there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from billing_rules.states import Nothing, Unknown
+from ehr_access.base import AddressRefused, FhirBase
+from ehr_access.capability import Capabilities, Capability
+from ehr_access.client import EhrClient
+from ehr_access.limits import Deadline, Limits
+from ehr_access.needed import query_for
+from ehr_access.query import ID
+from ehr_access.smart_configuration import SmartConfiguration, read
+from ehr_access.transport import Transport
+from vialwise import diagnosis, inputs, offers, progress, screen
+from vialwise.diagnosis import RuleAnswer
+from vialwise.offers import Ehr, Offer
+from vialwise.problems import CLEAN, FINDINGS, Problem
+from vialwise.report import rule_name
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of one server. `tried` is what each query gave for a patient, when one was
+    named; `ehr` is what a vendor's documents say, without a server."""
+
+    where: str
+    version: str
+    offers: tuple[Offer, ...]
+    smart: SmartConfiguration | Unknown
+    tried: dict[str, str]
+    ehr: Ehr | None = None
+
+
+@click.command()
+@click.option("--fhir", metavar="BASE", help="A live FHIR server.")
+@click.option("--ehr", "ehr_name", metavar="NAME",
+              help=f"Or what is publicly known of an EHR: {', '.join(offers.ehr_names())}.")
+@click.option("--patient", metavar="ID", help="With --fhir: also ask every query about this one.")
+@click.option("--token-file", metavar="FILE", help="With --fhir: holds an access token.")
+@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 600), default=30.0,
+              show_default=True, help="With --fhir: for everything together.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def doctor(
+    context: click.Context,
+    fhir: str | None,
+    ehr_name: str | None,
+    patient: str | None,
+    token_file: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Says what an EHR offers, which rules can be answered there, and what to ask its team for.
+
+    Exit code 0: everything can be asked. 1: something cannot. 2: wrong input, or no answer.
+    """
+    if bool(fhir) == bool(ehr_name):
+        raise Problem("name a server with --fhir BASE, or an EHR with --ehr NAME")
+    if fhir:
+        seen = _of_server(fhir, patient, token_file, timeout)
+    else:
+        if patient or token_file:
+            raise Problem("--patient and --token-file go with --fhir BASE")
+        seen = _of_ehr(str(ehr_name))
+    rules = diagnosis.rule_answers(seen.offers)
+    if as_json:
+        click.echo(json.dumps(_document(seen, rules), indent=2, ensure_ascii=False))
+    else:
+        _show(seen, rules)
+    whole = all(rule.whole for rule in rules)
+    context.exit(CLEAN if whole else FINDINGS)
+
+
+# ---------------------------------------------------------------- what is seen
+
+
+def _of_ehr(name: str) -> Seen:
+    if name not in offers.ehr_names():
+        raise Problem(f"--ehr {name} is not known; these are: {', '.join(offers.ehr_names())}")
+    said = offers.ehr(name)
+    unread = Unknown("it is each site's own")
+    return Seen(said.name, said.fhir_version, offers.of_ehr(said), unread, {}, said)
+
+
+def _of_server(fhir: str, patient: str | None, token_file: str | None, timeout: float) -> Seen:
+    try:
+        base = FhirBase.parse(fhir)
+    except AddressRefused as error:
+        raise Problem(f"--fhir {fhir}: {error}; write it like https://ehr.example/fhir") from None
+    if patient and not ID.fullmatch(patient):
+        raise Problem("--patient takes the id alone, like 12345, not a reference or a name")
+    token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
+    if token and not base.carries_tokens:
+        raise Problem(f"--fhir {fhir}: a token is sent over https only: use the https address")
+    transport, limits = Transport(), Limits(seconds=timeout)
+    ehr = EhrClient(base, transport, Capabilities(transport, limits), token=token, limits=limits)
+    with progress.shown("Asking the FHIR server"):
+        capability = ehr.capability()
+        smart = read(base, transport, Deadline.after(timeout))
+        tried = _tried(ehr, patient) if patient else {}
+    if isinstance(capability, Unknown) and isinstance(smart, Unknown) and not tried:
+        raise Problem(
+            f"{fhir} gave no capability statement, because {capability.because}: check --fhir"
+        )
+    version = capability.fhir_version if isinstance(capability, Capability) else ""
+    return Seen(base.url, version, offers.of_server(capability), smart, tried)
+
+
+def _tried(ehr: EhrClient, patient: str) -> dict[str, str]:
+    """What each query gives for this patient: how much, none, or why it is not known."""
+    asked = {
+        need.key: query
+        for need in offers.DATA_NEEDED
+        if (query := query_for(need, patient, "")) is not None
+    }
+    told = {}
+    for key, part in ehr.fetch(asked).items():
+        if isinstance(part, Unknown):
+            told[key] = f"not known, because {part.because}"
+        else:
+            told[key] = "none" if isinstance(part, Nothing) else f"{len(part.value)} found"
+    return told
+
+
+# ---------------------------------------------------------------- text
+
+
+def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
+    screen.heading(seen.where)
+    screen.say(f"FHIR {seen.version or 'version not known'}", "  ")
+    if seen.ehr:
+        source = seen.ehr.source
+        screen.say(f"As declared in: {source.title}, captured {source.captured}. A hospital's own "
+                   "server may differ: ask it with --fhir.", "  ")  # fmt: skip
+    _show_offers(seen)
+    whole = [rule for rule in rules if rule.whole]
+    _titled(f"Rules that can be answered: {len(whole)} of {len(rules)}")
+    screen.say(", ".join(rule_name(rule.rule) for rule in whole), "  ")
+    _show_rules("In part", [rule for rule in rules if rule.in_part])
+    _show_rules("Not at all", [rule for rule in rules if not rule.whole and not rule.in_part])
+    _show_smart(seen)
+    _titled("To ask the EHR team for")
+    screen.points(_asks(seen) or ["nothing: everything the rules read can be asked for"])
+    if seen.ehr:
+        _titled("Also known")
+        screen.points(f"{n.says} ({n.source}, captured {n.captured})" for n in seen.ehr.notes)
+
+
+def _show_offers(seen: Seen) -> None:
+    _titled("What the rules ask for")
+    rows = [(o.need.key, o.need.resource_type, _told(o, seen)) for o in seen.offers]
+    screen.columns(rows)
+
+
+def _told(offer: Offer, seen: Seen) -> str:
+    if not offer.can_be_asked:
+        said = f"no: {offer.why_not}" if offer.known else "not known"
+    elif offer.left_out:
+        said = f"yes, without narrowing by {', '.join(sorted(offer.left_out))}"
+    else:
+        said = "yes"
+    tried = seen.tried.get(offer.need.key)
+    return f"{said}; asked: {tried}" if tried else said
+
+
+def _show_rules(title: str, rules: list[RuleAnswer]) -> None:
+    if not rules:
+        return
+    _titled(title)
+    for rule in rules:
+        lacking = ", ".join(diagnosis.names(rule.lacking))
+        screen.say(f"{rule_name(rule.rule)}: without {lacking}", "  - ")
+
+
+def _show_smart(seen: Seen) -> None:
+    _titled("Signing in (SMART)")
+    if isinstance(seen.smart, Unknown):
+        screen.say(f"not known, because {seen.smart.because}", "  ")
+        return
+    screen.columns([
+        (name, "yes" if there else "no", why)
+        for name, there, why in diagnosis.smart_checks(seen.smart)
+    ])  # fmt: skip
+
+
+def _asks(seen: Seen) -> list[str]:
+    asked = diagnosis.to_ask(seen.offers)
+    if seen.ehr:
+        return [*asked, *seen.ehr.ask]
+    return [*asked, *diagnosis.smart_to_ask(seen.smart)]
+
+
+def _titled(title: str) -> None:
+    click.echo()
+    screen.heading(title)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def _document(seen: Seen, rules: tuple[RuleAnswer, ...]) -> dict[str, Any]:
+    """The same, as one object; no key is null."""
+    said: dict[str, Any] = {
+        "where": seen.where,
+        "queries": [_query(offer, seen) for offer in seen.offers],
+        "rules": [_rule(rule) for rule in rules],
+        "ask": _asks(seen),
+    }
+    if seen.version:
+        said["fhirVersion"] = seen.version
+    if isinstance(seen.smart, Unknown):
+        said["smart"] = {"because": seen.smart.because}
+    else:
+        said["smart"] = {name: there for name, there, _ in diagnosis.smart_checks(seen.smart)}
+    if seen.ehr:
+        said["source"] = {"title": seen.ehr.source.title, "captured": seen.ehr.source.captured}
+        said["notes"] = [
+            {"says": n.says, "source": n.source, "captured": n.captured} for n in seen.ehr.notes
+        ]
+    return said
+
+
+def _query(offer: Offer, seen: Seen) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "key": offer.need.key,
+        "type": offer.need.resource_type,
+        "offered": "yes" if offer.can_be_asked else "no" if offer.known else "not known",
+    }
+    if offer.why_not:
+        said["because"] = offer.why_not
+    if offer.left_out:
+        said["leftOut"] = sorted(offer.left_out)
+    if offer.need.key in seen.tried:
+        said["asked"] = seen.tried[offer.need.key]
+    return said
+
+
+def _rule(rule: RuleAnswer) -> dict[str, Any]:
+    answered = "whole" if rule.whole else "in part" if rule.in_part else "no"
+    said: dict[str, Any] = {"rule": rule.rule, "answered": answered}
+    if rule.lacking:
+        said["without"] = diagnosis.names(rule.lacking)
+    return said

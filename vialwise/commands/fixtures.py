@@ -1,0 +1,137 @@
+"""`vialwise fixtures`: the invented patients on a FHIR server of somebody else's, and off it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ehr_access.base import AddressRefused, FhirBase
+from vialwise import clock, inputs, screen, stories
+from vialwise.fhir_writes import Server
+from vialwise.problems import CLEAN, NOT_CHECKED, Problem
+from vialwise.stories import Resource
+
+_TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def _of_a_server(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of both commands."""
+    for option in (
+        click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 600), default=30.0,
+                     show_default=True, help="For each request."),
+        click.option("--token-file", metavar="FILE", help="Holds an access token."),
+        click.option("--tag", metavar="CODE", default=stories.TAG, show_default=True,
+                     help="Marks what is ours there, in meta.tag."),
+        click.option("--fhir", metavar="BASE", required=True, help="The FHIR R4 server."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group()
+def fixtures() -> None:
+    """Puts invented patients on a FHIR server, for demonstrations, and takes them off again."""
+
+
+@fixtures.command()
+@_of_a_server
+@click.option("--all", "everything", is_flag=True, help="Every fixture, not the stories alone.")
+def load(fhir: str, tag: str, token_file: str | None, timeout: float, everything: bool) -> None:
+    """Puts the stories' charts and orders on a server.
+
+    Dates are moved so that they are current; loading again moves them again. Nothing that does not
+    carry the tag is overwritten.
+    """
+    server, today = _server(fhir, tag, token_file, timeout), clock.today()
+    waiting = stories.chosen(everything)
+    there: dict[str, str] = {}
+    with click.progressbar(waiting, label="Putting resources there", file=sys.stderr) as shown:
+        for resource in shown:
+            ready = stories.with_references(stories.prepared(resource, tag, today), there)
+            there[stories.reference_to(resource)] = server.put(ready, tag)
+    counted = ", ".join(f"{n} {kind}" for kind, n in _by_type(waiting).most_common())
+    screen.say(f"{len(waiting)} resources are on {fhir}, {server.way}: {counted}.")
+    days = (today - stories.WRITTEN_FOR).days
+    screen.say(f"Their dates were moved by {days} days. All carry the tag {stories.SYSTEM}|{tag}.")
+    _say_stories(there)
+    screen.say(f"To take them off again: vialwise fixtures unload --fhir {fhir}{_tagged(tag)}")
+
+
+@fixtures.command()
+@_of_a_server
+@click.pass_context
+def unload(
+    context: click.Context, fhir: str, tag: str, token_file: str | None, timeout: float
+) -> None:
+    """Deletes what carries the tag, and nothing else.
+
+    Exit code 0: all of it is gone. 2: the server kept something.
+    """
+    server = _server(fhir, tag, token_file, timeout)
+    kinds = stories.types()
+    found: list[Resource] = []
+    with click.progressbar(kinds, label="Looking for the tag", file=sys.stderr) as shown:
+        for kind in shown:
+            found += server.tagged(kind, tag)
+    if not found:
+        screen.say(f"Nothing on {fhir} carries the tag {stories.SYSTEM}|{tag}.")
+        context.exit(CLEAN)
+    kept = _deleted(server, found, tag)
+    gone = len(found) - len(kept)
+    screen.say(f"{gone} of {len(found)} resources with the tag {stories.SYSTEM}|{tag} are gone.")
+    if kept:
+        screen.say("The server kept these:")
+        screen.points(f"{reference} {why}" for reference, why in kept.items())
+    context.exit(NOT_CHECKED if kept else CLEAN)
+
+
+def _deleted(server: Server, found: list[Resource], tag: str) -> dict[str, str]:
+    """What could not be deleted, and why. A server refuses what is still referred to, so it is
+    asked again as long as something goes."""
+    waiting = found
+    while waiting:
+        kept: dict[str, str] = {}
+        with click.progressbar(waiting, label="Deleting", file=sys.stderr) as shown:
+            for resource in shown:
+                if why := server.delete(resource, tag):
+                    kept[stories.reference_to(resource)] = why
+        if len(kept) == len(waiting):
+            return kept
+        waiting = [r for r in waiting if stories.reference_to(r) in kept]
+    return {}
+
+
+def _server(fhir: str, tag: str, token_file: str | None, timeout: float) -> Server:
+    """Raises Problem for what is no address, no tag or no token."""
+    try:
+        base = FhirBase.parse(fhir)
+    except AddressRefused as error:
+        raise Problem(f"--fhir {fhir}: {error}; write it like https://ehr.example/fhir") from None
+    if not _TAG.fullmatch(tag):
+        raise Problem("--tag takes letters, digits, '.', '_' and '-', at most 64")
+    token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
+    if token and not base.carries_tokens:
+        raise Problem(f"--fhir {fhir}: a token is sent over https only: use the https address")
+    return Server(base, token, timeout)
+
+
+def _say_stories(there: dict[str, str]) -> None:
+    click.echo()
+    screen.heading("The stories: patient and draft order there")
+    for name, patient in stories.story_patients().items():
+        order = there[stories.story_order(name)]
+        screen.say(f"{there[f'Patient/{patient}']} {order}", f"  {name.removeprefix('story-'):<27}")
+    click.echo()
+
+
+def _by_type(resources: list[Resource]) -> Counter[str]:
+    return Counter(resource["resourceType"] for resource in resources)
+
+
+def _tagged(tag: str) -> str:
+    return "" if tag == stories.TAG else f" --tag {tag}"
