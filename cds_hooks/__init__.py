@@ -12,6 +12,7 @@ from flask import Flask
 from billing_rules.catalogue import Catalogue
 from cds_hooks import (
     accounting,
+    app_link,
     client_auth,
     code_sets,
     errors,
@@ -58,6 +59,7 @@ def create_app(
     errors.install(app)
     http_headers.install(app)
     client_auth.install(app, settings, store)
+    app_link.prepare(settings)
 
     for calls in (views.blueprint(), feedback.blueprint()):
         calls.before_request(client_auth.require_trusted_client)

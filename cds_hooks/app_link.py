@@ -22,6 +22,15 @@ log = logging.getLogger("cds_hooks")
 LABEL = "Open in Vialwise"
 
 
+def prepare(settings: Settings) -> None:
+    """Load what sealing needs where there is an app to open, so that the first answer of a worker
+    does not wait for it. Raises ValueError for a key that is too short."""
+    if settings.app_launch_url and settings.app_key:
+        from ehr_access import app_context
+
+        app_context.check_key(settings.app_key)
+
+
 def add(
     cards: Sequence[dict[str, Any]],
     plan: Sequence[PlannedCard],
@@ -60,8 +69,7 @@ def _fhir_base(hook: HookRequest, trust: FhirTrust) -> str:
 def _context(
     card: Mapping[str, Any], about: PlannedCard, patient_id: str, base: str, settings: Settings
 ) -> str:
-    # cryptography is loaded only where there is an app
-    from ehr_access.app_context import AppContext, sealed
+    from ehr_access.app_context import AppContext, sealed  # loaded by `prepare`
 
     references = about.review.order.references
     rules = tuple(dict.fromkeys(finding.rule for finding in about.findings))

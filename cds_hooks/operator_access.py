@@ -8,10 +8,13 @@ the request through, so that others can protect the same pages in their own way.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
 from flask import Response, request
+
+log = logging.getLogger("cds_hooks")
 
 SHORTEST_SECRET = 32  # characters; nobody types it, a browser or Prometheus keeps it
 Guard = Callable[[], Response | None]
@@ -36,8 +39,11 @@ def _refusal(secret: bytes) -> Response | None:
     if not _is_private():
         return Response("Use https: the operator's secret must not be sent in clear.\n", 403,
                         content_type=_TEXT)  # fmt: skip
-    if hmac.compare_digest(_sent(), secret):
+    sent = _sent()
+    if hmac.compare_digest(sent, secret):
         return None
+    if sent:
+        log.warning("security: what was sent is not the operator's secret")
     return Response("The operator's secret is needed.\n", 401, _ASK, content_type=_TEXT)
 
 

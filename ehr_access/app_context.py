@@ -107,6 +107,11 @@ def opened(
 # ---------------------------------------------------------------- keys
 
 
+def check_key(key: bytes) -> None:
+    """Raises ValueError for a key that is too short."""
+    _keys(key)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class _Keys:
     """What is derived from the installation's secret, each for one purpose (RFC 5869)."""

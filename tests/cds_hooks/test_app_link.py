@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +47,24 @@ def test_every_card_links_to_the_app_with_what_it_is_about(
         assert context.card == card["uuid"] and context.rules
         assert context.order == f"MedicationRequest/{draft(from_ehr)['id']}"
         assert opened(link["appContext"], KEY, "another", EHR, NOW) is Refusal.ANOTHER_PATIENT
+
+
+def test_what_sealing_needs_is_loaded_before_the_first_call() -> None:
+    """And only where there is an app: a service without one starts without cryptography."""
+    script = (
+        "import sys; from datetime import date; from billing_rules.catalogue import load;"
+        "from cds_hooks import Settings, create_app; catalogue = load();"
+        "told = lambda **app: Settings('https://a.example', date.today, open=True, **app);"
+        "create_app(catalogue, told()); assert 'joserfc' not in sys.modules;"
+        "create_app(catalogue, told(app_launch_url='https://b.example', app_key=b'k' * 32));"
+        "assert 'ehr_access.app_context' in sys.modules and 'joserfc' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_key_that_is_too_short_does_not_start(client_with: Client) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        client_with(**{**APP, "app_key": b"short"})
 
 
 def test_the_context_holds_nothing_of_the_patient_that_can_be_read(

@@ -83,6 +83,16 @@ def test_without_the_secret_nothing_is_shown(page: FlaskClient) -> None:
             assert "shown" not in answer.get_data(as_text=True).lower()
 
 
+def test_a_wrong_secret_is_logged_and_not_repeated(
+    page: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    page.get("/feedback")  # a browser's first request has none
+    assert not caplog.records
+    page.get("/metrics", headers={"Authorization": "Bearer canary-secret"})
+    assert "security: what was sent is not the operator's secret" in caplog.text
+    assert "canary" not in caplog.text
+
+
 def test_a_browser_may_send_it_as_a_password(page: FlaskClient) -> None:
     basic = base64.b64encode(b"anyone:" + SECRET).decode()
     answer = page.get("/feedback", headers={"Authorization": f"Basic {basic}"})
