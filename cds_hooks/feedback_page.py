@@ -32,17 +32,29 @@ _FIELDS = ("from", "to", "rule", "payer", "client")
 _LONGEST = 200  # characters of a filter that is repeated
 
 
-def blueprint(engine: sa.Engine, guard: Guard) -> Blueprint:
-    """The page at /feedback and the CSV at /feedback.csv, both behind `guard`."""
+def blueprint(
+    engine: sa.Engine, guard: Guard, policy: str = FORM_POLICY, back: str = ""
+) -> Blueprint:
+    """The page at /feedback and the CSV at /feedback.csv, both behind `guard`. `policy` is the
+    page's Content-Security-Policy; "" leaves it to the application around. `back` is the endpoint
+    that a link on top leads to."""
     pages = Blueprint(NAME, __name__, template_folder="feedback_templates")
 
     def guarded(view: Callable[[sa.Engine], Response]) -> Callable[[], Response]:
-        return lambda: guard() or view(engine)
+        return lambda: guard() or _with(policy, view(engine))
 
+    pages.context_processor(lambda: {"back": back})
     pages.add_url_rule("/feedback", "report", guarded(_page))
     pages.add_url_rule("/feedback.csv", "csv", guarded(_csv))
     pages.add_url_rule("/feedback.css", "style", _style)
     return pages
+
+
+def _with(policy: str, response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    if policy:
+        response.headers["Content-Security-Policy"] = policy
+    return response
 
 
 # ---------------------------------------------------------------- the filters
@@ -125,10 +137,7 @@ def _shown(status: int, filters: Filters, report: Report | None) -> Response:
         plot=plot_of(report.by_week) if report else None,
         rule_name=_rule_name,
     )
-    response = Response(text, status, content_type="text/html; charset=utf-8")
-    response.headers["Content-Security-Policy"] = FORM_POLICY
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return Response(text, status, content_type="text/html; charset=utf-8")
 
 
 def _tables(report: Report) -> Iterable[tuple[str, str, Mapping[str, outcomes.Tally]]]:
@@ -166,5 +175,4 @@ def _csv(engine: sa.Engine) -> Response:
     feedback_csv.write(rows, written)
     response = Response(written.getvalue(), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="vialwise-feedback.csv"'
-    response.headers["Cache-Control"] = "no-store"
     return response

@@ -49,9 +49,9 @@ def items(window: Window, order: str) -> list[Item]:
     """The navigation of a page about `order` ("" when none is looked at)."""
     found = list(_screens(order)) if order else []
     found.append(Item("All orders", url_for("orders.show"), request.endpoint == "orders.show"))
-    dashboard = running().feedback_url
-    if window.user.role is Role.OWNER and dashboard:
-        found.append(Item("Feedback", dashboard))
+    feedback = running().feedback
+    if window.user.role is Role.OWNER and feedback:
+        found.append(Item("Feedback", url_for(feedback), request.endpoint == feedback))
     return found
 
 

@@ -15,12 +15,12 @@ _KEY = "vialwise-app"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`today` answers with the day it is where the clinic is. `feedback_url` is where the site's
-    owner sees what became of cards, "" where there is no such page."""
+    """`today` answers with the day it is where the clinic is. `feedback` is the endpoint of the
+    page where the site's owner sees what became of cards, "" where there is none."""
 
     catalogue: Catalogue
     today: Callable[[], date]
-    feedback_url: str = ""
+    feedback: str = ""
 
 
 def set_running(app: Flask, running: Running) -> None:

@@ -11,17 +11,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Blueprint, Flask, Response
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from billing_rules.catalogue import Catalogue
+from cds_hooks import feedback_page
 from smart_app import registration
 from smart_app.app import create_app
 from smart_app.app_keys import ALGORITHMS, AppKeys, NotAppKeys
 from smart_app.running import Running
+from smart_app.screens import SCREENS
 from smart_app.sealing import SHORTEST_KEY, Seal
 from smart_app.settings import ClientKind, RegisteredEhr, Settings
 from smart_app.store import Store
+from smart_app.window import Role, window
 from vialwise import clock, database, secret_file
 from vialwise.problems import Problem
 from vialwise.settings import EhrTable, ServeSettings
@@ -43,9 +46,24 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
         context_key=kept.secret,
     )
     store = Store(kept.store.engine, Seal(told.seal_keys), told.session, told.idle)
-    running = Running(known, lambda: clock.today(said.timezone or None))
-    app = create_app(running, told, store)
+    report = f"{feedback_page.NAME}.report"
+    running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
+    app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept)))
     return DispatcherMiddleware(service, {PREFIX: app})
+
+
+def feedback_for_owners(kept: Opened) -> Blueprint:
+    """The service's page of what became of the cards, as a screen of the app. The app does not know
+    the service, so it is handed over here."""
+    return feedback_page.blueprint(kept.store.engine, _owner, policy="", back="orders.show")
+
+
+def _owner() -> Response | None:
+    """None for a site's owner; a refusal for everybody else with an open window."""
+    if window().user.role is Role.OWNER:
+        return None
+    told = "This page is for the site's owners, who are named in the settings.\n"
+    return Response(told, 403, content_type="text/plain; charset=utf-8")
 
 
 def launch_url(said: ServeSettings, url: str) -> str:
