@@ -87,15 +87,13 @@ def problems(said: ServeSettings) -> Iterator[str]:
 
 def _ehr(table: EhrTable) -> RegisteredEhr:
     """The registration in a table. Raises Problem for a secret that cannot be read."""
-    kind = table.client
-    if kind == "private_key_jwt":
-        kind = f"{kind} {table.algorithm}"
+    signs = f" {table.algorithm}" if table.client == "private_key_jwt" else ""
     return RegisteredEhr(
         id=table.id,
         name=table.name,
         fhir_base=table.fhir_base,
         client_id=table.client_id,
-        kind=ClientKind(kind),
+        kind=ClientKind(table.client + signs),
         secret=_client_secret(table),
         authorization_hosts=frozenset(host.lower() for host in table.authorization_hosts),
         frame_ancestors=table.frame_ancestors,
