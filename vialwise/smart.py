@@ -22,19 +22,20 @@ from smart_app.running import Running
 from smart_app.sealing import SHORTEST_KEY, Seal
 from smart_app.settings import ClientKind, RegisteredEhr, Settings
 from smart_app.store import Store
-from vialwise import clock, database, secret_file
+from vialwise import clock, database, secret_file, settings_checks
 from vialwise.problems import Problem
 from vialwise.settings import EhrTable, ServeSettings
+from vialwise.start import APP
 from vialwise.storage import Opened
 
-PREFIX = "/app"
 _LARGEST_FILE = 64 * 1024
 
 
 def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept: Opened) -> Any:
     """The service with the app under /app; `url` is where they listen. Raises Problem."""
+    public = (said.public_url or url).rstrip("/")
     told = Settings(
-        public_url=f"{(said.public_url or url).rstrip('/')}{PREFIX}",
+        public_url=f"{public}{APP}",
         ehrs=tuple(_ehr(table) for table in said.ehrs),
         seal_keys=_window_secrets(said, kept),
         session=timedelta(minutes=said.session_minutes),
@@ -43,14 +44,10 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
         context_key=kept.secret,
     )
     store = Store(kept.store.engine, Seal(told.seal_keys), told.session, told.idle)
-    running = Running(known, lambda: clock.today(said.timezone or None))
+    dashboard = f"{public}/feedback" if settings_checks.operator_secret(said) else ""
+    running = Running(known, lambda: clock.today(said.timezone or None), dashboard)
     app = create_app(running, told, store)
-    return DispatcherMiddleware(service, {PREFIX: app})
-
-
-def launch_url(said: ServeSettings, url: str) -> str:
-    """The address that is registered at EHRs for launches."""
-    return f"{(said.public_url or url).rstrip('/')}{PREFIX}/launch"
+    return DispatcherMiddleware(service, {APP: app})
 
 
 # ---------------------------------------------------------------- what can be wrong

@@ -29,7 +29,7 @@ def test_every_screen_stands_behind_a_window(site: Site) -> None:
 
 
 def test_without_an_ehr_nothing_of_the_app_is_imported() -> None:
-    ask = "import sys, vialwise.commands.serve; print(*sys.modules)"
+    ask = "import sys, vialwise.cli; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()

@@ -15,7 +15,7 @@ from smart_app.app_keys import AppKeys, new_key
 from smart_app.settings import ClientKind
 from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
-from vialwise import smart, storage
+from vialwise import smart, start, storage
 from vialwise.problems import Problem
 from vialwise.settings_reading import read
 
@@ -157,7 +157,7 @@ def test_what_is_registered_reaches_the_app(
     assert (ehr.kind, ehr.secret) == (ClientKind.SECRET, "a client secret")
     assert ehr.authorization_hosts == {"login.ehr.example"} and ehr.owners == {"Practitioner/9"}
     assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
-    assert smart.launch_url(said, "") == "https://cds.clinic.example/app/launch"
+    assert start.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
     again = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
     same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert same.seal_keys == told.seal_keys, "the secret is made once"
