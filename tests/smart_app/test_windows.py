@@ -354,7 +354,7 @@ def test_only_the_ehrs_that_were_registered_may_frame_the_app(site_with: MakeSit
 
 def test_static_files_are_kept_under_addresses_that_change_with_them(browser: Browser) -> None:
     page = browser.get("/").text
-    address = page.partition('href="')[2].partition('"')[0]
+    address = "/static" + page.partition('href="/static')[2].partition('"')[0]
     assert "?v=" in address
     answer = browser.get(address)
     assert answer.status_code == 200 and "immutable" in answer.headers["Cache-Control"]
