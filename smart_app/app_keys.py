@@ -83,10 +83,6 @@ def new_key(algorithm: str) -> Key:
     return _private({**made.as_dict(private=True), "kid": kid})
 
 
-def algorithm_of(key: Key) -> str:
-    return _algorithm(key)
-
-
 def _algorithm(key: Key) -> str:
     return "RS384" if isinstance(key, RSAKey) else "ES384"
 
@@ -109,6 +105,6 @@ def _private(entry: Any) -> Key:
 
 def _public(key: Key) -> dict[str, Any]:
     """Only what a verifier needs (checklist B3.3)."""
-    said = key.as_dict(private=False)
+    said: dict[str, Any] = {**key.as_dict(private=False)}
     kept = {name: said[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in said}
     return {**kept, "kid": key.kid, "use": "sig", "alg": _algorithm(key)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,11 @@ import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from urllib3.exceptions import NewConnectionError
 
+from billing_rules.states import Unknown
+from ehr_access.limits import Deadline
+from ehr_access.parallel import all_of
 from service_parts.log_events import Event
 from smart_app.app_keys import AppKeys
 from smart_app.bounded_http import Bounded
@@ -34,6 +38,11 @@ _ERRORS = frozenset({
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
     "unsupported_grant_type", "invalid_scope",
 })  # fmt: skip
+
+
+NOT_SENT = "not sent"
+
+Ask = Callable[[OAuth2Session], Mapping[str, Any]]
 
 
 class NotGiven(Exception):
@@ -112,19 +121,29 @@ class AuthorizationServer:
                 fields = {"ehr": self._ehr.id, "kind": type(error).__name__}
                 log.warning(Event("not revoked", fields))
 
-    def _asked(self, ask: Any) -> Mapping[str, Any]:
+    def _asked(self, ask: Ask) -> Mapping[str, Any]:
+        """The token response, inside one deadline whatever the server does. Raises NotGiven."""
+        until = Deadline.after(self._settings.ehr_seconds)
+        given = all_of({"": lambda: self._tried(ask)}, until, 1)[""]
+        if isinstance(given, NotGiven):
+            raise given
+        if isinstance(given, Unknown):
+            raise NotGiven("too late")
+        return given
+
+    def _tried(self, ask: Ask) -> Mapping[str, Any] | NotGiven:
         try:
             with closing(self._session()) as session:
                 given = ask(session)
         except AuthlibBaseError as error:
             code = str(getattr(error, "error", ""))
-            raise NotGiven(code if code in _ERRORS else "error") from None
-        except requests.Timeout:
-            raise NotGiven("too late") from None
+            return NotGiven(code if code in _ERRORS else "error")
+        except requests.ConnectionError as error:
+            return NotGiven(NOT_SENT if _never_sent(error) else "not reached")
         except (requests.RequestException, OSError):
-            raise NotGiven("not reached") from None
+            return NotGiven("not reached")
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise NotGiven("no token response") from None
+            return NotGiven("no token response")
         return dict(given)
 
     def _session(self) -> OAuth2Session:
@@ -163,9 +182,13 @@ class AuthorizationServer:
         )
 
 
-def _basic(
-    client: Any, method: str, uri: str, headers: Any, body: Any
-) -> tuple[str, Any, Any]:
+def _never_sent(error: requests.ConnectionError) -> bool:
+    """Whether no connection came about, so that the server cannot have seen the request."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
     """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined. A space is
     %20 and not +, which servers that decode percent signs only understand as well."""
     text = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"

@@ -56,9 +56,7 @@ class SmartConfiguration:
 class Discovery:
     """The configurations of all EHRs asked so far. Safe to share between threads."""
 
-    def __init__(
-        self, transport: Transport, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
         self._transport = transport
         self._clock = clock
         self._guard = Lock()

@@ -55,6 +55,12 @@ def _own_fault(error: Exception) -> Response:
 
 
 def _page(stop: Stop, detail: str = "", status: int | None = None) -> Response:
-    return make_response(
-        render_template("stopped.html", stop=stop, detail=detail), status or stop.status
-    )
+    page = render_template("stopped.html", stop=stop, detail=detail)
+    response = make_response(page, status or stop.status)
+    if "HX-Request" in request.headers:
+        # A part of a page was asked for: the page stays, with what was typed in it, and the reason
+        # is shown above it (layout.html).
+        response.headers["HX-Retarget"] = "#trouble"
+        response.headers["HX-Reswap"] = "innerHTML show:window:top"
+        response.headers["HX-Reselect"] = "#stopped"
+    return response

@@ -165,7 +165,7 @@ def _key_fits(case: Case) -> bool:
 
 def _signature(case: Case) -> bool:
     try:
-        return jws.validate_compact(case.signed, case.key, registry=_REGISTRY)
+        return bool(jws.validate_compact(case.signed, case.key, registry=_REGISTRY))
     except JoseError:
         return False
 

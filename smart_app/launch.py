@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -107,9 +106,7 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
     )
     response = _redirect(address)
     id_ = _cookie_id(state)
-    cookies.put(
-        response, cookies.KIND_LAUNCH, id_, browser, ATTEMPT_LIFE, with_.settings.secure
-    )
+    cookies.put(response, cookies.KIND_LAUNCH, id_, browser, ATTEMPT_LIFE, with_.settings.secure)
     _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
     return response
 
@@ -222,8 +219,8 @@ def _opened(grant: _Grant, with_: Launching) -> Response:
         raise Stopped(NO_PATIENT)
     if not any(features.has(Scopes.parse(grant.scope), name) for name in ("orders", "history")):
         raise Stopped(NO_RIGHTS)
-    key, now = with_.settings.context_key, with_.store.now()
-    card = meant(grant.said.get("appContext"), grant.patient, ehr, key, now)
+    handed, now = grant.said.get("appContext"), with_.store.now()
+    card = meant(handed, grant.patient, ehr, with_.settings.context_key, now)
     opened = Opened(
         patient=grant.patient,
         encounter=grant.text("encounter").removeprefix("Encounter/"),
@@ -242,8 +239,8 @@ def _opened(grant: _Grant, with_: Launching) -> Response:
     with_.store.open(id_, key, ehr.id, owner, opened, grant.tokens)
     response = _redirect(url_for("launch.window", window_id=id_))
     _forget_old_cookies(response, with_)
-    life: timedelta = with_.settings.session
-    cookies.put(response, cookies.KIND_WINDOW, id_, key, life, with_.settings.secure)
+    session, secure = with_.settings.session, with_.settings.secure
+    cookies.put(response, cookies.KIND_WINDOW, id_, key, session, secure)
     return response
 
 

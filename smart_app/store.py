@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from service_parts.transactions import transaction
 from smart_app.records import Attempt, KeptWindow, Opened, Tokens
 from smart_app.sealing import Seal
 from smart_app.tables import app_launch, app_window
+
+T = TypeVar("T")
 
 WAIT = 3000  # milliseconds for a lock: somebody waits for a page
 ATTEMPT_LIFE = timedelta(minutes=10)
@@ -182,5 +184,5 @@ class Store:
         )
 
 
-def _converted(said: Any, record: type[Any]) -> Any:
+def _converted(said: Any, record: type[T]) -> T | None:
     return None if said is None else msgspec.convert(said, record)

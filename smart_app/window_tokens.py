@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from service_parts.store_failed import StoreFailed
-from smart_app.authorization import NotGiven
+from smart_app.authorization import NOT_SENT, NotGiven
 from smart_app.records import KeptWindow, Tokens
 from smart_app.store import Store
 
@@ -49,6 +49,11 @@ def _life(said: Mapping[str, Any]) -> float:
     except ValueError:
         return ASSUMED_LIFE
     return life if 0 < life < 86_400 else ASSUMED_LIFE
+
+
+def _without_next(tokens: Tokens) -> Tokens:
+    """What is left when there will be no other: a minute at most, then the window has ended."""
+    return replace(tokens, refresh="", expires_at=min(tokens.expires_at, time.time() + ABOUT_TO))
 
 
 class WindowToken:
@@ -92,9 +97,10 @@ class WindowToken:
         try:
             said = self._server.refreshed(window.tokens.refresh)
             tokens = tokens_in(said, time.time(), window.tokens)
-        except NotGiven:
-            # Used once: whatever became of it, it is not sent again.
-            self._store.renewed(window, window.opened, replace(window.tokens, refresh=""))
+        except NotGiven as error:
+            # Used once: unless it never left, it is not sent again, whatever became of it.
+            left = window.tokens if error.kind == NOT_SENT else _without_next(window.tokens)
+            self._store.renewed(window, window.opened, left)
             return ""
         scope = said.get("scope")
         opened = replace(window.opened, scope=scope) if isinstance(scope, str) else window.opened

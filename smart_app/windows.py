@@ -59,12 +59,19 @@ def require_window() -> None:
     csrf.set_secret(key)
     csrf.require()
     ehr = with_.settings.ehr(kept.ehr)
-    if kept.opened is None or ehr is None:
+    if kept.opened is None or ehr is None or _reads_no_more(kept, with_):
         raise Stopped(WINDOW_ENDED, rescue.kept(kept))
     g.vialwise_ehr = ehr
     if with_.store.now() - kept.seen_at >= SEEN_EVERY:
         with_.store.see(id_)
     set_window(shown(kept, kept.opened, ehr, with_))
+
+
+def _reads_no_more(kept: KeptWindow, with_: Launching) -> bool:
+    """Whether its token has expired and there is no way to another: nothing could be shown."""
+    tokens = kept.tokens
+    over = tokens is None or tokens.expires_at <= with_.store.now().timestamp()
+    return over and not (tokens and tokens.refresh)
 
 
 def shown(kept: KeptWindow, opened: Opened, ehr: RegisteredEhr, with_: Launching) -> Window:

@@ -17,8 +17,12 @@ from sandbox_ehr.desk.views import JWKS_PATH
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import CdsService, Settings
 from sandbox_ehr.settings import Client as App
+from smart_app.registration import WRITABLE
+from vialwise.settings import EhrTable
+from vialwise.start import APP
 
 SERVICE_AT_EHR = "vialwise"  # the service's client id at the EHR
+APP_AT_EHR = "vialwise-app"
 WORKERS = 1  # what it keeps is in its memory
 
 
@@ -29,6 +33,25 @@ def registration(url: str) -> Client:
         jku=f"{url}{JWKS_PATH}",
         fhir_bases=frozenset({f"{url}/fhir"}),
         subject=SERVICE_AT_EHR,
+    )
+
+
+def app_at(service_url: str) -> App:
+    """Vialwise's app as it is registered at the EHR."""
+    own = f"{service_url}{APP}"
+    return App(APP_AT_EHR, "Vialwise", redirect_uris=(f"{own}/callback",),
+               launch_url=f"{own}/launch")  # fmt: skip
+
+
+def ehr_at(url: str) -> EhrTable:
+    """The practice EHR at `url` as the app registers it."""
+    return EhrTable(
+        id="practice",
+        name="Practice EHR",
+        fhir_base=f"{url}/fhir",
+        client_id=APP_AT_EHR,
+        frame_ancestors=(url,),
+        writes=tuple(sorted(WRITABLE)),
     )
 
 

@@ -366,7 +366,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="The launch address of the SMART app as it is registered at the EHR; "
-            "cards link to it. Otherwise they do not.",
+            "cards link to it. Otherwise the one below public_url, where there are [[ehrs]].",
             examples=["https://app.clinic.example/launch"],
         ),
     ] = ""

@@ -28,16 +28,17 @@ from smart_app.window import Role, window
 from vialwise import clock, database, secret_file
 from vialwise.problems import Problem
 from vialwise.settings import EhrTable, ServeSettings
+from vialwise.start import APP
 from vialwise.storage import Opened
 
-PREFIX = "/app"
 _LARGEST_FILE = 64 * 1024
 
 
 def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept: Opened) -> Any:
     """The service with the app under /app; `url` is where they listen. Raises Problem."""
+    public = (said.public_url or url).rstrip("/")
     told = Settings(
-        public_url=f"{(said.public_url or url).rstrip('/')}{PREFIX}",
+        public_url=f"{public}{APP}",
         ehrs=tuple(_ehr(table) for table in said.ehrs),
         seal_keys=_window_secrets(said, kept),
         session=timedelta(minutes=said.session_minutes),
@@ -49,7 +50,7 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
     report = f"{feedback_page.NAME}.report"
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
     app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept)))
-    return DispatcherMiddleware(service, {PREFIX: app})
+    return DispatcherMiddleware(service, {APP: app})
 
 
 def feedback_for_owners(kept: Opened) -> Blueprint:
@@ -64,11 +65,6 @@ def _owner() -> Response | None:
         return None
     told = "This page is for the site's owners, who are named in the settings.\n"
     return Response(told, 403, content_type="text/plain; charset=utf-8")
-
-
-def launch_url(said: ServeSettings, url: str) -> str:
-    """The address that is registered at EHRs for launches."""
-    return f"{(said.public_url or url).rstrip('/')}{PREFIX}/launch"
 
 
 # ---------------------------------------------------------------- what can be wrong
@@ -105,15 +101,13 @@ def problems(said: ServeSettings) -> Iterator[str]:
 
 def _ehr(table: EhrTable) -> RegisteredEhr:
     """The registration in a table. Raises Problem for a secret that cannot be read."""
-    kind = table.client
-    if kind == "private_key_jwt":
-        kind = f"{kind} {table.algorithm}"
+    signs = f" {table.algorithm}" if table.client == "private_key_jwt" else ""
     return RegisteredEhr(
         id=table.id,
         name=table.name,
         fhir_base=table.fhir_base,
         client_id=table.client_id,
-        kind=ClientKind(kind),
+        kind=ClientKind(table.client + signs),
         secret=_client_secret(table),
         authorization_hosts=frozenset(host.lower() for host in table.authorization_hosts),
         frame_ancestors=table.frame_ancestors,

@@ -15,6 +15,8 @@ from vialwise.screen import plain
 from vialwise.settings import ServeSettings
 from vialwise.settings_reading import Read, read
 
+APP = "/app"  # where the app is, below the service
+
 
 def checked(
     config: Path | None, environ: Mapping[str, str], options: Mapping[str, Any], open_: bool
@@ -37,6 +39,12 @@ def stop_if(problems: list[str]) -> None:
     for problem in problems[:-1]:
         click.echo(f"vialwise: {plain(problem)}", err=True)
     raise Problem(problems[-1])
+
+
+def app_launch_url(said: ServeSettings, url: str) -> str:
+    """Where EHRs open the app, and cards link to: as set, else the app's own, else ""."""
+    own = f"{(said.public_url or url).rstrip('/')}{APP}/launch" if said.ehrs else ""
+    return said.app_launch_url or own
 
 
 def service_settings(
@@ -70,7 +78,7 @@ def service_settings(
         most_cards=said.most_cards,
         documentation_at_select=said.documentation_at_select,
         link_hosts=frozenset(said.link_hosts),
-        app_launch_url=said.app_launch_url,
+        app_launch_url=app_launch_url(said, url),
         app_key=app_key,
         operator_secret=settings_checks.operator_secret(said),
     )

@@ -63,6 +63,12 @@ def screen() -> Blueprint:
         page = "<form method=post>{{ csrf_field() }}<button>Send</button></form>{{ csrf_token() }}"
         return render_template_string(page)
 
+    @made.get("/htmx")
+    def htmx() -> str:
+        form = "<form hx-post=form hx-target=this><input name=dose><button>Send</button></form>"
+        layout = "{% extends 'layout.html' %}{% block main %}FORM{% endblock %}"
+        return render_template_string(layout.replace("FORM", form))
+
     @made.get("/page")
     def page() -> str:
         return render_template("layout.html")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -80,11 +81,12 @@ class Watched:
         return str(self.noted(self.browser.get(back)).headers["Location"])
 
     def check(self, *pages: TestResponse) -> list[dict[str, Any]]:
-        """That nothing leaked; the log's lines."""
+        """That nothing leaked; the log's lines. Of the database whole canaries are looked for:
+        what is sealed is random, and four letters of it can look like anything."""
         said = self.log.getvalue()
         assert leaks(said) == []
         for file in self.directory.iterdir():
-            assert leaks(file.read_bytes()) == [], file.name
+            assert re.findall(rb"zqzq[a-z]{4,}", file.read_bytes()) == [], file.name
         for page in pages:
             assert leaks(page.text) == [] and leaks(str(page.headers)) == []
         for secret in filter(None, self.secrets):

@@ -129,6 +129,29 @@ def test_the_app_opens_in_an_ehrs_frame_without_third_party_cookies(page: Any) -
     frame.wait_for_function("document.body.textContent === 'sent'")
 
 
+def test_a_window_that_ends_while_somebody_types_says_so_and_takes_nothing_away(
+    page: Any, site: Site
+) -> None:
+    page.goto("https://ehr.example/")
+    frame = in_frame(page, "one")
+    frame.goto(frame.url + "htmx")
+    frame.fill("input[name=dose]", "225")
+    site.clock.moved = timedelta(minutes=31)
+    frame.click("main button")
+    frame.wait_for_selector("#trouble h1")
+    assert frame.text_content("#trouble h1") == stops.WINDOW_ENDED.title
+    assert frame.input_value("input[name=dose]") == "225"
+
+
+def test_a_part_of_a_page_is_sent_with_the_windows_token(page: Any) -> None:
+    page.goto("https://ehr.example/")
+    frame = in_frame(page, "one")
+    frame.goto(frame.url + "htmx")
+    frame.fill("input[name=dose]", "225")
+    frame.click("main button")
+    frame.wait_for_function("document.querySelector('main').textContent.trim() === 'sent'")
+
+
 def test_two_frames_are_two_windows(page: Any) -> None:
     page.goto("https://ehr.example/two")
     one, two = in_frame(page, "one"), in_frame(page, "two")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -311,6 +315,27 @@ def test_a_token_endpoint_that_is_slow_is_left(site_with: MakeSite) -> None:
     begun = browser.begin()
     browser.site.ehr.slow = 1.5
     stopped(browser.come_back(begun), stops.NOT_EXCHANGED)
+
+
+def test_a_token_endpoint_that_drips_is_left(site_with: MakeSite) -> None:
+    """One byte of a header at a time, for as long as anybody waits."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with contextlib.suppress(OSError), connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        browser = site_with(seconds=0.6).browser()
+        port = listening.getsockname()[1]
+        browser.site.ehr.configuration = {"token_endpoint": f"http://127.0.0.1:{port}/token"}
+        back = browser.sign_in(browser.begin())
+        started = time.monotonic()
+        stopped(browser.get(back), stops.NOT_EXCHANGED)
+        assert time.monotonic() - started < 3
 
 
 def test_an_ehr_that_is_away_is_said_to_be(site_with: MakeSite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -264,6 +265,39 @@ def test_without_a_refresh_token_nothing_is_renewed(browser: Browser, site: Site
     assert site.ehr.refreshed == 0
 
 
+def test_a_window_whose_token_is_the_last_ends_with_it(browser: Browser, site: Site) -> None:
+    site.ehr.granted = {"refresh_token": None}
+    path = browser.launched()
+    site.clock.moved = timedelta(minutes=4)
+    assert browser.get(path).status_code == 200
+    site.clock.moved = timedelta(minutes=6)
+    stopped(browser.get(path), stops.WINDOW_ENDED)
+
+
+def test_a_refused_renewal_ends_the_window_within_a_minute(browser: Browser, site: Site) -> None:
+    path = browser.launched()
+    site.ehr.live.clear()
+    site.ehr.refresh.clear()
+    browser.get(f"{path}read/Practitioner/7")
+    assert browser.get(path).status_code == 200
+    site.clock.moved = timedelta(seconds=62)
+    stopped(browser.get(path), stops.WINDOW_ENDED)
+
+
+def test_a_refresh_token_that_never_left_is_kept(
+    browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = browser.launched()
+    discovered = launching_of(site).discovery.of(launching_of(site).settings.ehrs[0])
+    away = replace(discovered, token_endpoint="http://127.0.0.1:9/token")
+    site.ehr.live.clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(launching_of(site).discovery), "of", lambda *_: away)
+        assert browser.get(f"{path}read/Practitioner/7").text == "Unknown"
+    assert browser.get(f"{path}read/Practitioner/7").text == "Present"
+    assert site.ehr.refreshed == 1
+
+
 def test_of_many_that_need_a_new_token_one_renews(browser: Browser, site: Site) -> None:
     path = browser.launched()
     old = next(iter(site.ehr.live))
@@ -320,7 +354,7 @@ def test_only_the_ehrs_that_were_registered_may_frame_the_app(site_with: MakeSit
 
 def test_static_files_are_kept_under_addresses_that_change_with_them(browser: Browser) -> None:
     page = browser.get("/").text
-    address = page.partition('href="')[2].partition('"')[0]
+    address = "/static" + page.partition('href="/static')[2].partition('"')[0]
     assert "?v=" in address
     answer = browser.get(address)
     assert answer.status_code == 200 and "immutable" in answer.headers["Cache-Control"]

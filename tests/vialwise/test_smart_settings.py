@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from smart_app.app_keys import AppKeys, new_key
 from smart_app.settings import ClientKind
+from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
-from vialwise import smart, storage
+from vialwise import smart, start, storage
 from vialwise.problems import Problem
 from vialwise.settings_reading import read
 
@@ -153,7 +157,7 @@ def test_what_is_registered_reaches_the_app(
     assert (ehr.kind, ehr.secret) == (ClientKind.SECRET, "a client secret")
     assert ehr.authorization_hosts == {"login.ehr.example"} and ehr.owners == {"Practitioner/9"}
     assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
-    assert smart.launch_url(said, "") == "https://cds.clinic.example/app/launch"
+    assert start.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
     again = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
     same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert same.seal_keys == told.seal_keys, "the secret is made once"
@@ -168,3 +172,26 @@ def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
     said = read(config, {}, {}).settings
     with pytest.raises(Problem, match="window_secrets_file"):
         smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
+
+
+def test_serve_shows_the_app_beside_the_service(config: Path, tmp_path: Path) -> None:  # noqa: F811
+    away = EHR.replace("https://ehr.example/r4", "http://127.0.0.1:9/r4")
+    config.write_text("development = true\n" + away)
+    data = f"sqlite:///{tmp_path}/v.sqlite"
+    with started("serve", "--port", "0", "--config", str(config), "--database", data) as process:
+        url = url_in(process)
+        assert requests.get(f"{url}/cds-services", timeout=10).ok
+        assert requests.get(f"{url}/app/jwks.json", timeout=10).json() == {"keys": []}
+        front = requests.get(f"{url}/app/", timeout=10).text
+        assert "Main Hospital" in front and 'href="/app/open/main"' in front
+        style = re.search(r'href="(/app/static/[^"]+uswds[^"]+)"', front)
+        assert style and requests.get(f"{url}{style[1]}", timeout=10).ok
+        launch = f"{url}/app/launch?iss=http://127.0.0.1:9/r4&launch=1"
+        answer = requests.get(launch, timeout=20, allow_redirects=False)
+        assert answer.status_code == 502 and "does not answer" in answer.text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0
+        assert process.stdout is not None
+        said = process.stdout.read()
+    assert "/app/launch (1 registered)" in " ".join(said.split())
+    assert '"outcome":"ehr-silent"' in said

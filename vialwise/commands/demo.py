@@ -12,19 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import requests
 
 import fixtures
 from cds_hooks.trusted_clients import Client
-from sandbox_ehr.cds_keys import SigningKey, new_key
-from vialwise import clock, logs, practice, screen, server, storage
+from vialwise import clock, logs, screen, server, start, storage
 from vialwise.card_text import show_card
 from vialwise.catalogues import catalogue
 from vialwise.problems import Problem
 from vialwise.service import application, orders_url
+from vialwise.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from sandbox_ehr.cds_keys import SigningKey
 
 START_SECONDS = 20.0
 ITSELF = "https://demo.vialwise.example"  # who posts the bundled orders below
@@ -74,6 +77,10 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     that come back. Beside it runs a practice EHR, whose order desk tells the same stories in the
     browser.
     """
+    # The EHR and the app take a second to import, and other commands need neither.
+    from sandbox_ehr.cds_keys import new_key
+    from vialwise import practice, smart
+
     stays = sys.stdin.isatty() if stay is None else stay
     known = catalogue()
     bound = server.bound_socket(server.DEFAULT_HOST, port)
@@ -82,7 +89,8 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     key = new_key(ITSELF, f"{ITSELF}/jwks.json")
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
         kept = storage.opened(str(Path(directory) / "demo.sqlite"))
-        app = application(
+        said = ServeSettings(ehrs=(practice.ehr_at(ehr_url),))
+        service = application(
             known,
             url,
             open_=False,
@@ -91,8 +99,11 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
             clients=(practice.registration(ehr_url), _itself(key)),
             development=True,  # the practice EHR's keys are on this machine, without https
             quiet_days=0,  # a story that is told again says the same again
+            app_launch_url=start.app_launch_url(said, url),
+            app_key=kept.secret,
         )
-        ehr = practice.application(ehr_url, url, clock.today(None))
+        app = smart.beside(service, said, known, url, kept)
+        ehr = practice.application(ehr_url, url, clock.today(None), (practice.app_at(url),))
         logs.to_standard_error(logging.WARNING)
         with (
             server.running(app, bound) as process,

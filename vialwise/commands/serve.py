@@ -80,7 +80,7 @@ def serve(
         if said.public_url:
             screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
         if said.ehrs:
-            address = smart.launch_url(said, url)
+            address = start.app_launch_url(said, url)
             screen.say(
                 f"EHRs open the app at {address} ({len(said.ehrs)} registered); what it keeps of "
                 "windows is encrypted."
