@@ -158,7 +158,9 @@ def save() -> str | tuple[str, int] | Response:
     lines = [str(line) for line in result.plan.lines]
     note = closing_note(closing, context.drug, lines)
     resources = _resources(at.record, context, closing, result, charted, note, key)
-    one.send(key, sent, resources, {"note": list(note), "lines": lines})
+    if not one.send(key, sent, resources, {"note": list(note), "lines": lines}):
+        page_now = _page(at, one, context, charted, typed, key, checked, under_way=True)
+        return page_now, 409
     return _saved_page(one, key)
 
 
@@ -315,7 +317,8 @@ def _page(
         summary=shown_form.summary(groups),
         confirmed=_said(answered["answer"]) if answered["answer"] else "",
         **answered,
-        **{"restored": False, "elsewhere": None, "unsure": False, "tried": False, **told},
+        **{"restored": False, "elsewhere": None, "unsure": False, "tried": False,
+           "under_way": False, **told},
     )
 
 
