@@ -4,6 +4,8 @@ elsewhere meanwhile. The two writing screens share it."""
 from __future__ import annotations
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -12,6 +14,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, request
 
+from service_parts.log_events import Event
 from service_parts.store_failed import StoreFailed
 from smart_app import rescue, write_back
 from smart_app.kept_forms import FORM_KEY, Draft, KeptForms, Sent, new_form_key
@@ -19,6 +22,7 @@ from smart_app.launching import launching
 from smart_app.window import Window, window
 from smart_app.write_back import Result, ToWrite
 
+log = logging.getLogger("smart_app")
 _exact = msgspec.json.Encoder(decimal_format="number")
 _MOST_FIELDS = 500
 _NOT_TRIED = ("signed out", "not sent")  # a later send may be taken
@@ -84,12 +88,13 @@ class OneForm:
         typed: Mapping[str, str],
         writes: Sequence[ToWrite],
         told: Mapping[str, Any],
-    ) -> None:
-        """Write the resources, unless another request is doing so or has done so. `told` is kept
-        with the results for the page that shows them."""
+    ) -> bool:
+        """Write the resources, unless another request has done so; False while one is doing it.
+        `told` is kept with the results for the page that shows them."""
         before = self.kept.outcome(form_key, self.order_key)
-        if self.kept.claim(form_key, self.order_key) != "yours":
-            return
+        claim = self.kept.claim(form_key, self.order_key)
+        if claim != "yours":
+            return claim != "under way"
         results = write_back.write(self.window, writes, _by_key(before))
         complete = not any(r.state == "uncertain" or r.why in _NOT_TRIED for r in results)
         outcome = {
@@ -101,6 +106,9 @@ class OneForm:
         self.kept.finished(form_key, outcome, complete)
         if complete:
             self.discard()
+        counts = Counter(r.state for r in results)
+        log.info(Event("form sent", {"ehr": self.window.ehr_id, "form": self.name, **counts}))
+        return True
 
     def outcome(self, form_key: str) -> Sent | None:
         return self.kept.outcome(form_key, self.order_key) if FORM_KEY.fullmatch(form_key) else None

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from billing_rules import form_answers
 from billing_rules.amounts import Amount
-from billing_rules.claim_lines import ClaimPlan
+from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.closing import Closed, Closing, Planned, closed
 from billing_rules.closing_form import (
     charted_answers,
@@ -155,10 +155,13 @@ def save() -> str | tuple[str, int] | Response:
         )  # fmt: skip
         return shown_page, 422
     closing, result = told["closing"], told["answer"]
-    lines = [str(line) for line in result.plan.lines]
-    note = closing_note(closing, context.drug, lines)
+    lines = _settled_lines(result.plan)
+    open_ = f"none yet: {result.plan.because}"
+    note = closing_note(closing, context.drug, lines or [open_])
     resources = _resources(at.record, context, closing, result, charted, note, key)
-    one.send(key, sent, resources, {"note": list(note), "lines": lines})
+    if not one.send(key, sent, resources, {"note": list(note), "lines": lines}):
+        page_now = _page(at, one, context, charted, typed, key, checked, under_way=True)
+        return page_now, 409
     return _saved_page(one, key)
 
 
@@ -291,6 +294,13 @@ def _said(answer: Closed) -> str:
     return " ".join(c.text for c in answer.contradictions)
 
 
+def _settled_lines(plan: ClaimPlan) -> list[str]:
+    """The lines as they will stand; none while JW or JZ is open, because one of them lacks then."""
+    if plan.waste is WasteAnswer.INDETERMINATE:
+        return []
+    return [str(line) for line in plan.lines]
+
+
 def _page(
     at: LookedAt,
     one: OneForm,
@@ -315,7 +325,8 @@ def _page(
         summary=shown_form.summary(groups),
         confirmed=_said(answered["answer"]) if answered["answer"] else "",
         **answered,
-        **{"restored": False, "elsewhere": None, "unsure": False, "tried": False, **told},
+        **{"restored": False, "elsewhere": None, "unsure": False, "tried": False,
+           "under_way": False, **told},
     )
 
 

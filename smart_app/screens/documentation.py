@@ -107,7 +107,8 @@ def save() -> str | tuple[str, int] | Response:
         "before": {g.id: standing_of(g, found.review.outcomes, found.case).state
                    for g in form.groups},
     }  # fmt: skip
-    one.send(key, sent, _resources(found, form, checked, key), told)
+    if not one.send(key, sent, _resources(found, form, checked, key), told):
+        return _page(at, one, form, dict(checked.typed), key, checked, under_way=True), 409
     return _saved_page(one, key)
 
 
@@ -166,7 +167,7 @@ def _page(
         summary=shown_form.summary(groups),
         stands=stands,
         parts=(is_open, [g for g in groups if g not in is_open]),
-        **{"restored": False, "elsewhere": None, "nothing": False, **told},
+        **{"restored": False, "elsewhere": None, "nothing": False, "under_way": False, **told},
     )
 
 

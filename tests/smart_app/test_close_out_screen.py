@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,18 @@ def test_a_rest_that_is_not_charted_never_becomes_jz(site: FormSite) -> None:
     assert answer.status_code == 422
     assert "no discarded amount is charted" in text_of(answer.text)
     assert "JZ" not in text_of(answer.text).replace("Neither JW nor JZ can be said yet", "")
+
+
+def test_what_is_charted_as_it_happened_with_an_open_rest_has_no_lines(site: FormSite) -> None:
+    client = site.client()
+    answer = send(site, client, **{"discarded.0.amount": ""})
+    start = answer.text.index('name="confirmed" value="') + len('name="confirmed" value="')
+    confirmed = unescape(answer.text[start : answer.text.index('"', start)])
+    again = {**fields_of(answer.text), "action": "save", "confirmed": confirmed}
+    words = text_of(follow(client, client.post(address(site), data=again)))
+    assert "None yet: JW or JZ is still open" in words and "J2357 x 45" not in words
+    assert "none yet: 75 mg of 300 mg was not given" in words
+    assert len(site.ehr.of("MedicationAdministration")) == 1
 
 
 def test_what_no_record_could_say_cannot_be_confirmed(site: FormSite) -> None:

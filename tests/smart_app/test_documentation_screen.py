@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
-from smart_app.kept_forms import KEPT
+from smart_app.kept_forms import KEPT, SENDING_TAKES, KeptForms
 from tests.ehr_access.server import Reply
 from tests.smart_app.form_site import (
     EDMUND,
@@ -242,7 +243,10 @@ def test_a_draft_is_for_its_user_alone_and_for_a_while(site: FormSite) -> None:
     assert fields_of(later.text)["total-ige.0.value"] == ""
 
 
-def test_nothing_typed_stands_readable_in_the_database(site: FormSite, tmp_path: Path) -> None:
+def test_nothing_typed_stands_readable_in_the_database_or_the_log(
+    site: FormSite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     client = site.client()
     canary = {"total-ige.0.laboratory": "Canarybird Laboratory"}
     follow(client, send(site, client, **canary))
@@ -250,6 +254,10 @@ def test_nothing_typed_stands_readable_in_the_database(site: FormSite, tmp_path:
     site.store.engine.dispose()
     stored = b"".join(file.read_bytes() for file in tmp_path.glob("app.sqlite*"))
     assert b"Canarybird" not in stored and b"edmund" not in stored
+    ours = [r for r in caplog.records if r.name.startswith(("smart_app", "ehr_access", "urllib3"))]
+    assert any("form sent" in r.getMessage() for r in ours)
+    logged = " ".join(str(vars(record)) for record in ours)
+    assert "Canarybird" not in logged and "edmund" not in logged
 
 
 def test_a_second_click_writes_nothing_twice(site: FormSite) -> None:
@@ -259,6 +267,20 @@ def test_a_second_click_writes_nothing_twice(site: FormSite) -> None:
     second = client.post(address(site), data=data)
     assert first.headers["Location"] == second.headers["Location"]
     assert len(site.ehr.created) == 3
+
+
+def test_a_form_that_is_being_saved_is_not_sent_a_second_time(site: FormSite) -> None:
+    client = site.client()
+    data = {**opened(site, client), **IGE}
+    kept = KeptForms.of(site.store)
+    order = kept.order_key("practice", "pat-edmund-larkwhistle", site.order, "documentation")
+    kept.claim(data["form_key"], order)
+    answer = client.post(address(site), data=data)
+    assert answer.status_code == 409 and "being saved at this moment" in text_of(answer.text)
+    assert not site.ehr.created and fields_of(answer.text)["total-ige.0.value"] == "350"
+    site.clock[0] = SENDING_TAKES
+    follow(client, client.post(address(site), data={**fields_of(answer.text), "action": "save"}))
+    assert len(site.ehr.created) == 3, "a send that was cut off is finished by the next"
 
 
 def test_back_and_other_answers_are_not_taken_for_a_second_click(site: FormSite) -> None:
