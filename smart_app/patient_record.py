@@ -49,6 +49,8 @@ ROUNDS = (
     Limits(seconds=4.0, pages=40, parallel=8),
     Limits(seconds=20.0, pages=200, parallel=8),
 )
+# Of a round's time, for what is asked first: the rest is for what only those answers can name.
+_FIRST_SHARE = 0.75
 _NOT_YET = (reasons.TOO_LATE, reasons.TOO_MANY_PAGES)
 
 
@@ -111,14 +113,16 @@ def refused(error: AnotherPatient) -> Stopped:
 
 
 def _read(window: Window, running: Running, order: str, limits: Limits) -> PatientRecord:
-    reader = _Reader(window, limits, Deadline.after(limits.seconds))
+    reader = _Reader(window, limits)
+    until = Deadline.after(limits.seconds)
     catalogue, today = running.catalogue, running.today()
-    parts = reader.fetched(_queries(window, order))
+    first = until.sooner(limits.seconds * _FIRST_SHARE)
+    parts = reader.fetched(_queries(window, order), first)
     named = resources_of(parts.get(NAMED))
     found = current_orders((r for k in ORDER_TYPES for r in resources_of(parts[k])), named)
     given_of_old = resources_of(parts.get("administrations"))
     wanted = _second_queries(window, [*found, *given_of_old], named or found, catalogue)
-    parts |= reader.fetched(wanted)
+    parts |= reader.fetched(wanted, until)
     along = [r for key in wanted if key != "encounter" for r in resources_of(parts.pop(key))]
     own = {key: part for key, part in parts.items() if key not in (*ORDER_TYPES, NAMED)}
     own = _with(own, "administrations", along)
@@ -191,13 +195,12 @@ class _Reader:
 
     window: Window
     limits: Limits
-    until: Deadline
 
-    def fetched(self, queries: Mapping[str, Query]) -> dict[str, Part]:
+    def fetched(self, queries: Mapping[str, Query], until: Deadline) -> dict[str, Part]:
         """Every answer by its key. Raises AnotherPatient."""
         window = self.window
         ehr = window.ehr.within(self.limits)
-        answers = scoped.fetch(ehr, window.scopes, queries, self.until)
+        answers = scoped.fetch(ehr, window.scopes, queries, until)
         return {
             key: of_patient(part, key, queries[key].resource_type, window.patient_id)
             for key, part in answers.items()

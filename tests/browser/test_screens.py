@@ -87,6 +87,7 @@ def looks_right(page: Any, name: str) -> None:
     """Nothing cut off, nothing for axe to complain of; a picture is kept."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.locator("#reading [hx-get]").wait_for(state="detached")
     width = page.viewport_size["width"]
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"app-{name}-{width}.png", full_page=True)

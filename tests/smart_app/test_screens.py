@@ -46,6 +46,8 @@ class Shown:
         return screens_app(self.running, lambda: self.window).test_client()  # type: ignore[arg-type,return-value]
 
     def page(self, screen: str = "", status: int = 200, **query: str) -> str:
+        """The page, read to the end unless the test says which round it means."""
+        query.setdefault("round", "2")
         response = self.client.get(f"/w/w1/{screen}", query_string=query)
         assert response.status_code == status, response.get_data(as_text=True)
         return response.get_data(as_text=True)
@@ -207,7 +209,7 @@ def test_what_is_still_to_be_read_is_asked_for_by_the_page_itself(shown: Shown) 
         Reply(bundle()).send(request)
 
     shown.ehr.replies["/r4/Procedure"] = slowly_at_first
-    first = shown.page(**order(TWO_VIALS))
+    first = shown.page(round="0", **order(TWO_VIALS))
     assert "Still reading the chart" in first and "procedures" in first
     assert "J2357-JW x 15" in first, "what is decided is there"
     asked = re.search(r'hx-get="([^"]*)"', first)
