@@ -41,11 +41,13 @@ log = logging.getLogger("smart_app")
 # orders: they are reviewed with the order they bill, when they are drafted with it.
 ORDER_TYPES = ("MedicationRequest", "ServiceRequest")
 NAMED = "order"  # the key of the order a card's link meant
+# The parts that are long in a long chart: asked for last.
+_LONG = ("administrations", "dispenses", "medications", "statements", "observations")
 _MOST_MEDICATIONS = 20
 _PAGE = "200"  # resources asked for on one page; servers cap it as they like
 # One round each: the first must leave time to show a page within a second.
 ROUNDS = (
-    Limits(seconds=0.5, pages=4, parallel=8),
+    Limits(seconds=0.6, pages=4, parallel=4),
     Limits(seconds=4.0, pages=40, parallel=8),
     Limits(seconds=20.0, pages=200, parallel=8),
 )
@@ -145,13 +147,18 @@ def _read(window: Window, running: Running, order: str, limits: Limits) -> Patie
 
 
 def _queries(window: Window, order: str) -> dict[str, Query]:
-    queries = queries_for(window.patient_id, window.encounter_id)
-    for kind in ORDER_TYPES:
-        wanted = (("patient", window.patient_id), ("status", "draft,active,on-hold"))
-        queries[kind] = Query(kind, params=wanted, each_counts=True)
+    """All first queries. They are sent in this order, so that a page has something to show when
+    the time ends in the middle of long results."""
+    queries: dict[str, Query] = {}
     named = scoped.query_of(order, FhirBase.parse(window.fhir_base)) if order else None
     if named and named.resource_type in READERS:
         queries[NAMED] = named
+    for kind in ORDER_TYPES:
+        wanted = (("patient", window.patient_id), ("status", "draft,active,on-hold"))
+        queries[kind] = Query(kind, params=wanted, each_counts=True)
+    charts = queries_for(window.patient_id, window.encounter_id)
+    queries |= {key: query for key, query in charts.items() if key not in _LONG}
+    queries |= {key: charts[key] for key in _LONG}
     return {key: _in_large_pages(query) for key, query in queries.items()}
 
 
