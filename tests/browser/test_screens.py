@@ -53,7 +53,10 @@ def opened(browser: Any, catalogue: Catalogue) -> Iterator[Opened]:
         stack.callback(made.close)
         page = made.new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on(
+            "console",
+            lambda m: complaints.append(f"{m.text} {m.location}") if m.type == "error" else None,
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{url}/w/w1/{screen}?order=MedicationRequest/{order}")
         return page
