@@ -140,6 +140,20 @@ def test_an_order_that_the_ehr_does_not_have_is_explained(bartholomew: Shown) ->
     assert "Omalizumab (Xolair) 225 mg" in text, "the orders there are are offered"
 
 
+@pytest.mark.parametrize(
+    "reference",
+    ["MedicationRequest/../../admin", "https://evil.example/MedicationRequest/1", "Patient/other",
+     "MedicationRequest/", "x" * 5000, "<script>", "MedicationRequest/a?b=c", "\x00"],
+)  # fmt: skip
+def test_a_strange_order_in_the_address_is_never_asked_for(
+    bartholomew: Shown, reference: str
+) -> None:
+    page = bartholomew.page(order=reference)
+    assert "not among the orders" in page and "<script>alert" not in page
+    asked = " ".join(bartholomew.ehr.asked)
+    assert "admin" not in asked and "evil" not in asked and "other" not in asked
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 def test_every_screen_keeps_the_order_and_says_what_it_is(
     bartholomew: Shown, screen: str
