@@ -101,6 +101,7 @@ def test_every_requirement_shows_state_evidence_source_and_remedy(shown: Shown) 
     assert "add a total IgE from before the first dose" in article
     assert "<q>" in article and 'rel="noopener noreferrer"' in article
     assert "/resource/MedicationRequest/" in article and "/json" in article
+    assert "**" not in text, "a quote shows its words, not the marks of the file it stood in"
 
 
 def test_requirements_that_do_not_apply_are_folded_away(bartholomew: Shown) -> None:
