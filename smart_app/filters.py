@@ -9,14 +9,14 @@ from flask import Blueprint
 from billing_rules.model import CERTAINTY
 from billing_rules.rule_records import capital
 from ehr_access.query import ID
-from smart_app.words import brief
+from smart_app.words import brief, quoted
 
 _RECORD = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{2,63})/([^/\s]+?)(?:/_history/.*)?(?: item \d+)?")
 
 
 def add_to(blueprint: Blueprint) -> None:
     """Give all templates of the app these filters."""
-    for filter_ in (brief, capital, record_of, web_address):
+    for filter_ in (brief, capital, quoted, record_of, web_address):
         blueprint.add_app_template_filter(filter_)
     blueprint.add_app_template_global(lambda: CERTAINTY, "certainties")
 

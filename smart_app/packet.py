@@ -163,13 +163,13 @@ def _point(point: Point) -> Iterator[Block]:
 
 def _seen(seen: Evidence) -> str:
     where = f", {words.brief(seen.reference, 80)}" if seen.reference else ""
-    on = f", {seen.on}" if seen.on else ""
+    on = f", {seen.on}" if seen.on and str(seen.on) not in seen.value else ""
     return words.brief(f"{seen.what}: {seen.value}{on}{where}", LONGEST)
 
 
 def _sources(found: Iterable[Source]) -> Iterator[Block]:
     for source in dict.fromkeys(found):
-        quote = f"\u201c{source.quote}\u201d " if source.quote else ""
+        quote = f"\u201c{words.quoted(source)}\u201d " if source.quote else ""
         cited = f"{source.title}, {source.published} ({CERTAINTY[source.certainty]})"
         yield Paragraph(f"{quote}{cited}, {source.url}", "Source", quiet=True)
 

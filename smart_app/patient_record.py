@@ -41,14 +41,18 @@ log = logging.getLogger("smart_app")
 # orders: they are reviewed with the order they bill, when they are drafted with it.
 ORDER_TYPES = ("MedicationRequest", "ServiceRequest")
 NAMED = "order"  # the key of the order a card's link meant
+# The parts that are long in a long chart: asked for last.
+_LONG = ("administrations", "dispenses", "medications", "statements", "observations")
 _MOST_MEDICATIONS = 20
 _PAGE = "200"  # resources asked for on one page; servers cap it as they like
 # One round each: the first must leave time to show a page within a second.
 ROUNDS = (
-    Limits(seconds=0.5, pages=4, parallel=8),
+    Limits(seconds=0.6, pages=4, parallel=4),
     Limits(seconds=4.0, pages=40, parallel=8),
     Limits(seconds=20.0, pages=200, parallel=8),
 )
+# Of a round's time, for what is asked first: the rest is for what only those answers can name.
+_FIRST_SHARE = 0.75
 _NOT_YET = (reasons.TOO_LATE, reasons.TOO_MANY_PAGES)
 
 
@@ -111,14 +115,16 @@ def refused(error: AnotherPatient) -> Stopped:
 
 
 def _read(window: Window, running: Running, order: str, limits: Limits) -> PatientRecord:
-    reader = _Reader(window, limits, Deadline.after(limits.seconds))
+    reader = _Reader(window, limits)
+    until = Deadline.after(limits.seconds)
     catalogue, today = running.catalogue, running.today()
-    parts = reader.fetched(_queries(window, order))
+    first = until.sooner(limits.seconds * _FIRST_SHARE)
+    parts = reader.fetched(_queries(window, order), first)
     named = resources_of(parts.get(NAMED))
     found = current_orders((r for k in ORDER_TYPES for r in resources_of(parts[k])), named)
     given_of_old = resources_of(parts.get("administrations"))
     wanted = _second_queries(window, [*found, *given_of_old], named or found, catalogue)
-    parts |= reader.fetched(wanted)
+    parts |= reader.fetched(wanted, until)
     along = [r for key in wanted if key != "encounter" for r in resources_of(parts.pop(key))]
     own = {key: part for key, part in parts.items() if key not in (*ORDER_TYPES, NAMED)}
     own = _with(own, "administrations", along)
@@ -141,13 +147,18 @@ def _read(window: Window, running: Running, order: str, limits: Limits) -> Patie
 
 
 def _queries(window: Window, order: str) -> dict[str, Query]:
-    queries = queries_for(window.patient_id, window.encounter_id)
-    for kind in ORDER_TYPES:
-        wanted = (("patient", window.patient_id), ("status", "draft,active,on-hold"))
-        queries[kind] = Query(kind, params=wanted, each_counts=True)
+    """All first queries. They are sent in this order, so that a page has something to show when
+    the time ends in the middle of long results."""
+    queries: dict[str, Query] = {}
     named = scoped.query_of(order, FhirBase.parse(window.fhir_base)) if order else None
     if named and named.resource_type in READERS:
         queries[NAMED] = named
+    for kind in ORDER_TYPES:
+        wanted = (("patient", window.patient_id), ("status", "draft,active,on-hold"))
+        queries[kind] = Query(kind, params=wanted, each_counts=True)
+    charts = queries_for(window.patient_id, window.encounter_id)
+    queries |= {key: query for key, query in charts.items() if key not in _LONG}
+    queries |= {key: charts[key] for key in _LONG}
     return {key: _in_large_pages(query) for key, query in queries.items()}
 
 
@@ -191,13 +202,12 @@ class _Reader:
 
     window: Window
     limits: Limits
-    until: Deadline
 
-    def fetched(self, queries: Mapping[str, Query]) -> dict[str, Part]:
+    def fetched(self, queries: Mapping[str, Query], until: Deadline) -> dict[str, Part]:
         """Every answer by its key. Raises AnotherPatient."""
         window = self.window
         ehr = window.ehr.within(self.limits)
-        answers = scoped.fetch(ehr, window.scopes, queries, self.until)
+        answers = scoped.fetch(ehr, window.scopes, queries, until)
         return {
             key: of_patient(part, key, queries[key].resource_type, window.patient_id)
             for key, part in answers.items()

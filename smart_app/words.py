@@ -12,7 +12,7 @@ from billing_rules.dates import age_on
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.references import Resource
 from billing_rules.fhir.tolerant import Node, as_day, shown
-from billing_rules.model import Stage
+from billing_rules.model import Source, Stage
 from billing_rules.states import Present
 from smart_app.found_orders import FoundOrder
 from smart_app.patient_record import PatientRecord, gap
@@ -43,6 +43,11 @@ PARTS: Mapping[str, str] = {
 def brief(text: object, limit: int = LONGEST) -> str:
     """Chart text on one line, printable, cut to `limit` characters."""
     return shown(str(text), limit)
+
+
+def quoted(source: Source) -> str:
+    """The words a value stands in, without the bold marks of the file they were copied from."""
+    return source.quote.replace("**", "")
 
 
 def order_words(found: FoundOrder) -> str:

@@ -47,7 +47,7 @@ def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
         return Silent(RULE, "no earlier dose is on file")
     return Silent(
         RULE,
-        f"{gap} days after the last dose, of {interval}",
+        f"{gap} days after the last dose; the interval is {interval} days",
         basis=_last_seen(visits[0]),
         sources=sources(interval_source(case)),
     )

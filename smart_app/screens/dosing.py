@@ -6,6 +6,7 @@ from flask import Blueprint
 
 from billing_rules.amounts import Amount
 from billing_rules.baseline import (
+    TOTAL_IGE,
     Labelled,
     age_at_start,
     baseline_total_ige,
@@ -49,6 +50,7 @@ def show() -> str:
         results=baseline.value.results if isinstance(baseline, Present) else (),
         counted=baseline.value.value if isinstance(baseline, Present) else None,
         no_results=_because(baseline),
+        ige_wanted=table is not None or case.need(TOTAL_IGE) is not None,
         why=WHY,
         weights=weights_by(case, case.order.date_of_service)[:5],
         no_weight=_because(current_weight(case)),

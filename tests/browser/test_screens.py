@@ -5,17 +5,15 @@ Pictures are kept under screenshots/, which git ignores.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from billing_rules.catalogue import Catalogue
+from tests.browser.conftest import SHOTS
 from tests.ehr_access.server import fake_ehr
 from tests.smart_app.charts import chart_of, running_with, serve, window_on
 from tests.smart_app.screens_app import screens_app, served
@@ -23,11 +21,6 @@ from tests.smart_app.test_patient_record import many
 from tests.smart_app.test_screens import hostile
 
 pytestmark = pytest.mark.browser
-SHOTS = Path(__file__).parents[2] / "screenshots"
-ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WIDTHS = (320, 1200)
 SCREENS = ("", "dosing", "claim", "history", "packet", "orders")
 # patient, draft orders: one of each kind of answer
@@ -38,19 +31,6 @@ CHARTS = {
     "by-weight": ("pat-ulric-fennimore", "reslizumab-210-mg"),
 }
 Opened = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium here: install it (Debian: apt install chromium) or set CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -73,7 +53,10 @@ def opened(browser: Any, catalogue: Catalogue) -> Iterator[Opened]:
         stack.callback(made.close)
         page = made.new_page()
         page.set_default_timeout(15_000)
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on(
+            "console",
+            lambda m: complaints.append(f"{m.text} {m.location}") if m.type == "error" else None,
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{url}/w/w1/{screen}?order=MedicationRequest/{order}")
         return page
@@ -87,6 +70,7 @@ def looks_right(page: Any, name: str) -> None:
     """Nothing cut off, nothing for axe to complain of; a picture is kept."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.locator("#reading [hx-get]").wait_for(state="detached")
     width = page.viewport_size["width"]
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"app-{name}-{width}.png", full_page=True)

@@ -13,7 +13,7 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from smart_app import cookies
-from tests.browser.test_screens import WIDTHS, browser, looks_right  # noqa: F401 - a fixture
+from tests.browser.test_screens import WIDTHS, looks_right
 from tests.smart_app.form_site import EDMUND, KEY, TWO_VIALS, WINDOW, FormSite, form_site
 from tests.smart_app.screens_app import served
 
@@ -23,7 +23,7 @@ _EXPECTED = ("422", "401")  # Chromium reports every such status in its console
 
 
 @pytest.fixture
-def opened(browser: Any, catalogue: Catalogue, tmp_path: Path) -> Iterator[Opened]:  # noqa: F811
+def opened(browser: Any, catalogue: Catalogue, tmp_path: Path) -> Iterator[Opened]:
     """Opens a writing screen in a window of its own; complaints of the browser fail the test."""
     complaints: list[str] = []
     stack = ExitStack()

@@ -10,18 +10,19 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import smart_app
-from smart_app import csrf, static_files, windows
+from smart_app import pages, static_files, windows
 from smart_app.errors import install as install_errors
 from smart_app.http_headers import policy
 from smart_app.running import Running, set_running
 from smart_app.screens import SCREENS
-from smart_app.window import Window, set_window
+from smart_app.window import Window, set_window, signed_in
 
 
 def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
     """An app of all screens, with the real layout, errors and Content-Security-Policy."""
     app = Flask("smart_app", root_path=str(next(iter(smart_app.__path__))))
-    app.jinja_env.globals |= {"csrf_field": csrf.csrf_field, "csrf_token": lambda: ""}
+    no_form = {"csrf_field": lambda: "", "csrf_token": lambda: ""}
+    app.jinja_env.globals |= {**no_form, "signed_in": signed_in}
     set_running(app, running)
     windows.install(app)
     static_files.install(app)
@@ -32,7 +33,7 @@ def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
         response.headers["Content-Security-Policy"] = policy(())
         return response
 
-    for made in SCREENS:
+    for made in (pages.in_window, *SCREENS):
         screen = made()
         screen.before_request(lambda: set_window(window()))
         app.register_blueprint(screen, url_prefix="/w/<window_id>")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.findings import Finding, NotChecked, Severity, Topic
-from billing_rules.review import OrderReview
 from smart_app.requirements import State, billing, documentation, requirements
 from tests.scenario import all_scenarios, reviewed
 
 SCENARIOS = list(all_scenarios())
 
 
-def reviews(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[OrderReview, ...]:
-    return reviewed(scenario, catalogue)
-
-
 @pytest.mark.parametrize("place", range(0, len(SCENARIOS), 9))
 def test_every_outcome_is_there_and_no_gap_is_called_complete(
     place: int, catalogue: Catalogue
 ) -> None:
-    for review in reviews(SCENARIOS[place][1], catalogue):
+    for review in reviewed(SCENARIOS[place][1], catalogue):
         found = requirements(review)
         assert sum(len(r.points) for r in found) == len(review.outcomes)
         gaps = [f for f in review.findings if f.topic is Topic.DOCUMENTATION]
@@ -42,7 +35,7 @@ def test_only_a_complete_answer_that_held_nothing_is_called_missing(catalogue: C
     """Wherever the worksheet says "missing", the review had no unknown in its place."""
     seen: set[str] = set()
     for _, scenario in SCENARIOS:
-        for review in reviews(scenario, catalogue):
+        for review in reviewed(scenario, catalogue):
             for requirement in requirements(review):
                 if requirement.state is State.MISSING:
                     outcomes = [o for o in review.outcomes if o.rule == requirement.rule]
@@ -56,7 +49,7 @@ def test_only_a_complete_answer_that_held_nothing_is_called_missing(catalogue: C
 
 def test_no_sentence_names_a_rule_by_its_id(catalogue: Catalogue) -> None:
     for _, scenario in SCENARIOS:
-        for review in reviews(scenario, catalogue):
+        for review in reviewed(scenario, catalogue):
             for requirement in requirements(review):
                 for point in requirement.points:
                     if point.state in (State.MET, State.OFF):

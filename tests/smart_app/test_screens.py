@@ -46,6 +46,8 @@ class Shown:
         return screens_app(self.running, lambda: self.window).test_client()  # type: ignore[arg-type,return-value]
 
     def page(self, screen: str = "", status: int = 200, **query: str) -> str:
+        """The page, read to the end unless the test says which round it means."""
+        query.setdefault("round", "2")
         response = self.client.get(f"/w/w1/{screen}", query_string=query)
         assert response.status_code == status, response.get_data(as_text=True)
         return response.get_data(as_text=True)
@@ -99,6 +101,7 @@ def test_every_requirement_shows_state_evidence_source_and_remedy(shown: Shown) 
     assert "add a total IgE from before the first dose" in article
     assert "<q>" in article and 'rel="noopener noreferrer"' in article
     assert "/resource/MedicationRequest/" in article and "/json" in article
+    assert "**" not in text, "a quote shows its words, not the marks of the file it stood in"
 
 
 def test_requirements_that_do_not_apply_are_folded_away(bartholomew: Shown) -> None:
@@ -136,6 +139,20 @@ def test_an_order_that_the_ehr_does_not_have_is_explained(bartholomew: Shown) ->
     text = bartholomew.text(order="MedicationRequest/unsaved")
     assert "A draft that is not saved yet is not there" in text
     assert "Omalizumab (Xolair) 225 mg" in text, "the orders there are are offered"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["MedicationRequest/../../admin", "https://evil.example/MedicationRequest/1", "Patient/other",
+     "MedicationRequest/", "x" * 5000, "<script>", "MedicationRequest/a?b=c", "\x00"],
+)  # fmt: skip
+def test_a_strange_order_in_the_address_is_never_asked_for(
+    bartholomew: Shown, reference: str
+) -> None:
+    page = bartholomew.page(order=reference)
+    assert "not among the orders" in page and "<script>alert" not in page
+    asked = " ".join(bartholomew.ehr.asked)
+    assert "admin" not in asked and "evil" not in asked and "other" not in asked
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -207,7 +224,7 @@ def test_what_is_still_to_be_read_is_asked_for_by_the_page_itself(shown: Shown) 
         Reply(bundle()).send(request)
 
     shown.ehr.replies["/r4/Procedure"] = slowly_at_first
-    first = shown.page(**order(TWO_VIALS))
+    first = shown.page(round="0", **order(TWO_VIALS))
     assert "Still reading the chart" in first and "procedures" in first
     assert "J2357-JW x 15" in first, "what is decided is there"
     asked = re.search(r'hx-get="([^"]*)"', first)
