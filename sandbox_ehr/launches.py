@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox_ehr.bounded import put
 from sandbox_ehr.faults import Fault
 
 LIFETIME = 600.0
@@ -57,9 +58,7 @@ class Launches:
         token = secrets.token_urlsafe(24)
         launch = Launch(patient_id, encounter_id, user, app_context, **more)
         with self._lock:
-            while len(self._open) >= _MOST:
-                del self._open[next(iter(self._open))]
-            self._open[token] = (self._clock() + LIFETIME, launch)
+            put(self._open, token, (self._clock() + LIFETIME, launch), _MOST)
         return token
 
     def peek(self, token: str) -> Launch | None:

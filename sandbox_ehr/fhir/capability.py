@@ -43,8 +43,8 @@ def statement(settings: Settings) -> Resource:
 
 
 def _security(settings: Settings) -> Resource:
-    addresses = {name: f"{settings.base_url}/auth/{name}" for name in ("authorize", "token")}
-    addresses |= {name: f"{settings.base_url}/auth/{name}" for name in ("introspect", "revoke")}
+    names = ("authorize", "token", "introspect", "revoke")
+    addresses = {name: f"{settings.base_url}/auth/{name}" for name in names}
     return {
         "cors": True,
         "service": [

@@ -110,9 +110,8 @@ def _known_versions(served: Served, call: Call, kind: str, id_: str) -> list[Ver
     newest = next((v.resource for v in versions if v.resource is not None), None)
     if newest is None:
         raise FhirError(404, f"there is no {kind} with this id")
-    if not call.access.covers("r", newest):
-        raise _out_of_reach(kind)
-    return versions
+    _covers(call, "r", newest)
+    return [v for v in versions if v.resource is None or call.access.covers("r", v.resource)]
 
 
 def _history_entry(served: Served, kind: str, id_: str, version: Version) -> Resource:

@@ -10,17 +10,21 @@ import secrets
 import threading
 from dataclasses import dataclass
 
+from sandbox_ehr.bounded import put
+from sandbox_ehr.smart.access import Access
+
 _MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The search that is under way: every match as (type, id), and the query it came from."""
+    """The search that is under way: the ids of its matches, the query it came from, and what
+    whoever began it may see."""
 
     resource_type: str
     params: tuple[tuple[str, str], ...]
     matches: tuple[str, ...]
-    size: int
+    access: Access
 
 
 class Pages:
@@ -33,9 +37,7 @@ class Pages:
     def keep(self, rest: Rest) -> str:
         name = secrets.token_urlsafe(18)
         with self._lock:
-            while len(self._kept) >= _MOST:
-                del self._kept[next(iter(self._kept))]
-            self._kept[name] = rest
+            put(self._kept, name, rest, _MOST)
         return name
 
     def find(self, name: str) -> Rest | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,18 +45,17 @@ def search(served: Served, call: Call, resource_type: str) -> Answer:
     found = [r for r in served.records.matching(read) if call.access.covers("s", r)]
     if how.only_count:
         return Answer(200, _bundle(served, resource_type, asked, read, len(found)))
-    rest = Rest(resource_type, tuple(_kept(asked, read)), tuple(r["id"] for r in found), how.size)
+    ids = tuple(r["id"] for r in found)
+    rest = Rest(resource_type, tuple(_kept(asked, read)), ids, call.access)
     return Answer(200, _page(served, call, rest, 0, total=len(found), how=how))
 
 
 def next_page(served: Served, call: Call, name: str) -> Answer:
-    """A further page of a search that was begun before."""
+    """A further page of a search that was begun before, by somebody who may see the same."""
     key, _, offset = name.rpartition(".")
     rest = served.pages.find(key)
-    if rest is None or not _NUMBER.fullmatch(offset):
+    if rest is None or rest.access != call.access or not _NUMBER.fullmatch(offset):
         raise FhirError(410, "this search has ended: begin it anew", "expired")
-    if not call.access.may("s", rest.resource_type):
-        raise FhirError(403, f"the token's scopes do not allow to search {rest.resource_type}")
     how = _how(served, rest.resource_type, list(rest.params))
     total = len(rest.matches)
     return Answer(200, _page(served, call, rest, int(offset), total=total, how=how, name=key))
@@ -169,7 +168,7 @@ def _page(
     links = [{"relation": "self", "url": _self_url(served, rest.resource_type, rest.params)}]
     end = start + how.size
     if end < len(rest.matches):
-        key = name or served.pages.keep(replace(rest))
+        key = name or served.pages.keep(rest)
         links.append({"relation": "next", "url": f"{served.base}?{PAGE}={key}.{end}"})
     bundle: Resource = {"resourceType": "Bundle", "type": "searchset"}
     if served.quirks.totals:

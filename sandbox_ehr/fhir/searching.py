@@ -21,7 +21,7 @@ Test = Callable[[Resource], bool]
 
 # Parameters that say how the answer is given, not what is looked for.
 HOW = frozenset({
-    "_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total", "_format",
+    "_count", "_sort", "_include", "_summary", "_elements", "_total", "_format",
     "_pretty",
 })  # fmt: skip
 MODIFIERS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,7 +43,8 @@ class SmartServer(AuthorizationServer):
         self.tokens = tokens
         self.records = records
         self.codes = Codes()
-        self.key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
+        self._key: RSAKey | None = None
+        self._making_key = threading.Lock()
         super().__init__(query_client=self._registered, save_token=self._keep)
         self.register_token_generator("default", BearerTokenGenerator(_new, _new, _lifetime))
         self.register_client_auth_method(
@@ -55,6 +57,15 @@ class SmartServer(AuthorizationServer):
         self.register_endpoint(Introspection)
         self.register_endpoint(Revocation)
         self.register_extension(Issuer(settings.fhir_base))
+
+    @property
+    def key(self) -> RSAKey:
+        """What id_tokens are signed with; made when it is first needed, which takes a moment."""
+        with self._making_key:
+            if self._key is None:
+                how = {"use": "sig", "alg": "RS256"}
+                self._key = RSAKey.generate_key(2048, how, auto_kid=True)
+            return self._key
 
     @property
     def fhir_base(self) -> str:

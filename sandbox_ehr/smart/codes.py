@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from authlib.oidc.core import AuthorizationCodeMixin
 
+from sandbox_ehr.bounded import fingerprint, put
 from sandbox_ehr.smart.sessions import Session
 
 LIFETIME = 60
@@ -63,34 +63,24 @@ class Codes:
 
     def keep(self, code: str, meaning: Code) -> None:
         with self._lock:
-            _put(self._open, _hash(code), meaning)
+            put(self._open, fingerprint(code), meaning, _MOST)
 
     def peek(self, code: str) -> Code | None:
         with self._lock:
-            return self._open.get(_hash(code))
+            return self._open.get(fingerprint(code))
 
     def take(self, code: str, client_id: str) -> Code | None:
         """What the code stands for, once. A wrong app's try does not use it up."""
-        key = _hash(code)
+        key = fingerprint(code)
         with self._lock:
             found = self._open.get(key)
             if found is None or found.client_id != client_id:
                 return None
             del self._open[key]
-            _put(self._used, key, found.family)
+            put(self._used, key, found.family, _MOST)
             return found if self._clock() < found.expires_at else None
 
     def family_if_used(self, code: str) -> str:
         """The family of a code that was used before, "" for any other."""
         with self._lock:
-            return self._used.get(_hash(code), "")
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _put(kept: dict, key: str, value: object) -> None:
-    while len(kept) >= _MOST:
-        del kept[next(iter(kept))]
-    kept[key] = value
+            return self._used.get(fingerprint(code), "")

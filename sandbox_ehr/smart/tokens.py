@@ -5,7 +5,6 @@ Tokens are kept by their hash, so that a dump of this server's memory or a log o
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sandbox_ehr.bounded import fingerprint, put
 from sandbox_ehr.faults import Fault
 
 ACCESS_SECONDS = 3600
@@ -77,54 +77,54 @@ class Tokens:
         now = self.now()
         timed = replace(granted, issued_at=now, expires_at=now + seconds)
         with self._lock:
-            _put(self._access, _hash(token), timed)
+            put(self._access, fingerprint(token), timed, _MOST)
 
     def keep_refresh(self, token: str, granted: Granted) -> None:
         now = self.now()
         timed = replace(granted, issued_at=now, expires_at=now + REFRESH_SECONDS)
         with self._lock:
-            _put(self._refresh, _hash(token), timed)
+            put(self._refresh, fingerprint(token), timed, _MOST)
 
     def access(self, token: str) -> Granted | None:
         """What an access token grants, expired or not; None when it is none or was revoked."""
         with self._lock:
-            return self._good(self._access.get(_hash(token)))
+            return self._good(self._access.get(fingerprint(token)))
 
     def refresh(self, token: str) -> Granted | None:
         """What a refresh token stands for. One that was used before ends its whole family."""
-        key = _hash(token)
+        key = fingerprint(token)
         with self._lock:
             if key in self._used:
-                _put(self._ended, self._used[key], None)
+                put(self._ended, self._used[key], None, _MOST)
             return self._good(self._refresh.get(key))
 
     def peek_refresh(self, token: str) -> Granted | None:
         """The same, without taking a second use for theft."""
         with self._lock:
-            return self._good(self._refresh.get(_hash(token)))
+            return self._good(self._refresh.get(fingerprint(token)))
 
     def use_refresh(self, token: str) -> bool:
         """Whether this is its first and only use."""
-        key = _hash(token)
+        key = fingerprint(token)
         with self._lock:
             granted = self._refresh.pop(key, None)
             if granted is not None:
-                _put(self._used, key, granted.family)
+                put(self._used, key, granted.family, _MOST)
             return granted is not None
 
     def end(self, family: str) -> None:
         """End everything that came from one authorization."""
         with self._lock:
-            _put(self._ended, family, None)
+            put(self._ended, family, None, _MOST)
 
     def revoke(self, token: str) -> None:
         """End an access token; with a refresh token, all that came from the same authorization."""
-        key = _hash(token)
+        key = fingerprint(token)
         with self._lock:
             self._access.pop(key, None)
             granted = self._refresh.pop(key, None)
             if granted is not None:
-                _put(self._ended, granted.family, None)
+                put(self._ended, granted.family, None, _MOST)
 
     def is_expired(self, granted: Granted) -> bool:
         return self.now() >= granted.expires_at
@@ -132,13 +132,3 @@ class Tokens:
     def _good(self, granted: Granted | None) -> Granted | None:
         ended = granted is not None and granted.family != "" and granted.family in self._ended
         return None if ended else granted
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _put(kept: dict[str, Any], key: str, value: Any) -> None:
-    while len(kept) >= _MOST:
-        del kept[next(iter(kept))]
-    kept[key] = value

@@ -11,8 +11,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import (
     AccessDeniedError,
-    InvalidClientError,
-    InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
     OAuth2Error,
@@ -25,7 +23,7 @@ from sandbox_ehr.faults import Fault
 from sandbox_ehr.launches import Launch
 from sandbox_ehr.running import Running, running
 from sandbox_ehr.settings import Client
-from sandbox_ehr.smart import people, scopes, sessions
+from sandbox_ehr.smart import people, scopes, sessions, simulated
 from sandbox_ehr.smart.sessions import Session
 
 auth = Blueprint("auth", __name__, template_folder="templates", static_folder="static")
@@ -56,7 +54,7 @@ def token() -> AnyResponse:
     """A code, a refresh token or a signed assertion for an access token."""
     it = running()
     try:
-        _simulate(it)
+        _simulated(it)
     except OAuth2Error as error:
         return it.smart.handle_error_response(None, error)
     return it.smart.create_token_response()
@@ -155,7 +153,7 @@ def _of_launch(token: str, client: Client, scope: str) -> Session:
         raise InvalidRequestError("launch is not known here, has expired, or is another app's")
     if "launch" not in scope.split():
         raise InvalidScopeError("an EHR launch asks for the scope launch")
-    _simulate_authorization(launch.faults | it.settings.faults)
+    simulated.at_authorization(launch.faults | it.settings.faults)
     session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
     return session if session.user else replace(session, user=people.default(it.records))
 
@@ -168,7 +166,7 @@ def _scope(scope: str, launch: Launch) -> str:
 def _of_form(scope: str) -> Session | None:
     """What the person at our own page said; None before they were asked."""
     it = running()
-    _simulate_authorization(it.settings.faults)
+    simulated.at_authorization(it.settings.faults)
     said = request.form
     if request.method != "POST" or "answer" not in said:
         return None
@@ -230,46 +228,14 @@ def _page(asked: dict[str, str], client: Client) -> AnyResponse:
     return _html(text, 200, f"{back.scheme}://{back.netloc}")
 
 
-# ---------------------------------------------------------------- trouble on purpose
-
-
-_AT_AUTHORIZATION = {
-    Fault.AUTH_INVALID_SCOPE: InvalidScopeError("simulated: the scope is not valid"),
-    Fault.AUTH_ACCESS_DENIED: AccessDeniedError("simulated: access was denied"),
-}
-_AT_TOKEN = {
-    Fault.AUTH_INVALID_CLIENT_SECRET: lambda: InvalidClientError(
-        "simulated: wrong client secret", status_code=401
-    ),
-    Fault.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
-    Fault.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: InvalidClientError(
-        "simulated: the client assertion has expired", status_code=401
-    ),
-    Fault.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
-    Fault.TOKEN_INVALID_JTI: lambda: InvalidClientError(
-        "simulated: the jti was used before", status_code=401
-    ),
-}
-
-
-def _simulate_authorization(wanted: frozenset[Fault]) -> None:
-    for fault, error in _AT_AUTHORIZATION.items():
-        if fault in wanted:
-            raise error
-
-
-def _simulate(it: Running) -> None:
-    """Raises the OAuth2Error that the settings or the launch ask for at the token endpoint."""
+def _simulated(it: Running) -> None:
+    """Raises the OAuth2Error that the settings or the launch want at the token endpoint."""
     code = it.smart.codes.peek(request.form.get("code", ""))
     refreshed = it.tokens.peek_refresh(request.form.get("refresh_token", ""))
     wanted = it.settings.faults
     wanted |= code.session.faults if code else frozenset()
     wanted |= refreshed.faults if refreshed else frozenset()
-    if refreshed and Fault.TOKEN_EXPIRED_REFRESH_TOKEN in wanted:
-        raise InvalidGrantError("simulated: the refresh token has expired")
-    for fault, error in _AT_TOKEN.items():
-        if fault in wanted:
-            raise error()
+    simulated.at_token(wanted, refreshing=refreshed is not None)
 
 
 # ---------------------------------------------------------------- answers

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.states import Present
@@ -121,6 +126,44 @@ def test_without_open_a_token_is_wanted_and_the_start_says_so() -> None:
         assert answer.status == 401  # type: ignore[union-attr]
     finally:
         assert ended(process) == 0
+
+
+def test_our_own_app_is_launched_from_it(tmp_path: Path) -> None:
+    """Both as their users start them: out to the EHR, back with a code, into a window."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        ours = f"http://127.0.0.1:{free.getsockname()[1]}"
+    ehr, base = started("--app", "vialwise", f"{ours}/app/launch", f"{ours}/app/callback")
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        f'public_url = "{ours}"\n[[ehrs]]\nid = "practice"\nname = "Practice EHR"\n'
+        f'fhir_base = "{base}"\nclient_id = "vialwise"\n'
+    )
+    words = [sys.executable, "-m", "vialwise", "serve", "--open", "--port", ours.rpartition(":")[2],
+             "--config", str(settings), "--database", str(tmp_path / "db.sqlite")]  # fmt: skip
+    app = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"{ours}/cds-services")
+        asked = {"client_id": "vialwise", "patient": ADA}
+        there = base.replace("/fhir", "/auth/launch")
+        opened = requests.get(there, params=asked, timeout=30)
+        ways = [urlsplit(answer.url).path for answer in (*opened.history, opened)]
+        assert ways[:4] == ["/auth/launch", "/app/launch", "/auth/authorize", "/app/callback"]
+        assert re.fullmatch(r"/app/w/[0-9a-f]+/.*", ways[4]), ways
+    finally:
+        app.terminate()
+        app.wait(20)
+        assert ended(ehr) == 0
+
+
+def _wait_for(address: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(address, timeout=5).ok:
+                return
+        time.sleep(0.2)
+    pytest.fail("the service did not start")
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_the_self_link_says_what_was_searched(ehr: FlaskClient) -> None:
 
 
 def test_strict_handling_refuses_what_is_not_known(ehr: FlaskClient) -> None:
-    for query in ("foo=1", "_sort=foo", "patient.name=x"):
+    for query in ("foo=1", "_sort=foo", "patient.name=x", "_revinclude=Provenance:target"):
         response = ehr.get(f"/fhir/Observation?{query}", headers={"Prefer": "handling=strict"})
         assert (response.status_code, response.json["issue"][0]["code"]) == (400, "not-supported")
         assert ehr.get(f"/fhir/Observation?{query}").status_code == 200

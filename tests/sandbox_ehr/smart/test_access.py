@@ -125,10 +125,22 @@ def test_another_patients_next_page_cannot_be_picked_up(app: Flask) -> None:
     first = get(app, "Condition?_count=5", "user/*.rs").json
     following = next(li["url"] for li in first["link"] if li["relation"] == "next")
     http = app.test_client()
-    own = http.get(following, headers=lent(app, READS)).json
-    assert all(ADA in r["subject"]["reference"] for r in found(own))
-    assert http.get(following, headers=lent(app, "patient/Patient.rs")).status_code == 403
+    assert http.get(following, headers=lent(app, "user/*.rs")).status_code == 200
+    for scope in (READS, "user/Condition.rs", "patient/Patient.rs"):
+        assert http.get(following, headers=lent(app, scope)).status_code == 410
+    assert http.get(following, headers=lent(app, "user/*.rs", patient=MILO)).status_code == 410
     assert http.get(following).status_code == 401
+
+
+def test_a_version_that_was_another_patients_is_not_shown(app: Flask) -> None:
+    http, everything = app.test_client(), lent(app, "user/*.cruds")
+    foreign = {**OBSERVATION, "id": "moved", "subject": {"reference": f"Patient/{MILO}"}}
+    http.put("/fhir/Observation/moved", json=foreign, headers=everything)
+    http.put("/fhir/Observation/moved", json={**OBSERVATION, "id": "moved"}, headers=everything)
+    assert get(app, "Observation/moved").status_code == 200
+    assert get(app, "Observation/moved/_history/1").status_code == 404
+    assert get(app, "Observation/moved/_history").json["total"] == 1
+    assert get(app, "Observation/moved/_history", "user/*.rs").json["total"] == 2
 
 
 # ---------------------------------------------------------------- what a scope names
