@@ -1,7 +1,7 @@
-"""The practice EHR as the demo runs it: beside the CDS service, and trusted by it.
+"""The practice EHR as the demo runs it: beside the CDS service and the app, and trusted by them.
 
-Each knows the other as strangers do: the service has the EHR registered with the address of its
-keys and of its FHIR server, the EHR the address of the service.
+They know each other as strangers do: the service has the EHR registered with the addresses of its
+keys and of its FHIR server, the EHR has the app registered with its launch and redirect addresses.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from flask import Flask
 from cds_hooks.trusted_clients import Client
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
+from sandbox_ehr.desk.composing import PHYSICIAN_REFERENCE
 from sandbox_ehr.desk.views import JWKS_PATH
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import CdsService, Settings
 from sandbox_ehr.settings import Client as App
+from smart_app.registration import WRITABLE
+from vialwise.settings import EhrTable
 
 SERVICE_AT_EHR = "vialwise"  # the service's client id at the EHR
+APP_AT_EHR = "vialwise-app"  # the app's
 WORKERS = 1  # what it keeps is in its memory
 
 
@@ -29,6 +33,26 @@ def registration(url: str) -> Client:
         jku=f"{url}{JWKS_PATH}",
         fhir_bases=frozenset({f"{url}/fhir"}),
         subject=SERVICE_AT_EHR,
+    )
+
+
+def app_at_ehr(launch_url: str, callback_url: str) -> App:
+    """The SMART app as the practice EHR registers it."""
+    return App(
+        APP_AT_EHR, "the Vialwise app", redirect_uris=(callback_url,), launch_url=launch_url
+    )
+
+
+def ehr_at_app(url: str) -> EhrTable:
+    """The practice EHR at `url` as the app registers it."""
+    return EhrTable(
+        id="practice",
+        name="Practice EHR",
+        fhir_base=f"{url}/fhir",
+        client_id=APP_AT_EHR,
+        frame_ancestors=(url,),
+        writes=tuple(sorted(WRITABLE)),
+        owners=(PHYSICIAN_REFERENCE,),
     )
 
 

@@ -53,6 +53,11 @@ def launch_url(said: ServeSettings, url: str) -> str:
     return f"{(said.public_url or url).rstrip('/')}{PREFIX}/launch"
 
 
+def callback_url(said: ServeSettings, url: str) -> str:
+    """The redirect URI that is registered at EHRs."""
+    return f"{(said.public_url or url).rstrip('/')}{PREFIX}/callback"
+
+
 # ---------------------------------------------------------------- what can be wrong
 
 

@@ -24,7 +24,7 @@ VIALWISE = (sys.executable, "-m", "vialwise")
 
 @contextmanager
 def started(*args: str) -> Iterator[subprocess.Popen[str]]:
-    """A process of ours, ended by its id whatever happens."""
+    """A process of ours, ended by its id whatever happens; it takes its own processes along."""
     process = subprocess.Popen(
         [*VIALWISE, *args],
         cwd=ROOT,
@@ -37,8 +37,12 @@ def started(*args: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate(timeout=10)
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def url_in(process: subprocess.Popen[str]) -> str:

@@ -20,11 +20,12 @@ import requests
 import fixtures
 from cds_hooks.trusted_clients import Client
 from sandbox_ehr.cds_keys import SigningKey, new_key
-from vialwise import clock, logs, practice, screen, server, storage
+from vialwise import clock, logs, practice, screen, server, smart, storage
 from vialwise.card_text import show_card
 from vialwise.catalogues import catalogue
 from vialwise.problems import Problem
 from vialwise.service import application, orders_url
+from vialwise.settings import ServeSettings
 
 START_SECONDS = 20.0
 ITSELF = "https://demo.vialwise.example"  # who posts the bundled orders below
@@ -82,7 +83,9 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     key = new_key(ITSELF, f"{ITSELF}/jwks.json")
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
         kept = storage.opened(str(Path(directory) / "demo.sqlite"))
-        app = application(
+        said = ServeSettings(ehrs=(practice.ehr_at_app(ehr_url),))
+        launch_url = smart.launch_url(said, url)
+        service = application(
             known,
             url,
             open_=False,
@@ -91,8 +94,12 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
             clients=(practice.registration(ehr_url), _itself(key)),
             development=True,  # the practice EHR's keys are on this machine, without https
             quiet_days=0,  # a story that is told again says the same again
+            app_launch_url=launch_url,
+            app_key=kept.secret,
         )
-        ehr = practice.application(ehr_url, url, clock.today(None))
+        app = smart.beside(service, said, known, url, kept)
+        at_ehr = practice.app_at_ehr(launch_url, smart.callback_url(said, url))
+        ehr = practice.application(ehr_url, url, clock.today(None), (at_ehr,))
         logs.to_standard_error(logging.WARNING)
         with (
             server.running(app, bound) as process,
