@@ -1,7 +1,7 @@
-"""The practice EHR as the demo runs it: beside the CDS service, and trusted by it.
+"""The practice EHR as the demo runs it: beside the CDS service and the app, and trusted by them.
 
-Each knows the other as strangers do: the service has the EHR registered with the address of its
-keys and of its FHIR server, the EHR the address of the service.
+They know each other as strangers do: the service has the EHR registered with the addresses of its
+keys and of its FHIR server, the EHR has the app registered with its launch and redirect addresses.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from flask import Flask
 from cds_hooks.trusted_clients import Client
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
+from sandbox_ehr.desk.composing import PHYSICIAN_REFERENCE
 from sandbox_ehr.desk.views import JWKS_PATH
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import CdsService, Settings
@@ -52,6 +53,7 @@ def ehr_at(url: str) -> EhrTable:
         client_id=APP_AT_EHR,
         frame_ancestors=(url,),
         writes=tuple(sorted(WRITABLE)),
+        owners=(PHYSICIAN_REFERENCE,),
     )
 
 

@@ -57,7 +57,8 @@ def banner(records: Records, patient_id: str, today: date) -> Banner | None:
 
 def name(person: Mapping[str, Any]) -> str:
     named = (person.get("name") or [{}])[0]
-    return " ".join([*named.get("given", []), named.get("family", "")]).strip()
+    said = " ".join([*named.get("given", []), named.get("family", "")]).strip()
+    return said or str(person.get("id", ""))
 
 
 def patients(records: Records, words: str = "") -> list[Resource]:
@@ -105,6 +106,7 @@ def glance(records: Records, patient_id: str) -> dict[str, list[Line]]:
         "Medications": [
             Line(_medication(m), str(m.get("status", "")), str(m.get("authoredOn", ""))[:10])
             for m in _of(records, "MedicationRequest", patient_id)
+            if m.get("status") != "draft"
         ],
         "Given": [
             Line(_medication(a), _given(a), _day(a))
@@ -132,31 +134,26 @@ def _words(concept: Mapping[str, Any] | None) -> str:
 
 
 def _medication(resource: Resource) -> str:
-    reference = resource.get("medicationReference") or {}
-    return _words(resource.get("medicationCodeableConcept")) if not reference.get(
-        "display"
-    ) else str(reference["display"])
+    named = (resource.get("medicationReference") or {}).get("display")
+    return str(named or _words(resource.get("medicationCodeableConcept")))
 
 
 def _given(record: Resource) -> str:
     dose = (record.get("dosage") or {}).get("dose") or {}
     amount = f"{dose.get('value', '')} {dose.get('unit', '')}".strip()
-    return f"{amount}, {'not given' if record.get('status') == 'not-done' else 'given'}".lstrip(
-        ", "
-    )
+    ended = "not given" if record.get("status") == "not-done" else "given"
+    return ", ".join(filter(None, [amount, ended]))
 
 
 def _value(observation: Resource | None) -> str:
     said = observation or {}
     quantity = said.get("valueQuantity")
     if quantity:
-        parts = [quantity.get("comparator", ""), quantity.get("value"), quantity.get("unit", "")]
+        unit = str(quantity.get("unit", "")).strip("{}")
+        parts = [quantity.get("comparator", ""), quantity.get("value"), unit]
         return " ".join(str(p) for p in parts if p not in ("", None))
-    return str(said.get("valueString") or _first_words(said) or "")
-
-
-def _first_words(said: Mapping[str, Any]) -> str:
-    return _words(said["valueCodeableConcept"]) if said.get("valueCodeableConcept") else ""
+    coded = said.get("valueCodeableConcept")
+    return str(said.get("valueString") or (_words(coded) if coded else ""))
 
 
 def _day(resource: Mapping[str, Any] | None) -> str:

@@ -21,7 +21,6 @@ SITES = (
     "left forearm vein", "right forearm vein",
 )  # fmt: skip
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,10 @@ def checked(entry: Entry) -> Entry:
                 elements.number(getattr(entry, name))
         except NotReadable as error:
             problems[name] = str(error)
-    if entry.expiry and not _DAY.fullmatch(entry.expiry):
-        problems["expiry"] = "type a day like 2027-04-30"
+    try:
+        elements.day(entry.expiry)
+    except NotReadable as error:
+        problems["expiry"] = str(error)
     if not _TIME.fullmatch(entry.given_at):
         problems["given_at"] = "type a time like 10:05"
     if entry.observed_until and not _TIME.fullmatch(entry.observed_until):

@@ -7,6 +7,7 @@ everything that no form shows stays as it was.
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -20,7 +21,6 @@ _BILLING = (HCPCS, CPT)
 _PRODUCT = (formulary.NDC, formulary.RXNORM)
 _CODE = re.compile(r"[A-Z]\d{4}|\d{5}")
 _MODIFIER = re.compile(r"[A-Z0-9]{2}")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class NotReadable(ValueError):
@@ -41,6 +41,15 @@ def number(text: str) -> int | float | None:
     if not value.is_finite() or not 0 < value < 1_000_000:
         raise NotReadable("type a number above 0") from None
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+def day(text: str) -> str:
+    """A day of the calendar as FHIR writes it; "" for an empty text. Raises NotReadable."""
+    said = text.strip()
+    try:
+        return date.fromisoformat(said).isoformat() if said else ""
+    except ValueError:
+        raise NotReadable("type a day like 2026-11-24") from None
 
 
 def shown(value: Any) -> str:
@@ -262,18 +271,16 @@ def date_of_service(resource: Resource) -> str:
 
 
 def set_date_of_service(resource: Resource, text: str) -> None:
-    day = text.strip()
-    if day and not _DAY.fullmatch(day):
-        raise NotReadable("type a day like 2026-11-24")
+    said = day(text)
     if resource.get("resourceType") == "MedicationRequest":
         timing = _dosage(resource).setdefault("timing", {})
         timing.pop("event", None)
-        if day:
-            timing["event"] = [day]
+        if said:
+            timing["event"] = [said]
         if not timing:
             del _dosage(resource)["timing"]
         return
     element = "occurrenceDateTime" if "resourceType" in resource else "servicedDate"
     resource.pop(element, None)
-    if day:
-        resource[element] = day
+    if said:
+        resource[element] = said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -29,6 +28,7 @@ from sandbox_ehr.desk.safe_markdown import rendered
 from sandbox_ehr.desk.starting_over import start_over
 from sandbox_ehr.desk.worksheets import Worksheet
 
+_MOST_PATIENTS = 100  # on one page
 JWKS_PATH = "/.well-known/cds-client-jwks.json"
 NURSE = {"reference": "Practitioner/prac-nell-birdsong", "display": "Nell Birdsong, RN"}
 
@@ -126,8 +126,9 @@ def patients() -> str:
     words = request.args.get("q", "")[:100]
     found = chart.patients(desk().records, words)
     today = desk().settings.today
-    rows = [chart.banner(desk().records, p["id"], today) for p in found]
-    return render_template("desk/patients.html", rows=rows, words=words)
+    rows = [chart.banner(desk().records, p["id"], today) for p in found[:_MOST_PATIENTS]]
+    more = len(found) - len(rows)
+    return render_template("desk/patients.html", rows=rows, words=words, more=more)
 
 
 def patient(patient_id: str) -> str:
@@ -313,7 +314,7 @@ def _to(sheet: Worksheet) -> AnyResponse:
 
 
 def not_here(error: Exception) -> tuple[str, int]:
-    return render_template("desk/not_here.html", error_id=uuid.uuid4().hex[:8]), 404
+    return render_template("desk/not_here.html"), 404
 
 
 def not_from_here(error: Exception) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ VIALWISE = (sys.executable, "-m", "vialwise")
 
 @contextmanager
 def started(*args: str) -> Iterator[subprocess.Popen[str]]:
-    """A process of ours, ended by its id whatever happens."""
+    """A process of ours, ended by its id whatever happens; it takes its own processes along."""
     process = subprocess.Popen(
         [*VIALWISE, *args],
         cwd=ROOT,
@@ -36,17 +37,31 @@ def started(*args: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate(timeout=10)
+        process.terminate()
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def url_in(process: subprocess.Popen[str]) -> str:
     """The service's address, from the first line that holds one."""
+    return address_after("", process)
+
+
+def address_after(words: str, process: subprocess.Popen[str]) -> str:
+    """The address in the next line that has one behind `words`. A process that says none is ended,
+    so that its output ends too."""
     assert process.stdout is not None
-    for line in process.stdout:
-        found = re.search(r"http://[\d.]+:\d+", line)
-        if found:
-            return found[0]
+    give_up = threading.Timer(60, process.kill)
+    give_up.start()
+    try:
+        for line in process.stdout:
+            if found := re.search(rf"{words}.*?(http://[\d.]+:\d+)", line):
+                return found[1]
+    finally:
+        give_up.cancel()
     raise AssertionError("it ended without an address")
 
 
@@ -70,16 +85,23 @@ def test_the_demo_shows_cards_and_ends_without_a_terminal() -> None:
 
 def test_the_demo_stays_up_until_it_is_ended() -> None:
     with started("demo", "--port", "0", "--stay") as process:
-        url = url_in(process)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "stays up" in line:
-                break
+        url, ehr = url_in(process), address_after("Open ", process)
         assert requests.get(f"{url}/cds-services", timeout=5).ok
+        assert "Six stories" in requests.get(ehr, timeout=5).text
         process.send_signal(signal.SIGINT)
         assert process.wait(15) == 0
-        with pytest.raises(requests.ConnectionError):
-            requests.get(f"{url}/cds-services", timeout=5)
+        for address in (f"{url}/cds-services", ehr):
+            with pytest.raises(requests.ConnectionError):
+                requests.get(address, timeout=5)
+
+
+def test_the_order_desk_of_the_demo_is_answered_with_cards() -> None:
+    with started("demo", "--port", "0", "--stay") as process:
+        ehr = address_after("Open ", process)
+        page = requests.post(f"{ehr}/stories/story-j2356-on-omalizumab", timeout=20)
+        assert "J2356 is not omalizumab: change it to J2357" in page.text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0
 
 
 def test_a_terminated_demo_takes_its_service_along() -> None:

@@ -99,7 +99,8 @@ def test_the_billing_code_of_the_order_is_no_product_that_was_given() -> None:
     ("name", "typed"),
     [
         ("dose", ""), ("dose", "all"), ("containers", ""), ("containers", "-2"),
-        ("discarded", "some"), ("expiry", "soon"), ("given_at", ""), ("given_at", "25:00"),
+        ("discarded", "some"), ("expiry", "soon"),
+        ("expiry", "2028-13-01"), ("given_at", ""), ("given_at", "25:00"),
         ("observed_until", "later"),
     ],
 )  # fmt: skip

@@ -84,7 +84,8 @@ def test_modifiers_of_an_order_stand_beside_its_code() -> None:
     ("name", "typed"),
     [
         ("0:dose", "three"), ("0:dose", "-1"), ("0:dose", "NaN"), ("0:dose", "1e9"),
-        ("0:containers", "0"), ("0:code", "2357"), ("0:day", "tomorrow"), ("0:product", "x"),
+        ("0:containers", "0"), ("0:code", "2357"), ("0:day", "tomorrow"),
+        ("0:day", "2026-02-30"), ("0:product", "x"),
         ("0:period", "²"),
     ],
 )  # fmt: skip
