@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import in_process, over_http, processes, tokens
 from bench.bodies import SIZES, body
-from bench.figures import Row, times
+from bench.figures import Row, ratio, times
 from bench.over_http import BARE, GRANIAN, HEALTHCHAIN, SERVICE, Load
 from bench.wsgi import answer_of
 
@@ -44,13 +44,13 @@ def _in_process() -> Iterator[Row]:
         })  # fmt: skip
         ms = {call: seconds * 1000 for call, seconds in took.items()}
         per_resource[name] = took["ours"] / count
-        ratio = took["ours"] / took["parse"]
-        shown = times(ratio, f"{ms['ours']:.2f} ms, {ms['parse']:.2f} ms")
+        slower = took["ours"] / took["parse"]
+        shown = times(slower, f"{ms['ours']:.2f} ms, {ms['parse']:.2f} ms")
         what = f"{name}, all rules and the answer, against orjson.loads alone"
-        yield Row(what, ratio, shown, targets[name])
-        ratio = took["other"] / took["ours"]
+        yield Row(what, slower, shown, targets[name])
+        share = took["other"] / took["ours"]
         what = f"{name}, an order that is not ours against one that is"
-        yield Row(what, ratio, times(ratio, f"{ms['other']:.2f} ms"), "<= 0.3")
+        yield Row(what, share, times(share, f"{ms['other']:.2f} ms"), "<= 0.3")
     growth = per_resource["1.1 MB"] / per_resource["98 KB"]
     yield Row("cost of a resource, 1.1 MB against 98 KB", growth, f"{growth:.2f} x", "<= 1.2")
 
@@ -67,7 +67,7 @@ def _over_http() -> Iterator[Row]:
         ours = loads[SERVICE]
         yield _against(f"{size} over HTTP, requests a second against a bare Flask view",
                        ours, loads[BARE], targets[size])  # fmt: skip
-        tail = ours.p99 / ours.p50
+        tail = ratio(ours.p99, ours.p50)
         shown = times(tail, f"{ours.p99:.0f} ms, {ours.p50:.0f} ms")
         yield Row(f"{size} over HTTP, p99 against p50", tail, shown, "<= 4")
         if HEALTHCHAIN in loads:
@@ -80,8 +80,10 @@ def _over_http() -> Iterator[Row]:
 
 def _against(what: str, one: Load, other: Load, target: str = "") -> Row:
     failed = one.failed + other.failed
-    shown = f"{one.rate:.0f}, {other.rate:.0f}{f', {failed} failed' if failed else ''}"
-    return Row(what, one.rate / other.rate, times(one.rate / other.rate, shown), target)
+    shown = f"{one.rate:.0f}, {other.rate:.0f}; CPU {one.cpu:.1f} ms, {other.cpu:.1f} ms"
+    shown += f"; {failed} failed" if failed else ""
+    faster = ratio(one.rate, other.rate)
+    return Row(what, faster, times(faster, shown), target)
 
 
 def _first_answer() -> Iterator[Row]:

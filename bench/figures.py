@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import ge, le
@@ -33,3 +34,8 @@ class Row:
 def times(figure: float, shown: str) -> str:
     """A ratio in words: "0.14 x (116, 834)"."""
     return f"{figure:.2f} x ({shown})"
+
+
+def ratio(one: float, other: float) -> float:
+    """`one` against `other`; infinite when a machine was too busy for the other to be measured."""
+    return one / other if other else math.inf

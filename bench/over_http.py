@@ -7,6 +7,7 @@ much as a small server does, so the ratios are then nearer to 1 than they would 
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import socket
 import statistics
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,12 +45,14 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run measured: requests a second, latencies in milliseconds."""
+    """What one run measured: requests a second, latencies in milliseconds, and the milliseconds of
+    CPU time that the server took for a request, which other programs change least."""
 
     rate: float
     p50: float
     p99: float
     failed: int = 0
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +92,34 @@ def compared(bodies: dict[str, bytes]) -> dict[str, dict[str, Load]]:
     """Body -> server -> medians of five runs, taken in turns."""
     found: dict[str, dict[str, Load]] = {}
     with ExitStack() as stack:
-        urls = {name: stack.enter_context(server(one)) for name, one in served().items()}
+        running = {name: stack.enter_context(server(one)) for name, one in served().items()}
         for size, body in bodies.items():
-            for url in urls.values():
+            for url, _ in running.values():
                 _load(url, body, 1)
-            runs: dict[str, list[Load]] = {name: [] for name in urls}
+            runs: dict[str, list[Load]] = {name: [] for name in running}
             for _ in range(ROUNDS):
-                for name, url in urls.items():
-                    runs[name].append(_load(url, body))
+                for name, (url, process) in running.items():
+                    runs[name].append(_measured(url, body, process))
             found[size] = {name: _median(loads) for name, loads in runs.items()}
     return found
+
+
+def _measured(url: str, body: bytes, process: int) -> Load:
+    before = _cpu_seconds(process)
+    load = _load(url, body)
+    took = _cpu_seconds(process) - before
+    return replace(load, cpu=took * 1000 / max(load.rate * SECONDS, 1))
+
+
+def _cpu_seconds(process: int) -> float:
+    """Of a process and all below it; 0 where the system does not tell."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        below = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return 0.0
+    own = (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
+    return own + sum(_cpu_seconds(int(child)) for child in below)
 
 
 def _median(runs: list[Load]) -> Load:
@@ -107,6 +128,7 @@ def _median(runs: list[Load]) -> Load:
         statistics.median(run.p50 for run in runs),
         statistics.median(run.p99 for run in runs),
         sum(run.failed for run in runs),
+        statistics.median(run.cpu for run in runs),
     )
 
 
@@ -114,8 +136,8 @@ def _median(runs: list[Load]) -> Load:
 
 
 @contextmanager
-def server(one: Served) -> Iterator[str]:
-    """The server, running; the URL to call."""
+def server(one: Served) -> Iterator[tuple[str, int]]:
+    """The server, running: the URL to call, and its process."""
     port = _free_port()
     command = [part.format(port=port) for part in one.command]
     # Its own log is not what is measured, and healthchain greets with a banner.
@@ -123,7 +145,7 @@ def server(one: Served) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}{one.prefix}{PATH}"
     try:
         _wait(url, process)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         try:
