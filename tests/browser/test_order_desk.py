@@ -12,18 +12,26 @@ from tests.practice import Pair
 pytestmark = pytest.mark.browser
 
 
+def press(page: Any, button: Any) -> None:
+    """A button, by its name or itself, up to the page that comes of it."""
+    if isinstance(button, str):
+        button = page.get_by_role("button", name=button, exact=True)
+    with page.expect_navigation():
+        button.click()
+
+
 def open_story(page: Any, pair: Pair, request_name: str) -> None:
     page.goto(pair.ehr)
-    page.locator(f"form[action='/stories/{request_name}'] button").click()
+    press(page, page.locator(f"form[action='/stories/{request_name}'] button"))
 
 
 def sign(page: Any) -> None:
-    page.get_by_role("button", name="Sign", exact=True).click()
+    press(page, "Sign")
 
 
 def sign_all_the_same(page: Any) -> None:
     sign(page)
-    page.get_by_role("button", name="Sign all the same").click()
+    press(page, "Sign all the same")
 
 
 def chart(page: Any, **typed: str) -> None:
@@ -35,11 +43,11 @@ def chart(page: Any, **typed: str) -> None:
             field.fill(value)
     for site in page.get_by_label("Site").all():
         site.select_option("left upper arm")
-    page.get_by_role("button", name="Chart as given").click()
+    press(page, "Chart as given")
 
 
 def end(page: Any) -> None:
-    page.get_by_role("button", name="End the visit").click()
+    press(page, "End the visit")
     assert page.get_by_role("heading", name="The visit has ended").is_visible()
 
 
@@ -57,7 +65,7 @@ def test_story_1_another_drugs_code(page: Any, pair: Pair, look: Look) -> None:
     open_story(page, pair, "story-j2356-on-omalizumab")
     assert cards(page) == ["J2356 is not omalizumab: change it to J2357"]
     look(page, "desk-1-wrong-code")
-    page.get_by_role("button", name="Change J2356 to J2357").click()
+    press(page, "Change J2356 to J2357")
     assert page.get_by_label("HCPCS code").input_value() == "J2357"
     assert page.get_by_text("was J2356").is_visible()
     look(page, "desk-1-changed")
@@ -69,7 +77,7 @@ def test_story_1_another_drugs_code(page: Any, pair: Pair, look: Look) -> None:
 
 def test_story_2_milligrams_as_units(page: Any, pair: Pair, look: Look) -> None:
     open_story(page, pair, "story-300-mg-typed-as-300-units")
-    page.get_by_role("button", name="Set 60 units").click()
+    press(page, "Set 60 units")
     assert page.get_by_label("Billing units").input_value() == "60"
     sign(page)
     look(page, "desk-2-signed")
@@ -85,7 +93,7 @@ def test_story_3_two_vials_or_two_syringes(page: Any, pair: Pair, look: Look) ->
     end(page)
     assert cards(page) == ["Omalizumab: plan to bill J2357 x 45 and J2357-JW x 15"]
     look(page, "desk-3-vials")
-    page.get_by_role("button", name="Compare: from two syringes").click()
+    press(page, "Compare: from two syringes")
     sign(page)
     chart(page)
     end(page)
@@ -102,7 +110,7 @@ def test_story_4_missing_documentation(page: Any, pair: Pair, look: Look) -> Non
     warning.get_by_label("Reason").select_option("documented-elsewhere")
     warning.get_by_label("Comment").fill("In the paper chart")
     look(page, "desk-4-setting-aside")
-    warning.get_by_role("button", name="Set aside").click()
+    press(page, warning.get_by_role("button", name="Set aside"))
     answered = page.locator("article.card.answered").inner_text()
     assert "Documented elsewhere: In the paper chart" in answered
     sign(page)
@@ -114,7 +122,7 @@ def test_story_5_dose_by_weight(page: Any, pair: Pair, look: Look) -> None:
     assert "86.1 mg discarded" in " ".join(cards(page))
     look(page, "desk-5-by-weight")
     sign_all_the_same(page)
-    page.get_by_role("button", name="Chart as given").click()
+    press(page, "Chart as given")
     assert page.get_by_text("type how much was given").is_visible()  # nobody works it out here
     look(page, "desk-5-dose-asked")
     chart(page, **{"Dose given (mg)": "213.9", "Discarded (mg)": "86.1"})
@@ -126,7 +134,7 @@ def test_story_6_a_payer_that_denies_jw(page: Any, pair: Pair, look: Look) -> No
     open_story(page, pair, "story-payer-denies-jw")
     assert "This payer denies JW lines" in " ".join(cards(page))
     look(page, "desk-6-denied")
-    page.get_by_role("button", name="Remove line 2").click()
+    press(page, "Remove line 2")
     assert "remove the JW line" not in " ".join(cards(page))
     sign(page)
     chart(page, **{"Discarded (mg)": "75"})
@@ -154,19 +162,23 @@ def test_an_order_is_written_by_keyboard_alone(page: Any, pair: Pair, look: Look
     look(page, "desk-patients")
     page.get_by_label("Name or record number").focus()
     page.keyboard.type("Milo")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     page.get_by_role("link", name="Milo Applegarth").focus()
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     page.get_by_label("Drug and container").focus()
     page.keyboard.type("Xolair 150 mg/mL")
     look(page, "desk-patient")
     page.get_by_role("button", name="Choose this drug").focus()
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     page.get_by_label("Dose", exact=True).focus()
     page.keyboard.type("150")
     page.get_by_label("Containers").focus()
     page.keyboard.type("1")
-    page.keyboard.press("Enter")  # saves: it must not sign
+    with page.expect_navigation():
+        page.keyboard.press("Enter")  # saves: it must not sign
     assert page.get_by_label("Dose", exact=True).input_value() == "150"
     assert page.get_by_role("heading", name="Order", exact=True).is_visible()
     look(page, "desk-own-order")
@@ -174,6 +186,6 @@ def test_an_order_is_written_by_keyboard_alone(page: Any, pair: Pair, look: Look
 
 def test_reset_is_one_click(page: Any, pair: Pair, look: Look) -> None:
     open_story(page, pair, "story-j2356-on-omalizumab")
-    page.get_by_role("button", name="Reset demo data").click()
+    press(page, "Reset demo data")
     assert page.get_by_text("The demo data is back at the start.").is_visible()
     look(page, "desk-reset")
