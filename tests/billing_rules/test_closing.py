@@ -24,7 +24,7 @@ from tests.billing_rules.closing_samples import (
     planned,
     row,
 )
-from tests.scenario import _with_site
+from tests.scenario import with_site
 
 
 def close(catalogue: Catalogue, entered: Closing, **order: Any) -> Closed:
@@ -111,8 +111,8 @@ def test_one_lot_has_one_expiry(catalogue: Catalogue) -> None:
 
 
 def test_a_container_that_is_not_stocked_is_asked_about(catalogue: Catalogue) -> None:
-    with_site = _with_site(catalogue, {"stocked": ["50242-215-01"]})
-    assert "not among the containers this clinic stocks" in said(close(with_site, closing()))
+    stocking = with_site(catalogue, {"stocked": ["50242-215-01"]})
+    assert "not among the containers this clinic stocks" in said(close(stocking, closing()))
 
 
 def test_a_container_before_its_marketing_is_asked_about(catalogue: Catalogue) -> None:
