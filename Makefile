@@ -41,6 +41,11 @@ bench: $(READY) ## set up and measure how fast the service answers (docs/perform
 
 drill: $(READY) ## set up and play failures on the running service: is anything lost? (80 s)
 	@$(PY) -m drill
+
+# HAPI FHIR needs Java 17 and Maven, Medplum's router Node.js 20 and npm.
+interop: $(READY) ## set up and run against others' FHIR servers (first time: 400 MB from registries)
+	@$(PY) -m pytest -m interop tests/interop
+
 docs: $(READY) ## build the documentation site into site/
 	@$(call tools,docs,mkdocs)
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --clean > .docs.log 2>&1 || \
