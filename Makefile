@@ -42,9 +42,12 @@ bench: $(READY) ## set up and measure how fast the service answers (docs/perform
 drill: $(READY) ## set up and play failures on the running service: is anything lost? (80 s)
 	@$(PY) -m drill
 
-# HAPI FHIR needs Java 17 and Maven, Medplum's router Node.js 20 and npm.
-interop: $(READY) ## set up and run against others' FHIR servers (first time: 400 MB from registries)
-	@$(PY) -m pytest -m interop tests/interop
+# HAPI FHIR needs Java 17 and Maven, Medplum's router and the OAuth peer Node.js 20 and npm.
+INTEROP := requirements/interop.txt
+interop: $(READY) ## set up and run with others' servers and clients (downloads 400 MB the first time)
+	@test ! -f $(INTEROP) || \
+	  $(PY) $(PIP) install --quiet --require-hashes --only-binary :all: -r $(INTEROP)
+	@$(PY) -m pytest -m interop
 
 docs: $(READY) ## build the documentation site into site/
 	@$(call tools,docs,mkdocs)
