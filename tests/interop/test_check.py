@@ -18,7 +18,8 @@ STORIES = [name for name in fixtures.names("hook_requests") if name.startswith("
 
 
 def checked(*words: str) -> tuple[int, dict]:  # type: ignore[type-arg]
-    result = CliRunner().invoke(cli, ["check", *words, "--json", "--on", "2026-11-23", "--timeout", "120"])
+    command = ["check", *words, "--json", "--on", "2026-11-23", "--timeout", "120"]
+    result = CliRunner().invoke(cli, command)
     assert result.exit_code in (0, 1), result.output
     return result.exit_code, json.loads(result.stdout)
 
