@@ -57,24 +57,20 @@ def test_the_stories_are_put_there_and_taken_off_again(
 
 def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fixture under another id, so that they can stand beside those that are there."""
-    chosen, patients, order = stories.chosen, stories.story_patients, stories.story_order
+    found, patients, order = stories.chosen(False), stories.story_patients(), stories.story_order
 
     def other(reference: str) -> str:
         kind, slash, id_ = reference.partition("/")
         return f"{kind}/x-{id_}" if slash and not reference.startswith("#") else reference
 
-    def again(everything: bool) -> list[stories.Resource]:
-        found = chosen(everything)
-        new = {r: other(r) for resource in found for r in fixtures.references(resource)}
-        return [
-            {**stories.with_references(resource, new), "id": f"x-{resource['id']}"}
-            for resource in found
-        ]
-
-    monkeypatch.setattr(stories, "chosen", again)
-    monkeypatch.setattr(
-        stories, "story_patients", lambda: {k: f"x-{v}" for k, v in patients().items()}
-    )
+    new = {r: other(r) for resource in found for r in fixtures.references(resource)}
+    again = [
+        {**stories.with_references(resource, new), "id": f"x-{resource['id']}"}
+        for resource in found
+    ]
+    monkeypatch.setattr(stories, "chosen", lambda everything: again)
+    there = {story: f"x-{patient}" for story, patient in patients.items()}
+    monkeypatch.setattr(stories, "story_patients", lambda: there)
     monkeypatch.setattr(stories, "story_order", lambda name: other(order(name)))
 
 
