@@ -64,11 +64,13 @@ def _under_load(ehr: Ehr, running: Service) -> Load:
     load, over, started = Load(), Event(), time.monotonic()
     with ThreadPoolExecutor(_CALLERS) as threads:
         callers = [threads.submit(_keep_calling, ehr, load, over) for _ in range(_CALLERS)]
-        while _goes_on(load, time.monotonic() - started):
-            time.sleep(_KILL_EVERY)
-            if running.workers():
-                load.killed.append(running.kill_a_worker())
-        over.set()
+        try:
+            while _goes_on(load, time.monotonic() - started):
+                time.sleep(_KILL_EVERY)
+                if running.workers():
+                    load.killed.append(running.kill_a_worker())
+        finally:
+            over.set()  # the block waits for the callers
         for caller in callers:
             caller.result(_MOST_SECONDS)
     load.seconds = time.monotonic() - started
