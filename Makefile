@@ -41,6 +41,14 @@ bench: $(READY) ## set up and measure how fast the service answers (docs/perform
 
 drill: $(READY) ## set up and play failures on the running service: is anything lost? (80 s)
 	@$(PY) -m drill
+
+# HAPI FHIR needs Java 17 and Maven, Medplum's router and the OAuth peer Node.js 20 and npm.
+INTEROP := requirements/interop.txt
+interop: $(READY) ## set up and run with others' servers and clients (downloads 400 MB the first time)
+	@test ! -f $(INTEROP) || \
+	  $(PY) $(PIP) install --quiet --require-hashes --only-binary :all: -r $(INTEROP)
+	@$(PY) -m pytest -m interop
+
 docs: $(READY) ## build the documentation site into site/
 	@$(call tools,docs,mkdocs)
 	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv-docs/bin/mkdocs build --clean > .docs.log 2>&1 || \

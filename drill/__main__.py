@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 
 from drill import database_steps, fhir_steps, replay_steps, worker_steps
 from drill.steps import Report
@@ -39,5 +41,11 @@ def main(names: list[str]) -> int:
     return 0 if passed else 1
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends what was started, as Ctrl-C does."""
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))

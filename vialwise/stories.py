@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import fixtures
@@ -13,8 +12,6 @@ Resource = dict[str, Any]
 
 SYSTEM = "https://vialwise.example/fixtures"  # of the tag and of the identifiers
 TAG = "vialwise-fixtures"
-WRITTEN_FOR = date(2026, 11, 23)  # the day the fixtures call today
-_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T\S+)?")
 
 
 def chosen(everything: bool) -> list[Resource]:
@@ -43,11 +40,16 @@ def reference_to(resource: Resource) -> str:
 
 def prepared(resource: Resource, tag: str, today: date) -> Resource:
     """A copy with our tag, an identifier of ours, and every date moved by the same days, so that
-    ages and intervals stay."""
-    moved = _moved(resource, today - WRITTEN_FOR)
+    intervals stay."""
+    moved = fixtures.moved(resource, days_since(today))
     meta = {**moved.get("meta", {}), "tag": [{"system": SYSTEM, "code": tag}]}
     ours = {"system": SYSTEM, "value": reference_to(resource)}
     return {**moved, "meta": meta, "identifier": [*moved.get("identifier", []), ours]}
+
+
+def days_since(today: date) -> int:
+    """How many days the dates are moved."""
+    return (today - fixtures.WRITTEN_ON).days
 
 
 def with_references(resource: Resource, new: dict[str, str]) -> Resource:
@@ -76,17 +78,6 @@ def is_tagged(resource: Resource, tag: str) -> bool:
 def types() -> tuple[str, ...]:
     """Every type of the fixtures; what refers to others comes first, for deleting."""
     return tuple(dict.fromkeys(r["resourceType"] for r in reversed(chosen(everything=True))))
-
-
-def _moved(node: Any, by: timedelta) -> Any:
-    if isinstance(node, dict):
-        return {key: _moved(value, by) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_moved(value, by) for value in node]
-    match = _DAY.fullmatch(node) if isinstance(node, str) else None
-    if match is None:
-        return node
-    return f"{date.fromisoformat(match[1]) + by}{match[2] or ''}"
 
 
 def _referred_first(resources: Iterable[Resource]) -> list[Resource]:

@@ -2,7 +2,7 @@
 
 HAPI FHIR is the software behind the best-known public test server: its libraries come from Maven
 Central, a few lines in hapi/ start it (its runnable server is not published there). Medplum's
-router comes from npm. What was downloaded stays in Maven's own folder and in VIALWISE_INTEROP_CACHE
+router comes from npm. What was downloaded stays in Maven's own folder and in INTEROP_CACHE
 (~/.cache/vialwise/interop); nothing is written into the tree.
 """
 
@@ -64,7 +64,7 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
 
 
 def _cache() -> Path:
-    named = os.environ.get("VIALWISE_INTEROP_CACHE")
+    named = os.environ.get("INTEROP_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "vialwise" / "interop"
 
 
@@ -91,11 +91,14 @@ def _build(command: list[str], program: str, wanted: str, folder: Path) -> None:
 
 @contextmanager
 def _started(command: list[str]) -> Iterator[str]:
-    """The server's process until the block ends; ended by its id."""
+    """The server's process until the block ends. It ends when its standard input does, so also
+    when these tests are killed."""
     with tempfile.TemporaryDirectory(prefix="vialwise-interop-") as folder:
         said, log = Path(folder, "out"), Path(folder, "log")
         with said.open("wb") as out, log.open("wb") as err:
-            process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
+            process = subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.PIPE, stdout=out, stderr=err
+            )
         try:
             yield _base(process, said, log)
         finally:

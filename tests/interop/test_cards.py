@@ -23,6 +23,7 @@ from tests.interop.conftest import Server
 pytestmark = pytest.mark.interop
 
 TODAY = date(2026, 11, 23)
+_PATIENCE = 90.0  # seconds
 KINDS = ("MedicationRequest", "MedicationAdministration", "Encounter")
 Body = dict[str, Any]
 Answer = tuple[int, list[dict[str, Any]]]
@@ -36,13 +37,16 @@ PREFETCH_SAYS_OTHERWISE = {
 
 
 @pytest.fixture(scope="module")
-def service(catalogue: Catalogue) -> Any:
-    """The open service, with the most time it may take: the machine may be busy."""
+def service(catalogue: Catalogue) -> Iterator[Any]:
+    """The open service without a deadline that matters: what is answered is compared, not how fast,
+    and a busy machine with three servers on it is slow."""
     settings = Settings(
-        public_base_url="https://cds.example", today=lambda: TODAY, open=True, fetch_seconds=5.0,
-        given_days=366,
+        public_base_url="https://cds.example", today=lambda: TODAY, open=True,
+        fetch_seconds=_PATIENCE, given_days=366,
     )  # fmt: skip
-    return create_app(catalogue, settings).test_client()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cds_hooks.settings.HARD_DEADLINE", _PATIENCE)
+        yield create_app(catalogue, settings).test_client()
 
 
 def answer(service: Any, body: Body) -> Answer:

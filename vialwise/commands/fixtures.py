@@ -56,8 +56,9 @@ def load(fhir: str, tag: str, token_file: str | None, timeout: float, everything
             there[stories.reference_to(resource)] = server.put(ready, tag)
     counted = ", ".join(f"{n} {kind}" for kind, n in _by_type(waiting).most_common())
     screen.say(f"{len(waiting)} resources are on {fhir}, {server.way}: {counted}.")
-    days = (today - stories.WRITTEN_FOR).days
-    screen.say(f"Their dates were moved by {days} days. All carry the tag {stories.SYSTEM}|{tag}.")
+    days = stories.days_since(today)
+    moved = f"{days} day{'' if days == 1 else 's'}"
+    screen.say(f"Their dates were moved by {moved}. All carry the tag {stories.SYSTEM}|{tag}.")
     _say_stories(there)
     screen.say(f"To take them off again: vialwise fixtures unload --fhir {fhir}{_tagged(tag)}")
 

@@ -1,5 +1,6 @@
 // A FHIR R4 server made of @medplum/fhir-router and its repository in memory, on the loopback and
-// a free port. Prints "READY http://127.0.0.1:PORT/fhir". It has no capability statement.
+// a free port. Prints "READY http://127.0.0.1:PORT/fhir", and ends when its standard input does. It
+// has no capability statement.
 import { createServer } from 'node:http';
 
 // @medplum/core names WebSocket when it is loaded; Node has one from version 22 on only, and a
@@ -57,3 +58,5 @@ const server = createServer((request, response) => {
 server.listen(0, '127.0.0.1', () => {
   console.log(`READY http://127.0.0.1:${server.address().port}${BASE}`);
 });
+process.stdin.resume();
+process.stdin.on('end', () => process.exit(0));

@@ -42,7 +42,8 @@ import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 
 /** HAPI FHIR R4 with its JPA storage in H2 in memory, on the loopback and a free port.
  *
- * Prints "READY http://127.0.0.1:PORT/fhir" once it answers. Everything else is as the library
+ * Prints "READY http://127.0.0.1:PORT/fhir" once it answers, and ends when its standard input does.
+ * Everything else is as the library
  * has it: search, paging and the capability statement are the ones of the public HAPI servers. */
 @Configuration
 @Import({
@@ -68,7 +69,8 @@ public class Launcher {
         server.start();
         System.out.println("READY http://127.0.0.1:" + connector.getLocalPort() + "/fhir");
         System.out.flush();
-        server.join();
+        while (System.in.read() >= 0) {} // whoever started it holds the other end
+        System.exit(0);
     }
 
     @Bean
