@@ -56,7 +56,7 @@ def doctor(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Says what an EHR offers, which rules can be answered there, and what to ask its team for.
+    """Says what an EHR offers and which rules that answers.
 
     Exit code 0: everything can be asked. 1: something cannot. 2: wrong input, or no answer.
     """

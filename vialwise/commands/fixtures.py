@@ -35,7 +35,7 @@ def _of_a_server(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def fixtures() -> None:
-    """Puts invented patients on a FHIR server, for demonstrations, and takes them off again."""
+    """Loads invented patients into a FHIR server, or removes them."""
 
 
 @fixtures.command()
