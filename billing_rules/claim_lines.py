@@ -200,7 +200,7 @@ def _not_applicable(
         return "the drug is packaged into the outpatient payment", ()
     if payer.jw == "denies":
         source = payer.sources.get("jw")
-        why = f"{payer.name} denies JW lines: chart the discarded amount, do not bill it"
+        why = f"{payer.name} denies JW lines: the discarded amount is charted, never billed"
         return why, (source,) if source else ()
     return None
 
@@ -226,6 +226,8 @@ def _doubt(
 def _charting_doubt(order: DrugOrder, labelled: Amount) -> tuple[Doubt, str] | None:
     assert isinstance(order.dose, Present)
     left = labelled - order.dose.value.to(labelled.unit)
+    if isinstance(order.discarded, Unknown):
+        return Doubt.CHARTING, order.discarded.because
     if isinstance(order.discarded, Present):
         charted = order.discarded.value.to(labelled.unit)
         if charted != left:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from billing_rules.claim_lines import Doubt
 from billing_rules.findings import Finding, NotChecked, Severity, Topic
+from billing_rules.model import Stage
 from billing_rules.review import OrderReview
 from billing_rules.rules import DOCUMENTATION_NAMES
 from billing_rules.rules.common import listed
@@ -81,10 +83,14 @@ def _of_order(review: OrderReview, settings: Settings) -> list[PlannedCard]:
     cards = []
     for topic in Topic:
         findings = _most_urgent_first(f for f in review.findings if f.topic is topic)
-        plan_only = topic is Topic.BILLING and settings.show_billing_plan
-        if findings or plan_only:
+        if findings or (topic is Topic.BILLING and _shows_plan_alone(review, settings)):
             cards.append(PlannedCard(review, topic, findings, _gaps(review, topic)))
     return cards
+
+
+def _shows_plan_alone(review: OrderReview, settings: Settings) -> bool:
+    """Not while a dose is not charted to its end: the card that says so has the lines as well."""
+    return settings.show_billing_plan and review.plan.doubt is not Doubt.CHARTING
 
 
 def _gaps(review: OrderReview, topic: Topic) -> tuple[NotChecked, ...]:
@@ -155,8 +161,8 @@ def _plan_summary(review: OrderReview) -> str:
     name = review.drug.name.capitalize()
     if not review.plan.lines:
         return plain_line(f"{name}: billing cannot be planned yet", LONGEST_SUMMARY)
-    lines = listed(review.plan.lines)
-    return plain_line(f"{name}: plan to bill {lines}", LONGEST_SUMMARY)
+    to_do = " given: bill" if review.order.stage is Stage.GIVEN else ": plan to bill"
+    return plain_line(f"{name}{to_do} {listed(review.plan.lines)}", LONGEST_SUMMARY)
 
 
 def _source(draft: PlannedCard, settings: Settings) -> dict[str, Any]:

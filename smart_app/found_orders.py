@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,8 +12,10 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
 from billing_rules.fhir import reading
 from billing_rules.fhir.draft_orders import READERS
+from billing_rules.fhir.given import Given
 from billing_rules.fhir.references import Resource, same
 from billing_rules.fhir.tolerant import as_day
+from billing_rules.model import OrderLine, Stage
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview, cases, reviewed
 from ehr_access.resources import encounter_id
@@ -63,18 +65,34 @@ def reference_of(resource: Resource) -> str:
 def reviewed_orders(
     found: Iterable[Resource],
     along: Iterable[Resource],
+    doses: Sequence[Given],
     chart: Chart,
     catalogue: Catalogue,
     today: date,
 ) -> tuple[FoundOrder, ...]:
-    """Those of catalogued drugs among `found`, newest first; `along` are Medications they name."""
+    """Those of catalogued drugs among `found`, newest first; `along` are Medications they name,
+    `doses` all that the chart has as given."""
     resolve = reading.resolver(list(along))
     orders: list[FoundOrder] = []
     for group in _groups(found):
         lines = reading.draft_orders(group, catalogue.systems, resolve)
         if concerns_catalogue(lines, catalogue):
-            orders += (_found(c, group) for c in cases(lines, chart, catalogue, today))
+            own = {line.reference for line in lines}
+            judged = cases(_with_their_day(lines, doses), chart, catalogue, today)
+            orders += (_found(c, group) for c in judged if own & set(c.order.references))
     return tuple(sorted(orders, key=_newest_first))
+
+
+def _with_their_day(lines: Sequence[OrderLine], doses: Sequence[Given]) -> Sequence[OrderLine]:
+    """The lines; for a dose that was given, everything charted of its day, as the card judges it.
+
+    The containers opened stand on a dispense, the discarded amount in a record of its own: the
+    administration alone would be called uncharted.
+    """
+    days = {line.date_of_service for line in lines if line.stage is Stage.GIVEN}
+    charted = [dose.line for dose in doses if dose.line.date_of_service in days]
+    known = {line.reference for line in charted}
+    return (*charted, *(line for line in lines if line.reference not in known))
 
 
 def _found(case: Case, group: Iterable[Resource]) -> FoundOrder:

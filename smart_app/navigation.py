@@ -43,6 +43,8 @@ _MENDED_AT = {
     "reauthorization": ("history.show", "Look at the authorizations"),
 }
 _DOCUMENTATION = ("documentation.show", "Complete the documentation")
+# The rest of a dose that was given is no question of the documentation form: it is closed out.
+_TO_CHART_AT = {"waste_modifier": ("close_out.show", "Close out the injection")}
 
 
 def items(window: Window, order: str) -> list[Item]:
@@ -68,8 +70,9 @@ def _is_here(endpoint: str) -> bool:
 
 def mended_at(rule: str, is_documentation: bool, order: str) -> Item | None:
     """The screen where a requirement of `rule` is mended; None where it is the EHR's own order."""
+    to_chart = _TO_CHART_AT.get(rule) if is_documentation else None
     fallback = _DOCUMENTATION if is_documentation else None
-    endpoint, label = _MENDED_AT.get(rule) or fallback or ("", "")
+    endpoint, label = to_chart or _MENDED_AT.get(rule) or fallback or ("", "")
     if endpoint not in current_app.view_functions:
         return None
     return Item(label, url_for(endpoint, order=order))

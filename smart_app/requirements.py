@@ -38,7 +38,8 @@ _NOTHING_THERE = ("none-on-file", "none-for-this-drug", "no-indication-on-file")
 class Point:
     """One outcome. `says` is the sentence to read first, `more` what was found beside it.
 
-    `remedy` is what would satisfy it, "" where nothing is to be done.
+    `remedy` is what would satisfy it, "" where nothing is to be done. `to_chart`: the chart is to
+    be mended, not the order (a card of its own, cds_hooks/cards.py).
     """
 
     state: State
@@ -48,6 +49,7 @@ class Point:
     sources: tuple[Source, ...] = ()
     unchecked: tuple[str, ...] = ()
     remedy: str = ""
+    to_chart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Requirement:
 
     @property
     def is_documentation(self) -> bool:
-        return self.rule in DOCUMENTATION_NAMES
+        return self.rule in DOCUMENTATION_NAMES or any(p.to_chart for p in self.points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def _of_finding(finding: Finding) -> Point:
         finding.sources,
         finding.unchecked,
         finding.correction_label,
+        finding.topic is Topic.DOCUMENTATION,
     )
 
 

@@ -44,11 +44,12 @@ def _show_order(review: OrderReview, place: int, total: int) -> None:
     screen.heading(f"{number}{review.drug.name} ({review.drug.brand}), {_dose(review)} {given}")
     screen.fields(
         [
-            ("Service date", str(order.date_of_service)),
+            ("Date of service", str(order.date_of_service)),
             ("Order", ", ".join(order.references)),
             ("Known by", _known_by(review)),
             ("Payer", f"{review.payer.name} ({review.payer_choice.because})"),
-        ]
+        ],
+        width=17,
     )
 
 

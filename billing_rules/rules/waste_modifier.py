@@ -132,14 +132,15 @@ def _loudness(case: Case) -> Severity:
 def _not_applicable(case: Case) -> Outcome:
     charted = not isinstance(case.order.containers, Nothing)
     if case.payer.jw == "denies" and charted and not _has_waste_modifier(case.drug_lines()):
-        discarded = _left(case)
-        if discarded:
+        left = _left_over(case)
+        if left:
+            chart_it = "" if isinstance(case.order.discarded, Present) else "; chart it"
             return _finding(
                 case,
                 kind="discarded-amount-not-billable",
                 severity=Severity.INFO,
-                summary="Do not bill the discarded amount: this payer denies JW lines; chart it",
-                found=(f"{_opened(case)} leaves {discarded}; {case.plan.because}.",),
+                summary=f"Do not bill the discarded amount: this payer denies JW lines{chart_it}",
+                found=(*left, f"{case.plan.because}."),
             )
     return Silent(RULE, f"not applicable: {case.plan.because}", applies=False)
 
@@ -171,17 +172,14 @@ _QUESTIONS = {
         Topic.BILLING,
         "Ask this payer whether it wants the discarded amount on a JW line; chart it in any case",
     ),
-    Doubt.CHARTING: (
-        "chart-discarded-amount",
-        Severity.WARNING,
-        Topic.DOCUMENTATION,
-        "Chart containers and discarded amount: until then neither JW nor JZ can be billed",
-    ),
 }
+_OPEN = "until then neither JW nor JZ can be billed"
 
 
 def _indeterminate(case: Case) -> Outcome:
     plan = case.plan
+    if plan.doubt is Doubt.CHARTING:
+        return _not_charted(case)
     nothing_left = plan.doubt is Doubt.PAYER and not (plan.discarded and plan.discarded.value)
     if plan.doubt not in _QUESTIONS or nothing_left:
         return NotChecked(RULE, plan.because)
@@ -191,14 +189,38 @@ def _indeterminate(case: Case) -> Outcome:
         kind=kind,
         severity=severity,
         summary=summary,
-        found=(*_left_over(case), f"{plan.because[0].upper()}{plan.because[1:]}."),
+        found=(*_left_over(case), _sentence(plan.because)),
         topic=topic,
     )
 
 
+def _not_charted(case: Case) -> Finding:
+    """What the record of the dose lacks, and only that: what is charted is not asked for again."""
+    order = case.order
+    if not isinstance(order.containers, Present):
+        summary = f"Chart the containers opened, with their NDC: {_OPEN}"
+    elif isinstance(order.discarded, Present):
+        summary = f"Check dose, containers and discarded amount, they do not add up: {_OPEN}"
+    else:
+        summary = f"Chart the discarded amount: {_OPEN}"
+    return _finding(
+        case,
+        kind="chart-discarded-amount",
+        severity=Severity.WARNING,
+        summary=summary,
+        found=(_sentence(case.plan.because),),
+        topic=Topic.DOCUMENTATION,
+    )
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[0].upper()}{clause[1:]}."
+
+
 def _left_over(case: Case) -> tuple[str, ...]:
     left = _left(case)
-    return (f"{_opened(case)} leaves {left} of the dose of {dose_amount(case)}.",) if left else ()
+    after = f"after the dose of {dose_amount(case)}"
+    return (f"Of {_opened(case)}, {left} is left {after}.",) if left else ()
 
 
 def _opened(case: Case) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Blueprint
 
 from smart_app import filters, navigation
-from smart_app.looked_at import looked_at, no_order, page
-from smart_app.requirements import State, billing, documentation, requirements
+from smart_app.looked_at import LookedAt, looked_at, no_order, page
+from smart_app.requirements import Requirement, State, billing, documentation, requirements
 
 
 def blueprint() -> Blueprint:
@@ -33,5 +35,15 @@ def show() -> str:
         applying=[r for r in found if r.state is not State.OFF],
         not_applying=[r for r in found if r.state is State.OFF],
         spoken=at.window.rules,
+        not_seen=_not_seen(found, at),
         mended_at=lambda r: navigation.mended_at(r.rule, r.is_documentation, reference),
     )
+
+
+def _not_seen(found: Iterable[Requirement], at: LookedAt) -> list[str]:
+    """What the card spoke of and this page does not: drafts go to the service with each call, and
+    few EHRs keep them where an app can read them."""
+    if at.reference != at.window.order:
+        return []
+    quiet = (State.MET, State.OFF)
+    return [r.record.name for r in found if r.rule in at.window.rules and r.state in quiet]

@@ -72,7 +72,7 @@ def test_story_1_another_drugs_code(page: Any, pair: Pair, look: Look) -> None:
     sign(page)
     chart(page)
     end(page)
-    assert cards(page) == ["Omalizumab: plan to bill J2357-JZ x 60"]
+    assert cards(page) == ["Omalizumab given: bill J2357-JZ x 60"]
 
 
 def test_story_2_milligrams_as_units(page: Any, pair: Pair, look: Look) -> None:
@@ -91,13 +91,13 @@ def test_story_3_two_vials_or_two_syringes(page: Any, pair: Pair, look: Look) ->
     look(page, "desk-3-charting")
     chart(page, **{"Discarded (mg)": "75"})
     end(page)
-    assert cards(page) == ["Omalizumab: plan to bill J2357 x 45 and J2357-JW x 15"]
+    assert cards(page) == ["Omalizumab given: bill J2357 x 45 and J2357-JW x 15"]
     look(page, "desk-3-vials")
     press(page, "Compare: from two syringes")
     sign(page)
     chart(page)
     end(page)
-    assert cards(page) == ["Omalizumab: plan to bill J2357-JZ x 45"]
+    assert cards(page) == ["Omalizumab given: bill J2357-JZ x 45"]
 
 
 def test_story_4_missing_documentation(page: Any, pair: Pair, look: Look) -> None:
@@ -127,7 +127,7 @@ def test_story_5_dose_by_weight(page: Any, pair: Pair, look: Look) -> None:
     look(page, "desk-5-dose-asked")
     chart(page, **{"Dose given (mg)": "213.9", "Discarded (mg)": "86.1"})
     end(page)
-    assert cards(page) == ["Reslizumab: plan to bill J2786 x 214 and J2786-JW x 86"]
+    assert cards(page) == ["Reslizumab given: bill J2786 x 214 and J2786-JW x 86"]
 
 
 def test_story_6_a_payer_that_denies_jw(page: Any, pair: Pair, look: Look) -> None:
@@ -139,7 +139,7 @@ def test_story_6_a_payer_that_denies_jw(page: Any, pair: Pair, look: Look) -> No
     sign(page)
     chart(page, **{"Discarded (mg)": "75"})
     end(page)
-    assert "this payer denies JW lines; chart it" in " ".join(cards(page))
+    assert "this payer denies JW lines" in " ".join(cards(page))
     look(page, "desk-6-ended")
 
 

@@ -85,11 +85,19 @@ def summaries(client: FlaskClient, body: Body) -> list[str]:
 
 def test_a_dose_whose_rest_is_not_charted_is_asked_about(client_with: Client) -> None:
     (card,) = cards_of(on(client_with, NOT_CHARTED), view())
-    assert "Chart containers and discarded amount" in card["summary"]
+    assert "Chart the discarded amount" in card["summary"]
     assert card["indicator"] == "warning"
     assert "given 2026-08-03" in card["detail"]
     assert "75 mg of 300 mg was not given" in card["detail"]
     assert "suggestions" not in card, "what was signed is not ours to change"
+
+
+def test_no_claim_lines_are_shown_as_settled_while_the_rest_is_not_charted(
+    client_with: Client,
+) -> None:
+    client = on(client_with, NOT_CHARTED, show_billing_plan=True)
+    (card,) = cards_of(client, view("encounter-discharge"))
+    assert card["summary"].startswith("Chart the discarded amount")
 
 
 def test_what_is_charted_completely_needs_no_card(client_with: Client) -> None:
@@ -101,7 +109,7 @@ def test_two_sites_of_one_dose_are_one_visit(client_with: Client) -> None:
     assert cards_of(on(client_with, TWO_SITES), view()) == []
     client = on(client_with, TWO_SITES, show_billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
-    assert "J2357-JZ x 45" in card["summary"]
+    assert card["summary"] == "Omalizumab given: bill J2357-JZ x 45"
 
 
 def test_the_claim_lines_to_come_are_shown_where_the_site_wants_them(client_with: Client) -> None:

@@ -10,6 +10,7 @@ from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
 from smart_app import asking, features
 from smart_app.discovery import SmartConfiguration
+from smart_app.patient_record import ORDER_TYPES
 from smart_app.settings import RegisteredEhr
 
 EHR = RegisteredEhr("main", "Main", "https://ehr.example/r4", "c-1")
@@ -43,6 +44,7 @@ def test_everything_the_rules_read_is_asked_for_and_nothing_is_written() -> None
     scopes = Scopes.parse(" ".join(asked()))
     read = {scope.resource_type for scope in scopes.scopes}
     assert {need.resource_type for need in DATA_NEEDED} <= read
+    assert set(ORDER_TYPES) <= read, "an order that may not be read looks like one without faults"
     assert all(set(scope.actions) <= {"r", "s"} for scope in scopes.scopes)
 
 

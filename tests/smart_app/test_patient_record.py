@@ -23,6 +23,8 @@ from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serv
 
 BARTHOLOMEW = "pat-bartholomew-quince"
 TWO_VIALS = "omalizumab-225-mg-two-vials"
+CHARTED = "adm-prudence-inkwell-waste-charted"
+NOT_CHARTED = "adm-prudence-inkwell-waste-not-charted"
 
 
 @pytest.fixture
@@ -63,6 +65,19 @@ def test_the_page_says_what_the_card_says(ehr: FakeEhr, catalogue: Catalogue) ->
     told = " ".join(card["summary"] + card["detail"] for card in cards)
     for finding in order.review.findings:
         assert finding.summary in told or finding.found[0] in told
+
+
+def test_a_dose_given_is_read_with_its_containers_and_its_discarded_amount(
+    ehr: FakeEhr, catalogue: Catalogue
+) -> None:
+    """As the card reads it: the containers stand on the dispense, the waste in its own record."""
+    prudence = "pat-prudence-inkwell"
+    serve(ehr, chart_of(prudence))
+    charted = of(ehr, catalogue, prudence, f"MedicationAdministration/{CHARTED}").orders[0]
+    assert [str(line) for line in charted.review.plan.lines] == ["J2357 x 45", "J2357-JW x 15"]
+    without = of(ehr, catalogue, prudence, f"MedicationAdministration/{NOT_CHARTED}").orders[0]
+    assert [str(opened) for opened in without.review.plan.opened] == ["2 x 150 mg vials"]
+    assert "no discarded amount is charted" in without.review.plan.because
 
 
 def test_orders_that_are_not_ours_or_done_with_are_left_out(

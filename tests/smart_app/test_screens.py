@@ -121,6 +121,26 @@ def test_the_order_of_the_card_opens_without_an_address_and_its_rules_are_marked
     assert page.count("on the card") == 1
 
 
+def test_what_the_card_spoke_of_and_the_page_cannot_see_is_named(bartholomew: Shown) -> None:
+    """The draft claim of the card is not in the chart: the page may not call the order faultless."""
+    reference = f"MedicationRequest/{TWO_VIALS}"
+    bartholomew.window = replace(
+        bartholomew.window, order=reference, rules=("waste_modifier", "billed_units")
+    )
+    text = bartholomew.text()
+    assert "The card also spoke of billed units. That is not seen here" in text
+    assert "The card also spoke" not in bartholomew.text(order="MedicationRequest/another")
+
+
+def test_a_dose_whose_rest_is_not_charted_leads_to_its_close_out(shown: Shown) -> None:
+    shown.chart("pat-prudence-inkwell", chart_of("pat-prudence-inkwell"))
+    given = "MedicationAdministration/adm-prudence-inkwell-waste-not-charted"
+    text = shown.text(order=given)
+    assert "Chart the discarded amount: until then neither JW nor JZ can be billed" in text
+    assert "Documentation Not complete: 1 point missing or to mend" in text
+    assert "Close out the injection" in text
+
+
 def test_without_an_order_the_patients_orders_are_listed_newest_first(shown: Shown) -> None:
     old = {**fixtures.order(TWO_VIALS), "id": "old", "authoredOn": "2026-08-01"}
     shown.chart(BARTHOLOMEW, [*chart_of(BARTHOLOMEW, TWO_VIALS), old])

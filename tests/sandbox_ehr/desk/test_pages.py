@@ -119,11 +119,11 @@ def test_a_warning_holds_the_signature_until_the_user_answers(
     ("request_name", "given", "summary"),
     [
         ("story-225-mg-two-vials", {"discarded": "75"},
-         "Omalizumab: plan to bill J2357 x 45 and J2357-JW x 15"),
+         "Omalizumab given: bill J2357 x 45 and J2357-JW x 15"),
         ("story-225-mg-two-vials", {}, "until then neither JW nor JZ can be billed"),
-        ("story-225-mg-two-syringes", {}, "Omalizumab: plan to bill J2357-JZ x 45"),
+        ("story-225-mg-two-syringes", {}, "Omalizumab given: bill J2357-JZ x 45"),
         ("story-reslizumab-per-kg", {"dose": "213.9", "discarded": "86.1"},
-         "Reslizumab: plan to bill J2786 x 214 and J2786-JW x 86"),
+         "Reslizumab given: bill J2786 x 214 and J2786-JW x 86"),
         ("story-payer-denies-jw", {"discarded": "75"}, "this payer denies JW lines"),
     ],
 )  # fmt: skip
