@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 
 from cds_hooks.running import running
+from service_parts.own_address import path_of
 
 CORS_PATHS = ("/cds-services",)
 _PREFLIGHT = {
@@ -42,6 +43,8 @@ def _answer_preflight() -> Response | None:
 
 
 def _complete(response: Response) -> Response:
+    if response.status_code == 308:  # Flask's own: a slash is missing, or there are two
+        response.location = path_of(response.location or "")
     response.headers.setdefault("Cache-Control", "no-store")
     for name, value in _SECURITY.items():
         response.headers.setdefault(name, value)

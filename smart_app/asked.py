@@ -5,10 +5,11 @@ Nothing typed is lost: every field comes back as it was, with a sentence beside 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from billing_rules.alternatives import MOST_CONTAINERS
 from billing_rules.amounts import Amount
@@ -18,6 +19,9 @@ from billing_rules.model import ContainerCount, Drug, labelled_total
 from billing_rules.what_if import Change
 
 MOST_DOSE = Decimal(100_000)  # mg; more is a typing error
+# As a person writes it: Decimal alone would take 1e-999999 and 2_2_5 as well.
+_MILLIGRAMS = re.compile(r"\d{1,6}(\.\d{1,4})?", re.ASCII)
+_COUNT = re.compile(r"\d{1,4}", re.ASCII)
 AS_ORDERED, LEAST = "", "least"
 
 
@@ -64,11 +68,8 @@ def _dose(text: str, problems: dict[str, str]) -> Amount | None:
     if not text:
         return None
     number = text.lower().removesuffix("mg").strip()
-    try:
-        value = Decimal(number)
-    except InvalidOperation:
-        value = Decimal(0)
-    if not value.is_finite() or not 0 < value <= MOST_DOSE:
+    value = Decimal(number) if _MILLIGRAMS.fullmatch(number) else Decimal(0)
+    if not 0 < value <= MOST_DOSE:
         problems["dose"] = "Write the dose as a number of milligrams, like 225 or 213.9."
         return None
     return Amount(value, "mg")
@@ -112,5 +113,5 @@ def _opened(
 def _count(text: str, drug: Drug) -> ContainerCount | None:
     ndc, _, number = text.partition("x")
     container = drug.container(ndc)
-    fits = number.isascii() and number.isdecimal() and 0 < int(number[:4]) <= MOST_CONTAINERS
-    return ContainerCount(container, int(number)) if container and fits else None
+    count = int(number) if _COUNT.fullmatch(number) else 0
+    return ContainerCount(container, count) if container and 0 < count <= MOST_CONTAINERS else None

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from flask import Flask, Response, g, request
 
+from service_parts.own_address import path_of
 from smart_app.launching import launching
 
 _STATIC_KEPT = 365 * 24 * 3600  # seconds; addresses of static files change with their content
@@ -31,6 +32,8 @@ def policy(ancestors: Iterable[str]) -> str:
 
 def _complete(response: Response) -> Response:
     settings = launching().settings
+    if response.status_code == 308:  # Flask's own: a slash is missing, or there are two
+        response.location = path_of(response.location or "")
     if request.endpoint == "static" and response.status_code == 200:
         response.headers["Cache-Control"] = f"public, max-age={_STATIC_KEPT}, immutable"
     else:

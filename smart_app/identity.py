@@ -4,6 +4,7 @@ data"), its name, and what that person may see.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ def user(claims: Mapping[str, Any], ehr: RegisteredEhr, client: EhrClient) -> Us
     said = claims.get("fhirUser")
     reference = _reference(said, ehr) if isinstance(said, str) else ""
     name = _text(claims.get("name"))
-    resource_type = reference.rpartition("/")[0].rpartition("/")[2]
+    resource_type = _type_in(reference)
     if resource_type == "Person":
         reference, resource_type = _of_person(reference, client)
     if resource_type in _PATIENTS:
@@ -40,12 +41,18 @@ def user(claims: Mapping[str, Any], ehr: RegisteredEhr, client: EhrClient) -> Us
 
 def _reference(said: str, ehr: RegisteredEhr) -> str:
     """"Practitioner/1" for a user of this EHR's own server, the whole address for any other."""
-    path = said.split("?")[0].split("/_history/")[0]
+    path = re.split("[?#]|/_history(?:/|$)", said.strip())[0].rstrip("/")
     try:
         inside = ehr.base.resolve(path)
     except AddressRefused:
-        return path[:200]
+        return path
     return inside.removeprefix(ehr.base.url).lstrip("/")
+
+
+def _type_in(reference: str) -> str:
+    """The resource type of a reference. However an EHR spells Patient, a patient is one."""
+    said = reference.rpartition("/")[0].rpartition("/")[2]
+    return next((one for one in _PATIENTS if one.lower() == said.lower()), said)
 
 
 def _of_person(reference: str, client: EhrClient) -> tuple[str, str]:
@@ -55,7 +62,7 @@ def _of_person(reference: str, client: EhrClient) -> tuple[str, str]:
     targets = [link.target.reference for link in links]
     for wanted in (_PATIENTS, _STAFF):
         for target in targets:
-            resource_type = target.rpartition("/")[0].rpartition("/")[2]
+            resource_type = _type_in(target)
             if resource_type in wanted:
                 return target, resource_type
     raise Stopped(NOT_FOR_PATIENTS)

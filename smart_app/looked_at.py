@@ -44,7 +44,8 @@ def looked_at(must_be_whole: bool = False) -> LookedAt:
 
 def _round() -> int:
     asked = request.args.get("round", "")
-    return min(int(asked), len(ROUNDS) - 1) if asked.isdecimal() else 0
+    last = len(ROUNDS) - 1
+    return min(int(asked[:3]), last) if asked.isascii() and asked.isdecimal() else 0
 
 
 def page(template: str, at: LookedAt, **values: Any) -> str:

@@ -6,7 +6,7 @@ app needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from cds_hooks import feedback_page
 from smart_app import registration
 from smart_app.app import create_app
 from smart_app.app_keys import ALGORITHMS, AppKeys, NotAppKeys
+from smart_app.kept_forms import KeptForms
 from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import SHORTEST_KEY, Seal
@@ -51,6 +52,21 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
     app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept)))
     return DispatcherMiddleware(service, {APP: app})
+
+
+def sweep(said: ServeSettings, kept: Opened) -> Callable[[], None]:
+    """What forgets ended windows and their tokens, launches nobody came back from and old forms,
+    also where nobody opens the app any more. Raises Problem."""
+    seal = Seal(_window_secrets(said, kept))
+    session, idle = timedelta(minutes=said.session_minutes), timedelta(minutes=said.idle_minutes)
+    store = Store(kept.store.engine, seal, session, idle)
+    forms = KeptForms.of(store)
+
+    def swept() -> None:
+        store.sweep()
+        forms.sweep()
+
+    return swept
 
 
 def feedback_for_owners(kept: Opened) -> Blueprint:

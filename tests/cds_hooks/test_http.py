@@ -29,6 +29,13 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
     assert headers["Strict-Transport-Security"], "the public address is https"
 
 
+def test_a_missing_slash_leads_to_no_host_that_the_caller_names(client: FlaskClient) -> None:
+    for path in ("/rules", "/rules/?a=b//c"):
+        response = client.get(path, base_url="http://evil.example")
+        assert response.status_code in (200, 308)
+        assert response.headers.get("Location", "/rules/") == "/rules/"
+
+
 def test_a10_1_no_origin_is_answered_without_configuration(client: FlaskClient, body: Body) -> None:
     response = client.post(SERVICE, json=body, headers={"Origin": ORIGIN})
     assert "Access-Control-Allow-Origin" not in response.headers

@@ -12,7 +12,7 @@ import pytest
 
 from cds_hooks.records import AuditedCall
 from cds_hooks.retention import EVERY, STEP, Retention, first_of_the_day
-from cds_hooks.store import WAIT_FOR_CARDS, Store
+from cds_hooks.store import WAIT_FOR_CARDS
 from cds_hooks.tables import call_audit, card_feedback, card_finding, card_shown
 from service_parts.store_failed import StoreFailed
 from tests.databases import NOON, database_url, overridden, rows, shown_card, store_at  # noqa: F401
@@ -132,18 +132,19 @@ def test_a_database_that_fails_costs_nothing_but_a_line(
     assert "was not deleted: OperationalError" in caplog.text
 
 
-def test_each_worker_asks_again_and_again_until_it_ends(tmp_path: Path) -> None:
-    with store_at(f"sqlite:///{tmp_path}/s.sqlite", Clock()) as store:
-        asked, ended = [], threading.Event()
+def test_each_worker_asks_again_and_again_until_it_ends() -> None:
+    done, ended = [], threading.Event()
 
-        class Asks(Retention):
-            def apply(self, store: Store, pause: object = None) -> bool:
-                asked.append(store)
-                ended.set()
-                raise RuntimeError("whatever happens, the thread goes on to its next turn")
+    def breaks() -> None:
+        done.append("breaks")
+        raise RuntimeError("whatever happens, the thread goes on to its next task and turn")
 
-        retention_thread._run(store, Asks(1), ended, wait=0.01)
-        assert asked == [store]
-        before = threading.active_count()
-        retention_thread.start(store, Retention())()
-        assert threading.active_count() == before
+    def ends() -> None:
+        done.append("ends")
+        ended.set()
+
+    retention_thread._run((breaks, ends), ended, wait=0.01)
+    assert done == ["breaks", "ends"]
+    before = threading.active_count()
+    retention_thread.start()()
+    assert threading.active_count() == before

@@ -253,7 +253,7 @@ def test_what_is_still_to_be_read_is_asked_for_by_the_page_itself(shown: Shown) 
     assert "Still reading" not in rest
 
 
-@pytest.mark.parametrize("round_", ["-1", "99", "x", "1e9", "\u0661"])
+@pytest.mark.parametrize("round_", ["-1", "99", "x", "1e9", "\u0661", "9" * 5000])
 def test_a_strange_round_is_no_fault(bartholomew: Shown, round_: str) -> None:
     assert "J2357" in bartholomew.text(round=round_, **order(TWO_VIALS))
 
@@ -323,10 +323,15 @@ def test_what_if_works_without_script_and_keeps_what_was_chosen(bartholomew: Sho
         ({"dose": "-1"}, "number of milligrams"),
         ({"dose": "NaN"}, "number of milligrams"),
         ({"dose": "9" * 90}, "number of milligrams"),
+        ({"dose": "1e-999999"}, "number of milligrams"),
+        ({"dose": "0." + "0" * 80 + "1"}, "number of milligrams"),
+        ({"dose": "2_2_5"}, "number of milligrams"),
         ({"on": "24/11/2026"}, "year-month-day"),
         ({"on": "0001-01-01"}, "year-month-day"),
         ({"payer": "<script>"}, "Choose a payer of the list"),
         ({"fill": "1x2,zz"}, "Choose containers of the list"),
+        ({"fill": "50242004062x000199999"}, "Choose containers of the list"),
+        ({"fill": "50242004062x0001" + "9" * 60}, "Choose containers of the list"),
         ({"dose": "600", "fill": "50242004062x2"}, "These containers hold 300 mg, less than 600"),
     ],
 )

@@ -338,6 +338,16 @@ def test_an_ended_window_has_no_token_to_renew(browser: Browser, site: Site) -> 
 # ---------------------------------------------------------------- headers
 
 
+@pytest.mark.parametrize("path", ["/w/0123456789abcdef", "/w//0123456789abcdef//"])
+def test_a_missing_slash_leads_to_no_host_that_the_caller_names(site: Site, path: str) -> None:
+    answer = site.app.test_client().get(
+        f"{path}?order=a//b", base_url="http://evil.example", headers={"Host": "evil.example"}
+    )
+    assert answer.status_code == 308
+    assert answer.headers["Location"] == "/w/0123456789abcdef/?order=a//b"
+    assert "frame-ancestors" in answer.headers["Content-Security-Policy"]
+
+
 def test_only_the_ehrs_that_were_registered_may_frame_the_app(site_with: MakeSite) -> None:
     site = site_with(ehr_frame_ancestors=("https://ehr.example", "https://second.example"))
     browser = site.browser()

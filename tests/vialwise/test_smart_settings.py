@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ import pytest
 import requests
 
 from smart_app.app_keys import AppKeys, new_key
+from smart_app.records import Attempt, Opened, Tokens
+from smart_app.sealing import Seal
 from smart_app.settings import ClientKind
+from smart_app.store import Store
+from smart_app.tables import app_launch, app_window
+from tests.databases import rows
 from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
 from vialwise import smart, start, storage
@@ -195,3 +201,26 @@ def test_serve_shows_the_app_beside_the_service(config: Path, tmp_path: Path) ->
         said = process.stdout.read()
     assert "/app/launch (1 registered)" in " ".join(said.split())
     assert '"outcome":"ehr-silent"' in said
+
+
+def test_serve_forgets_the_tokens_of_ended_windows_though_nobody_opens_the_app(
+    config: Path, tmp_path: Path  # noqa: F811
+) -> None:
+    config.write_text("development = true\n" + EHR.replace("https://ehr.example", "http://[::1]:9"))
+    data = f"sqlite:///{tmp_path}/v.sqlite"
+    yesterday = datetime.now(UTC) - timedelta(hours=9)
+    engine = storage.opened(data).store.engine
+    idle = Store(engine, Seal((b"k" * 32,)), timedelta(8), timedelta(8), lambda: yesterday)
+    tokens = Tokens("an access token", 2e9, "a refresh token")
+    opened = Opened("p", "", "", "", "staff", "", "", (), True, "")
+    idle.open("w" * 16, "a key", "main", "o" * 64, opened, tokens)
+    idle.begin("a state", "a browser", Attempt("main", "", "", ""))
+    with started("serve", "--config", str(config), "--port", "0", "--database", data) as process:
+        url_in(process)
+        until = time.monotonic() + 30
+        while rows(data, app_launch) and time.monotonic() < until:
+            time.sleep(0.2)
+        process.terminate()
+        process.communicate(timeout=20)
+    assert rows(data, app_launch) == []
+    assert [row["sealed"] for row in rows(data, app_window)] == [""]

@@ -72,10 +72,14 @@ def serve(
     told = start.service_settings(said, url, open_, kept.secret)
     with metering.shared() as metrics:
         app: Any = create_app(known, told, kept.store, metrics)
+        kept_for, tasks = Retention(said.keep_days, said.keep_audit_days), []
+        if kept_for != Retention():
+            tasks.append(lambda: kept_for.apply(kept.store))
         if said.ehrs:
             from vialwise import smart  # what the app needs, only where there is one
 
             app = smart.beside(app, said, known, url, kept)
+            tasks.append(smart.sweep(said, kept))
         screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
         if said.public_url:
             screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
@@ -88,8 +92,7 @@ def serve(
         _say_where(kept)
         _say_to_whom(told)
         logs.to_standard_error()
-        kept_for = Retention(said.keep_days, said.keep_audit_days)
-        server.run(app, bound, in_worker=retention_thread.start(kept.store, kept_for))
+        server.run(app, bound, in_worker=retention_thread.start(*tasks))
 
 
 def _say_where(kept: storage.Opened) -> None:
