@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,8 +12,10 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
 from billing_rules.fhir import reading
 from billing_rules.fhir.draft_orders import READERS
+from billing_rules.fhir.given import Given
 from billing_rules.fhir.references import Resource, same
 from billing_rules.fhir.tolerant import as_day
+from billing_rules.model import OrderLine
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview, cases, reviewed
 from ehr_access.resources import encounter_id
@@ -63,18 +65,32 @@ def reference_of(resource: Resource) -> str:
 def reviewed_orders(
     found: Iterable[Resource],
     along: Iterable[Resource],
+    doses: Sequence[Given],
     chart: Chart,
     catalogue: Catalogue,
     today: date,
 ) -> tuple[FoundOrder, ...]:
-    """Those of catalogued drugs among `found`, newest first; `along` are Medications they name."""
+    """Those of catalogued drugs among `found`, newest first; `along` are Medications they name.
+
+    A dose that was given is read with what was opened and discarded for it, which stand on records
+    of their own: `doses` are all the doses of the chart.
+    """
     resolve = reading.resolver(list(along))
     orders: list[FoundOrder] = []
     for group in _groups(found):
-        lines = reading.draft_orders(group, catalogue.systems, resolve)
+        lines = _of_its_day(group, doses) or reading.draft_orders(
+            group, catalogue.systems, resolve
+        )
         if concerns_catalogue(lines, catalogue):
             orders += (_found(c, group) for c in cases(lines, chart, catalogue, today))
     return tuple(sorted(orders, key=_newest_first))
+
+
+def _of_its_day(group: Iterable[Resource], doses: Sequence[Given]) -> tuple[OrderLine, ...]:
+    """The lines of the day of a dose in `group`; () where it holds none."""
+    own = {reference_of(r) for r in group if r.get("resourceType") == "MedicationAdministration"}
+    days = {d.line.date_of_service for d in doses if d.line.reference in own}
+    return tuple(d.line for d in doses if d.line.date_of_service in days)
 
 
 def _found(case: Case, group: Iterable[Resource]) -> FoundOrder:

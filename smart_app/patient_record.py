@@ -130,12 +130,13 @@ def _read(window: Window, running: Running, order: str, limits: Limits) -> Patie
     own = _with(own, "administrations", along)
     own.setdefault("encounter", Unknown("no encounter is known"))
     chart = reading.chart(own, catalogue.systems, today, ASKED_BY_CODE, Interest(catalogue))
+    doses = given(own, catalogue.systems)
     return PatientRecord(
         patient=next(iter(resources_of(parts.get("patient"))), None),
         parts=own,
         chart=chart,
-        given=given(own, catalogue.systems),
-        orders=reviewed_orders(found, along, chart, catalogue, today),
+        given=doses,
+        orders=reviewed_orders(found, along, doses, chart, catalogue, today),
         unread_orders={kind: why for kind in ORDER_TYPES if (why := gap(parts[kind]))},
         named_order=parts.get(NAMED, NOTHING),
         more_to_read=tuple(_more(parts, limits)),

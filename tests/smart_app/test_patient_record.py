@@ -65,6 +65,17 @@ def test_the_page_says_what_the_card_says(ehr: FakeEhr, catalogue: Catalogue) ->
         assert finding.summary in told or finding.found[0] in told
 
 
+def test_a_given_dose_is_read_with_what_was_discarded_for_it(
+    ehr: FakeEhr, catalogue: Catalogue
+) -> None:
+    """Containers and discarded amount stand on records of their own, and the card knows them."""
+    dose = "MedicationAdministration/adm-prudence-inkwell-waste-charted"
+    serve(ehr, chart_of("pat-prudence-inkwell"))
+    order = of(ehr, catalogue, "pat-prudence-inkwell", dose).order(dose)
+    assert order is not None and order.resources
+    assert [str(line) for line in order.review.plan.lines] == ["J2357 x 45", "J2357-JW x 15"]
+
+
 def test_orders_that_are_not_ours_or_done_with_are_left_out(
     ehr: FakeEhr, catalogue: Catalogue
 ) -> None:
