@@ -43,6 +43,8 @@ _MENDED_AT = {
     "reauthorization": ("history.show", "Look at the authorizations"),
 }
 _DOCUMENTATION = ("documentation.show", "Complete the documentation")
+# The same of a dose that was given.
+_AFTER_THE_INJECTION = {"waste_modifier": ("close_out.show", "Close out the dose")}
 
 
 def items(window: Window, order: str) -> list[Item]:
@@ -66,10 +68,11 @@ def _is_here(endpoint: str) -> bool:
     return (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
 
 
-def mended_at(rule: str, is_documentation: bool, order: str) -> Item | None:
+def mended_at(rule: str, is_documentation: bool, is_given: bool, order: str) -> Item | None:
     """The screen where a requirement of `rule` is mended; None where it is the EHR's own order."""
+    after = _AFTER_THE_INJECTION.get(rule) if is_given else None
     fallback = _DOCUMENTATION if is_documentation else None
-    endpoint, label = _MENDED_AT.get(rule) or fallback or ("", "")
+    endpoint, label = after or _MENDED_AT.get(rule) or fallback or ("", "")
     if endpoint not in current_app.view_functions:
         return None
     return Item(label, url_for(endpoint, order=order))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from billing_rules.model import Stage
 from smart_app import filters, navigation
 from smart_app.looked_at import looked_at, no_order, page
 from smart_app.requirements import State, billing, documentation, requirements
@@ -23,6 +24,7 @@ def show() -> str:
         return no_order(at)
     found = requirements(at.order.review)
     reference = at.order.reference
+    is_given = at.order.review.order.stage is Stage.GIVEN
     return page(
         "worksheet.html",
         at,
@@ -33,5 +35,7 @@ def show() -> str:
         applying=[r for r in found if r.state is not State.OFF],
         not_applying=[r for r in found if r.state is State.OFF],
         spoken=at.window.rules,
-        mended_at=lambda r: navigation.mended_at(r.rule, r.is_documentation, reference),
+        mended_at=lambda r: navigation.mended_at(
+            r.rule, r.is_documentation, is_given, reference
+        ),
     )
