@@ -12,7 +12,9 @@ from ehr_access.scopes import Scopes
 from smart_app.discovery import SmartConfiguration
 from smart_app.settings import RegisteredEhr
 
-_BESIDES_RULES = ("Medication", "Organization", "DocumentReference", "QuestionnaireResponse")
+_BESIDES_RULES = (
+    "Medication", "Organization", "ServiceRequest", "DocumentReference", "QuestionnaireResponse",
+)  # fmt: skip
 READS = tuple(sorted({need.resource_type for need in DATA_NEEDED} | set(_BESIDES_RULES)))
 _IDENTITY = ("openid", "fhirUser")
 
