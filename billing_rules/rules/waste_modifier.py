@@ -175,7 +175,7 @@ _QUESTIONS = {
         "chart-discarded-amount",
         Severity.WARNING,
         Topic.DOCUMENTATION,
-        "Chart containers and discarded amount: until then neither JW nor JZ can be billed",
+        "",  # _to_chart
     ),
 }
 
@@ -186,6 +186,8 @@ def _indeterminate(case: Case) -> Outcome:
     if plan.doubt not in _QUESTIONS or nothing_left:
         return NotChecked(RULE, plan.because)
     kind, severity, topic, summary = _QUESTIONS[plan.doubt]
+    if plan.doubt is Doubt.CHARTING:
+        summary = f"{_to_chart(case)}: until then neither JW nor JZ can be billed"
     return _finding(
         case,
         kind=kind,
@@ -194,6 +196,14 @@ def _indeterminate(case: Case) -> Outcome:
         found=(*_left_over(case), f"{plan.because[0].upper()}{plan.because[1:]}."),
         topic=topic,
     )
+
+
+def _to_chart(case: Case) -> str:
+    if not case.plan.opened:
+        return "Chart containers and discarded amount"
+    if isinstance(case.order.discarded, Present):
+        return "Correct the discarded amount"
+    return "Chart the discarded amount"
 
 
 def _left_over(case: Case) -> tuple[str, ...]:

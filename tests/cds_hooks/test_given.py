@@ -85,7 +85,7 @@ def summaries(client: FlaskClient, body: Body) -> list[str]:
 
 def test_a_dose_whose_rest_is_not_charted_is_asked_about(client_with: Client) -> None:
     (card,) = cards_of(on(client_with, NOT_CHARTED), view())
-    assert "Chart containers and discarded amount" in card["summary"]
+    assert "Chart the discarded amount" in card["summary"]
     assert card["indicator"] == "warning"
     assert "given 2026-08-03" in card["detail"]
     assert "75 mg of 300 mg was not given" in card["detail"]
