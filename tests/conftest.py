@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from billing_rules import catalogue as catalogue_module
@@ -12,3 +17,22 @@ from billing_rules.catalogue import Catalogue
 def catalogue() -> Catalogue:
     """The shipped catalogue, read once."""
     return catalogue_module.load()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Any]:
+    """Drives Chromium; one for all tests, because a process can have no second."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where Chromium is: named by CHROMIUM, or under one of its usual names."""
+    named = os.environ.get("CHROMIUM")
+    found = named or shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no Chromium here: install it (Debian: apt install chromium) or set CHROMIUM")
+    return found

@@ -61,7 +61,7 @@ STORIES = (
         "missing-documentation",
         "Missing IgE and therapy",
         "Dorothea's chart has neither a total IgE nor any controller, and her payer asks for both.",
-        "Sign, then set the card aside with a reason.",
+        "Sign, open Vialwise from the card and enter what is missing; or set the card aside.",
         "“None was found” is said only because the whole chart was asked; the rest is “not "
         "checked”.",
         (Variant("story-missing-ige-and-therapy", "Open the order"),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -27,6 +27,7 @@ from sandbox_ehr.desk.running import desk
 from sandbox_ehr.desk.safe_markdown import rendered
 from sandbox_ehr.desk.starting_over import start_over
 from sandbox_ehr.desk.worksheets import Worksheet
+from sandbox_ehr.settings import Client
 
 _MOST_PATIENTS = 100  # on one page
 JWKS_PATH = "/.well-known/cds-client-jwks.json"
@@ -59,6 +60,7 @@ def blueprint() -> Blueprint:
         ("/orders/<sheet_id>/cards/<key>/take/<suggestion>", take, "POST"),
         ("/orders/<sheet_id>/cards/<key>/set-aside", set_aside, "POST"),
         ("/orders/<sheet_id>/app", launch, "GET"),
+        ("/orders/<sheet_id>/app/close", close_app, "POST"),
         ("/orders/<sheet_id>/given", chart_given, "POST"),
         ("/orders/<sheet_id>/end", end_visit, "POST"),
     ):
@@ -204,29 +206,53 @@ def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
     wanted = {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
     if not wanted:
         return None
-    return {"url": url_for(".launch", sheet_id=sheet.id, **wanted)}
+    opened = _wanted_app(sheet)
+    if opened is None:  # its card is not on the desk any more
+        return None
+    return {"url": url_for(".launch", sheet_id=sheet.id, **wanted), "name": opened.app.name}
 
 
 def launch(sheet_id: str) -> AnyResponse:
     """Open the app of a card's smart link, or of the menu, with a launch of its own."""
     sheet = _sheet(sheet_id)
-    url, app_context = _wanted_link(sheet)
-    app = apps.registered(desk(), url)
-    if app is None:
+    wanted = _wanted_app(sheet)
+    if wanted is None:
         abort(404)
-    return redirect(apps.launch_address(desk(), sheet, app, url, app_context), 302)
+    return redirect(apps.launch_address(desk(), sheet, *wanted), 302)
 
 
-def _wanted_link(sheet: Worksheet) -> tuple[str, str]:
+def close_app(sheet_id: str) -> AnyResponse | tuple[str, int]:
+    """Back at the order. The chart may be another since, so the cards are asked for anew."""
+    sheet = _sheet(sheet_id)
+    if sheet.stage == "draft":
+        drafts, problems = draft_forms.written(sheet.drafts, request.form)
+        if problems:
+            return _page(sheet, request.form, problems), 422
+        sheet = workflow.kept(desk(), sheet, drafts)
+    return _to(desk().worksheets.put(workflow.asked_anew(desk(), sheet)))
+
+
+class _Wanted(NamedTuple):
+    """An app, the address it is launched at, and the appContext it gets."""
+
+    app: Client
+    url: str
+    app_context: str
+
+
+def _wanted_app(sheet: Worksheet) -> _Wanted | None:
+    """What the address names: an app of the menu, or the smart link of a card on the desk."""
     client = desk().settings.client(request.args.get("app", ""))
     if client is not None:
-        return client.launch_url, ""
+        return _Wanted(client, client.launch_url, "") if client.launch_url else None
     shown = sheet.card(request.args.get("card", ""))
     place = request.args.get("link", "")
     links = shown.card.links if shown else ()
     if not place.isdecimal() or int(place) >= len(links) or links[int(place)].type != "smart":
-        abort(404)
-    return links[int(place)].url, links[int(place)].app_context
+        return None
+    link = links[int(place)]
+    app = apps.registered(desk(), link.url)
+    return _Wanted(app, link.url, link.app_context) if app else None
 
 
 def save_drafts(sheet_id: str) -> AnyResponse | tuple[str, int]:

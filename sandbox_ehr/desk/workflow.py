@@ -100,6 +100,18 @@ def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
     return replace(sheet, stage="signed", drafts=stored, before={}, notes=(note,))
 
 
+def asked_anew(desk: Desk, sheet: Worksheet) -> Worksheet:
+    """The cards of this step once more, for a chart that may have changed. An order has to be
+    signed anew, because what order-sign said was of the chart as it was."""
+    if sheet.stage == "draft" and sheet.drafts:
+        sheet = chosen(desk, replace(sheet, checked=None))
+    elif sheet.stage == "given":
+        sheet = _fired(desk, sheet, "patient-view", _visit_context(sheet))
+    else:
+        return replace(sheet, notes=())
+    return replace(sheet, notes=(*sheet.notes, "The chart was looked at again."))
+
+
 # ---------------------------------------------------------------- cards
 
 

@@ -125,6 +125,8 @@ def saved(form_key: str) -> str | Response:
     form = form_for(found.case)
     before = sent.outcome["before"]
     stands = [(g, standing_of(g, found.review.outcomes, found.case)) for g in form.groups]
+    typed = sent.outcome["typed"]
+    in_note = {g.title for g in form.groups if any(n.startswith(f"{g.id}.") for n in typed)}
     there = [g.title for g, now in stands if before.get(g.id) == now.state == "on file"]
     changes = [
         (g.title, before.get(g.id, ""), now)
@@ -137,6 +139,7 @@ def saved(form_key: str) -> str | Response:
         results=results_of(sent),
         note=sent.outcome["note"],
         changes=changes,
+        in_note=in_note,
         there=there,
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,23 +22,11 @@ WIDTHS = (1200, 320)
 Look = Callable[[Any, str], None]
 
 
-def chromium() -> str | None:
-    """Where Chromium is: named by CHROMIUM, or under one of its usual names."""
-    named = os.environ.get("CHROMIUM")
-    return named or shutil.which("chromium") or shutil.which("chromium-browser")
-
-
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    program = chromium()
-    if program is None:
-        pytest.skip("no Chromium here: install it (Debian: apt install chromium) or set CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        yield started
-        started.close()
+def browser(playwright: Any, chromium: str) -> Iterator[Any]:
+    started = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +59,11 @@ def look(request: pytest.FixtureRequest) -> Look:
         width = page.viewport_size["width"]
         SHOTS.mkdir(exist_ok=True)
         page.screenshot(path=SHOTS / f"{name}-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is cut off"
-        found = Axe().run(page).response["violations"]
-        said = [(v["id"], [node["target"] for node in v["nodes"]]) for v in found]
-        assert not said, f"axe at {name}: {said}"
+        for frame in page.frames:  # the desk, and the app in its frame
+            cut = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert frame.evaluate(cut) <= 0, f"{name} is cut off at {frame.url}"
+            found = Axe().run(frame).response["violations"]
+            said = [(v["id"], [node["target"] for node in v["nodes"]]) for v in found]
+            assert not said, f"axe at {name}, {frame.url}: {said}"
 
     return look_at

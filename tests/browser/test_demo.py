@@ -23,6 +23,6 @@ def test_a_cards_link_opens_the_app_beside_the_order(browser: Any) -> None:
         app.get_by_role("heading", name="Order worksheet").wait_for(timeout=20_000)
         assert "Total IgE" in app.locator("main").inner_text()
         page.screenshot(path=SHOTS / "desk-with-app-1200.png", full_page=True)
-        page.get_by_role("link", name="Close the app").click()
+        page.get_by_role("button", name="Close the app").click()
         assert page.locator("iframe").count() == 0
         page.close()

@@ -6,7 +6,6 @@ machine: the first shows the second in a frame, as EHRs do.
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import threading
 from collections.abc import Iterator
@@ -31,7 +30,6 @@ from tests.smart_app.strict_ehr import LAUNCH
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT = 15_000  # milliseconds
 
 
@@ -90,17 +88,13 @@ def chart_page(site: Site) -> Flask:
 
 
 @pytest.fixture
-def page(site: Site, tls: ssl.SSLContext) -> Iterator[Any]:
+def page(site: Site, tls: ssl.SSLContext, playwright: Any, chromium: str) -> Iterator[Any]:
     """A page of a browser that blocks third-party cookies, for both sites."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it, on Debian with apt install chromium")
-    from playwright.sync_api import sync_playwright
-
     app = DispatcherMiddleware(Flask("nothing"), {"/app": site.app})
-    with served(app, tls) as ours, served(chart_page(site), tls) as theirs, sync_playwright() as p:
+    with served(app, tls) as ours, served(chart_page(site), tls) as theirs:
         mapped = f"MAP app.example 127.0.0.1:{ours}, MAP *ehr.example 127.0.0.1:{theirs}"
-        browser = p.chromium.launch(
-            executable_path=CHROMIUM,
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
             args=[
                 "--no-sandbox",
                 f"--host-resolver-rules={mapped}",

@@ -122,7 +122,7 @@ def test_the_order_of_the_card_opens_without_an_address_and_its_rules_are_marked
 
 
 def test_what_the_card_spoke_of_and_the_page_cannot_see_is_named(bartholomew: Shown) -> None:
-    """The draft claim of the card is not in the chart: the page may not call the order faultless."""
+    """The draft claim of the card is not in the chart: the page may not call it faultless."""
     reference = f"MedicationRequest/{TWO_VIALS}"
     bartholomew.window = replace(
         bartholomew.window, order=reference, rules=("waste_modifier", "billed_units")

@@ -324,6 +324,32 @@ def test_an_app_that_is_not_registered_is_not_opened(
         assert browser.get(f"{address}/app?{query}").status_code == 404
 
 
+def test_closing_the_app_asks_for_the_cards_anew_and_keeps_what_was_typed(
+    browser: FlaskClient, with_app: Pair
+) -> None:
+    address = opened(browser, "story-missing-ige-and-therapy")
+    press(browser, address, do="sign")
+    assert sheet(with_app, address).asks_before_signing
+    framed = page(browser, f"{address}?app=app")
+    chart = with_app.desk.records
+    ige = {**chart.read("Observation", "obs-ada-winterbourne-total-ige"), "id": "new-ige"}
+    ige["subject"] = {"reference": f"Patient/{sheet(with_app, address).patient_id}"}
+    chart.update(ige)
+    typed = {**fields(framed), "0:dose": "375"}
+    assert browser.post(f"{address}/app/close", data=typed).headers["Location"] == address
+    back = page(browser, address)
+    assert "No total IgE result is on file" not in back and "The chart was looked at again" in back
+    assert 'value="375"' in back and not sheet(with_app, address).asks_before_signing
+    assert "<iframe" not in back
+
+
+def test_a_card_that_is_gone_opens_the_order_without_the_app(
+    browser: FlaskClient, with_app: Pair
+) -> None:
+    address = opened(browser, "story-j2356-on-omalizumab")
+    assert "<iframe" not in page(browser, f"{address}?card=gone&link=0")
+
+
 # ---------------------------------------------------------------- what goes wrong
 
 
