@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from billing_rules.states import Unknown
+
 PATIENT_CHECK = "patient check"  # not a rule: the data is of the patient the order is for
+
+# Stands beside the first page of a newest-first answer that has more: the newest are all of them
+# unless nothing on that page can be used, because it was withdrawn or is something else.
+OLDER_LEFT = Unknown("the newest were asked for only, and none of those can be used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +24,8 @@ class DataNeed:
     """One query. `key` is its prefetch key and the name of the chart part it becomes.
 
     `used_by` lists modules of billing_rules.rules, or PATIENT_CHECK. `newest_first` queries are
-    sorted and counted on purpose: their first page is a whole answer though older pages exist.
+    sorted and counted on purpose: their first page is a whole answer though older pages exist, if
+    anything on it can be used (OLDER_LEFT).
     Of `each_counts` queries every resource is evidence by itself: an answer that is not complete
     proves what it holds, and nothing by what it does not.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from billing_rules.data_needed import DataNeed
+from billing_rules.data_needed import OLDER_LEFT, DataNeed
 from billing_rules.fhir.chart import Part
 from billing_rules.fhir.reading import SearchPage, bundle_resources
 from billing_rules.fhir.searchset import RawResource
@@ -134,7 +134,8 @@ def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
     found = _of_the_patient(page, need, patient_id)
     gap = _gap(page, need, found)
     if gap:
-        part = Present((*found, gap)) if need.each_counts and found else gap
+        proven = need.each_counts or gap is OLDER_LEFT
+        part = Present((*found, gap)) if proven and found else gap
         return _Sent(part, found=found, next_url=page.next_url if gap is MORE_PAGES else None)
     return _Sent(Present(found) if found else NOTHING)
 
@@ -152,8 +153,8 @@ def _gap(page: SearchPage, need: DataNeed, found: tuple[RawResource, ...]) -> Un
     """Why nothing may be concluded from what is missing on this page, or None."""
     if page.problem:
         return Unknown(page.problem)
-    if page.has_next and not (need.newest_first and found):
-        return MORE_PAGES
+    if page.has_next:
+        return OLDER_LEFT if need.newest_first and found else MORE_PAGES
     if page.matches and not found:
         return reasons.SOMETHING_ELSE
     unread = page.unread and (need.each_counts or not found)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.searchset import RawResource, SearchPage
 from billing_rules.states import NOTHING, Present, Unknown
@@ -206,8 +207,10 @@ class EhrClient:
             found.add(page)
             if page.problem or page.unread:
                 return found.but(reasons.INCOMPLETE)
-            if page.next_url is None or (query.newest_first and found.matches):
+            if page.next_url is None:
                 return found.complete()
+            if query.newest_first and found.matches:
+                return Present((*found.matches, *found.included, OLDER_LEFT))
             try:
                 url = self._base.resolve(page.next_url)
             except AddressRefused:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
-from billing_rules.data_needed import ASKED_BY_CODE
+from billing_rules.data_needed import ASKED_BY_CODE, OLDER_LEFT
 from billing_rules.fhir import reading
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.draft_orders import READERS
@@ -227,7 +227,8 @@ def gap(part: Part) -> str:
     """Why there may be more than a part holds; "" when it is whole."""
     if isinstance(part, Unknown):
         return part.because
-    gaps = [g for g in part.value if isinstance(g, Unknown)] if isinstance(part, Present) else []
+    found = part.value if isinstance(part, Present) else ()
+    gaps = [g for g in found if isinstance(g, Unknown) and g != OLDER_LEFT]
     return gaps[-1].because if gaps else ""
 
 

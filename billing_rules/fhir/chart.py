@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from billing_rules.chart import Chart, Coverage, Measured
+from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir import plain
 from billing_rules.fhir.authorizations import WITHDRAWN, SlimClaimResponse, authorizations
 from billing_rules.fhir.codes import CodeSystems, Concept
@@ -218,6 +219,9 @@ def _weights(
     there are weights, but the newest may not be among them."""
     part = resources(parts, "weight", SlimObservation)
     own = part.read(partial(_own_weights, systems=systems, on=on))
+    if isinstance(own.state, Present) and own.gap == OLDER_LEFT.because:
+        newest_will_do = any(weight.value for weight in own.state.value)
+        return Known(own.state, "" if newest_will_do else own.gap)
     if isinstance(own.state, Present) or not isinstance(observed.state, Present):
         return own
     found = newest_first(map(as_weight, filter(is_weight, observed.state.value)), on)

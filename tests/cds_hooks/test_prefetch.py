@@ -198,3 +198,17 @@ def test_an_order_that_is_not_ours_is_answered_before_any_prefetch(
     monkeypatch.setattr("billing_rules.fhir.reading.chart", never)
     for name in ("amoxicillin", "order-select-not-ours", "no-drafts"):
         assert cards_of(client, fixtures.hook_request(name)) == []
+
+
+@pytest.mark.parametrize("change", [{"status": "entered-in-error"}, {"code": {"text": "Pulse"}}])
+def test_no_weight_is_missing_while_older_ones_were_not_sent(
+    client_with: Client, change: dict[str, Any]
+) -> None:
+    """The newest five were asked for; all of them are withdrawn or something else."""
+    body = fixtures.hook_request("clean-asthma")
+    sent = body["prefetch"]["weight"]
+    sent["entry"][0]["resource"].update(change)
+    service = client_with()
+    assert any("No body weight" in card["summary"] for card in cards_of(service, body))
+    sent["link"] = NEXT
+    assert not any("No body weight" in card["summary"] for card in cards_of(service, body))

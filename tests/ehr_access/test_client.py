@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from billing_rules.data_needed import DATA_NEEDED
+from billing_rules.data_needed import DATA_NEEDED, OLDER_LEFT
 from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access import reasons
 from ehr_access.base import FhirBase
@@ -67,7 +67,9 @@ def test_the_first_page_of_a_newest_first_search_is_the_answer(
 ) -> None:
     ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), next_link="Observation?p=2"))
     newest = Query.parse("Observation?patient=1&code=1&_sort=-date&_count=1", newest_first=True)
-    assert ids(client.one(newest)) == ["a"]
+    found = client.one(newest)
+    assert isinstance(found, Present) and found.value[1:] == (OLDER_LEFT,)
+    assert ids(Present(found.value[:1])) == ["a"]
 
 
 def test_d8_8_a_server_that_wants_a_status_is_asked_once_more_with_all_of_them(

@@ -9,6 +9,7 @@ import pytest
 
 from billing_rules.amounts import Amount
 from billing_rules.chart import Chart, Coverage
+from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir.reading import chart
 from billing_rules.model import Code
 from billing_rules.states import NOTHING, Present, State, Unknown
@@ -202,6 +203,24 @@ def test_weights_are_newest_first_up_to_the_day() -> None:
     assert isinstance(found, Present)
     assert [str(w.value) for w in found.value] == ["154 lb", "70 kg", "60 kg", "50 kg"]
     assert found.value[0].value == Amount(Decimal(154), "[lb_av]")
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [{"status": "entered-in-error"}, {"code": {"text": "Heart rate"}}, {"day": "2026-12-01"}],
+)
+def test_the_newest_weights_that_cannot_be_used_do_not_prove_that_there_is_none(
+    newest: dict[str, Any],
+) -> None:
+    page = (weight(70, **newest), OLDER_LEFT)
+    assert charted("weight", *page).weights == OLDER_LEFT
+    assert charted("weight", page[0]).weights == NOTHING, "a whole answer proves it"
+
+
+def test_a_newest_weight_that_can_be_used_is_enough() -> None:
+    assert charted("weight", weight(70), OLDER_LEFT) == charted("weight", weight(70))
+    unreadable = weight(70, valueQuantity=None)
+    assert charted("weight", unreadable, OLDER_LEFT).why_not("weights") == OLDER_LEFT.because
 
 
 @pytest.mark.parametrize(
