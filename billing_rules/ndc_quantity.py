@@ -16,7 +16,6 @@ from billing_rules.model import Container, Source
 from billing_rules.states import Present, State, Unknown
 
 
-
 def _source(quote: str) -> Source:
     return Source(
         "Community First Health Plans, NDC billing guidelines",
