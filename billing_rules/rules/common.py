@@ -52,7 +52,7 @@ def discarded_seen(case: Case) -> tuple[Evidence, ...]:
     """The records of the discarded amount: what an auditor asks for first."""
     return tuple(
         seen(line, "discarded amount", line.discarded.value)
-        for line in case.order.lines
+        for line in (*case.order.prescriptions, *case.order.wasted)
         if isinstance(line.discarded, Present)
     )
 
