@@ -125,7 +125,8 @@ class Planned:
             _known(chart.setting),
             _known(charted.dose) if charted else None,
             charted.date_of_service if charted else None,
-            charted is not None and any(_known(x.observed) for x in charted.prescriptions),
+            charted is not None
+            and any(isinstance(x.observed, Present) for x in charted.prescriptions),
         )
 
 
