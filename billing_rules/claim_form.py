@@ -17,7 +17,7 @@ from billing_rules.amounts import Amount
 from billing_rules.case import Case
 from billing_rules.claim_lines import ClaimLine, ClaimPlan
 from billing_rules.model import Container, ContainerCount, Source
-from billing_rules.ndc_quantity import Quantity, quantity_of
+from billing_rules.ndc_quantity import SOURCES, Quantity, quantity_of
 from billing_rules.states import Present, State
 
 FORM_SOURCE = Source(
@@ -109,8 +109,15 @@ def claim_form(case: Case) -> ClaimForm:
         for number, (line, ndcs) in enumerate(split, 1)
     )
     stated = case.payer.sources.get("lines_per_ndc")
-    sources = tuple(s for s in (stated, FORM_SOURCE) if s)
+    sources = tuple(s for s in (stated, FORM_SOURCE, *_quantity_sources(lines)) if s)
     return ClaimForm(lines, codes[:1], tuple(_caveats(case, lines)), sources)
+
+
+def _quantity_sources(lines: Iterable[ServiceLine]) -> Iterator[Source]:
+    """What the qualifiers shown rest on, each once."""
+    quantities = [ndc.quantity for line in lines for ndc in line.ndcs]
+    shown = (q.value.qualifier for q in quantities if isinstance(q, Present))
+    return (SOURCES[qualifier] for qualifier in dict.fromkeys(shown))
 
 
 def _charge(price: Decimal | None, units: int) -> Decimal | None:

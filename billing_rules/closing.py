@@ -114,6 +114,7 @@ class Planned:
     setting: str | None = None
     charted_dose: Amount | None = None
     charted_on: date | None = None
+    observation_charted: bool = False
 
     @classmethod
     def of(cls, review: OrderReview, chart: Chart, charted: DrugOrder | None = None) -> Planned:
@@ -124,6 +125,8 @@ class Planned:
             _known(chart.setting),
             _known(charted.dose) if charted else None,
             charted.date_of_service if charted else None,
+            charted is not None
+            and any(isinstance(x.observed, Present) for x in charted.prescriptions),
         )
 
 
@@ -136,7 +139,7 @@ def closed(closing: Closing, planned: Planned, catalogue: Catalogue) -> Closed:
     drug = catalogue.drug(planned.drug_id, closing.on)
     shares = shares_of(closing, drug)
     stopping = tuple(_stopping(shares))
-    open_points = tuple(_still_open(closing, drug))
+    open_points = tuple(_still_open(closing, drug, planned))
     others = tuple(_doubtful(closing, shares, planned, catalogue))
     if stopping:
         return Closed(shares, None, None, (*stopping, *others), open_points)
@@ -294,13 +297,14 @@ def _two_expiries(closing: Closing) -> Iterator[Contradiction]:
             yield Contradiction(f"opened-{place}", text)
 
 
-def _still_open(closing: Closing, drug: Drug) -> Iterator[str]:
+def _still_open(closing: Closing, drug: Drug, planned: Planned) -> Iterator[str]:
     """What a record of a dose has and this one lacks."""
     if any(not row.lot for row in closing.opened):
         yield "the lot number"
     if not closing.sites:
         yield "the injection site"
-    if drug.supervised_doses is not None and not closing.observed:
+    observed = closing.observed or planned.observation_charted
+    if drug.supervised_doses is not None and not observed:
         yield "the observation after the injection"
     if closing.discarded is not None and closing.discarded.value > 0 and not closing.witness:
         yield "who witnessed the discarding, where the clinic wants it"

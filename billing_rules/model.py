@@ -438,6 +438,7 @@ class DrugOrder:
     containers: State[tuple[ContainerCount, ...]]
     supplied: State[Amount]
     discarded: State[Amount] = NOTHING
+    wasted: tuple[OrderLine, ...] = ()  # records of the discarded amount alone
 
     @property
     def lines(self) -> tuple[OrderLine, ...]:

@@ -15,13 +15,22 @@ from billing_rules.amounts import Amount, plain
 from billing_rules.model import Container, Source
 from billing_rules.states import Present, State, Unknown
 
-SOURCE = Source(
-    "Community First Health Plans, NDC billing guidelines",
-    "https://communityfirsthealthplans.com/hhsc-news/provider-notice-ndc-billing-guidelines",
-    date(2026, 11, 24),
-    "B",
-    "UN (Unit) — Powder-filled vials for injection (needs to be reconstituted)",
-)
+
+def _source(quote: str) -> Source:
+    return Source(
+        "Community First Health Plans, NDC billing guidelines",
+        "https://communityfirsthealthplans.com/hhsc-news/provider-notice-ndc-billing-guidelines",
+        date(2026, 11, 24),
+        "B",
+        quote,
+    )
+
+
+# what each qualifier rests on
+SOURCES = {
+    "UN": _source("UN (Unit) — Powder-filled vials for injection (needs to be reconstituted)"),
+    "ML": _source("ML (Milliliter) — Liquid, solution, or suspension"),
+}
 _PLACES = Decimal("0.001")  # "numeric quantity ... followed by three decimal places" (Medi-Cal)
 
 

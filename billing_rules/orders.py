@@ -335,6 +335,7 @@ def _order(
         containers=_all_containers(parts, billed, drug),
         supplied=_supplied(parts),
         discarded=_discarded(everyone, drug),
+        wasted=tuple(r.line for r in waste),
     )
 
 

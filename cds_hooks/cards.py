@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from billing_rules.claim_lines import Doubt
+from billing_rules.claim_lines import Doubt, WasteAnswer
 from billing_rules.findings import Finding, NotChecked, Severity, Topic
 from billing_rules.model import Stage
 from billing_rules.review import OrderReview
@@ -162,7 +162,8 @@ def _plan_summary(review: OrderReview) -> str:
     if not review.plan.lines:
         return plain_line(f"{name}: billing cannot be planned yet", LONGEST_SUMMARY)
     to_do = " given: bill" if review.order.stage is Stage.GIVEN else ": plan to bill"
-    return plain_line(f"{name}{to_do} {listed(review.plan.lines)}", LONGEST_SUMMARY)
+    open_ = "; JW or JZ is still open" if review.plan.waste is WasteAnswer.INDETERMINATE else ""
+    return plain_line(f"{name}{to_do} {listed(review.plan.lines)}{open_}", LONGEST_SUMMARY)
 
 
 def _source(draft: PlannedCard, settings: Settings) -> dict[str, Any]:

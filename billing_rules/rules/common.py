@@ -48,6 +48,15 @@ def containers_seen(case: Case) -> tuple[Evidence, ...]:
     return (Evidence(reference, what, listed(case.plan.opened)),)
 
 
+def discarded_seen(case: Case) -> tuple[Evidence, ...]:
+    """The records of the discarded amount: what an auditor asks for first."""
+    return tuple(
+        seen(line, "discarded amount", line.discarded.value)
+        for line in (*case.order.prescriptions, *case.order.wasted)
+        if isinstance(line.discarded, Present)
+    )
+
+
 def payer_seen(case: Case) -> tuple[Evidence, ...]:
     """The coverage the payer was recognised from."""
     return case.payer_choice.evidence

@@ -19,18 +19,30 @@ RULE = "container_mix"
 
 def check(case: Case) -> Iterator[Outcome]:
     better = less_wasteful(case)
-    if better is None:
-        yield Silent(RULE, "no stocked containers discard less, or none were named")
+    if nothing_to_choose(case):
+        yield Silent(RULE, nothing_to_choose(case), applies=False)
+    elif better is None:
+        sold = "stocked" if case.site.stocked else "marketed"
+        yield Silent(RULE, f"no {sold} containers discard less")
     elif is_one_container(case.plan.opened) and is_one_container(better):
         yield Silent(RULE, "one smaller container does: judged by smallest_container")
     else:
         yield finding(case, better, RULE, "mix-discards-less")
 
 
+def nothing_to_choose(case: Case) -> str:
+    """Why no other containers can be proposed; "" where some could be."""
+    if case.order.stage is not Stage.PLANNED:
+        return "the containers of a dose given are opened already"
+    if not isinstance(case.order.containers, Present):
+        return "the order names no containers"
+    return ""
+
+
 def less_wasteful(case: Case) -> tuple[ContainerCount, ...] | None:
     """The mix that discards least, when it discards less than the one the order names."""
     opened, dose = case.order.containers, case.order.dose
-    if case.order.stage is not Stage.PLANNED:
+    if nothing_to_choose(case):
         return None
     if not isinstance(opened, Present) or not isinstance(dose, Present):
         return None

@@ -33,7 +33,15 @@ def check(case: Case) -> Iterator[Outcome]:
         yield Silent(RULE, f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
         return
     outcomes = [o for part in _PARTS for o in part(case, recent)]
-    yield from outcomes or (Silent(RULE, f"{_which(recent)}: charted as a claim needs it"),)
+    yield from outcomes or (_charted_whole(case, recent),)
+
+
+def _charted_whole(case: Case, recent: Sequence[DrugOrder]) -> Silent:
+    """With the newest dose's records: the lot number stands nowhere else."""
+    observed = ", observation" if case.drug.supervised_doses is not None else ""
+    because = f"{_which(recent)}: dose, lot, container, route{observed} and site are charted"
+    basis = tuple(seen(line, "administration", _charted(line)) for line in recent[0].prescriptions)
+    return Silent(RULE, because, basis=basis)
 
 
 def _recent(case: Case, visits: Sequence[DrugOrder]) -> list[DrugOrder]:

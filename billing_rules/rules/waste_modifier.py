@@ -24,6 +24,7 @@ from billing_rules.findings import (
 from billing_rules.model import OrderLine, Stage, labelled_total
 from billing_rules.rules.common import (
     containers_seen,
+    discarded_seen,
     dose_amount,
     dose_seen,
     listed,
@@ -68,7 +69,12 @@ def _jw(case: Case) -> Outcome:
         return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
     plan = case.plan
     if case.order.stage is Stage.GIVEN and not lines:
-        return Silent(RULE, f"the record is complete: bill {listed(plan.lines)}")
+        return Silent(
+            RULE,
+            f"the record is complete: bill {listed(plan.lines)}",
+            basis=(*dose_seen(case), *containers_seen(case), *discarded_seen(case)),
+            sources=plan.sources,
+        )
     corrections = _add_jw(case, lines)
     return _finding(
         case,
@@ -101,7 +107,7 @@ def _jz(case: Case) -> Outcome:
     if not lines:
         return Silent(
             RULE,
-            f"planned as {listed(case.plan.lines)}: {case.plan.because}",
+            f"bill {listed(case.plan.lines)}, because {case.plan.because}",
             basis=containers_seen(case),
             sources=case.plan.sources,
         )

@@ -9,7 +9,6 @@ from flask import Blueprint, request
 from billing_rules.alternatives import alternatives
 from billing_rules.catalogue import Catalogue
 from billing_rules.claim_form import claim_form, segments
-from billing_rules.ndc_quantity import SOURCE as NDC_SOURCE
 from billing_rules.what_if import changed
 from smart_app.asked import asked, fill_value
 from smart_app.looked_at import looked_at, no_order, page
@@ -43,7 +42,6 @@ def show() -> str:
         fill_value=fill_value,
         asked=question,
         payers=_payers(catalogue, case.order.date_of_service),
-        ndc_source=NDC_SOURCE,
     )
 
 

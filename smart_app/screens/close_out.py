@@ -230,6 +230,7 @@ def _sealed(context: _Context) -> str:
         "setting": planned.setting,
         "charted_dose": _number(planned.charted_dose),
         "charted_on": _iso(planned.charted_on),
+        "observed": planned.observation_charted,
         "born": _iso(context.born),
     }
     return launching().store.seal.closed(_row(), said)
@@ -241,7 +242,7 @@ def _unsealed(sealed: str) -> _Context | None:
         return None
     planned = Planned(
         said["drug"], said["payer"], _amount(said["dose"]), said["setting"],
-        _amount(said["charted_dose"]), _day(said["charted_on"]),
+        _amount(said["charted_dose"]), _day(said["charted_on"]), said["observed"],
     )  # fmt: skip
     return _Context(planned, _day(said["born"]))
 

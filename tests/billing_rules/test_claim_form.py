@@ -39,6 +39,13 @@ def test_two_vials_are_two_lines_with_their_parts_of_the_vials(catalogue: Catalo
     assert any("part of one" in caveat for caveat in found.caveats)
 
 
+def test_each_ndc_quantity_cites_the_sentence_on_its_own_qualifier(catalogue: Catalogue) -> None:
+    powder = form(catalogue, TWO_VIALS, "medicare-part-b")
+    liquid = form(catalogue, SYRINGES, "medicare-part-b")
+    assert [s.quote[:2] for s in powder.sources if "NDC billing" in s.title] == ["UN"]
+    assert [s.quote[:2] for s in liquid.sources if "NDC billing" in s.title] == ["ML"]
+
+
 def test_the_segments_of_837p(catalogue: Catalogue) -> None:
     found = form(
         catalogue, TWO_VIALS, "medicare-part-b",

@@ -147,6 +147,13 @@ def test_what_a_record_lacks_is_named(catalogue: Catalogue) -> None:
     ]  # fmt: skip
 
 
+def test_an_observation_that_the_chart_has_is_not_asked_for_again(catalogue: Catalogue) -> None:
+    order = close(catalogue, closing(observed="10:05 to 12:05")).order
+    again = closing(observed="")
+    answer = closed(again, Planned.of(planned(catalogue), CHART, order), catalogue)
+    assert "the observation after the injection" not in answer.still_open
+
+
 def test_the_lines_are_those_of_one_visit(catalogue: Catalogue) -> None:
     """Two lots are two records, and one dose."""
     entered = closing(225, row(VIAL, 1, "A"), row(VIAL, 1, "B"))

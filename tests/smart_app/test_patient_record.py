@@ -75,6 +75,10 @@ def test_a_dose_given_is_read_with_its_containers_and_its_discarded_amount(
     serve(ehr, chart_of(prudence))
     charted = of(ehr, catalogue, prudence, f"MedicationAdministration/{CHARTED}").orders[0]
     assert [str(line) for line in charted.review.plan.lines] == ["J2357 x 45", "J2357-JW x 15"]
+    told = {o.rule: o for o in charted.review.outcomes}
+    seen = [(e.what, e.value) for e in told["waste_modifier"].basis]
+    assert ("discarded amount", "75 mg") in seen, "what an auditor asks for first"
+    assert not told["container_mix"].applies, "a dose given has no containers to choose"
     without = of(ehr, catalogue, prudence, f"MedicationAdministration/{NOT_CHARTED}").orders[0]
     assert [str(opened) for opened in without.review.plan.opened] == ["2 x 150 mg vials"]
     assert "no discarded amount is charted" in without.review.plan.because
