@@ -26,7 +26,7 @@ test: $(READY) ## set up, check style and types, run the tests
 	@$(PY) -m pytest -n $(WORKERS) -m "not browser and not interop"
 
 browser: $(READY) ## set up and tell the stories in real Chromium; pictures go to screenshots/
-	@$(PY) -m pytest -m browser
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m browser
 
 lint: $(READY) ## set up, check style and types only
 	@$(run_lint)

@@ -58,11 +58,15 @@ def ehr_at(url: str) -> EhrTable:
 
 
 def application(url: str, service_url: str, today: date, apps: tuple[App, ...] = ()) -> Flask:
-    """The practice EHR at `url`, its charts current on `today`; `apps` can be opened from it."""
+    """The practice EHR at `url`, its charts current on `today`; `apps` can be opened from it.
+
+    The charts hold no drafts: the desk writes those of its own, and others of the same visit would
+    count as one dose with them.
+    """
     settings = Settings(
         base_url=url,
         today=today,
         clients=apps,
         cds_services=(CdsService(service_url, "Vialwise", SERVICE_AT_EHR, trace=True),),
     )
-    return create_app(Records.of(charts.invented(today)), settings)
+    return create_app(Records.of(charts.invented(today, drafts=False)), settings)

@@ -140,7 +140,7 @@ def test_two_vials_are_closed_out_with_jw(opens: Opens, look: Look) -> None:
     assert cards(page) == ["Chart the discarded amount: until then neither JW nor JZ can be billed"]
     app = app_from_card(page)
     assert state(app, "waste_modifier") == "to mend"
-    app.get_by_role("link", name="Close out the dose").click()
+    app.get_by_role("link", name="Close out the injection").click()
     heading(app, "Close-out after the injection")
     look(page, "whole-close-out")
     app.get_by_label("Discarded amount").fill("75")
@@ -156,7 +156,7 @@ def test_two_vials_are_closed_out_with_jw(opens: Opens, look: Look) -> None:
     in_chart.locator("summary").click()
     assert "75 mg" in in_chart.inner_text()
     end(page)
-    assert cards(page) == ["Omalizumab: plan to bill J2357 x 45 and J2357-JW x 15"]
+    assert cards(page) == ["Omalizumab given: bill J2357 x 45 and J2357-JW x 15"]
     assert not page.locator("article.card.warning").count()
 
 
@@ -178,7 +178,7 @@ def test_two_syringes_are_closed_out_with_jz(opens: Opens, look: Look) -> None:
     look(page, "whole-closed-out-jz")
     close_app(page)
     end(page)
-    assert cards(page) == ["Omalizumab: plan to bill J2357-JZ x 45"]
+    assert cards(page) == ["Omalizumab given: bill J2357-JZ x 45"]
 
 
 # ---------------------------------------------------------------- by keyboard alone
@@ -277,6 +277,7 @@ def test_every_screen_of_the_app_fits_its_frame(opens: Opens, look: Look, width:
     """Beside the order the frame is some 500 pixels wide, below it on a telephone some 290."""
     page = opens(VIALS, width)
     app = app_from_card(page)
+    assert app.locator(".app-lines").inner_text().split("\n") == ["J2357 x 45", "J2357-JW x 15"]
     names = app.locator("nav a").all_inner_texts()
     assert len(names) == 9
     for name in names:
@@ -299,8 +300,9 @@ def test_two_windows_with_two_patients_do_not_mix(opens: Opens) -> None:
     second.goto(first.url.partition("/orders/")[0])
     second.locator(f"form[action$='/{VIALS}'] button").click()
     dorothea, bartholomew = app_from_card(first), app_from_card(second)
+    own_orders = ((dorothea, "(Xolair) 300 mg, every 4"), (bartholomew, "(Xolair) 225 mg, every 2"))
     for _ in range(2):  # one after the other, each in its own window
-        for app, dose in ((dorothea, "300 mg"), (bartholomew, "225 mg")):
+        for app, dose in own_orders:
             app.get_by_role("link", name="All orders").click()
             heading(app, "Orders")
             rows = app.locator(".app-orders > li")
