@@ -155,6 +155,8 @@ def _gap(page: SearchPage, need: DataNeed, found: tuple[RawResource, ...]) -> Un
         return Unknown(page.problem)
     if page.has_next:
         return OLDER_LEFT if need.newest_first and found else MORE_PAGES
+    if page.withholds:
+        return OLDER_LEFT if need.newest_first and found else reasons.INCOMPLETE
     if page.matches and not found:
         return reasons.SOMETHING_ELSE
     unread = page.unread and (need.each_counts or not found)

@@ -207,10 +207,12 @@ class EhrClient:
             found.add(page)
             if page.problem or page.unread:
                 return found.but(reasons.INCOMPLETE)
-            if page.next_url is None:
+            if page.next_url is None and (query.begin_at or not found.withheld):
                 return found.complete()
             if query.newest_first and found.matches:
                 return Present((*found.matches, *found.included, OLDER_LEFT))
+            if page.next_url is None:
+                return found.but(reasons.INCOMPLETE)
             try:
                 url = self._base.resolve(page.next_url)
             except AddressRefused:
@@ -266,10 +268,19 @@ class _Found:
     each_counts: bool
     matches: list[RawResource] = field(default_factory=list)
     included: list[RawResource] = field(default_factory=list)
+    entries: int = 0
+    total: int = 0
 
     def add(self, page: SearchPage) -> None:
         self.matches.extend(page.matches)
         self.included.extend(page.included)
+        self.entries += page.entries
+        self.total = max(self.total, page.total or 0)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the server counted more than it gave."""
+        return self.total > self.entries
 
     def complete(self) -> Part:
         return Present((*self.matches, *self.included)) if self.matches else NOTHING

@@ -24,7 +24,8 @@ class SearchPage:
 
     `next_url` is where the next page is, None on the last. `problem` is a clause when the server
     said that it left something out; then nothing may be concluded from what is missing.
-    `unread` counts entries that were no resources.
+    `unread` counts entries that were no resources, `entries` all of them, and `total` is how many
+    matches the server says there are, None where it does not say (Bundle.total).
     """
 
     matches: tuple[RawResource, ...] = ()
@@ -32,10 +33,17 @@ class SearchPage:
     next_url: str | None = None
     problem: str | None = None
     unread: int = 0
+    entries: int = 0
+    total: int | None = None
 
     @property
     def has_next(self) -> bool:
         return self.next_url is not None
+
+    @property
+    def withholds(self) -> bool:
+        """Whether the server counts more than it gives, and names no further page."""
+        return not self.has_next and (self.total or 0) > self.entries
 
 
 class _Search(msgspec.Struct):
@@ -56,6 +64,7 @@ class _Bundle(msgspec.Struct):
     resourceType: str | None = None
     entry: list[msgspec.Raw] | None = None
     link: list[msgspec.Raw] | None = None
+    total: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Entries(msgspec.Struct):
@@ -64,6 +73,7 @@ class _Entries(msgspec.Struct):
     resourceType: str | None = None
     entry: list[_Entry] | None = None
     link: list[msgspec.Raw] | None = None
+    total: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Kind(msgspec.Struct):
@@ -137,7 +147,15 @@ def _page(bundle: _Bundle | _Entries) -> SearchPage:
             unread += 0 if _bytes(raw) in (b"null", b"{}") else 1
         else:
             (included if mode == "include" else matches).append(resource)
-    return SearchPage(tuple(matches), tuple(included), _next(bundle), problem, unread)
+    return SearchPage(
+        tuple(matches),
+        tuple(included),
+        _next(bundle),
+        problem,
+        unread,
+        len(bundle.entry or ()),
+        _total(bundle),
+    )
 
 
 def _entry(raw: msgspec.Raw | _Entry) -> tuple[str, str, bytes]:
@@ -174,6 +192,12 @@ def _problem(outcome: bytes) -> str | None:
     if any(issue.severity in ("error", "fatal") for issue in issues):
         return "the server said that it could not return everything"
     return None
+
+
+def _total(bundle: _Bundle | _Entries) -> int | None:
+    """Bundle.total where it is a number that can be; servers differ in whether they give it."""
+    written = b"" if bundle.total is msgspec.UNSET else bytes(bundle.total)
+    return int(written) if re.fullmatch(rb"[0-9]{1,9}", written) else None
 
 
 def _next(bundle: _Bundle | _Entries) -> str | None:

@@ -92,6 +92,16 @@ def test_a4_4_a_first_page_is_incomplete() -> None:
     assert reason(part("weight", bundle(link=NEXT))) == prefetch.MORE_PAGES.because
 
 
+def test_a4_4_a_page_that_counts_more_than_it_holds_is_incomplete() -> None:
+    """Nothing may be called missing from it, though no further page is named."""
+    assert reason(part("coverage", bundle(COVERAGE) | {"total": 2})) == reasons.INCOMPLETE.because
+    assert reason(part("coverage", bundle() | {"total": 1})) == reasons.INCOMPLETE.because
+    for harmless in (1, 0, None, "2", 2.5, -3, 10**30, [], {"value": 2}):
+        assert isinstance(part("coverage", bundle(COVERAGE) | {"total": harmless}), Present)
+    newest = part("weight", bundle(WEIGHT) | {"total": 50})
+    assert isinstance(newest, Present) and newest.value[-1] == prefetch.OLDER_LEFT
+
+
 def test_a4_4_a_first_page_of_the_newest_is_all_that_was_asked_for() -> None:
     assert isinstance(part("weight", bundle(WEIGHT, link=NEXT)), Present)
 

@@ -111,6 +111,19 @@ def test_an_empty_page_of_a_newest_first_search_is_not_the_answer(
     assert isinstance(client.one(newest), Unknown)
 
 
+def test_a_server_that_counts_more_than_it_gives_has_not_answered_in_full(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = Reply(bundle(weight("a")) | {"total": 3})
+    assert client.one(Query.parse("Observation?patient=1")) == reasons.INCOMPLETE
+    ehr.replies["/r4/Observation"] = Reply(bundle() | {"total": 1})
+    assert client.one(Query.parse("Observation?patient=1")) == reasons.INCOMPLETE
+    pages = [bundle(weight("a"), next_link="Observation?p=2") | {"total": 2}, bundle(weight("b"))]
+    ehr.replies["/r4/Observation"] = Reply(pages[0])
+    ehr.replies["/r4/Observation?p=2"] = Reply(pages[1])
+    assert ids(client.one(Query.parse("Observation?patient=1"))) == ["a", "b"]
+
+
 def test_more_pages_than_allowed_is_unknown(ehr: FakeEhr, client_for: MakeClient) -> None:
     pages = [Reply(bundle(weight(str(n)), next_link=f"Observation?p={n}")) for n in range(9)]
     ehr.replies["/r4/Observation"] = pages

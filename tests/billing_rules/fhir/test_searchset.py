@@ -33,7 +33,7 @@ def test_included_resources_are_kept_apart() -> None:
 
 def test_an_outcome_is_no_match_and_an_error_is_a_problem() -> None:
     noted = entry("x", "outcome", "OperationOutcome", issue=[{"severity": "warning"}])
-    assert page(noted) == SearchPage()
+    assert page(noted) == SearchPage(entries=1)
     failed = entry("x", None, "OperationOutcome", issue=[{"severity": "error"}])
     assert page(entry("a"), failed).problem
 
