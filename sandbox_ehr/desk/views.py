@@ -93,11 +93,13 @@ def _opening(request_name: str) -> stories.Opening:
 
 
 def open_story(request_name: str) -> AnyResponse:
-    """The story's patient as in the beginning, and its order on the desk."""
+    """The story's patient as in the beginning, without other drafts, and its order on the desk."""
     if stories.find(request_name) is None:
         abort(404)
     opening = _opening(request_name)
-    start_over(desk().records, desk().start, opening.patient_id)
+    # Other drafts of the same drug would make the app ask which of them is the dose.
+    chart = (r for r in desk().start if r.get("status") != "draft")
+    start_over(desk().records, chart, opening.patient_id)
     sheet = workflow.opened(
         desk(),
         opening.patient_id,

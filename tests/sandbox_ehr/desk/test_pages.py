@@ -253,6 +253,16 @@ def test_a_story_opened_again_finds_its_patient_as_before(
     assert pair.desk.records.search("MedicationAdministration", patient) == before
 
 
+def test_a_story_has_no_drafts_but_its_own_so_that_the_app_sees_what_the_card_sees(
+    browser: FlaskClient, pair: Pair
+) -> None:
+    opened(browser, "story-300-mg-typed-as-300-units")
+    patient = [("patient", "Patient/pat-ada-winterbourne"), ("status", "draft")]
+    kinds = ("MedicationRequest", "ServiceRequest")
+    drafts = [r["id"] for kind in kinds for r in pair.desk.records.search(kind, patient)]
+    assert drafts == ["omalizumab-300-mg-for-units", "omalizumab-300-units"]
+
+
 # ---------------------------------------------------------------- the app beside the order
 
 APP = Client("app", "The app", launch_url="https://app.example/launch")
