@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,13 @@ import pytest
 
 from billing_rules import catalogue as catalogue_module
 from billing_rules.catalogue import Catalogue
+
+
+def pytest_configure() -> None:
+    """A run in the background of a script has Ctrl-C ignored, and every program it starts would
+    inherit that: those that are ended by SIGINT would not end."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
