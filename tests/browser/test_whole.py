@@ -18,7 +18,7 @@ from tests.vialwise.test_demo import address_after, started, url_in
 pytestmark = pytest.mark.browser
 MISSING = "story-missing-ige-and-therapy"
 VIALS, SYRINGES = "story-225-mg-two-vials", "story-225-mg-two-syringes"
-WAIT = 20_000
+WAIT = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +235,15 @@ def test_the_way_from_card_to_signed_order_needs_no_mouse(opens: Opens) -> None:
     tab_to(page, "Complete the documentation")
     page.keyboard.press("Enter")
     heading(app, "Complete the documentation")
+    page.wait_for_load_state("networkidle")
     tab_to(page, "Total IgE, as the report has it")
     page.keyboard.type("150")
     tab_to(page, "Unit of Total IgE")
     page.keyboard.type("kU")
+    assert focused(page).input_value() == "kU/L"
     tab_to(page, "Day the blood was drawn")
     page.keyboard.type("01102026")
+    assert focused(page).input_value() == "2026-01-10"
     page.keyboard.press("Enter")
     heading(app, "The documentation is saved")
     tab_to(page, "Back to the worksheet")
