@@ -14,7 +14,6 @@ import pytest
 from billing_rules import catalogue as catalogue_module
 from billing_rules.catalogue import Catalogue
 
-
 # How long an example may take says how busy the machine is, not whether the program is right.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
