@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from cds_hooks.store import Store
 from tests.databases import database_url, postgresql, store_at  # noqa: F401 - fixtures
 
 TODAY = date(2026, 11, 23)
+# A card says the minute it was made in; two answers are compared, and a minute may end between.
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BASE = "https://cds.example"
 SERVICE = "/cds-services/vialwise-orders"
 
@@ -31,8 +33,11 @@ def client_with(catalogue: Catalogue) -> Client:
     """A client of the service with any settings changed: `client_with(open=False)`."""
 
     def client(store: Store | None = None, metrics: Any = None, **changes: Any) -> FlaskClient:
-        settings = {"public_base_url": BASE, "today": lambda: TODAY, "open": True, **changes}
-        return create_app(catalogue, Settings(**settings), store, metrics).test_client()
+        settings = {
+            "public_base_url": BASE, "today": lambda: TODAY, "clock": lambda: NOON, "open": True,
+        }  # fmt: skip
+        told = Settings(**{**settings, **changes})
+        return create_app(catalogue, told, store, metrics).test_client()
 
     return client
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +16,7 @@ from cds_hooks.store import Store
 from cds_hooks.tables import call_audit, card_feedback
 from ehr_access.app_context import AppContext, opened
 from tests.cds_hooks import invariants
-from tests.cds_hooks.conftest import SERVICE, Body, Client, cards_of, draft
+from tests.cds_hooks.conftest import NOON, SERVICE, Body, Client, cards_of, draft
 from tests.databases import rows
 
 Cards = list[dict[str, Any]]
@@ -140,7 +139,7 @@ def test_e9_6_a_server_that_does_not_launch_is_sent_the_link_all_the_same(
     for card in cards:
         (link,) = card["links"]
         patient = wrong_code["context"]["patientId"]
-        context = opened(link["appContext"], key, patient, ehr, datetime.now(UTC))
+        context = opened(link["appContext"], key, patient, ehr, NOON)
         assert isinstance(context, AppContext)
         assert "**Order:**" in card["detail"] and "autolaunchable" not in link
     invariants.check({"cards": cards}, wrong_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -23,6 +23,8 @@ from tests.interop.conftest import Server
 pytestmark = pytest.mark.interop
 
 TODAY = date(2026, 11, 23)
+# A card says the minute it was made in, and a minute may end between two answers.
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _PATIENCE = 90.0  # seconds
 KINDS = ("MedicationRequest", "MedicationAdministration", "Encounter")
 Body = dict[str, Any]
@@ -41,7 +43,7 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
     """The open service without a deadline that matters: what is answered is compared, not how fast,
     and a busy machine with three servers on it is slow."""
     settings = Settings(
-        public_base_url="https://cds.example", today=lambda: TODAY, open=True,
+        public_base_url="https://cds.example", today=lambda: TODAY, clock=lambda: NOON, open=True,
         fetch_seconds=_PATIENCE, given_days=366,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
