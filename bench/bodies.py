@@ -99,6 +99,11 @@ def _order_something_else(request: Json) -> None:
     entry["resource"]["medicationCodeableConcept"] = code
 
 
+def chart(count: int) -> list[Json]:
+    """The resources alone, as an EHR keeps them."""
+    return [resource for found in _chart(count).values() for resource in found]
+
+
 def _chart(count: int) -> dict[str, list[Json]]:
     """9 observations, 4 conditions, 4 orders and 3 administrations in 20 resources."""
     chance = random.Random(count)

@@ -6,7 +6,9 @@ keys and of its FHIR server, the EHR has the app registered with its launch and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from flask import Flask
 
@@ -57,8 +59,15 @@ def ehr_at(url: str) -> EhrTable:
     )
 
 
-def application(url: str, service_url: str, today: date, apps: tuple[App, ...] = ()) -> Flask:
-    """The practice EHR at `url`, its charts current on `today`; `apps` can be opened from it.
+def application(
+    url: str,
+    service_url: str,
+    today: date,
+    apps: tuple[App, ...] = (),
+    more: Sequence[Mapping[str, Any]] = (),
+) -> Flask:
+    """The practice EHR at `url`, its charts current on `today`; `apps` can be opened from it, and
+    `more` resources stand in its charts.
 
     The charts hold no drafts: the desk writes those of its own, and others of the same visit would
     count as one dose with them.
@@ -69,4 +78,5 @@ def application(url: str, service_url: str, today: date, apps: tuple[App, ...] =
         clients=apps,
         cds_services=(CdsService(service_url, "Vialwise", SERVICE_AT_EHR, trace=True),),
     )
-    return create_app(Records.of(charts.invented(today, drafts=False)), settings)
+    kept = Records.of([*charts.invented(today, drafts=False), *map(dict, more)])
+    return create_app(kept, settings)
