@@ -96,8 +96,13 @@ class Records:
 
     def matching(self, search: searching.Search) -> list[Resource]:
         """All that match a search that was read before."""
+        return self.each(search, copied)
+
+    def each(self, search: searching.Search, of: Callable[[Resource], T]) -> list[T]:
+        """What `of` makes of each match. It sees what is kept itself, without the time that a copy
+        takes, so it must change nothing and keep nothing of it."""
         found = filter(search.matches, self._current(search.resource_type))
-        return copied(list(search.sorted(found)))
+        return [of(resource) for resource in search.sorted(found)]
 
     def types(self) -> tuple[str, ...]:
         """Every type that something is kept of."""

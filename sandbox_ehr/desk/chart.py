@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.fhir import searching
 from sandbox_ehr.records import Records
 
 _WEIGHT = "29463-7"
@@ -41,8 +44,8 @@ def banner(records: Records, patient_id: str, today: date) -> Banner | None:
     patient = records.read("Patient", patient_id)
     if patient is None:
         return None
-    weights = [o for o in _of(records, "Observation", patient_id) if _has_code(o, _WEIGHT)]
-    newest = max(weights, key=lambda o: str(o.get("effectiveDateTime", "")), default=None)
+    weights = _of(records, "Observation", patient_id, code=_WEIGHT)
+    newest = max(weights, key=_time, default=None)
     return Banner(
         id=patient_id,
         name=name(patient),
@@ -94,37 +97,57 @@ def visit(records: Records, patient_id: str) -> str:
 
 def glance(records: Records, patient_id: str) -> dict[str, list[Line]]:
     """The chart in four short lists."""
+    of = partial(_lines, records, patient_id)
     return {
-        "Problems": [
-            Line(_words(c.get("code")), "", _day(c))
-            for c in _of(records, "Condition", patient_id)
-        ],
-        "Results": [
-            Line(_words(o.get("code")), _value(o), _day(o))
-            for o in _newest(_of(records, "Observation", patient_id))
-        ],
-        "Medications": [
-            Line(_medication(m), str(m.get("status", "")), str(m.get("authoredOn", ""))[:10])
-            for m in _of(records, "MedicationRequest", patient_id)
-            if m.get("status") != "draft"
-        ],
-        "Given": [
-            Line(_medication(a), _given(a), _day(a))
-            for a in _newest(_of(records, "MedicationAdministration", patient_id))
-        ],
+        "Problems": of("Condition", _problem),
+        "Results": of("Observation", _result, newest_first=True),
+        "Medications": of("MedicationRequest", _ordered, {"status:not": "draft"}),
+        "Given": of("MedicationAdministration", _dose, newest_first=True),
     }
 
 
-def _of(records: Records, kind: str, patient_id: str) -> list[Resource]:
-    return records.search(kind, [("patient", f"Patient/{patient_id}")])
+def _lines(
+    records: Records,
+    patient_id: str,
+    kind: str,
+    line: Callable[[Resource], Line],
+    more: Mapping[str, str] | None = None,
+    newest_first: bool = False,
+) -> list[Line]:
+    asked = [*_patient(patient_id), *(more or {}).items()]
+    found = records.each(searching.read(kind, asked), lambda r: (_time(r), line(r)))
+    if newest_first:
+        found.sort(key=itemgetter(0), reverse=True)
+    return [line for _, line in found]
 
 
-def _newest(found: list[Resource]) -> list[Resource]:
-    return sorted(found, key=lambda r: str(r.get("effectiveDateTime", "")), reverse=True)
+def _problem(condition: Resource) -> Line:
+    return Line(_words(condition.get("code")), "", _day(condition))
 
 
-def _has_code(resource: Resource, code: str) -> bool:
-    return any(c.get("code") == code for c in (resource.get("code") or {}).get("coding", []))
+def _result(observation: Resource) -> Line:
+    return Line(_words(observation.get("code")), _value(observation), _day(observation))
+
+
+def _ordered(order: Resource) -> Line:
+    status, day = str(order.get("status", "")), str(order.get("authoredOn", ""))[:10]
+    return Line(_medication(order), status, day)
+
+
+def _dose(record: Resource) -> Line:
+    return Line(_medication(record), _given(record), _day(record))
+
+
+def _of(records: Records, kind: str, patient_id: str, **more: str) -> list[Resource]:
+    return records.search(kind, [*_patient(patient_id), *more.items()])
+
+
+def _patient(patient_id: str) -> list[tuple[str, str]]:
+    return [("patient", f"Patient/{patient_id}")]
+
+
+def _time(resource: Resource) -> str:
+    return str(resource.get("effectiveDateTime", ""))
 
 
 def _words(concept: Mapping[str, Any] | None) -> str:
