@@ -1,11 +1,15 @@
-"""The orders of catalogued drugs in a chart, each reviewed as a card would have reviewed it."""
+"""The orders of catalogued drugs in a chart, each reviewed as a card would have reviewed it.
+
+Most pages show one order of however many there are, so an order is reviewed when it is looked at.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, partial
 
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
@@ -15,35 +19,44 @@ from billing_rules.fhir.draft_orders import READERS
 from billing_rules.fhir.given import Given
 from billing_rules.fhir.references import Resource, same
 from billing_rules.fhir.tolerant import as_day
-from billing_rules.model import OrderLine, Stage
+from billing_rules.model import DrugOrder, OrderLine, Stage
+from billing_rules.orders import drug_orders
 from billing_rules.recognise import concerns_catalogue
-from billing_rules.review import OrderReview, cases, reviewed
+from billing_rules.review import OrderReview, case_of, reviewed
 from ehr_access.resources import encounter_id
 
 CURRENT = ("draft", "active", "on-hold", "")  # what is not to be carried out any more is no order
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)  # without slots: cached_property keeps its value in __dict__
 class FoundOrder:
-    """One order of a catalogued drug: what the rules saw and said, and the resources it is.
+    """One order of a catalogued drug: the resources it is, and what the rules saw and said of it.
 
-    `case` is what the rules were given; `written` the day it was written, `status` as the EHR
-    has it.
+    `judge` makes the case; `written` is the day it was written, `status` as the EHR has it.
     """
 
-    case: Case
-    review: OrderReview
+    order: DrugOrder
+    judge: Callable[[], Case]
     resources: tuple[Resource, ...]
     written: date | None
     status: str
 
+    @cached_property
+    def case(self) -> Case:
+        """What the rules are given."""
+        return self.judge()
+
+    @cached_property
+    def review(self) -> OrderReview:
+        return reviewed(self.case)
+
     @property
     def reference(self) -> str:
         """The reference that stands for the order in addresses."""
-        return self.review.order.references[0]
+        return self.order.references[0]
 
     def is_named(self, reference: str) -> bool:
-        return any(same(own, reference) for own in self.review.order.references)
+        return any(same(own, reference) for own in self.order.references)
 
 
 def current_orders(resources: Iterable[Resource], named: Iterable[Resource]) -> list[Resource]:
@@ -78,8 +91,12 @@ def reviewed_orders(
         lines = reading.draft_orders(group, catalogue.systems, resolve)
         if concerns_catalogue(lines, catalogue):
             own = {line.reference for line in lines}
-            judged = cases(_with_their_day(lines, doses), chart, catalogue, today)
-            orders += (_found(c, group) for c in judged if own & set(c.order.references))
+            dosed = drug_orders(_with_their_day(lines, doses), catalogue, today, chart.weights)
+            orders += (
+                _found(order, partial(case_of, order, dosed, chart, catalogue), group)
+                for order in dosed
+                if own & set(order.references)
+            )
     return tuple(sorted(orders, key=_newest_first))
 
 
@@ -95,12 +112,14 @@ def _with_their_day(lines: Sequence[OrderLine], doses: Sequence[Given]) -> Seque
     return (*charted, *(line for line in lines if line.reference not in known))
 
 
-def _found(case: Case, group: Iterable[Resource]) -> FoundOrder:
-    own = tuple(r for r in group if reference_of(r) in case.order.references)
+def _found(
+    order: DrugOrder, judge: Callable[[], Case], group: Iterable[Resource]
+) -> FoundOrder:
+    own = tuple(r for r in group if reference_of(r) in order.references)
     first = own[0] if own else {}
     status = first.get("status")
     shown = status if isinstance(status, str) else ""
-    return FoundOrder(case, reviewed(case), own, written_on(first), shown)
+    return FoundOrder(order, judge, own, written_on(first), shown)
 
 
 def _groups(found: Iterable[Resource]) -> Iterator[list[Resource]]:
@@ -131,5 +150,5 @@ def written_on(resource: Resource) -> date | None:
 
 
 def _newest_first(order: FoundOrder) -> tuple[int, str]:
-    day = order.written or order.review.order.date_of_service
+    day = order.written or order.order.date_of_service
     return -day.toordinal(), order.reference

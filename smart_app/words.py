@@ -65,7 +65,7 @@ def order_words(found: FoundOrder) -> str:
 
 def dose_words(found: FoundOrder) -> str:
     """The dose as written, and in mg where that says it differently."""
-    order = found.review.order
+    order = found.order
     written = brief(order.dose_as_written, 60)
     amount = str(order.dose.value) if isinstance(order.dose, Present) else ""
     if not written or written == amount:
@@ -84,8 +84,8 @@ def waste_words(plan: ClaimPlan) -> str:
 
 def stage_words(found: FoundOrder) -> str:
     """Where the order stands: "draft", "given on 2026-11-24"."""
-    day = found.review.order.date_of_service
-    if found.review.order.stage is Stage.GIVEN:
+    day = found.order.date_of_service
+    if found.order.stage is Stage.GIVEN:
         return f"given on {day}"
     status = {"draft": "draft", "active": "signed", "on-hold": "on hold"}
     return status.get(found.status, brief(found.status, 30) or "order")

@@ -199,7 +199,7 @@ def _charted(record: PatientRecord, found: FoundOrder) -> DrugOrder | None:
         if order.drug_id == found.review.drug.id and order.stage is Stage.GIVEN
         and order.prescriptions
         and (today - RECENT <= order.date_of_service <= today
-             or order.date_of_service == found.review.order.date_of_service)
+             or order.date_of_service == found.order.date_of_service)
     ]  # fmt: skip
     return max(doses, key=lambda order: order.date_of_service, default=None)
 
