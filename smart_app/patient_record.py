@@ -45,9 +45,10 @@ NAMED = "order"  # the key of the order a card's link meant
 _LONG = ("administrations", "dispenses", "medications", "statements", "observations")
 _MOST_MEDICATIONS = 20
 _PAGE = "200"  # resources asked for on one page; servers cap it as they like
-# One round each: the first must leave time to show a page within a second.
+# One round each: the first must leave time to show a page within a second, so it takes no more than
+# what orders and most charts need.
 ROUNDS = (
-    Limits(seconds=0.6, pages=4, parallel=4),
+    Limits(seconds=0.5, pages=2, parallel=4),
     Limits(seconds=4.0, pages=40, parallel=8),
     Limits(seconds=20.0, pages=200, parallel=8),
 )
