@@ -1,7 +1,8 @@
 """What became of the cards: rows to export, and counts (checklist F1.4).
 
-The command `vialwise feedback` and the page (feedback_page.py) show one and the same report. Cards
-that were held back (held_back.py) are rows too, and are never counted as shown.
+The command `vialwise feedback` and the page (feedback_page.py) show one and the same report. The
+database counts, as a year of cards is a hundred thousand. Cards that were held back (held_back.py)
+are rows too, and are never counted as shown.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,12 +71,6 @@ class CardOutcome:
     def reason(self) -> str:
         return self.reason_display or self.reason_code
 
-    @property
-    def week(self) -> str:
-        """The ISO 8601 week it was shown in, like 2026-W48 (UTC)."""
-        year, week, _ = self.shown_at.isocalendar()
-        return f"{year}-W{week:02}"
-
 
 @dataclass(slots=True)
 class Tally:
@@ -90,23 +85,25 @@ class Tally:
         """Without an answer; an EHR that sends no feedback ignores every card."""
         return self.shown - self.accepted - self.overridden
 
-    def add(self, card: CardOutcome) -> None:
-        self.shown += 1
-        self.accepted += card.outcome == ACCEPTED
-        self.overridden += card.outcome == OVERRIDDEN
+    def add(self, outcome: str | None, cards: int) -> None:
+        """That many cards of which this was said last."""
+        self.shown += cards
+        self.accepted += cards * (outcome == ACCEPTED)
+        self.overridden += cards * (outcome == OVERRIDDEN)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """What was asked for, counted. `rows` are every card and feedback, those held back too; the
-    others are of cards that were shown, each once, with what was said of it last.
+    """The cards asked for, counted, each once, with what was said of it last.
 
-    `held_cards` counts the cards held back by reason, `held_back` by reason and rule. `unknown`
-    counts cards with feedback that are not on record; only the time bounds them.
+    `first` and `last` are the days (UTC) on which one was shown, None where none was. `held_cards`
+    counts the cards held back by reason, `held_back` by reason and rule; all else is of cards that
+    were shown. `unknown` counts cards with feedback that are not on record; only the time bounds
+    them.
     """
 
-    rows: Sequence[CardOutcome]
-    shown: Sequence[CardOutcome]
+    first: date | None
+    last: date | None
     total: Tally
     by_rule: Mapping[str, Tally]
     by_payer: Mapping[str, Tally]
@@ -121,24 +118,87 @@ class Report:
 
 def report(engine: sa.Engine, asked: Asked = Asked()) -> Report:
     """The cards asked for, counted in every way. Raises StoreFailed."""
-    rows = outcomes(engine, asked)
-    shown = last_of_each(row for row in rows if not row.held_back)
-    held = last_of_each(row for row in rows if row.held_back)
-    overridden = [card for card in shown if card.outcome == OVERRIDDEN]
+    with transaction(engine, _WAIT) as connection:
+        cards = connection.execute(_counted(asked, *_OF_CARD)).all()
+        days = connection.execute(_counted(asked, _DAY)).all()
+        rules = connection.execute(_counted(asked, _rules.c.rule, of=_WITH_RULES)).all()
+        unknown = connection.execute(_unknown_count(asked)).scalar_one()
+    shown, held = _apart(cards)
+    days_shown, _ = _apart(days)
+    rules_shown, rules_held = _apart(rules)
+    overridden = (row for row in shown if row.outcome == OVERRIDDEN)
     return Report(
-        rows=rows,
-        shown=shown,
-        total=tallies(shown, lambda card: [""]).get("", Tally()),
-        by_rule=_most_shown_first(tallies(shown, lambda card: card.rules)),
-        by_payer=_most_shown_first(tallies(shown, lambda card: [card.payer_id])),
-        by_drug=_most_shown_first(tallies(shown, lambda card: [card.drug_id])),
-        by_client=_most_shown_first(tallies(shown, lambda card: [card.client])),
-        by_week=dict(sorted(tallies(shown, lambda card: [card.week]).items())),
-        reasons=dict(Counter(card.reason for card in overridden).most_common()),
-        held_cards=dict(sorted(Counter(card.held_back for card in held).items())),
-        held_back=_held_back(held),
-        unknown=unknown_cards(engine, asked),
+        first=min(map(_day, days_shown), default=None),
+        last=max(map(_day, days_shown), default=None),
+        total=_tallies(shown, lambda row: "").get("", Tally()),
+        by_rule=_most_first(_tallies(rules_shown, lambda row: row.rule)),
+        by_payer=_most_first(_tallies(shown, lambda row: row.payer_id)),
+        by_drug=_most_first(_tallies(shown, lambda row: row.drug_id)),
+        by_client=_most_first(_tallies(shown, lambda row: row.client)),
+        by_week=dict(sorted(_tallies(days_shown, lambda row: _week(_day(row))).items())),
+        reasons=_counts(overridden, lambda row: row.reason_display or row.reason_code),
+        held_cards=dict(sorted(_counts(held, lambda row: row.held_back).items())),
+        held_back={
+            because: _counts([r for r in rules_held if r.held_back == because], lambda r: r.rule)
+            for because in sorted({row.held_back for row in rules_held})
+        },
+        unknown=unknown,
     )
+
+
+def _counted(
+    asked: Asked, *kinds: sa.ColumnElement[Any], of: sa.FromClause = card_shown
+) -> sa.Select[Any]:
+    """How many cards there are of each of the `kinds` together with why they were held back and
+    what was said of them last."""
+    every = (card_shown.c.held_back, card_feedback.c.outcome, *kinds)
+    last_said = (
+        sa.select(sa.func.max(_said.c.outcome_at))
+        .where(_said.c.card == card_shown.c.card)
+        .scalar_subquery()
+    )
+    on_it = card_feedback.c.card == card_shown.c.card
+    return (
+        sa.select(*every, sa.func.count().label("cards"))
+        .select_from(of.outerjoin(card_feedback, on_it & (card_feedback.c.outcome_at == last_said)))
+        .where(*_conditions(asked))
+        .group_by(*every)
+    )
+
+
+def _apart(rows: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Those of cards that were shown, and those of cards held back."""
+    return [r for r in rows if not r.held_back], [r for r in rows if r.held_back]
+
+
+def _day(row: Any) -> date:
+    """SQLite gives a day as text."""
+    return row.day if isinstance(row.day, date) else date.fromisoformat(row.day)
+
+
+def _week(day: date) -> str:
+    """The ISO 8601 week, like 2026-W48."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def _tallies(rows: Iterable[Any], key: Callable[[Any], str]) -> dict[str, Tally]:
+    counted: dict[str, Tally] = {}
+    for row in rows:
+        counted.setdefault(key(row), Tally()).add(row.outcome, row.cards)
+    return counted
+
+
+def _most_first(rows: Mapping[str, Tally]) -> dict[str, Tally]:
+    return dict(sorted(rows.items(), key=lambda row: (-row[1].shown, row[0])))
+
+
+def _counts(rows: Iterable[Any], key: Callable[[Any], str]) -> dict[str, int]:
+    """The cards counted under each key, the most first."""
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted[key(row)] += row.cards
+    return dict(sorted(counted.items(), key=lambda counts: (-counts[1], counts[0])))
 
 
 def outcomes(engine: sa.Engine, asked: Asked = Asked()) -> list[CardOutcome]:
@@ -181,16 +241,19 @@ def _conditions(asked: Asked) -> list[sa.ColumnElement[bool]]:
 
 def unknown_cards(engine: sa.Engine, asked: Asked = Asked()) -> int:
     """How many cards had feedback in that time without being on record."""
+    with transaction(engine, _WAIT) as connection:
+        return connection.execute(_unknown_count(asked)).scalar_one()
+
+
+def _unknown_count(asked: Asked) -> sa.Select[Any]:
     feedback = card_feedback.c
+    on_record = sa.exists().where(card_shown.c.card == feedback.card)
     count = (
         sa.select(sa.func.count(feedback.card.distinct()))
         .where(feedback.received_at >= (asked.since or _EVER))
-        .where(feedback.card.not_in(sa.select(card_shown.c.card)))
+        .where(~on_record)
     )
-    if asked.before:
-        count = count.where(feedback.received_at < asked.before)
-    with transaction(engine, _WAIT) as connection:
-        return connection.execute(count).scalar_one()
+    return count.where(feedback.received_at < asked.before) if asked.before else count
 
 
 def payers_and_clients(engine: sa.Engine) -> tuple[list[str], list[str]]:
@@ -203,32 +266,15 @@ def payers_and_clients(engine: sa.Engine) -> tuple[list[str], list[str]]:
     return payers, clients
 
 
-def last_of_each(rows: Iterable[CardOutcome]) -> list[CardOutcome]:
-    """Each card once, with what was said of it last."""
-    return list({row.card: row for row in rows}.values())
-
-
-def tallies(
-    cards: Sequence[CardOutcome], keys: Callable[[CardOutcome], Iterable[str]]
-) -> dict[str, Tally]:
-    """The cards counted under each of their `keys`."""
-    counted: dict[str, Tally] = {}
-    for card in cards:
-        for key in keys(card):
-            counted.setdefault(key, Tally()).add(card)
-    return counted
-
-
-def _most_shown_first(rows: Mapping[str, Tally]) -> dict[str, Tally]:
-    return dict(sorted(rows.items(), key=lambda row: (-row[1].shown, row[0])))
-
-
-def _held_back(cards: Iterable[CardOutcome]) -> dict[str, dict[str, int]]:
-    counts: dict[str, Counter[str]] = {}
-    for card in cards:
-        counts.setdefault(card.held_back, Counter()).update(card.rules)
-    return {because: dict(counted.most_common()) for because, counted in sorted(counts.items())}
-
+# What cards are counted by. A card can have several findings of a rule, and counts once for it.
+_said = card_feedback.alias()
+_rules = sa.select(card_finding.c.card, card_finding.c.rule).distinct().subquery()
+_WITH_RULES = card_shown.join(_rules, _rules.c.card == card_shown.c.card)
+_DAY = sa.func.date(card_shown.c.shown_at).label("day")
+_OF_CARD = (
+    *(card_shown.c[name] for name in ("payer_id", "drug_id", "client")),
+    *(card_feedback.c[name] for name in ("reason_code", "reason_display")),
+)
 
 # Patient and order, though hashed, are in no report, and neither is a comment.
 _NAMES = tuple(field.name for field in fields(CardOutcome) if field.name != "findings")

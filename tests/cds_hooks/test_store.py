@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 
 import smart_app.tables
 from cds_hooks import store as store_module
-from cds_hooks.outcomes import Asked, last_of_each, outcomes, tallies, unknown_cards
+from cds_hooks.outcomes import Asked, outcomes, report, unknown_cards
 from cds_hooks.rest import Rest
 from cds_hooks.tables import card_feedback, card_finding, card_shown, metadata
 from service_parts.store_failed import StoreFailed
@@ -201,10 +201,13 @@ def test_outcomes_are_counted_by_what_was_said_last(database_url: str) -> None:
         store.feedback([overridden(cards[0]), overridden(cards[0], later, outcome="accepted")])
         store.feedback([overridden(cards[1], reason_code="x")])
     with engine_at(database_url) as engine:
-        found = outcomes(engine, Asked(AGO))
+        assert len(outcomes(engine, Asked(AGO))) == 4
         assert outcomes(engine, Asked(NOON + timedelta(days=1))) == []
-    assert len(found) == 4
-    counted = tallies(last_of_each(found), lambda card: [card.payer_id])
+        assert report(engine, Asked(NOON + timedelta(days=1))).first is None
+        found = report(engine, Asked(AGO))
+    counted = found.by_payer
+    assert found.first == found.last == NOON.date()
+    assert found.reasons == {"x": 1}
     assert (counted["a"].shown, counted["a"].accepted, counted["a"].overridden) == (2, 1, 1)
     assert (counted["b"].shown, counted["b"].ignored) == (1, 1)
 

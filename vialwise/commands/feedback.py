@@ -10,7 +10,7 @@ import click
 
 from billing_rules.rule_records import shipped
 from cds_hooks import feedback_csv
-from cds_hooks.outcomes import NOT_TOLD_APART, Asked, CardOutcome, Report, Tally, report
+from cds_hooks.outcomes import NOT_TOLD_APART, Asked, CardOutcome, Report, Tally, outcomes, report
 from service_parts.store_failed import StoreFailed
 from vialwise import clock, database, screen
 from vialwise.commands import options
@@ -61,10 +61,10 @@ def feedback(
         payer_id=payer,
         client=client,
     )
-    found = _read(database_url, asked)
+    found, rows = _read(database_url, asked, with_rows=csv_file is not None)
     if csv_file:
-        _write(found.rows, csv_file)
-    if found.shown:
+        _write(rows, csv_file)
+    if found.total.shown:
         _show(found)
     else:
         screen.say(f"No card was shown{f' since {since}' if since else ' yet'}.")
@@ -77,10 +77,12 @@ def _start(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
-def _read(named: str | None, asked: Asked) -> Report:
+def _read(
+    named: str | None, asked: Asked, with_rows: bool
+) -> tuple[Report, Sequence[CardOutcome]]:
     engine = database.existing(named)
     try:
-        return report(engine, asked)
+        return report(engine, asked), outcomes(engine, asked) if with_rows else ()
     except StoreFailed as error:
         where = database.shown(engine.url)
         raise Problem(
@@ -104,9 +106,8 @@ def _write(rows: Sequence[CardOutcome], file: Path) -> None:
 
 
 def _show(found: Report) -> None:
-    first, last = found.shown[0].shown_at.date(), found.shown[-1].shown_at.date()
     total = found.total
-    screen.heading(f"Cards shown {first} to {last}")
+    screen.heading(f"Cards shown {found.first} to {found.last}")
     screen.say(
         f"{total.shown} shown, {total.accepted} accepted, {total.overridden} overridden, "
         f"{total.ignored} ignored (without an answer)",
