@@ -44,7 +44,7 @@ _MENDED_AT = {
 }
 _DOCUMENTATION = ("documentation.show", "Complete the documentation")
 # The rest of a dose that was given is no question of the documentation form: it is closed out.
-_TO_CHART_AT = {"waste_modifier": ("close_out.show", "Close out the injection")}
+_TO_CHART_AT = {"waste_modifier": ("close_out.show", "Close out the dose")}
 
 
 def items(window: Window, order: str) -> list[Item]:

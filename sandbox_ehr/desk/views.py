@@ -16,6 +16,7 @@ from sandbox_ehr.desk import (
     charting,
     composing,
     draft_forms,
+    elements,
     guard,
     stories,
     trace_table,
@@ -198,9 +199,16 @@ def _page(
         glance=chart.glance(records, sheet.patient_id),
         traces=[trace_table.tables(call.trace) for call in sheet.calls],
         app=_app_frame(sheet),
-        apps=apps.of_menu(desk()),
+        apps=apps.of_menu(desk(), sheet),
+        giving=elements.giving(sheet.drafts),
+        charted=[charting.charted(r) for r in _kept(sheet.charted)],
         can_open=lambda url: apps.registered(desk(), url) is not None,
     )
+
+
+def _kept(references: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = (desk().records.read(*place.split("/", 1)) for place in references)
+    return [record for record in found if record]
 
 
 def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
@@ -301,7 +309,7 @@ def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
     return _to(desk().worksheets.put(sheet))
 
 
-# ---------------------------------------------------------------- after the injection
+# ---------------------------------------------------------------- after the dose
 
 
 def chart_given(sheet_id: str) -> AnyResponse | tuple[str, int]:
