@@ -181,6 +181,8 @@ def _charted(charted: DrugOrder) -> Iterator[tuple[str, Prefill]]:
             yield f"{row}.container", Prefill(opened.container.ndc, place)
             yield f"{row}.count", Prefill(str(opened.count), place)
             yield from _batch(row, opened.container.ndc, charted)
+    else:
+        yield from _batch("opened.0", "", charted)
     first = next(iter(charted.prescriptions), None)
     observed = first.observed if first else None
     if isinstance(observed, Present) and (times := _OBSERVED.fullmatch(observed.value)):

@@ -53,7 +53,8 @@ def items(window: Window, order: str) -> list[Item]:
     found.append(Item("All orders", url_for("orders.show"), request.endpoint == "orders.show"))
     feedback = running().feedback
     if window.user.role is Role.OWNER and feedback:
-        found.append(Item("Feedback", url_for(feedback), request.endpoint == feedback))
+        url = url_for(feedback, order=order or None)
+        found.append(Item("Feedback", url, request.endpoint == feedback))
     return found
 
 

@@ -228,13 +228,13 @@ def _says(record: Resource) -> str:
     at = str(record.get("effectiveDateTime") or record.get("whenHandedOver") or "")
     when = f"{at[:10]} at {at[11:16]}"
     if record["resourceType"] == "MedicationDispense":
-        return f"{_amount(record.get('quantity'))} of {_named(record)}, handed over {when}"
+        return f"{_named(record)}: {_amount(record.get('quantity'))} handed over, {when}"
     amount = _amount((record.get("dosage") or {}).get("dose"))
     if record.get("status") == "not-done":
-        return f"{amount} of {_named(record)} discarded, {when}"
+        return f"{_named(record)}: {amount} discarded, {when}"
     lot = (record["contained"][0].get("batch") or {}).get("lotNumber", "")
     site = ((record.get("dosage") or {}).get("site") or {}).get("text", "")
-    parts = [f"{amount} of {_named(record)} given, {when}", site, f"lot {lot}" if lot else ""]
+    parts = [f"{_named(record)}: {amount} given, {when}", site, f"lot {lot}" if lot else ""]
     return ", ".join(filter(None, parts))
 
 

@@ -7,7 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox_ehr.desk import (
@@ -351,6 +361,12 @@ def _to(sheet: Worksheet) -> AnyResponse:
 
 def not_here(error: Exception) -> tuple[str, int]:
     return render_template("desk/not_here.html"), 404
+
+
+def nowhere(error: Exception) -> Response:
+    """An address that nothing here answers to; FHIR and authorization answer for themselves."""
+    text, status = not_here(error)
+    return guard.secured(make_response(text, status))
 
 
 def not_from_here(error: Exception) -> tuple[str, int]:
