@@ -57,12 +57,16 @@ def plot_of(by_week: Mapping[str, Tally]) -> Plot | None:
     bars = [
         bar
         for place, (week, tally) in enumerate(zip(shown, tallies, strict=True))
-        for bar in _stack(week, tally, _NUMBERS + place * slot + slot * 0.1, slot * 0.8, HEIGHT / top)
+        for bar in _stack(week, tally, _left(place, slot) + slot * 0.1, slot * 0.8, HEIGHT / top)
     ]
     step = -(-len(shown) // _MOST_LABELS)
-    labels = tuple((_NUMBERS + place * slot, shown[place]) for place in range(0, len(shown), step))
+    labels = tuple((_left(place, slot), shown[place]) for place in range(0, len(shown), step))
     lines = tuple((HEIGHT - HEIGHT * part, round(top * part)) for part in (0.5, 1.0))
     return Plot(tuple(bars), labels, lines, len(weeks) - len(shown))
+
+
+def _left(place: int, slot: float) -> float:
+    return _NUMBERS + place * slot
 
 
 def _stack(week: str, tally: Tally, x: float, width: float, scale: float) -> Iterator[Bar]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic, standing
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview
@@ -140,8 +141,9 @@ def documentation(found: Sequence[Requirement]) -> Answer:
     return Answer(State.MET, "Complete")
 
 
-def billing(found: Sequence[Requirement]) -> Answer:
-    """Whether the order as written would become the planned claim."""
+def billing(found: Sequence[Requirement], plan: ClaimPlan) -> Answer:
+    """Whether the order as written would become the planned claim; a claim whose JW or JZ is open
+    is not ready, whatever card that stands on."""
     states = _counted(r for r in found if not r.is_documentation)
     gaps = states[State.MISSING] + states[State.TO_MEND]
     if gaps:
@@ -150,6 +152,8 @@ def billing(found: Sequence[Requirement]) -> Answer:
         return Answer(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
     if states[State.TO_CONFIRM]:
         return Answer(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
+    if plan.lines and plan.waste is WasteAnswer.INDETERMINATE:
+        return Answer(State.UNCHECKED, "Not ready to bill: JW or JZ is still open")
     return Answer(State.MET, "Nothing to mend on the order")
 
 
