@@ -154,6 +154,11 @@ class Catalogue:
             wanted_modifiers=_wanted(file, on),
         )
 
+    def payer_name(self, payer_id: str) -> str:
+        """A payer's name; the id itself where the catalogue knows none, as of an earlier one."""
+        file = self.payer_files.get(payer_id)
+        return file.name if file else payer_id
+
     def modifier(self, code: str, on: date) -> Modifier | None:
         """The modifier, or None when no such modifier was in force on `on`."""
         dated = self.modifiers.get(code)

@@ -14,6 +14,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
+from billing_rules import ndc
 from billing_rules.amounts import Amount, plain
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
@@ -220,7 +221,7 @@ def _stopping(shares: tuple[Share, ...]) -> Iterator[Contradiction]:
         at, count = f"opened-{place}", share.opened.count
         if share.container is None:
             text = (
-                f"NDC {share.opened.ndc} is none of this drug's containers: "
+                f"NDC {ndc.hyphenated(share.opened.ndc)} is none of this drug's containers: "
                 "compare it with the box."
             )
             yield Contradiction(at, text, stops=True)
@@ -272,7 +273,7 @@ def _doubtful_container(
     row, container = share.opened, share.container
     if row.expires and row.expires < closing.on:
         lot = f"Lot {row.lot}" if row.lot else "This container"
-        yield Contradiction(at, f"{lot} expired on {row.expires}, before the injection: report it.")
+        yield Contradiction(at, f"{lot} expired on {row.expires}, before it was given: report it.")
     if container is None:
         return
     if stocked and row.ndc not in stocked:
@@ -302,10 +303,10 @@ def _still_open(closing: Closing, drug: Drug, planned: Planned) -> Iterator[str]
     if any(not row.lot for row in closing.opened):
         yield "the lot number"
     if not closing.sites:
-        yield "the injection site"
+        yield f"the {drug.giving} site"
     observed = closing.observed or planned.observation_charted
     if drug.supervised_doses is not None and not observed:
-        yield "the observation after the injection"
+        yield f"the observation after the {drug.giving}"
     if closing.discarded is not None and closing.discarded.value > 0 and not closing.witness:
         yield "who witnessed the discarding, where the clinic wants it"
 
@@ -316,8 +317,7 @@ def _sentence(clause: str) -> str:
 
 def shown_ndc(row: OpenedContainers, drug: Drug) -> str:
     """The NDC as printed on the box, or as entered when it is not the drug's."""
-    container = drug.container(row.ndc)
-    return container.ndc_shown if container else row.ndc
+    return drug.ndc_shown(row.ndc)
 
 
 def opened_words(row: OpenedContainers, drug: Drug) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -12,12 +13,13 @@ from billing_rules.amounts import Amount, plain
 from billing_rules.closing import Closing, OpenedContainers, opened_words
 from billing_rules.documentation_form import Choice, Field, Form, Group
 from billing_rules.form_answers import Checked, Measure, Prefill, Row
-from billing_rules.model import Drug, DrugOrder, Payer
+from billing_rules.model import Drug, DrugOrder, OrderLine, Payer
 from billing_rules.orders import MASS
 from billing_rules.states import Present
 
 ROWS = 4  # kinds of container or lots in one dose; more are entered one after the other
 _MG = (Choice("mg", "mg"),)
+_OBSERVED = re.compile(r"(\d\d:\d\d) to (\d\d:\d\d)")  # as the record of a dose is read
 _REASONS = (
     Choice("rest", "Rest of a single-dose container"),
     Choice("other", "Another reason"),
@@ -26,7 +28,7 @@ _REASONS = (
 
 def closing_form(drug: Drug, payer: Payer, on: date) -> Form:
     """The questions for a dose of `drug`, with the containers on the market on `on`."""
-    groups = (_dose(drug), _opened(drug, on), _DISCARDED, _INJECTION)
+    groups = (_dose(drug), _opened(drug, on), _DISCARDED, _giving(drug))
     return Form(drug.id, drug.name, "close-out", "close-out", payer.id, payer.name, groups)
 
 
@@ -36,7 +38,7 @@ def _dose(drug: Drug) -> Group:
         "given",
         "What was given",
         (
-            Field("given.date", "Day of the injection", "date", needed=True),
+            Field("given.date", f"Day of the {drug.giving}", "date", needed=True),
             Field("given.dose", "Dose given", "quantity", _MG, needed=True),
             Field("given.route", "Route", "choice", routes),
         ),
@@ -81,17 +83,21 @@ _DISCARDED = Group(
     ),
 )  # fmt: skip
 
-_INJECTION = Group(
-    "injection",
-    "Injection and observation",
-    (
-        Field("injection.sites", "Injection sites", "text",
-              hint="For example: left upper arm, right upper arm."),
-        Field("injection.from", "Observed from", "time"),
-        Field("injection.to", "Observed until", "time"),
-        Field("injection.words", "Reaction or remark", "text"),
-    ),
-)  # fmt: skip
+
+def _giving(drug: Drug) -> Group:
+    infused = drug.giving == "infusion"
+    example = "left forearm vein" if infused else "left upper arm, right upper arm"
+    return Group(
+        "injection",
+        f"{drug.giving.capitalize()} and observation",
+        (
+            Field("injection.sites", f"{drug.giving.capitalize()} {'site' if infused else 'sites'}",
+                  "text", hint=f"For example: {example}."),
+            Field("injection.from", "Observed from", "time"),
+            Field("injection.to", "Observed until", "time"),
+            Field("injection.words", "Reaction or remark", "text"),
+        ),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- as a closing
@@ -174,13 +180,35 @@ def _charted(charted: DrugOrder) -> Iterator[tuple[str, Prefill]]:
             row = f"opened.{number}"
             yield f"{row}.container", Prefill(opened.container.ndc, place)
             yield f"{row}.count", Prefill(str(opened.count), place)
+            yield from _batch(row, opened.container.ndc, charted)
+    else:
+        yield from _batch("opened.0", "", charted)
     first = next(iter(charted.prescriptions), None)
-    if first and isinstance(first.lot, Present) and len(charted.prescriptions) == 1:
-        yield "opened.0.lot", Prefill(first.lot.value, place)
+    observed = first.observed if first else None
+    if isinstance(observed, Present) and (times := _OBSERVED.fullmatch(observed.value)):
+        yield "injection.0.from", Prefill(times[1], place)
+        yield "injection.0.to", Prefill(times[2], place)
     if first and isinstance(first.site, Present):
         yield "injection.0.sites", Prefill(first.site.value, place)
     if first and isinstance(first.route, Present):
         yield "given.0.route", Prefill(first.route.value, place)
+
+
+def _batch(row: str, code: str, charted: DrugOrder) -> Iterator[tuple[str, Prefill]]:
+    """Lot and expiry of the containers of one NDC, where the records of it agree on one."""
+    given = charted.prescriptions
+    lines = [line for line in given if code in _ndcs(line) or len(given) == 1]
+    if not lines or len({(line.lot, line.expires) for line in lines}) != 1:
+        return
+    first = lines[0]
+    if isinstance(first.lot, Present):
+        yield f"{row}.lot", Prefill(first.lot.value, first.reference)
+    if isinstance(first.expires, Present):
+        yield f"{row}.expires", Prefill(first.expires.value.isoformat(), first.reference)
+
+
+def _ndcs(line: OrderLine) -> set[str]:
+    return {form for code in line.codes_of("ndc") for form in ndc.candidates(code)}
 
 
 def _number(amount: Amount) -> str:
@@ -202,6 +230,7 @@ def closing_note(closing: Closing, drug: Drug, lines: Sequence[str]) -> tuple[st
         *(f"- Opened: {opened_words(row, drug)}" for row in closing.opened),
         f"- Discarded: {left}",
     ]
-    note += [f"- Injection sites: {'; '.join(closing.sites)}"] if closing.sites else []
+    where = f"- {drug.giving.capitalize()} sites: {'; '.join(closing.sites)}"
+    note += [where] if closing.sites else []
     note += [f"- Observed: {closing.observed}"] if closing.observed else []
     return (*note, "", "Claim lines by this record:", *(f"- {line}" for line in lines))

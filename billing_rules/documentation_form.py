@@ -13,7 +13,7 @@ from typing import Literal
 
 from billing_rules.baseline import TOTAL_IGE
 from billing_rules.case import Case
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, standing
 from billing_rules.model import Source
 from billing_rules.rules import prior_therapy
 from billing_rules.terms import Terms
@@ -162,11 +162,19 @@ def _wanted(case: Case) -> frozenset[str]:
 # ---------------------------------------------------------------- which are open
 
 
+_WORST_FIRST: tuple[Literal["missing", "to mend", "to confirm"], ...] = (
+    "missing", "to mend", "to confirm",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a group stands: `words` say what is missing, why it was not checked, or what is there."""
+    """How a group stands, in the words of the worksheet: `words` say what is missing or asked, why
+    it could not be checked, or what is there."""
 
-    state: Literal["missing", "not checked", "on file", "if you like"]
+    state: Literal[
+        "missing", "to mend", "could not be checked", "to confirm", "on file", "if you like"
+    ]
     words: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
 
@@ -180,10 +188,12 @@ def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standi
     found = [o for o in said if isinstance(o, Finding)]
     if found:
         sources = tuple(dict.fromkeys(s for o in found for s in o.sources))
-        return Standing("missing", tuple(o.summary for o in found), sources)
+        states = {standing(o) for o in found}
+        worst = next(state for state in _WORST_FIRST if state in states)
+        return Standing(worst, tuple(o.summary for o in found), sources)
     gaps = [o.because for o in said if isinstance(o, NotChecked)]
     if gaps:
-        return Standing("not checked", tuple(gaps))
+        return Standing("could not be checked", tuple(gaps))
     there = tuple(o.because for o in said if isinstance(o, Silent) and o.applies)
     if group is _PAST_DOSES:  # what was given can always be told more of
         return Standing("if you like", there)
@@ -232,7 +242,7 @@ _TOTAL_IGE = Group(
 
 _WEIGHT = Group(
     "weight",
-    "Body weight",
+    "Weight",
     (
         Field(
             "weight.value",
@@ -345,8 +355,8 @@ _PAST_DOSES = Group(
         Field("past-dose.dose", "Dose", "quantity", (Choice("mg", "mg"),), needed=True),
         Field("past-dose.lot", "Lot number", "text"),
         Field("past-dose.ndc", "NDC on the box", "text"),
-        Field("past-dose.site", "Injection site", "text"),
-        Field("past-dose.observed", "Observation after the injection", "text"),
+        Field("past-dose.site", "Where it was given", "text", hint="For example: left upper arm."),
+        Field("past-dose.observed", "Observation after the dose", "text"),
     ),
     rule="past_administrations",
     rows=4,

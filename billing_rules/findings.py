@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from billing_rules.model import Code, ContainerCount, Evidence, Source
 
@@ -124,3 +125,17 @@ class NotChecked:
 
 
 Outcome = Finding | Silent | NotChecked
+
+# Findings that say that nothing was there; they rest on a complete answer (billing_rules.states).
+_NOTHING_THERE = ("none-on-file", "none-for-this-drug", "no-indication-on-file")
+
+
+def standing(finding: Finding) -> Literal["missing", "to mend", "to confirm"]:
+    """What a finding makes of its requirement, in the one word that worksheet and form use.
+
+    "Missing" is said only where that is sure: what is no more than information is a question.
+    """
+    if finding.severity is not Severity.WARNING:
+        return "to confirm"
+    missing = finding.kind.endswith("missing") or finding.kind in _NOTHING_THERE
+    return "missing" if missing and finding.topic is Topic.DOCUMENTATION else "to mend"

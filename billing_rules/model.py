@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Literal
 
+from billing_rules import ndc
 from billing_rules.amounts import Amount, plain
 from billing_rules.states import NOTHING, State
 
@@ -246,6 +247,18 @@ class Drug:
     def container(self, ndc: str) -> Container | None:
         return next((c for c in self.containers if c.ndc == ndc), None)
 
+    def ndc_shown(self, code: str) -> str:
+        """An NDC as printed on the box; one that is not this drug's with hyphens, 5-4-2."""
+        known = [c for form in ndc.candidates(code) if (c := self.container(form))]
+        return known[0].ndc_shown if len(known) == 1 else ndc.hyphenated(code)
+
+    @property
+    def giving(self) -> Literal["injection", "infusion", "dose"]:
+        """What staff call giving it, by the label's routes; "dose" where none is catalogued."""
+        if not self.routes:
+            return "dose"
+        return "infusion" if self.routes == ("intravenous",) else "injection"
+
 
 # "not yet": the payer has a rule, but it starts after this date of service.
 ModifierPolicy = Literal["required", "recognised", "denies", "not yet", "not stated"]
@@ -390,11 +403,12 @@ class OrderLine:
     interval: State[Amount] = NOTHING
     route: State[str] = NOTHING
     site: State[str] = NOTHING
-    observed: State[str] = NOTHING  # "noted" where the record speaks of it; R4 has no element
+    observed: State[str] = NOTHING  # its times, else "noted"; R4 has no element for it
     reasons: tuple[Code, ...] = ()
     reason_references: tuple[str, ...] = ()
     coverages: tuple[str, ...] = ()
     lot: State[str] = NOTHING
+    expires: State[date] = NOTHING  # the batch's own date
     discarded: State[Amount] = NOTHING
     not_given: bool = False
     unread: tuple[str, ...] = ()
@@ -419,6 +433,10 @@ class Identity:
     by: Literal["NDC", "RxNorm", "HCPCS", "text"]
     seen: str
     conflict: str | None = None
+
+    def shown(self, drug: Drug) -> str:
+        """What was seen, as people read it."""
+        return drug.ndc_shown(self.seen) if self.by == "NDC" else self.seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,13 @@ def _padded(ten: str, shape: tuple[int, int, int]) -> str:
     )
 
 
+def hyphenated(code: str) -> str:
+    """Eleven digits as 5-4-2, as CMS's crosswalk writes them; anything else as it is."""
+    if len(code) != 11 or not code.isdecimal():
+        return code
+    return f"{code[:5]}-{code[5:9]}-{code[9:]}"
+
+
 def product_of(ndc11: str) -> str:
     """Labeler and product, the nine digits all packages of one presentation share."""
     return ndc11[:9]

@@ -151,7 +151,7 @@ def container_of(line: OrderLine, drug: Drug) -> State[Container]:
         return Present(next(iter(found.values())))
     if found:
         return Unknown("the order names several containers without saying how many of each")
-    return Unknown(f"NDC {codes[0]} is none of the containers listed for {drug.name}")
+    return _not_listed(codes[0], drug)
 
 
 def containers_of(line: OrderLine, drug: Drug) -> State[tuple[ContainerCount, ...]]:
@@ -172,8 +172,13 @@ def listed_container(code: str, drug: Drug) -> State[Container]:
     found = (drug.container(form) for form in ndc.candidates(code))
     container = next((c for c in found if c), None)
     if container is None:
-        return Unknown(f"NDC {code} is none of the containers listed for {drug.name}")
+        return _not_listed(code, drug)
     return Present(container)
+
+
+def _not_listed(code: str, drug: Drug) -> Unknown:
+    shown = drug.ndc_shown(code)
+    return Unknown(f"NDC {shown} is none of the containers listed for {drug.name}")
 
 
 def counted_containers(

@@ -75,5 +75,5 @@ def create_app(
     if guard and store:
         from cds_hooks import feedback_page  # SQLAlchemy is loaded only where there is a store
 
-        app.register_blueprint(feedback_page.blueprint(store.engine, guard))
+        app.register_blueprint(feedback_page.blueprint(store.engine, guard, catalogue.payer_name))
     return app

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
@@ -27,26 +28,41 @@ from service_parts.store_failed import StoreFailed
 
 NAME = "feedback_page"
 _HERE = Path(__file__).parent
-_STYLES = (_HERE / "templates" / "style.css", _HERE / "feedback_templates" / "outcomes.css")
+_OWN_STYLE = _HERE / "feedback_templates" / "outcomes.css"
+_PAGE_STYLE = _HERE / "templates" / "style.css"
 _FIELDS = ("from", "to", "rule", "payer", "client")
 _LONGEST = 200  # characters of a filter that is repeated
+Needed = Callable[[], dict[str, Any]]  # what the page around the report is drawn with
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The page around the report: the template it extends, which has blocks `title`, `styles` and
+    `main`, and what that needs. `carried` among those values stays in the address. `policy` is the
+    Content-Security-Policy; "" leaves it, as `styles` False the look, to the application around."""
+
+    template: str = "outcomes_page.html"
+    values: Callable[[], Mapping[str, Any]] = dict
+    policy: str = FORM_POLICY
+    styles: bool = True
 
 
 def blueprint(
-    engine: sa.Engine, guard: Guard, policy: str = FORM_POLICY, back: str = ""
+    engine: sa.Engine, guard: Guard, payer_name: Callable[[str], str], around: Around = Around()
 ) -> Blueprint:
-    """The page at /feedback and the CSV at /feedback.csv, both behind `guard`. `policy` is the
-    page's Content-Security-Policy; "" leaves it to the application around. `back` is the endpoint
-    that a link on top leads to."""
+    """The page at /feedback and the CSV at /feedback.csv, both behind `guard`."""
     pages = Blueprint(NAME, __name__, template_folder="feedback_templates")
 
-    def guarded(view: Callable[[sa.Engine], Response]) -> Callable[[], Response]:
-        return lambda: guard() or _with(policy, view(engine))
+    def needed() -> dict[str, Any]:
+        values = {"carried": {}, **around.values()}
+        return {"around": around.template, "payer_name": payer_name, **values}
 
-    pages.context_processor(lambda: {"back": back})
+    def guarded(view: Callable[[sa.Engine, Needed], Response]) -> Callable[[], Response]:
+        return lambda: guard() or _with(around.policy, view(engine, needed))
+
     pages.add_url_rule("/feedback", "report", guarded(_page))
     pages.add_url_rule("/feedback.csv", "csv", guarded(_csv))
-    pages.add_url_rule("/feedback.css", "style", _style)
+    pages.add_url_rule("/feedback.css", "style", lambda: _style(around.styles))
     return pages
 
 
@@ -114,20 +130,22 @@ def _start(day: date) -> datetime:
 # ---------------------------------------------------------------- the page
 
 
-def _page(engine: sa.Engine) -> Response:
+def _page(engine: sa.Engine, needed: Needed) -> Response:
     """GET /feedback: 400 with the form as it was filled in when a filter is wrong."""
     try:
         filters = _filters(engine)
         if filters.problems:
-            return _shown(400, filters, None)
-        return _shown(200, filters, outcomes.report(engine, filters.asked))
+            return _shown(400, filters, None, needed)
+        return _shown(200, filters, outcomes.report(engine, filters.asked), needed)
     except StoreFailed:
         said = {name: request.args.get(name, "")[:_LONGEST] for name in _FIELDS}
         away = "The record of cards cannot be read now. Try again in a minute."
-        return _shown(503, Filters(said, Asked(), (away,), (), ()), None)
+        return _shown(503, Filters(said, Asked(), (away,), (), ()), None, needed)
 
 
-def _shown(status: int, filters: Filters, report: Report | None) -> Response:
+def _shown(
+    status: int, filters: Filters, report: Report | None, needed: Needed
+) -> Response:
     text = render_template(
         "outcomes.html",
         filters=filters,
@@ -136,6 +154,7 @@ def _shown(status: int, filters: Filters, report: Report | None) -> Response:
         tables=_tables(report) if report else (),
         plot=plot_of(report.by_week) if report else None,
         rule_name=_rule_name,
+        **needed(),
     )
     return Response(text, status, content_type="text/html; charset=utf-8")
 
@@ -144,7 +163,7 @@ def _tables(report: Report) -> Iterable[tuple[str, str, Mapping[str, outcomes.Ta
     """Title, head of the first column, and rows by their names."""
     yield "By week", "Week (UTC)", report.by_week
     yield "By rule", "Rule", {_rule_name(rule): t for rule, t in report.by_rule.items()}
-    yield "By payer", "Payer", report.by_payer
+    yield "By payer", "Payer", report.by_payer  # by id; the template names them
     yield "By drug", "Drug", report.by_drug
     yield "By client", "Client", {c or NOT_TOLD_APART: t for c, t in report.by_client.items()}
 
@@ -153,21 +172,22 @@ def _rule_name(rule: str) -> str:
     return capital(shipped().name(rule))
 
 
-def _style() -> Response:
-    """The style sheet of the service's pages, and what this page needs besides."""
-    text = "\n".join(file.read_text(encoding="utf-8") for file in _STYLES)
+def _style(with_page: bool) -> Response:
+    """What this page needs, after the style sheet of the service's pages where it is one."""
+    files = (_PAGE_STYLE, _OWN_STYLE) if with_page else (_OWN_STYLE,)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     return Response(text, content_type="text/css; charset=utf-8")
 
 
 # ---------------------------------------------------------------- the CSV
 
 
-def _csv(engine: sa.Engine) -> Response:
+def _csv(engine: sa.Engine, needed: Needed) -> Response:
     """GET /feedback.csv: every card asked for and its feedback (feedback_csv.py)."""
     try:
         filters = _filters(engine)
         if filters.problems:
-            return _shown(400, filters, None)
+            return _shown(400, filters, None, needed)
         rows = outcomes.outcomes(engine, filters.asked)
     except StoreFailed:
         return Response("The record of cards cannot be read now.\n", 503, content_type="text/plain")

@@ -15,6 +15,7 @@ from cds_hooks.outcomes import Tally
 HEIGHT = 180  # pixels of the tallest bar
 MOST_WEEKS = 104
 _FEWEST_SLOTS = 8  # a single week is no wall
+_NUMBERS = 8  # percent at the left for the numbers beside the lines
 _MOST_LABELS = 4  # of weeks, so that they fit into 320 pixels
 _PARTS = ("ignored", "overridden", "accepted")  # from the ground up
 
@@ -52,16 +53,20 @@ def plot_of(by_week: Mapping[str, Tally]) -> Plot | None:
     shown = weeks[-MOST_WEEKS:]
     tallies = [by_week.get(week, Tally()) for week in shown]
     top = _round(max(tally.shown for tally in tallies))
-    slot = 100 / max(len(shown), _FEWEST_SLOTS)
+    slot = (100 - _NUMBERS) / max(len(shown), _FEWEST_SLOTS)
     bars = [
         bar
         for place, (week, tally) in enumerate(zip(shown, tallies, strict=True))
-        for bar in _stack(week, tally, place * slot + slot * 0.1, slot * 0.8, HEIGHT / top)
+        for bar in _stack(week, tally, _left(place, slot) + slot * 0.1, slot * 0.8, HEIGHT / top)
     ]
     step = -(-len(shown) // _MOST_LABELS)
-    labels = tuple((place * slot, shown[place]) for place in range(0, len(shown), step))
+    labels = tuple((_left(place, slot), shown[place]) for place in range(0, len(shown), step))
     lines = tuple((HEIGHT - HEIGHT * part, round(top * part)) for part in (0.5, 1.0))
     return Plot(tuple(bars), labels, lines, len(weeks) - len(shown))
+
+
+def _left(place: int, slot: float) -> float:
+    return _NUMBERS + place * slot
 
 
 def _stack(week: str, tally: Tally, x: float, width: float, scale: float) -> Iterator[Bar]:

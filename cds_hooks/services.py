@@ -49,7 +49,7 @@ class Service:
 
 ORDERS = Service(
     id="vialwise-orders",
-    title="Vialwise: billing check of injected biologics",
+    title="Vialwise: billing check of biologics",
     description=(
         "Checks draft orders for drugs billed by the unit, such as omalizumab, before they are "
         "signed: HCPCS code, billing units, containers, and the JW or JZ modifier."
@@ -96,7 +96,7 @@ GIVEN = Service(
 
 APPOINTMENT = Service(
     id="vialwise-appointment",
-    title="Vialwise: authorization and documentation before an injection",
+    title="Vialwise: authorization and documentation before a visit",
     description=(
         "When an appointment is booked: whether the patient's active orders for drugs billed by "
         "the unit have the authorization and documentation their payer wants. Information only."

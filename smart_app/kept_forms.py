@@ -23,7 +23,6 @@ from smart_app.sealing import Seal
 from smart_app.store import WAIT, Store
 from smart_app.tables import app_draft, app_sent_form
 
-KEPT = timedelta(days=7)
 SENDING_TAKES = timedelta(seconds=60)  # then a send is taken to have been cut off
 FORM_KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -60,10 +59,11 @@ class KeptForms:
     engine: sa.Engine
     seal: Seal
     now: Callable[[], datetime]
+    kept: timedelta
 
     @classmethod
     def of(cls, store: Store) -> KeptForms:
-        return cls(store.engine, store.seal, store.now)
+        return cls(store.engine, store.seal, store.now, store.forms)
 
     # ------------------------------------------------------------ drafts
 
@@ -73,7 +73,7 @@ class KeptForms:
         wanted = sa.select(app_draft).where(app_draft.c.draft_key == key)
         with transaction(self.engine, WAIT) as connection:
             row = connection.execute(wanted).first()
-        if row is None or row.saved_at + KEPT <= self.now():
+        if row is None or row.saved_at + self.kept <= self.now():
             return None
         said = self.seal.opened(key, row.sealed)
         return Draft(said["typed"], said["form_key"], row.saved_at) if said else None
@@ -176,7 +176,7 @@ class KeptForms:
 
     def sweep(self) -> None:
         """Forget drafts and sent forms that are older than they are kept."""
-        before = self.now() - KEPT
+        before = self.now() - self.kept
         with transaction(self.engine, WAIT) as connection:
             connection.execute(app_draft.delete().where(app_draft.c.saved_at <= before))
             connection.execute(app_sent_form.delete().where(app_sent_form.c.claimed_at <= before))

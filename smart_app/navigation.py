@@ -44,7 +44,7 @@ _MENDED_AT = {
 }
 _DOCUMENTATION = ("documentation.show", "Complete the documentation")
 # The rest of a dose that was given is no question of the documentation form: it is closed out.
-_TO_CHART_AT = {"waste_modifier": ("close_out.show", "Close out the injection")}
+_TO_CHART_AT = {"waste_modifier": ("close_out.show", "Close out the dose")}
 
 
 def items(window: Window, order: str) -> list[Item]:
@@ -53,7 +53,8 @@ def items(window: Window, order: str) -> list[Item]:
     found.append(Item("All orders", url_for("orders.show"), request.endpoint == "orders.show"))
     feedback = running().feedback
     if window.user.role is Role.OWNER and feedback:
-        found.append(Item("Feedback", url_for(feedback), request.endpoint == feedback))
+        url = url_for(feedback, order=order or None)
+        found.append(Item("Feedback", url, request.endpoint == feedback))
     return found
 
 

@@ -99,7 +99,7 @@ def _order(found: FoundOrder) -> Iterator[Block]:
             ("Records", ", ".join(words.brief(r, 80) for r in review.order.references)),
             ("Date of service", str(review.order.date_of_service)),
             ("Payer", f"{review.payer.name}: {review.payer_choice.because}"),
-            ("Billing", billing(asked).words),
+            ("Billing", billing(asked, review.plan).words),
             ("Documentation", documentation(asked).words),
         ),
     )

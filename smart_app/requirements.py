@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.claim_lines import ClaimPlan, WasteAnswer
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic, standing
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, capital, shipped
@@ -30,8 +31,6 @@ class State(Enum):
 
 _WORST_FIRST = list(State)
 _RULE_ID = re.compile("|".join(rf"\b{id_}\b" for id_ in shipped().records if "_" in id_))
-# Findings that say that nothing was there; they rest on a complete answer (billing_rules.states).
-_NOTHING_THERE = ("none-on-file", "none-for-this-drug", "no-indication-on-file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def _sentence(silent: Silent) -> str:
 
 def _of_finding(finding: Finding) -> Point:
     return Point(
-        _state(finding),
+        State(standing(finding)),
         finding.summary,
         finding.found,
         finding.basis,
@@ -122,13 +121,6 @@ def _of_finding(finding: Finding) -> Point:
         finding.correction_label,
         finding.topic is Topic.DOCUMENTATION,
     )
-
-
-def _state(finding: Finding) -> State:
-    if finding.severity is not Severity.WARNING:
-        return State.TO_CONFIRM
-    missing = finding.kind.endswith("missing") or finding.kind in _NOTHING_THERE
-    return State.MISSING if missing and finding.topic is Topic.DOCUMENTATION else State.TO_MEND
 
 
 # ---------------------------------------------------------------- the two answers
@@ -149,8 +141,9 @@ def documentation(found: Sequence[Requirement]) -> Answer:
     return Answer(State.MET, "Complete")
 
 
-def billing(found: Sequence[Requirement]) -> Answer:
-    """Whether the order as written would become the planned claim."""
+def billing(found: Sequence[Requirement], plan: ClaimPlan) -> Answer:
+    """Whether the order as written would become the planned claim; a claim whose JW or JZ is open
+    is not ready, whatever card that stands on."""
     states = _counted(r for r in found if not r.is_documentation)
     gaps = states[State.MISSING] + states[State.TO_MEND]
     if gaps:
@@ -159,6 +152,8 @@ def billing(found: Sequence[Requirement]) -> Answer:
         return Answer(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
     if states[State.TO_CONFIRM]:
         return Answer(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
+    if plan.lines and plan.waste is WasteAnswer.INDETERMINATE:
+        return Answer(State.UNCHECKED, "Not ready to bill: JW or JZ is still open")
     return Answer(State.MET, "Nothing to mend on the order")
 
 

@@ -81,6 +81,11 @@ NOT_FOR_PATIENTS = Stop(
      "The app shows billing details to clinicians and billers only. For questions about a bill, "
      "ask your clinic."),
 )  # fmt: skip
+NOT_AN_OWNER = Stop(
+    "not-an-owner", 403, "This page is for the site's owners",
+    ("It counts the cards of the whole site. Its owners are named in the settings.",
+     "Go back to the order, or ask whoever looks after Vialwise at your site."),
+)  # fmt: skip
 NO_WINDOW = Stop(
     "no-window", 401, "This window is not open in this browser",
     ("It was opened in another browser, was closed, or the browser does not keep this site's "

@@ -23,6 +23,7 @@ from smart_app.tables import app_launch, app_window
 T = TypeVar("T")
 
 WAIT = 3000  # milliseconds for a lock: somebody waits for a page
+FORMS_KEPT = timedelta(days=7)
 ATTEMPT_LIFE = timedelta(minutes=10)
 KEPT_AFTER_END = timedelta(hours=24)  # so that whose an ended window was is still known
 RENEWAL_TAKES = timedelta(seconds=20)  # then another may try
@@ -39,13 +40,15 @@ def hashed(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A window lasts `session` from its launch, and `idle` from its last use."""
+    """A window lasts `session` from its launch, and `idle` from its last use; what is typed into
+    forms is kept for `forms`."""
 
     engine: sa.Engine
     seal: Seal
     session: timedelta
     idle: timedelta
     now: Callable[[], datetime] = utc_now
+    forms: timedelta = FORMS_KEPT
 
     # ------------------------------------------------------------ launches under way
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from billing_rules.fhir import reading
@@ -74,9 +74,27 @@ def _on_server(ehr: EhrClient, order: str) -> Resource:
     answers = [resource for part in found.values() for resource in resources_of(part)]
     if answers:
         return answers[0]
-    why = {f"{k}: {s.because}" for k, s in found.items() if isinstance(s, Unknown)}
-    because = f" ({'; '.join(sorted(why))})" if why else ""
+    _check_reached(found)
+    because = f" ({said})" if (said := _why(found)) else ""
     raise Problem(f"--order {order} was not found on the FHIR server{because}: check file or id")
+
+
+def _check_reached(found: Mapping[str, Part]) -> None:
+    """Raises Problem when nothing that was asked for could be asked."""
+    if all(state == reasons.NOT_REACHED for state in found.values()):
+        raise Problem("the FHIR server could not be reached: check --fhir and the network")
+
+
+def _why(found: Mapping[str, Part]) -> str:
+    """Each reason once, with the types it is of unless it is of all that was asked for."""
+    kinds: dict[str, list[str]] = {}
+    for kind, state in found.items():
+        if isinstance(state, Unknown):
+            kinds.setdefault(state.because, []).append(kind)
+    return "; ".join(
+        because if len(of) == len(found) else f"{', '.join(of)}: {because}"
+        for because, of in sorted(kinds.items())
+    )
 
 
 # ---------------------------------------------------------------- the chart
@@ -87,8 +105,7 @@ def _parts(ehr: EhrClient, drafts: list[Resource], patient_id: str) -> dict[str,
     parts: dict[str, Part] = dict(ehr.fetch(queries_for(patient_id, encounter)))
     if isinstance(parts.get("patient"), Nothing):
         raise Problem("the FHIR server has no such patient: check --patient")
-    if all(state == reasons.NOT_REACHED for state in parts.values()):
-        raise Problem("the FHIR server could not be reached: check --fhir and the network")
+    _check_reached(parts)
     for state in parts.values():
         found = state.value if isinstance(state, Present) else ()
         check_patient((f for f in found if not isinstance(f, Unknown)), patient_id)

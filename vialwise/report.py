@@ -56,7 +56,7 @@ def _show_order(review: OrderReview, place: int, total: int) -> None:
 def _known_by(review: OrderReview) -> str:
     identity = review.order.identity
     caveat = ", its words only: the least reliable way" if identity.by == "text" else ""
-    return f"{identity.by} {identity.seen}{caveat}"
+    return f"{identity.by} {identity.shown(review.drug)}{caveat}"
 
 
 def _dose(review: OrderReview) -> str:

@@ -552,6 +552,16 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=240,
         ),
     ] = 30
+    keep_forms_days: Annotated[
+        int,
+        Meta(
+            description="Days that what was typed into the app's forms and not saved is kept, and "
+            "what became of a form that was; encrypted, for the same user.",
+            examples=[7],
+            ge=1,
+            le=90,
+        ),
+    ] = 7
 
 
 Table = (

@@ -6,17 +6,17 @@ app needs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import feedback_page
-from smart_app import registration
+from smart_app import navigation, registration
 from smart_app.app import create_app
 from smart_app.app_keys import ALGORITHMS, AppKeys, NotAppKeys
 from smart_app.kept_forms import KeptForms
@@ -24,6 +24,7 @@ from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import SHORTEST_KEY, Seal
 from smart_app.settings import ClientKind, RegisteredEhr, Settings
+from smart_app.stops import NOT_AN_OWNER, Stopped
 from smart_app.store import Store
 from smart_app.window import Role, window
 from vialwise import clock, database, secret_file
@@ -47,19 +48,17 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
         signing_keys=_app_keys(said).text() if said.app_keys_file else "",
         context_key=kept.secret,
     )
-    store = Store(kept.store.engine, Seal(told.seal_keys), told.session, told.idle)
+    store = _store(said, kept, Seal(told.seal_keys))
     report = f"{feedback_page.NAME}.report"
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
-    app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept)))
+    app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept, known)))
     return DispatcherMiddleware(service, {APP: app})
 
 
 def sweep(said: ServeSettings, kept: Opened) -> Callable[[], None]:
     """What forgets ended windows and their tokens, launches nobody came back from and old forms,
     also where nobody opens the app any more. Raises Problem."""
-    seal = Seal(_window_secrets(said, kept))
-    session, idle = timedelta(minutes=said.session_minutes), timedelta(minutes=said.idle_minutes)
-    store = Store(kept.store.engine, seal, session, idle)
+    store = _store(said, kept, Seal(_window_secrets(said, kept)))
     forms = KeptForms.of(store)
 
     def swept() -> None:
@@ -69,18 +68,33 @@ def sweep(said: ServeSettings, kept: Opened) -> Callable[[], None]:
     return swept
 
 
-def feedback_for_owners(kept: Opened) -> Blueprint:
+def _store(said: ServeSettings, kept: Opened, seal: Seal) -> Store:
+    return Store(
+        kept.store.engine,
+        seal,
+        timedelta(minutes=said.session_minutes),
+        timedelta(minutes=said.idle_minutes),
+        forms=timedelta(days=said.keep_forms_days),
+    )
+
+
+def feedback_for_owners(kept: Opened, known: Catalogue) -> Blueprint:
     """The service's page of what became of the cards, as a screen of the app. The app does not know
     the service, so it is handed over here."""
-    return feedback_page.blueprint(kept.store.engine, _owner, policy="", back="orders.show")
+    in_app = feedback_page.Around("beside.html", _around, policy="", styles=False)
+    return feedback_page.blueprint(kept.store.engine, _owner, known.payer_name, in_app)
 
 
-def _owner() -> Response | None:
-    """None for a site's owner; a refusal for everybody else with an open window."""
-    if window().user.role is Role.OWNER:
-        return None
-    told = "This page is for the site's owners, who are named in the settings.\n"
-    return Response(told, 403, content_type="text/plain; charset=utf-8")
+def _owner() -> None:
+    """Only a site's owner comes past here. Raises Stopped for everybody else."""
+    if window().user.role is not Role.OWNER:
+        raise Stopped(NOT_AN_OWNER)
+
+
+def _around() -> Mapping[str, Any]:
+    """The app's navigation, with the order that was looked at before."""
+    order = request.args.get("order", "")
+    return {"navigation": navigation.items(window(), order), "carried": {"order": order}}
 
 
 # ---------------------------------------------------------------- what can be wrong

@@ -27,6 +27,14 @@ def checked(
     return found.settings
 
 
+def database_named(config: Path | None, environ: Mapping[str, str], option: str | None) -> str:
+    """Where `serve` keeps cards with these settings, "" for its own file. Ends the command where
+    they cannot be read."""
+    found = read(config, environ, {"database": option})
+    stop_if(found.problems)
+    return found.settings.database
+
+
 def all_problems(found: Read, open_: bool) -> list[str]:
     """What could not be read, and what of the rest does not go together."""
     return [*found.problems, *settings_checks.problems(found.settings, open_)]

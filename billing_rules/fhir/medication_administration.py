@@ -24,6 +24,9 @@ from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
 _GIVEN = ("completed", "in-progress", "stopped")
 _OBSERVED = re.compile(r"\bobserv(ed|ation|ing)\b", re.IGNORECASE)
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+# As the close-out and EHRs' templates write it: "Observed from 10:05 to 12:05".
+_TIMES = re.compile(rf"\bobserved\s+(?:from\s+)?(?P<from>{_CLOCK}) to (?P<to>{_CLOCK})\b", re.I)
 _WASTE = re.compile(r"\b(waste|wasted|wastage|wasting|discard|discarded|discards)\b", re.IGNORECASE)
 
 
@@ -55,6 +58,7 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
             reasons=reasons(draft),
             reason_references=references(node.objs("reasonReference")),
             lot=drug.lot,
+            expires=drug.expires,
             discarded=_amount(dose) if wasted else NOTHING,
             not_given=status == "not-done",
             unread=draft.unread,
@@ -71,8 +75,12 @@ def _site(dosage: Node, systems: CodeSystems) -> State[str]:
 
 
 def _observed(node: Node) -> State[str]:
-    """Whether a note speaks of observation: R4 has no element for it, so its words are not kept."""
-    notes = (note.text("text") for note in node.objs("note"))
+    """Whether a note speaks of observation, and its times where it says them in so many words: R4
+    has no element for it. Nothing else of a note is kept."""
+    notes = [note.text("text") for note in node.objs("note")]
+    times = {(m["from"], m["to"]) for note in notes for m in _TIMES.finditer(note)}
+    if len(times) == 1:
+        return Present(" to ".join(times.pop()))
     return Present("noted") if any(_OBSERVED.search(n) for n in notes) else NOTHING
 
 

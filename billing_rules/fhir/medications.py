@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from billing_rules.fhir.codes import Concept, concept, joined, named
 from billing_rules.fhir.drafts import Draft
 from billing_rules.fhir.references import contained
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import Node, as_day, shown
 from billing_rules.states import NOTHING, Present, State, Unknown
 
 _PRODUCTS = ("Medication", "Substance", "")
@@ -25,6 +26,7 @@ class Product:
 
     concept: Concept
     lot: State[str] = NOTHING
+    expires: State[date] = NOTHING
 
 
 def product(draft: Draft, stem: str) -> Product:
@@ -44,8 +46,8 @@ def product(draft: Draft, stem: str) -> Product:
     parts = [said, named(reference.text("display"))]
     if medication:
         parts.append(_said_of(draft, medication))
-    lot = _lot(medication) if medication else NOTHING
-    return Product(joined(parts), lot)
+        return Product(joined(parts), _lot(medication), _expires(medication))
+    return Product(joined(parts))
 
 
 def _medication(draft: Draft, reference: Node) -> Node:
@@ -101,3 +103,12 @@ def _lot(medication: Node) -> State[str]:
         return Unknown("the batch could not be read") if medication.has("batch") else NOTHING
     lot = batch.text("lotNumber")
     return Present(shown(lot)) if lot else NOTHING
+
+
+def _expires(medication: Node) -> State[date]:
+    """The day the batch expires; a month alone is asked about."""
+    said = medication.obj("batch").text("expirationDate")
+    day = as_day(said)
+    if day is None:
+        return Unknown("the expiry date is no whole day") if said else NOTHING
+    return Present(day)

@@ -1,7 +1,8 @@
 """The drug and its administration are two lines: neither code stands for the other.
 
-J codes bill the drug. The injection is a service of its own, usually 96372; 96401 is asked for by
-few payers and never picked here. CPT descriptors are the AMA's, so only the codes are named.
+J codes bill the drug. Giving it is a service of its own: for an injection usually 96372; 96401 is
+asked for by few payers and never picked here. No code of an infusion is in the catalogue. CPT
+descriptors are the AMA's, so only the codes are named.
 """
 
 from __future__ import annotations
@@ -56,11 +57,12 @@ def _bills_administration(case: Case, line: OrderLine) -> bool:
 
 
 def _drug_code_for_service(case: Case, line: OrderLine) -> Finding:
+    usually = ", usually 96372" if case.drug.giving == "injection" else ""
     return Finding(
         rule=RULE,
         kind="drug-code-for-administration",
         severity=Severity.WARNING,
-        summary="Bill the injection on a line of its own, usually 96372: a J code bills the drug",
+        summary=f"Bill the {_giving(case)} on a line of its own{usually}: a J code bills the drug",
         found=(f"{line.place} uses a drug code for the administration.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
         sources=sources(case.drug.sources.get("hcpcs")),
@@ -73,7 +75,8 @@ def _service_without_drug(case: Case, line: OrderLine) -> Finding:
         rule=RULE,
         kind="administration-without-drug",
         severity=Severity.WARNING,
-        summary=f"The injection is billed but not the drug: add a {case.drug.hcpcs or 'drug'} line",
+        summary=f"The {_giving(case)} is billed but not the drug: "
+        f"add a {case.drug.hcpcs or 'drug'} line",
         found=(f"{line.place} bills the administration; no line bills {case.drug.name}.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
         sources=sources(case.drug.sources.get("hcpcs")),
@@ -86,9 +89,15 @@ def _drug_without_service(case: Case, line: OrderLine) -> Finding:
         rule=RULE,
         kind="drug-without-administration",
         severity=Severity.INFO,
-        summary="No line bills the injection itself: add the administration service if given here",
+        summary=f"No line bills the {_giving(case)} itself: "
+        "add the administration service if given here",
         found=(f"{line.reference} bills {case.drug.name} without an administration service.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
         sources=sources(case.drug.sources.get("hcpcs")),
         unchecked=("Whether the administration is billed on another claim.",),
     )
+
+
+def _giving(case: Case) -> str:
+    """ "injection" or "infusion"; a dose is what the drug's own line bills."""
+    return "administration" if case.drug.giving == "dose" else case.drug.giving

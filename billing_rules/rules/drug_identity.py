@@ -14,7 +14,8 @@ RULE = "drug_identity"
 def check(case: Case) -> Iterator[Outcome]:
     identity = case.order.identity
     if identity.conflict is None:
-        yield Silent(RULE, f"recognised as {case.drug.name} by {identity.by} {identity.seen}")
+        seen_as = f"{identity.by} {identity.shown(case.drug)}"
+        yield Silent(RULE, f"recognised as {case.drug.name} by {seen_as}")
         return
     line = case.order.lines[0]
     yield Finding(

@@ -57,7 +57,7 @@ def _not_marketed(case: Case, line: OrderLine, container: Container) -> Finding:
 
 
 def _not_listed(case: Case, line: OrderLine) -> Finding:
-    code = line.codes_of("ndc")[0]
+    code = case.drug.ndc_shown(line.codes_of("ndc")[0])
     return Finding(
         rule=RULE,
         kind="ndc-not-listed",

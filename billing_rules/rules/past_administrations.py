@@ -1,5 +1,5 @@
 """Past doses are charted as a claim needs them: exact dose, lot number, container, route, site, and
-observation after the injection where the label wants first doses supervised.
+observation after the dose where the label wants first doses supervised.
 
 FHIR has no element for the lot or the observation on an administration, and no rule of CMS on them
 was seen, so what is not there was "not found in the data the EHR shares".
@@ -40,7 +40,8 @@ def _charted_whole(case: Case, recent: Sequence[DrugOrder]) -> Silent:
     """With the newest dose's records: the lot number stands nowhere else."""
     observed = ", observation" if case.drug.supervised_doses is not None else ""
     because = f"{_which(recent)}: dose, lot, container, route{observed} and site are charted"
-    basis = tuple(seen(line, "administration", _charted(line)) for line in recent[0].prescriptions)
+    lines = recent[0].prescriptions
+    basis = tuple(seen(line, "administration", _charted(case, line)) for line in lines)
     return Silent(RULE, because, basis=basis)
 
 
@@ -104,19 +105,19 @@ def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
 
 def _sites(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     yield from _not_found(
-        case, visits, lambda line: line.site, "site", "Check the injection site",
+        case, visits, lambda line: line.site, "site", f"Check the {case.drug.giving} site",
         "No site was found in the data the EHR shares.",
     )  # fmt: skip
     yield from _unreadable("site", _states(visits, lambda line: line.site))
 
 
 def _observations(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
-    """Observation after the injection, for drugs whose first doses the label wants supervised."""
+    """Observation after the dose, for drugs whose first doses the label wants supervised."""
     if case.drug.supervised_doses is not None:
         yield from _not_found(
             case, visits, lambda line: line.observed, "observation",
             "Check that observation is charted",
-            "No note on observation after the injection was found.",
+            f"No note on observation after the {case.drug.giving} was found.",
         )  # fmt: skip
 
 
@@ -188,7 +189,7 @@ def _finding(
         summary=summary,
         found=found,
         basis=tuple(
-            seen(line, "administration", _charted(line))
+            seen(line, "administration", _charted(case, line))
             for visit in visits
             for line in visit.prescriptions
         ),
@@ -197,12 +198,12 @@ def _finding(
     )
 
 
-def _charted(line: OrderLine) -> str:
+def _charted(case: Case, line: OrderLine) -> str:
     """What the record does say."""
     parts = [
         str(line.dose.value) if isinstance(line.dose, Present) else "no dose",
         f"lot {line.lot.value}" if isinstance(line.lot, Present) else "no lot",
-        *(f"NDC {code}" for code in line.codes_of("ndc")[:1]),
+        *(f"NDC {case.drug.ndc_shown(code)}" for code in line.codes_of("ndc")[:1]),
         line.route.value[:30] if isinstance(line.route, Present) else "no route",
         line.site.value[:30] if isinstance(line.site, Present) else "no site",
     ]

@@ -166,7 +166,7 @@ def _finding(
 def _seen(therapy: Therapy) -> Evidence:
     period = f"{therapy.start or 'start not stated'} to {therapy.end or 'end not stated'}"
     return Evidence(
-        therapy.reference, f"therapy, {therapy.kind}", f"{therapy.text[:60]}, {period}",
+        therapy.reference, f"therapy ({therapy.kind})", f"{therapy.text[:60]}, {period}",
         therapy.start,
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def check(case: Case) -> Iterator[Outcome]:
     if tests:
         yield Silent(
             RULE,
-            f"{tests[0].seen.what}: {tests[0].seen.value}, a test",
+            f"a positive test is on file: {tests[0].seen.what} {tests[0].seen.value}",
             basis=tuple(test.seen for test in tests),
             sources=need_sources(case.need(RULE)),
         )

@@ -97,7 +97,7 @@ def _right(case: Case, right: Code | None) -> str:
 
 def _identity(case: Case, line: OrderLine) -> Evidence:
     identity = case.order.identity
-    return seen(line, f"drug, by {identity.by}", identity.seen)
+    return seen(line, f"drug, by {identity.by}", identity.shown(case.drug))
 
 
 def _corrections(line: OrderLine, code: str, right: Code | None) -> tuple[ReplaceCode, ...]:

@@ -18,9 +18,12 @@ def registered(desk: Desk, url: str) -> Client | None:
     return next((c for c in desk.settings.clients if c.launch_url and _same(c, url)), None)
 
 
-def of_menu(desk: Desk) -> tuple[Client, ...]:
-    """The apps that can be opened without a card."""
-    return tuple(client for client in desk.settings.clients if client.launch_url)
+def of_menu(desk: Desk, sheet: Worksheet) -> tuple[Client, ...]:
+    """The apps that can be opened without a card; one that an open card leads to is left out, so
+    that there is one way to it."""
+    links = (link for shown in sheet.open_cards for link in shown.card.links)
+    linked = {c.id for x in links if x.type == "smart" and (c := registered(desk, x.url))}
+    return tuple(c for c in desk.settings.clients if c.launch_url and c.id not in linked)
 
 
 def launch_address(desk: Desk, sheet: Worksheet, app: Client, url: str, app_context: str) -> str:

@@ -1,4 +1,4 @@
-"""Charting an injection: the records an R4 EHR keeps of what was given, opened and discarded.
+"""Charting a dose: the records an R4 EHR keeps of what was given, opened and discarded.
 
 R4 has no element for containers or waste. The containers stand on the dispense, and the discarded
 amount on a second administration that was not done, as sites write it today.
@@ -15,6 +15,7 @@ from typing import Any
 
 from sandbox_ehr.desk import elements
 from sandbox_ehr.desk.elements import NotReadable, Resource
+from sandbox_ehr.desk.fhir_lines import marked
 
 SITES = (
     "left upper arm", "right upper arm", "left thigh", "right thigh", "abdomen",
@@ -110,7 +111,7 @@ def checked(entry: Entry) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Whose injection it is, in which encounter, given by whom and when (with its offset)."""
+    """Whose dose it is, in which encounter, given by whom and when (with its offset)."""
 
     patient: Mapping[str, Any]
     encounter: str
@@ -203,3 +204,45 @@ def _dispense(entry: Entry, order: Resource, visit: Visit, at: datetime) -> Reso
         "quantity": elements.counted(elements.number(entry.containers), entry.word),
         "whenHandedOver": at.isoformat(timespec="seconds"),
     }
+
+
+# ---------------------------------------------------------------- as it is shown afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Charted:
+    """A record that was made: what it says, in a sentence, and the resource line by line."""
+
+    says: str
+    reference: str
+    lines: tuple[str, ...]
+
+
+def charted(record: Resource) -> Charted:
+    """The sentence of a dispense, a dose given or an amount discarded."""
+    lines = tuple(line.text for line in marked(record, record))
+    return Charted(_says(record), f"{record['resourceType']}/{record['id']}", lines)
+
+
+def _says(record: Resource) -> str:
+    at = str(record.get("effectiveDateTime") or record.get("whenHandedOver") or "")
+    when = f"{at[:10]} at {at[11:16]}"
+    if record["resourceType"] == "MedicationDispense":
+        return f"{_named(record)}: {_amount(record.get('quantity'))} handed over, {when}"
+    amount = _amount((record.get("dosage") or {}).get("dose"))
+    if record.get("status") == "not-done":
+        return f"{_named(record)}: {amount} discarded, {when}"
+    lot = (record["contained"][0].get("batch") or {}).get("lotNumber", "")
+    site = ((record.get("dosage") or {}).get("site") or {}).get("text", "")
+    parts = [f"{_named(record)}: {amount} given, {when}", site, f"lot {lot}" if lot else ""]
+    return ", ".join(filter(None, parts))
+
+
+def _amount(quantity: Mapping[str, Any] | None) -> str:
+    said = quantity or {}
+    return f"{said.get('value', '')} {said.get('unit', '')}".strip()
+
+
+def _named(record: Resource) -> str:
+    named = (record.get("medicationReference") or {}).get("display")
+    return str(named or _drug(record))

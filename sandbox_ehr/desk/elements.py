@@ -7,6 +7,7 @@ everything that no form shows stays as it was.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -240,6 +241,15 @@ def counted(value: Any, word: str) -> Resource:
     """So many containers, as fixtures and real orders write them."""
     unit = word if value == 1 else f"{word}s"
     return {"value": value, "unit": unit, "system": UCUM, "code": f"{{{word}}}"}
+
+
+def giving(orders: Iterable[Resource]) -> str:
+    """What a nurse calls giving them, by the ordered route: "infusion" or "injection"."""
+    routes = [
+        str(_first(order, "dosageInstruction", "route", "text") or "")
+        for order in orders if order.get("resourceType") == "MedicationRequest"
+    ]  # fmt: skip
+    return "infusion" if routes and set(routes) == {"intravenous"} else "injection"
 
 
 def coverage(resource: Resource) -> str:

@@ -7,7 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox_ehr.desk import (
@@ -16,6 +26,7 @@ from sandbox_ehr.desk import (
     charting,
     composing,
     draft_forms,
+    elements,
     guard,
     stories,
     trace_table,
@@ -198,9 +209,16 @@ def _page(
         glance=chart.glance(records, sheet.patient_id),
         traces=[trace_table.tables(call.trace) for call in sheet.calls],
         app=_app_frame(sheet),
-        apps=apps.of_menu(desk()),
+        apps=apps.of_menu(desk(), sheet),
+        giving=elements.giving(sheet.drafts),
+        charted=[charting.charted(r) for r in _kept(sheet.charted)],
         can_open=lambda url: apps.registered(desk(), url) is not None,
     )
+
+
+def _kept(references: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = (desk().records.read(*place.split("/", 1)) for place in references)
+    return [record for record in found if record]
 
 
 def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
@@ -301,7 +319,7 @@ def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
     return _to(desk().worksheets.put(sheet))
 
 
-# ---------------------------------------------------------------- after the injection
+# ---------------------------------------------------------------- after the dose
 
 
 def chart_given(sheet_id: str) -> AnyResponse | tuple[str, int]:
@@ -343,6 +361,12 @@ def _to(sheet: Worksheet) -> AnyResponse:
 
 def not_here(error: Exception) -> tuple[str, int]:
     return render_template("desk/not_here.html"), 404
+
+
+def nowhere(error: Exception) -> Response:
+    """An address that nothing here answers to; FHIR and authorization answer for themselves."""
+    text, status = not_here(error)
+    return guard.secured(make_response(text, status))
 
 
 def not_from_here(error: Exception) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from typing import Any
 from sandbox_ehr import cds_client
 from sandbox_ehr.cds_answers import Card
 from sandbox_ehr.cds_client import Call
+from sandbox_ehr.desk import elements
 from sandbox_ehr.desk.draft_forms import reference
 from sandbox_ehr.desk.elements import Resource
 from sandbox_ehr.desk.running import Desk
@@ -96,7 +97,8 @@ def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
         order["status"] = _SIGNED.get(str(order["resourceType"]), "active")
     with desk.records.all_or_nothing():
         stored = tuple(desk.records.update(order) for order in orders)
-    note = "Signed. The order is in the chart; chart the injection when it was given."
+    giving = elements.giving(stored)
+    note = f"Signed. The order is in the chart; chart the {giving} when it was given."
     return replace(sheet, stage="signed", drafts=stored, before={}, notes=(note,))
 
 
@@ -172,7 +174,7 @@ def _tell(desk: Desk, shown: ShownCard, entry: Mapping[str, Any]) -> tuple[str, 
     return (trouble,) if trouble else ()
 
 
-# ---------------------------------------------------------------- after the injection
+# ---------------------------------------------------------------- after the dose
 
 
 def charted(desk: Desk, sheet: Worksheet, records: Iterable[Resource]) -> Worksheet:

@@ -1,4 +1,4 @@
-"""Close-out after the injection: what was given, opened and discarded, and the claim it makes.
+"""Close-out after the dose: what was given, opened and discarded, and the claim it makes.
 
 The answer is shown while somebody types, by htmx, and by a button without it. It needs nothing of
 the EHR again: what it depends on goes along in the page, sealed.
@@ -56,7 +56,7 @@ from smart_app.running import running
 from smart_app.window import window
 from smart_app.write_back import SYSTEM, ToWrite
 
-NAME, TITLE = "close-out", "Close-out after the injection"
+NAME = "close-out"
 RECENT = timedelta(days=3)  # a dose charted so lately is the one that is closed out
 
 
@@ -358,7 +358,7 @@ def _resources(
     entered = Entered(about.patient, about.identifier, about.encounter, here.user.reference)
     when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     identifier = {"system": SYSTEM, "value": f"{form_key}-note"}
-    filed = document(note, TITLE, entered, today, identifier, when)
+    filed = document(note, f"Close-out after the {drug.giving}", entered, today, identifier, when)
     return [*writes, write_back.new("The note on the dose", filed)]
 
 

@@ -161,7 +161,7 @@ def _page(
     prefill = prefilled(form, found.case, found.review.outcomes)
     groups = shown_form.shown(form, typed, prefill, checked, told.pop("added", ""))
     stands = {g.group.id: standing_of(g.group, found.review.outcomes, found.case) for g in groups}
-    is_open = [g for g in groups if stands[g.group.id].state in ("missing", "not checked")]
+    is_open = [g for g in groups if stands[g.group.id].state not in ("on file", "if you like")]
     return page(
         "documentation.html",
         at,

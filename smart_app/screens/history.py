@@ -14,6 +14,7 @@ from billing_rules.baseline import baseline_total_ige, kilograms, weights_by
 from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured
 from billing_rules.model import DrugOrder, OrderLine
+from billing_rules.orders import containers_of
 from billing_rules.rules.reauthorization import DUE_DAYS
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, State, Unknown
@@ -113,10 +114,16 @@ def _shown(state: State[object], nothing: str) -> str:
 
 
 def _containers(line: OrderLine, case: Case, drug_id: str) -> str:
-    count = line.containers.value if isinstance(line.containers, Present) else None
+    """ "2 x 150 mg vials, NDC 50242-040-62", or as much of it as is charted."""
+    opened = containers_of(line, case.history.drugs[drug_id])
     named = case.history.container(line, drug_id)
-    kind = f"{named.value.name}, NDC {named.value.ndc_shown}" if isinstance(named, Present) else ""
-    return " of ".join(filter(None, [brief(count, 30) if count else "", kind]))
+    parts = [str(one) for one in opened.value] if isinstance(opened, Present) else []
+    if not parts and isinstance(line.containers, Present):
+        parts.append(brief(line.containers.value, 30))
+    elif not parts and isinstance(named, Present):
+        parts.append(named.value.name)
+    parts += [f"NDC {named.value.ndc_shown}"] if isinstance(named, Present) else []
+    return ", ".join(parts)
 
 
 def _lot(line: OrderLine) -> str:

@@ -30,7 +30,7 @@ def show() -> str:
         at,
         review=at.order.review,
         plan=at.order.review.plan,
-        billing=billing(found),
+        billing=billing(found, at.order.review.plan),
         documentation=documentation(found),
         applying=[r for r in found if r.state is not State.OFF],
         not_applying=[r for r in found if r.state is State.OFF],

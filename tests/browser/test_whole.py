@@ -331,8 +331,7 @@ def tally(app: Any) -> dict[str, int]:
 
 
 def feedback(page: Any) -> Any:
-    page.get_by_role("link", name="Open Vialwise").click()
-    app = page.frame_locator("iframe")
+    app = app_from_card(page)
     app.get_by_role("link", name="Feedback").click()
     heading(app, "What became of the cards")
     return app
@@ -354,5 +353,5 @@ def test_the_owner_sees_what_became_of_the_cards(opens: Opens, look: Look) -> No
     assert after["Shown"] >= before["Shown"] + 2
     assert "Documented elsewhere" in app.locator("main").inner_text()
     look(page, "whole-feedback-overridden")
-    app.get_by_role("link", name="Back to the orders").click()
+    app.get_by_role("link", name="All orders").click()
     app.locator(".app-orders").wait_for()

@@ -134,7 +134,7 @@ def test_another_application_mounts_it_behind_a_guard_of_its_own(
     def guard() -> Response | None:
         return Response("sign in", 403) if refused[0] else None
 
-    app.register_blueprint(feedback_page.blueprint(store.engine, guard), url_prefix="/site")
+    app.register_blueprint(feedback_page.blueprint(store.engine, guard, str), url_prefix="/site")
     other = app.test_client()
     assert [other.get(f"/site/{a}").status_code for a in ("feedback", "feedback.csv")] == [403, 403]
     refused[0] = False

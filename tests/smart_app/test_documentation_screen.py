@@ -17,7 +17,8 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
-from smart_app.kept_forms import KEPT, SENDING_TAKES, KeptForms
+from smart_app.kept_forms import SENDING_TAKES, KeptForms
+from smart_app.store import FORMS_KEPT
 from tests.ehr_access.server import Reply
 from tests.smart_app.form_site import (
     EDMUND,
@@ -237,7 +238,7 @@ def test_a_draft_is_for_its_user_alone_and_for_a_while(site: FormSite) -> None:
     site.open("pat-edmund-larkwhistle", id_="00112233445566cc", owner="o" * 64)
     other = site.client("00112233445566cc").get(address(site, window="00112233445566cc"))
     assert fields_of(other.text)["total-ige.0.value"] == ""
-    site.clock[0] = KEPT + timedelta(minutes=1)
+    site.clock[0] = FORMS_KEPT + timedelta(minutes=1)
     site.open("pat-edmund-larkwhistle", id_="00112233445566dd")
     later = site.client("00112233445566dd").get(address(site, window="00112233445566dd"))
     assert fields_of(later.text)["total-ige.0.value"] == ""

@@ -12,8 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from service_parts.store_failed import StoreFailed
-from smart_app.kept_forms import KEPT, SENDING_TAKES, KeptForms, Sent, new_form_key
+from smart_app.kept_forms import SENDING_TAKES, KeptForms, Sent, new_form_key
 from smart_app.sealing import Seal
+from smart_app.store import FORMS_KEPT
 from smart_app.tables import metadata
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
 from vialwise import database
@@ -34,7 +35,7 @@ class Clock:
 def kept(database_url: str) -> Iterator[KeptForms]:  # noqa: F811
     with engine_at(database_url) as engine:
         database.upgrade(engine)
-        yield KeptForms(engine, SEAL, Clock())
+        yield KeptForms(engine, SEAL, Clock(), FORMS_KEPT)
 
 
 def later(kept: KeptForms, by: timedelta) -> None:
@@ -69,7 +70,7 @@ def test_drafts_and_sent_forms_are_forgotten(kept: KeptForms) -> None:
     kept.keep("me", "documentation", "o", {"a.0.b": "1"}, "k" * 32)
     assert kept.claim("k" * 32, "order") == "yours"
     kept.finished("k" * 32, {"results": []}, True)
-    later(kept, KEPT)
+    later(kept, FORMS_KEPT)
     assert kept.draft("me", "documentation", "o") is None, "even before anything was swept"
     kept.sweep()
     assert kept.outcome("k" * 32, "order") is None

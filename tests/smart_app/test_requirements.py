@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.claim_lines import WasteAnswer
 from billing_rules.findings import Finding, NotChecked, Severity, Topic
 from smart_app.requirements import State, billing, documentation, requirements
 from tests.scenario import all_scenarios, reviewed
@@ -27,8 +28,9 @@ def test_every_outcome_is_there_and_no_gap_is_called_complete(
             assert not gaps
             documented = {r.rule for r in found if r.is_documentation}
             assert not documented & {gap.rule for gap in review.not_checked}
-        if billing(found).state is State.MET:
+        if billing(found, review.plan).state is State.MET:
             assert not [f for f in review.findings if f.topic is Topic.BILLING]
+            assert not review.plan.lines or review.plan.waste is not WasteAnswer.INDETERMINATE
 
 
 def test_only_a_complete_answer_that_held_nothing_is_called_missing(catalogue: Catalogue) -> None:

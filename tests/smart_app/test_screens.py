@@ -138,7 +138,7 @@ def test_a_dose_whose_rest_is_not_charted_leads_to_its_close_out(shown: Shown) -
     text = shown.text(order=given)
     assert "Chart the discarded amount: until then neither JW nor JZ can be billed" in text
     assert "Documentation Not complete: 1 point missing or to mend" in text
-    assert "Close out the injection" in text
+    assert "Close out the dose" in text
 
 
 def test_without_an_order_the_patients_orders_are_listed_newest_first(shown: Shown) -> None:

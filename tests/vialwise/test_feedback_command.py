@@ -50,15 +50,15 @@ def test_it_counts_by_rule_payer_and_week(run: Run, database_url: str) -> None: 
     words = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
     (head,) = [line for line in result.stdout.splitlines() if line.startswith("By payer")]
-    (row,) = [line for line in result.stdout.splitlines() if "medicare-part-b" in line]
+    (row,) = [line for line in result.stdout.splitlines() if "Medicare Part B" in line]
     assert len(head) == len(row) and head.endswith("ignored")
     for line in (
         "Cards shown 2026-11-16 to 2026-11-23",
         "6 shown, 1 accepted, 2 overridden, 3 ignored (without an answer)",
         "Wrong code 2 1 1 0",
         "Weight 1 0 1 0",
-        "medicare-part-b 2 1 1 0",
-        "maryland-medicaid 4 0 1 3",
+        "Medicare Part B 2 1 1 0",
+        "Maryland Medicaid plan (UHC Com… 4 0 1 3",
         "2026-W47 2 1 1 0",
         "2026-W48 4 0 1 3",
         "1 Payer rule differs",

@@ -38,7 +38,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
         windows = Store(cards.engine, Seal(told.seal_keys), told.session, told.idle)
         kept = storage.Opened(cards, "here")
         running = Running(shipped(), lambda: date(2026, 11, 24), "feedback_page.report")
-        screens = (*SCREENS, lambda: smart.feedback_for_owners(kept))
+        screens = (*SCREENS, lambda: smart.feedback_for_owners(kept, shipped()))
         client = create_app(running, told, windows, screens).test_client()
         for role, id_ in WINDOWS.items():
             opened = Opened("p", "", "Practitioner/1", "N", role, "", "", (), True, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -12,7 +13,8 @@ from billing_rules.rule_records import shipped
 from cds_hooks import feedback_csv
 from cds_hooks.outcomes import NOT_TOLD_APART, Asked, CardOutcome, Report, Tally, outcomes, report
 from service_parts.store_failed import StoreFailed
-from vialwise import clock, database, screen
+from vialwise import clock, database, screen, start
+from vialwise.catalogues import catalogue
 from vialwise.commands import options
 from vialwise.problems import Problem
 from vialwise.report import rule_name
@@ -24,7 +26,7 @@ _NAME = 32  # columns of a name; four numbers follow
 @click.option("--since", metavar="DATE", help="Cards since that day, as YYYY-MM-DD (UTC).")
 @click.option("--until", metavar="DATE", help="Cards up to that day, itself included.")
 @click.option("--rule", default="", metavar="RULE", help="Cards with a finding of this rule.")
-@click.option("--payer", default="", metavar="PAYER", help="Cards for this payer.")
+@click.option("--payer", default="", metavar="PAYER", help="Cards for this payer, by its id.")
 @click.option("--client", default="", metavar="ISS", help="Cards sent to this client.")
 @click.option(
     "--csv",
@@ -33,6 +35,7 @@ _NAME = 32  # columns of a name; four numbers follow
     metavar="FILE",
     help="Write every card and its feedback to this file too.",
 )
+@options.config
 @options.database
 def feedback(
     since: str | None,
@@ -41,6 +44,7 @@ def feedback(
     payer: str,
     client: str,
     csv_file: Path | None,
+    config: Path | None,
     database_url: str | None,
 ) -> None:
     """Shows what became of the cards.
@@ -51,17 +55,18 @@ def feedback(
     """
     if rule and rule not in shipped().records:
         raise Problem(f"'{rule}' is no rule: write its id, like wrong_code")
-    start, end = clock.day(since), clock.day(until)
-    if start and end and end < start:
+    first, last = clock.day(since), clock.day(until)
+    if first and last and last < first:
         raise Problem("--until is before --since: swap them")
     asked = Asked(
-        since=_start(start) if start else None,
-        before=_start(end + timedelta(days=1)) if end else None,
+        since=_start(first) if first else None,
+        before=_start(last + timedelta(days=1)) if last else None,
         rule=rule,
         payer_id=payer,
         client=client,
     )
-    found, rows = _read(database_url, asked, with_rows=csv_file is not None)
+    named = start.database_named(config, os.environ, database_url)
+    found, rows = _read(named, asked, with_rows=csv_file is not None)
     if csv_file:
         _write(rows, csv_file)
     if found.total.shown:
@@ -77,9 +82,7 @@ def _start(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
-def _read(
-    named: str | None, asked: Asked, with_rows: bool
-) -> tuple[Report, Sequence[CardOutcome]]:
+def _read(named: str, asked: Asked, with_rows: bool) -> tuple[Report, Sequence[CardOutcome]]:
     engine = database.existing(named)
     try:
         return report(engine, asked), outcomes(engine, asked) if with_rows else ()
@@ -114,7 +117,7 @@ def _show(found: Report) -> None:
         "  ",
     )
     _table("By rule (several to a card)", found.by_rule, rule_name)
-    _table("By payer", found.by_payer)
+    _table("By payer", found.by_payer, catalogue().payer_name)
     _table("By drug", found.by_drug)
     _table("By client", found.by_client, lambda client: client or NOT_TOLD_APART)
     _table("By week", found.by_week)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from datetime import UTC, datetime, time
+from pathlib import Path
 
 import click
 
 from cds_hooks.keyed_hashes import SHORTEST_SECRET, KeyedHashes
 from cds_hooks.store import Store
 from service_parts.store_failed import StoreFailed
-from vialwise import clock, database, screen
+from vialwise import clock, database, screen, start
 from vialwise.commands import options
 from vialwise.problems import Problem
 
@@ -20,8 +22,14 @@ from vialwise.problems import Problem
     "--cards-before", metavar="DATE", help="Cards shown before then, and the feedback on them."
 )
 @click.option("--calls-before", metavar="DATE", help="The audit of calls before then.")
+@options.config
 @options.database
-def forget(cards_before: str | None, calls_before: str | None, database_url: str | None) -> None:
+def forget(
+    cards_before: str | None,
+    calls_before: str | None,
+    config: Path | None,
+    database_url: str | None,
+) -> None:
     """Deletes what has been kept long enough.
 
     `serve` does so by itself once a day where keep_days is set. Days are UTC, as YYYY-MM-DD.
@@ -29,7 +37,7 @@ def forget(cards_before: str | None, calls_before: str | None, database_url: str
     cards, calls = _start(cards_before), _start(calls_before)
     if cards is None and calls is None:
         raise Problem("nothing to forget: give --cards-before or --calls-before with a date")
-    engine = database.existing(database_url)
+    engine = database.existing(start.database_named(config, os.environ, database_url))
     # Nothing is hashed to be deleted, so any secret does.
     store = Store(engine, KeyedHashes(secrets.token_bytes(SHORTEST_SECRET)))
     try:

@@ -25,5 +25,5 @@ database = click.option(
     envvar="VIALWISE_DATABASE",
     metavar="URL",
     help="Where shown cards and feedback are kept: a file for SQLite, or a postgresql:// address. "
-    "Otherwise a file of this user.",
+    "Otherwise as the settings say, else a file of this user.",
 )

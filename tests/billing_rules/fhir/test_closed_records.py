@@ -115,7 +115,7 @@ def test_lot_site_route_observation_and_reason_are_read_back(catalogue: Catalogu
     first, second = chart({"administrations": part}, catalogue.systems, ON).administrations.value  # type: ignore[union-attr]
     assert first.lot == Present("FX362P") and first.route == Present("subcutaneous")
     assert first.site == Present("left upper arm; right upper arm")
-    assert first.observed == Present("noted")
+    assert first.observed == Present("10:05 to 12:05")
     assert second.not_given and second.discarded == Present(mg(75))
     assert dose["contained"][0]["batch"]["expirationDate"] == "2028-04-30"
     assert waste["statusReason"][0]["text"] == "Discarded: rest of the second vial"

@@ -59,7 +59,7 @@ def test_dose_containers_lot_site_observation_and_waste_are_read_back(
     assert isinstance(line.dose, Present) and str(line.dose.value.amount) == "225 mg"
     assert isinstance(line.containers, Present) and str(line.containers.value.value) == "2"
     assert line.lot == Present("FX1") and line.site == Present("left upper arm")
-    assert line.observed == Present("noted") and dose.encounter == "Encounter/e1"
+    assert line.observed == Present("10:05 to 10:35") and dose.encounter == "Encounter/e1"
     assert str(line.date_of_service) == "2026-11-24" and not line.not_given
     assert waste.line.not_given
     discarded = waste.line.discarded
