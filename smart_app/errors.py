@@ -38,9 +38,7 @@ def _stopped(error: Stopped) -> Response:
 
 def _store_failed(error: StoreFailed) -> Response:
     log.error(Event("database failed", {"kind": error.kind, "endpoint": request.endpoint}))
-    response = _page(DATABASE_AWAY)
-    response.headers["Retry-After"] = "60"
-    return response
+    return _page(DATABASE_AWAY)
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -57,6 +55,8 @@ def _own_fault(error: Exception) -> Response:
 def _page(stop: Stop, detail: str = "", status: int | None = None) -> Response:
     page = render_template("stopped.html", stop=stop, detail=detail)
     response = make_response(page, status or stop.status)
+    if stop.again_after:
+        response.headers["Retry-After"] = str(stop.again_after)
     if "HX-Request" in request.headers:
         # A part of a page was asked for: the page stays, with what was typed in it, and the reason
         # is shown above it (layout.html).

@@ -18,6 +18,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
 from service_parts.log_events import Event
+from service_parts.rate_limit import subscriber
 from smart_app import asking, cookies, discovery, features, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
@@ -35,6 +36,7 @@ from smart_app.stops import (
     NOT_EXCHANGED,
     NOT_IDENTIFIED,
     REFUSED_BY_EHR,
+    TOO_MANY_LAUNCHES,
     UNKNOWN_EHR,
     Stopped,
 )
@@ -52,6 +54,7 @@ _VERIFIER_BYTES = 48  # 64 characters; RFC 7636 wants 43 to 128
 
 def blueprint() -> Blueprint:
     made = Blueprint("launch", __name__)
+    made.before_request(not_too_often)
     made.add_url_rule("/launch", view_func=from_ehr, endpoint="from_ehr")
     made.add_url_rule("/open/<ehr_id>", view_func=by_oneself, endpoint="by_oneself")
     made.add_url_rule("/callback", view_func=callback, endpoint="callback")
@@ -59,6 +62,15 @@ def blueprint() -> Blueprint:
 
 
 # ---------------------------------------------------------------- out
+
+
+def not_too_often() -> None:
+    """Anyone may begin a launch, and each is a row for ten minutes: so many from one address, and
+    no more. Raises Stopped."""
+    if request.endpoint == "launch.callback":
+        return
+    if launching().callers.take(subscriber(request.remote_addr or "")):
+        raise Stopped(TOO_MANY_LAUNCHES)
 
 
 def from_ehr() -> Response:
@@ -95,7 +107,8 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         asked=asking.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
     )
     with_.store.sweep()
-    with_.store.begin(state, browser, attempt)
+    if not with_.store.begin(state, browser, attempt):
+        raise Stopped(TOO_MANY_LAUNCHES)
     address = server.address(
         scope=attempt.asked,
         state=state,
@@ -105,8 +118,12 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         launch=launch,
     )
     response = _redirect(address)
-    id_ = _cookie_id(state)
-    cookies.put(response, cookies.KIND_LAUNCH, id_, browser, ATTEMPT_LIFE, with_.settings.secure)
+    secure = with_.settings.secure
+    for old in [*cookies.held(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
+        cookies.remove(response, cookies.KIND_LAUNCH, old, secure)
+    cookies.put(
+        response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure
+    )
     _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
     return response
 
@@ -272,7 +289,8 @@ def _forget_old_cookies(response: Response, with_: Launching) -> None:
     """Keep room in the browser's headers: the cookies of windows that are no more go, and of very
     many the oldest."""
     secure = with_.settings.secure
-    held = {id_: with_.store.current(id_) for id_ in cookies.windows(request, secure)}
+    ids = cookies.held(request, cookies.KIND_WINDOW, secure)
+    held = {id_: with_.store.current(id_) for id_ in ids}
     alive = sorted(
         (kept.opened_at, id_) for id_, kept in held.items() if kept and kept.opened is not None
     )

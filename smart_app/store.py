@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 WAIT = 3000  # milliseconds for a lock: somebody waits for a page
 ATTEMPT_LIFE = timedelta(minutes=10)
+MOST_UNDER_WAY = 20_000  # launches, about 15 MB; anyone may begin one
 KEPT_AFTER_END = timedelta(hours=24)  # so that whose an ended window was is still known
 RENEWAL_TAKES = timedelta(seconds=20)  # then another may try
 
@@ -49,8 +50,9 @@ class Store:
 
     # ------------------------------------------------------------ launches under way
 
-    def begin(self, state: str, browser: str, attempt: Attempt) -> None:
-        """Remember a launch until it comes back with `state`, from the browser with that secret."""
+    def begin(self, state: str, browser: str, attempt: Attempt) -> bool:
+        """Remember a launch until it comes back with `state`, from the browser with that secret.
+        False when so many are under way already that no more are kept."""
         key = hashed(state)
         row = {
             "state_hash": key,
@@ -59,8 +61,12 @@ class Store:
             "sealed": self.seal.closed(key, asdict(attempt)),
             "expires_at": self.now() + ATTEMPT_LIFE,
         }
+        under_way = sa.select(sa.func.count()).select_from(app_launch)
         with transaction(self.engine, WAIT) as connection:
+            if connection.execute(under_way).scalar_one() >= MOST_UNDER_WAY:
+                return False
             connection.execute(app_launch.insert(), row)
+        return True
 
     def take(self, state: str, browser: str) -> Attempt | None:
         """The launch with that state, once: whoever asks again gets None. So does another browser,

@@ -46,6 +46,7 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
         idle=timedelta(minutes=said.idle_minutes),
         signing_keys=_app_keys(said).text() if said.app_keys_file else "",
         context_key=kept.secret,
+        launches_per_minute=said.launches_per_minute,
     )
     store = Store(kept.store.engine, Seal(told.seal_keys), told.session, told.idle)
     report = f"{feedback_page.NAME}.report"

@@ -13,6 +13,7 @@ from cds_hooks.retention import Retention
 from vialwise import (
     logs,
     metering,
+    proxies,
     retention_thread,
     screen,
     server,
@@ -92,6 +93,7 @@ def serve(
         _say_where(kept)
         _say_to_whom(told)
         logs.to_standard_error()
+        app = proxies.behind(app, said.trusted_proxies)
         server.run(app, bound, in_worker=retention_thread.start(*tasks))
 
 
