@@ -177,9 +177,11 @@ def _return(ehr: RegisteredEhr, attempt: Attempt, with_: Launching) -> Response:
 def _code(configuration: SmartConfiguration) -> str:
     """The code the EHR sent, if this is an answer of that EHR at all. Raises Stopped."""
     issuer = request.args.get("iss", "")
-    expected = configuration.issuer
-    if (issuer or configuration.names_issuer) and expected and issuer != expected:
-        raise Stopped(FOREIGN_STATE)  # RFC 9207: another server's answer
+    # RFC 9207, 2.4: another server's answer. One that names a server is not taken from an EHR that
+    # names none either: it would have the app carry that server's code to it.
+    is_its_own = issuer == configuration.issuer != ""
+    if (issuer or configuration.names_issuer) and not is_its_own:
+        raise Stopped(FOREIGN_STATE)
     if "error" in request.args:
         raise Stopped(REFUSED_BY_EHR, _WHY.get(request.args["error"], ""))
     code = request.args.get("code", "")

@@ -231,6 +231,17 @@ def test_another_servers_answer_is_refused(browser: Browser) -> None:
     assert browser.get(f"{back}&iss={browser.site.ehr.url}").status_code == 303
 
 
+def test_an_ehr_that_names_no_issuer_is_not_brought_anothers_code(browser: Browser) -> None:
+    """The mix-up attack of RFC 9207: an EHR that turned hostile leads the browser to another one's
+    sign-in, and leaves out of its configuration what the answer could be compared with."""
+    browser.site.ehr.configuration = {"issuer": None, "jwks_uri": None, "capabilities": None}
+    back = browser.sign_in(browser.begin())
+    stopped(browser.get(f"{back}&iss=https://honest.example"), stops.FOREIGN_STATE)
+    assert browser.site.ehr.live == set(), "the code was carried to it"
+    browser.site.ehr.granted = {"id_token": None}
+    assert browser.come_back().status_code == 303  # one that names nobody signs in as before
+
+
 def test_a_server_that_promises_to_name_itself_has_to(site_with: MakeSite) -> None:
     browser = site_with().browser()
     browser.site.ehr.configuration = {"authorization_response_iss_parameter_supported": True}
