@@ -19,6 +19,7 @@ from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
 from service_parts.log_events import Event
 from service_parts.rate_limit import subscriber
+from service_parts.store_failed import StoreFailed
 from smart_app import asking, cookies, discovery, features, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
@@ -169,7 +170,7 @@ def _return(ehr: RegisteredEhr, attempt: Attempt, with_: Launching) -> Response:
         raise Stopped(NOT_EXCHANGED) from None
     try:
         return _opened(_Grant(ehr, attempt, configuration, said, tokens), with_)
-    except Stopped:
+    except (Stopped, StoreFailed):
         server.revoke(("access_token", tokens.access))  # it is of no use to anybody now
         raise
 

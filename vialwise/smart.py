@@ -35,8 +35,12 @@ from vialwise.storage import Opened
 _LARGEST_FILE = 64 * 1024
 
 
-def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept: Opened) -> Any:
-    """The service with the app under /app; `url` is where they listen. Raises Problem."""
+def beside(
+    service: Flask, said: ServeSettings, known: Catalogue, url: str, kept: Opened
+) -> tuple[Any, Callable[[], None]]:
+    """The service with the app under /app, and what forgets ended windows and their tokens,
+    launches nobody came back from and old forms, also where nobody opens the app any more. `url` is
+    where they listen. Raises Problem."""
     public = (said.public_url or url).rstrip("/")
     told = Settings(
         public_url=f"{public}{APP}",
@@ -52,22 +56,13 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
     report = f"{feedback_page.NAME}.report"
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
     app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept)))
-    return DispatcherMiddleware(service, {APP: app})
-
-
-def sweep(said: ServeSettings, kept: Opened) -> Callable[[], None]:
-    """What forgets ended windows and their tokens, launches nobody came back from and old forms,
-    also where nobody opens the app any more. Raises Problem."""
-    seal = Seal(_window_secrets(said, kept))
-    session, idle = timedelta(minutes=said.session_minutes), timedelta(minutes=said.idle_minutes)
-    store = Store(kept.store.engine, seal, session, idle)
     forms = KeptForms.of(store)
 
-    def swept() -> None:
+    def sweep() -> None:
         store.sweep()
         forms.sweep()
 
-    return swept
+    return DispatcherMiddleware(service, {APP: app}), sweep
 
 
 def feedback_for_owners(kept: Opened) -> Blueprint:

@@ -12,9 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ehr_access.app_context import AppContext, sealed
+from service_parts.store_failed import StoreFailed
 from smart_app import stops
 from smart_app.settings import ClientKind
 from smart_app.stops import Stop
+from smart_app.store import Store
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
 
@@ -246,6 +248,22 @@ def test_a_server_that_promises_to_name_itself_has_to(site_with: MakeSite) -> No
     browser = site_with().browser()
     browser.site.ehr.configuration = {"authorization_response_iss_parameter_supported": True}
     stopped(browser.come_back(), stops.FOREIGN_STATE)
+
+
+def test_a_token_that_no_window_could_be_kept_for_is_given_back(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a database that went away in between."""
+    back = browser.sign_in(browser.begin())
+
+    def full(*args: object) -> None:
+        raise StoreFailed("OperationalError")
+
+    monkeypatch.setattr(Store, "open", full)
+    answer = browser.get(back)
+    stopped(answer, stops.DATABASE_AWAY)
+    assert answer.headers["Retry-After"] == "60"
+    assert len(browser.site.ehr.revoked) == 1 and browser.site.ehr.live == set()
 
 
 def test_a_code_that_was_used_opens_nothing(browser: Browser) -> None:

@@ -79,8 +79,8 @@ def serve(
         if said.ehrs:
             from vialwise import smart  # what the app needs, only where there is one
 
-            app = smart.beside(app, said, known, url, kept)
-            tasks.append(smart.sweep(said, kept))
+            app, sweep = smart.beside(app, said, known, url, kept)
+            tasks.append(sweep)
         screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
         if said.public_url:
             screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
