@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import CompactSignature
 
 from ehr_access.public_keys import Key, KeySource, Signatures
-from smart_app.discovery import SmartConfiguration
+from ehr_access.smart_configuration import SmartConfiguration
 
 # algorithm -> type of its key. RS256 is required of every OpenID provider.
 ALGORITHMS = {"RS256": "RSA", "RS384": "RSA", "ES384": "EC"}

@@ -17,13 +17,13 @@ from flask import Blueprint, Response, redirect, request, url_for
 
 from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
+from ehr_access.smart_configuration import SmartConfiguration
 from service_parts.log_events import Event
 from service_parts.rate_limit import subscriber
 from service_parts.store_failed import StoreFailed
 from smart_app import asking, cookies, discovery, features, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
-from smart_app.discovery import SmartConfiguration
 from smart_app.id_token import NotVerified, verified
 from smart_app.identity import user as identified
 from smart_app.launching import Launching, launching
