@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
-from joserfc import jws
 
 from cds_hooks.client_keys import ClientKeys
-from cds_hooks.rate_limit import Bucket
 from cds_hooks.replay import SeenTokens
-from cds_hooks.token_checks import CHECKS, LAST, REGISTRY, Case, Token, first_failed
+from cds_hooks.token_checks import CHECKS, LAST, SIGNATURES, Case, Token, first_failed
 from cds_hooks.trusted_clients import Client, Clients
 from ehr_access.public_keys import Fetch, fetch
+from service_parts.rate_limit import Bucket
 
 FORM = "form"  # the check that is done by reading; the others stand in token_checks.py
 _LONGEST = 8 * 1024  # bytes of a token; web servers take no longer header line
@@ -90,7 +89,7 @@ def read(authorization: str) -> Token:
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer" or len(text) > _LONGEST:
         raise ValueError("no bearer token")
-    signed = jws.extract_compact(text.strip(" ").encode("ascii"), registry=REGISTRY)
+    signed = SIGNATURES.read(text.strip(" ").encode("ascii"))
     header = signed.headers()
     if not isinstance(header, dict):
         raise ValueError("the header is no object")

@@ -30,6 +30,7 @@ from ehr_access.base import AddressRefused, FhirBase
 
 VERSION = 1
 LIFE = timedelta(hours=24)  # a draft from this morning is still found in the evening
+_SKEW = timedelta(minutes=5)  # between the clocks of two machines
 LONGEST = 1024  # characters; EHRs carry it in addresses
 SHORTEST_KEY = 32  # bytes
 _ALG, _ENC = "dir", "A256GCM"
@@ -94,7 +95,8 @@ def opened(
         return claims
     if claims.get("version") != VERSION:
         return Refusal.OTHER_VERSION
-    if claims["expires"] <= now.timestamp():
+    left = claims["expires"] - now.timestamp()
+    if not 0 < left <= (LIFE + _SKEW).total_seconds():  # or made while a clock was wrong
         return Refusal.EXPIRED
     if not hmac.compare_digest(claims["ehr"], keys.ehr(fhir_base)):
         return Refusal.ANOTHER_EHR

@@ -9,7 +9,7 @@ from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.states import Unknown
 from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
-from smart_app.discovery import SmartConfiguration
+from ehr_access.smart_configuration import SmartConfiguration
 from smart_app.settings import RegisteredEhr
 
 _BESIDES_RULES = (

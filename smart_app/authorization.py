@@ -24,10 +24,10 @@ from urllib3.exceptions import NewConnectionError
 from billing_rules.states import Unknown
 from ehr_access.limits import Deadline
 from ehr_access.parallel import all_of
+from ehr_access.smart_configuration import SmartConfiguration
 from service_parts.log_events import Event
 from smart_app.app_keys import AppKeys
 from smart_app.bounded_http import Bounded
-from smart_app.discovery import SmartConfiguration
 from smart_app.settings import ClientKind, RegisteredEhr, Settings
 
 log = logging.getLogger("smart_app")

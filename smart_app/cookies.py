@@ -17,6 +17,7 @@ _PREFIX = "vialwise-"
 ID = re.compile(r"[0-9a-f]{16,32}")
 KIND_LAUNCH, KIND_WINDOW = "launch", "window"
 MOST_WINDOWS = 20  # open in one browser; headers have a limit
+MOST_LAUNCHES = 10  # under way in one browser
 
 
 def read(request: Request, kind: str, id_: str, secure: bool) -> str:
@@ -43,9 +44,10 @@ def remove(response: Response, kind: str, id_: str, secure: bool) -> None:
     put(response, kind, id_, "", timedelta(0), secure)
 
 
-def windows(request: Request, secure: bool) -> Iterator[str]:
-    """The ids of the windows this browser holds a cookie for."""
-    start = _name(KIND_WINDOW, "", secure)
+def held(request: Request, kind: str, secure: bool) -> Iterator[str]:
+    """The ids of the launches or windows this browser holds a cookie for, the oldest first
+    (RFC 6265, 5.4: browsers send earlier cookies before later ones)."""
+    start = _name(kind, "", secure)
     for name in request.cookies:
         id_ = name.removeprefix(start)
         if name.startswith(start) and ID.fullmatch(id_):

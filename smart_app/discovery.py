@@ -9,48 +9,24 @@ assertions somewhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import msgspec
-
 from billing_rules.states import Unknown
+from ehr_access import smart_configuration
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.limits import Deadline
+from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
 from smart_app.settings import ClientKind, RegisteredEhr
 from smart_app.stops import EHR_SILENT, EHR_UNSUITABLE, Stopped
 
-_PATH = "/.well-known/smart-configuration"
+_ADDRESSES = ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri")
 _SECONDS = 6.0
-_MOST_BYTES = 256 * 1024
 _KEPT = 600.0  # seconds; Transport shows no headers, and EHRs change this about yearly
 _FAILURE_KEPT = 5.0  # a server that is down is not asked for every click
-
-
-@dataclass(frozen=True, slots=True)
-class SmartConfiguration:
-    """The parts that are used. Addresses are absolute; "" for what is not offered."""
-
-    authorization_endpoint: str
-    token_endpoint: str
-    revocation_endpoint: str
-    jwks_uri: str
-    issuer: str
-    capabilities: frozenset[str]
-    scopes_supported: tuple[str, ...]
-    challenge_methods: tuple[str, ...]
-    auth_methods: tuple[str, ...]
-    signing_algorithms: tuple[str, ...]
-    names_issuer: bool  # RFC 9207: the way back says `iss`
-
-    @property
-    def says_who(self) -> bool:
-        """Whether this EHR can say who is signed in."""
-        return "sso-openid-connect" in self.capabilities or bool(self.issuer and self.jwks_uri)
 
 
 class Discovery:
@@ -76,10 +52,9 @@ class Discovery:
         return known
 
     def _asked(self, ehr: RegisteredEhr) -> SmartConfiguration | Stopped:
-        address = ehr.base.url + _PATH
-        answer = self._transport.get(
-            address, token=None, deadline=Deadline.after(_SECONDS), most_bytes=_MOST_BYTES
-        )
+        address = ehr.base.url + smart_configuration.PATH
+        until, most = Deadline.after(_SECONDS), smart_configuration.LARGEST
+        answer = self._transport.get(address, token=None, deadline=until, most_bytes=most)
         try:
             return read(answer, address, ehr)
         except Stopped as stopped:
@@ -87,29 +62,21 @@ class Discovery:
 
 
 def read(answer: Answer | Unknown, address: str, ehr: RegisteredEhr) -> SmartConfiguration:
-    """The configuration in `answer`, which came from `address`. Raises Stopped."""
+    """The configuration in `answer`, which came from `address`, with absolute addresses. Raises
+    Stopped."""
     if isinstance(answer, Unknown) or answer.status >= 500 or answer.status == 429:
         raise Stopped(EHR_SILENT)
     if answer.status != 200:
         raise _unsuitable("It has no SMART configuration at its FHIR address.")
-    said = _object(answer.body)
-    read = SmartConfiguration(
-        authorization_endpoint=_endpoint(said, "authorization_endpoint", address, ehr),
-        token_endpoint=_endpoint(said, "token_endpoint", address, ehr),
-        revocation_endpoint=_endpoint(said, "revocation_endpoint", address, ehr),
-        jwks_uri=_endpoint(said, "jwks_uri", address, ehr),
-        issuer=_text(said, "issuer"),
-        capabilities=frozenset(_texts(said, "capabilities")),
-        scopes_supported=_texts(said, "scopes_supported"),
-        challenge_methods=_texts(said, "code_challenge_methods_supported"),
-        auth_methods=_texts(said, "token_endpoint_auth_methods_supported"),
-        signing_algorithms=_texts(said, "token_endpoint_auth_signing_alg_values_supported"),
-        names_issuer=said.get("authorization_response_iss_parameter_supported") is True,
-    )
-    fault = fault_of(read, ehr)
+    said = smart_configuration.parsed(answer.body)
+    if said is None:
+        raise _unsuitable("Its SMART configuration is not readable.")
+    addresses = {name: _endpoint(name, getattr(said, name), address, ehr) for name in _ADDRESSES}
+    usable = replace(said, **addresses)
+    fault = fault_of(usable, ehr)
     if fault:
         raise _unsuitable(fault)
-    return read
+    return usable
 
 
 def fault_of(configuration: SmartConfiguration, ehr: RegisteredEhr) -> str:
@@ -139,30 +106,9 @@ def _unsuitable(fault: str) -> Stopped:
     return Stopped(EHR_UNSUITABLE, fault)
 
 
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        said = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise _unsuitable("Its SMART configuration is not readable.")
-    return said
-
-
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = said.get(name)
-    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
-
-
-def _endpoint(said: Mapping[str, Any], name: str, address: str, ehr: RegisteredEhr) -> str:
+def _endpoint(name: str, given: str, address: str, ehr: RegisteredEhr) -> str:
     """An address in the document: relative ones are meant from the document's own (checklist
     B1.3). Raises Stopped for one that must not be used."""
-    given = _text(said, name)
     if not given:
         return ""
     whole = urljoin(address, given)

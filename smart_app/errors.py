@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from service_parts.log_events import Event, fault
 from service_parts.store_failed import StoreFailed
@@ -21,6 +21,7 @@ from smart_app.stops import (
 
 log = logging.getLogger("smart_app")
 
+_TEXT = "text/plain; charset=utf-8"
 _OF_STATUS = {404: NOT_FOUND, 405: NOT_THAT_WAY, 413: TOO_LARGE}
 
 
@@ -38,12 +39,12 @@ def _stopped(error: Stopped) -> Response:
 
 def _store_failed(error: StoreFailed) -> Response:
     log.error(Event("database failed", {"kind": error.kind, "endpoint": request.endpoint}))
-    response = _page(DATABASE_AWAY)
-    response.headers["Retry-After"] = "60"
-    return response
+    return _page(DATABASE_AWAY)
 
 
 def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, BadHost):  # no address can be made then, which every page has
+        return Response("This is no address of the app.\n", 400, content_type=_TEXT)
     if error.code is not None and error.code < 400:  # a redirect of Flask's own
         return make_response(error.get_response())
     return _page(_OF_STATUS.get(error.code or 500, NOT_THAT_WAY), status=error.code)
@@ -57,6 +58,8 @@ def _own_fault(error: Exception) -> Response:
 def _page(stop: Stop, detail: str = "", status: int | None = None) -> Response:
     page = render_template("stopped.html", stop=stop, detail=detail)
     response = make_response(page, status or stop.status)
+    if stop.again_after:
+        response.headers["Retry-After"] = str(stop.again_after)
     if "HX-Request" in request.headers:
         # A part of a page was asked for: the page stays, with what was typed in it, and the reason
         # is shown above it (layout.html).

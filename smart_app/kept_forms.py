@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from service_parts.store_failed import StoreFailed
 from service_parts.transactions import transaction
 from smart_app.sealing import Seal
-from smart_app.store import WAIT, Store
+from smart_app.store import SKEW, WAIT, Store
 from smart_app.tables import app_draft, app_sent_form
 
 SENDING_TAKES = timedelta(seconds=60)  # then a send is taken to have been cut off
@@ -126,12 +126,14 @@ class KeptForms:
                 connection.execute(app_sent_form.insert(), row)
             return "yours"
         except StoreFailed as error:
-            return self._second(form_key, error)
+            return self._second(form_key, order_key, error)
 
-    def _second(self, form_key: str, error: Exception) -> Claim:
+    def _second(self, form_key: str, order_key: str, error: Exception) -> Claim:
+        """A form's key belongs to its order: with another one it opens nothing."""
         now, columns = self.now(), app_sent_form.c
-        mine = columns.form_key == form_key
-        over = (columns.state == "unfinished") | (columns.claimed_at <= now - SENDING_TAKES)
+        mine = (columns.form_key == form_key) & (columns.order_key == order_key)
+        cut_off = (columns.claimed_at <= now - SENDING_TAKES) | (columns.claimed_at > now + SKEW)
+        over = (columns.state == "unfinished") | cut_off
         again = app_sent_form.update().where(mine, columns.state != "sent", over)
         with transaction(self.engine, WAIT) as connection:
             taken = connection.execute(again.values(state="sending", claimed_at=now))

@@ -17,11 +17,13 @@ from flask import Blueprint, Response, redirect, request, url_for
 
 from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
+from ehr_access.smart_configuration import SmartConfiguration
 from service_parts.log_events import Event
+from service_parts.rate_limit import subscriber
+from service_parts.store_failed import StoreFailed
 from smart_app import asking, cookies, discovery, features, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
-from smart_app.discovery import SmartConfiguration
 from smart_app.id_token import NotVerified, verified
 from smart_app.identity import user as identified
 from smart_app.launching import Launching, launching
@@ -35,6 +37,7 @@ from smart_app.stops import (
     NOT_EXCHANGED,
     NOT_IDENTIFIED,
     REFUSED_BY_EHR,
+    TOO_MANY_LAUNCHES,
     UNKNOWN_EHR,
     Stopped,
 )
@@ -52,6 +55,7 @@ _VERIFIER_BYTES = 48  # 64 characters; RFC 7636 wants 43 to 128
 
 def blueprint() -> Blueprint:
     made = Blueprint("launch", __name__)
+    made.before_request(not_too_often)
     made.add_url_rule("/launch", view_func=from_ehr, endpoint="from_ehr")
     made.add_url_rule("/open/<ehr_id>", view_func=by_oneself, endpoint="by_oneself")
     made.add_url_rule("/callback", view_func=callback, endpoint="callback")
@@ -59,6 +63,15 @@ def blueprint() -> Blueprint:
 
 
 # ---------------------------------------------------------------- out
+
+
+def not_too_often() -> None:
+    """Anyone may begin a launch, and each is a row for ten minutes: so many from one address, and
+    no more. Raises Stopped."""
+    if request.endpoint == "launch.callback":
+        return
+    if launching().callers.take(subscriber(request.remote_addr or "")):
+        raise Stopped(TOO_MANY_LAUNCHES)
 
 
 def from_ehr() -> Response:
@@ -95,7 +108,8 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         asked=asking.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
     )
     with_.store.sweep()
-    with_.store.begin(state, browser, attempt)
+    if not with_.store.begin(state, browser, attempt):
+        raise Stopped(TOO_MANY_LAUNCHES)
     address = server.address(
         scope=attempt.asked,
         state=state,
@@ -105,8 +119,12 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         launch=launch,
     )
     response = _redirect(address)
-    id_ = _cookie_id(state)
-    cookies.put(response, cookies.KIND_LAUNCH, id_, browser, ATTEMPT_LIFE, with_.settings.secure)
+    secure = with_.settings.secure
+    for old in [*cookies.held(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
+        cookies.remove(response, cookies.KIND_LAUNCH, old, secure)
+    cookies.put(
+        response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure
+    )
     _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
     return response
 
@@ -152,7 +170,7 @@ def _return(ehr: RegisteredEhr, attempt: Attempt, with_: Launching) -> Response:
         raise Stopped(NOT_EXCHANGED) from None
     try:
         return _opened(_Grant(ehr, attempt, configuration, said, tokens), with_)
-    except Stopped:
+    except (Stopped, StoreFailed):
         server.revoke(("access_token", tokens.access))  # it is of no use to anybody now
         raise
 
@@ -160,9 +178,11 @@ def _return(ehr: RegisteredEhr, attempt: Attempt, with_: Launching) -> Response:
 def _code(configuration: SmartConfiguration) -> str:
     """The code the EHR sent, if this is an answer of that EHR at all. Raises Stopped."""
     issuer = request.args.get("iss", "")
-    expected = configuration.issuer
-    if (issuer or configuration.names_issuer) and expected and issuer != expected:
-        raise Stopped(FOREIGN_STATE)  # RFC 9207: another server's answer
+    # RFC 9207, 2.4: another server's answer. One that names a server is not taken from an EHR that
+    # names none either: it would have the app carry that server's code to it.
+    is_its_own = issuer == configuration.issuer != ""
+    if (issuer or configuration.names_issuer) and not is_its_own:
+        raise Stopped(FOREIGN_STATE)
     if "error" in request.args:
         raise Stopped(REFUSED_BY_EHR, _WHY.get(request.args["error"], ""))
     code = request.args.get("code", "")
@@ -272,7 +292,8 @@ def _forget_old_cookies(response: Response, with_: Launching) -> None:
     """Keep room in the browser's headers: the cookies of windows that are no more go, and of very
     many the oldest."""
     secure = with_.settings.secure
-    held = {id_: with_.store.current(id_) for id_ in cookies.windows(request, secure)}
+    ids = cookies.held(request, cookies.KIND_WINDOW, secure)
+    held = {id_: with_.store.current(id_) for id_ in ids}
     alive = sorted(
         (kept.opened_at, id_) for id_, kept in held.items() if kept and kept.opened is not None
     )

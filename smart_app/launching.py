@@ -8,6 +8,7 @@ from flask import Flask, current_app
 
 from ehr_access.capability import Capabilities
 from ehr_access.transport import Transport
+from service_parts.rate_limit import Buckets
 from smart_app.app_keys import AppKeys
 from smart_app.discovery import Discovery
 from smart_app.id_token import IssuerKeys
@@ -26,6 +27,7 @@ class Launching:
     discovery: Discovery
     issuer_keys: IssuerKeys
     app_keys: AppKeys
+    callers: Buckets
 
 
 def made(settings: Settings, store: Store) -> Launching:
@@ -38,6 +40,7 @@ def made(settings: Settings, store: Store) -> Launching:
         Discovery(transport),
         IssuerKeys(),
         AppKeys.read(settings.signing_keys) if settings.signing_keys else AppKeys(),
+        Buckets(settings.launches_per_minute),
     )
 
 

@@ -63,6 +63,7 @@ class Settings:
     what is kept of windows, the newest first. `signing_keys` is the JWKS with the app's private
     keys, "" without any. `context_key` opens what cards hand over; empty when there is none.
     `ehr_seconds` is all the time one call to an authorization server may take.
+    `launches_per_minute` is how many launches one address may begin at each worker.
     """
 
     public_url: str
@@ -73,6 +74,7 @@ class Settings:
     signing_keys: str = field(default="", repr=False)
     context_key: bytes = field(default=b"", repr=False)
     ehr_seconds: float = 8.0
+    launches_per_minute: int = 120
 
     @property
     def secure(self) -> bool:

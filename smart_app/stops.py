@@ -15,6 +15,7 @@ class Stop:
     status: int
     title: str
     sentences: tuple[str, ...]
+    again_after: int = 0  # seconds, where waiting helps (Retry-After)
 
 
 class Stopped(Exception):
@@ -38,6 +39,12 @@ UNKNOWN_EHR = Stop(
     ("The app opens only for EHRs that your site has registered, so nothing was asked of it.",
      "Ask whoever looks after Vialwise at your site to register the EHR's FHIR address, letter "
      "by letter."),
+)  # fmt: skip
+TOO_MANY_LAUNCHES = Stop(
+    "too-many-launches", 429, "The app was opened too often",
+    ("From this network it was opened more often than the app lets in at once.",
+     "Wait a minute. " + AGAIN, TELL + "."),
+    again_after=60,
 )  # fmt: skip
 EHR_SILENT = Stop(
     "ehr-silent", 502, "The EHR does not answer",
@@ -121,6 +128,7 @@ TOO_LARGE = Stop(
 DATABASE_AWAY = Stop(
     "database-away", 503, "The app cannot work at the moment",
     ("Its database does not answer. Nothing was changed.", "Wait a minute, then try again."),
+    again_after=60,
 )  # fmt: skip
 OWN_FAULT = Stop(
     "failed", 500, "The app failed",

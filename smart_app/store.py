@@ -25,8 +25,12 @@ T = TypeVar("T")
 WAIT = 3000  # milliseconds for a lock: somebody waits for a page
 FORMS_KEPT = timedelta(days=7)
 ATTEMPT_LIFE = timedelta(minutes=10)
+MOST_UNDER_WAY = 20_000  # launches, about 15 MB; anyone may begin one
 KEPT_AFTER_END = timedelta(hours=24)  # so that whose an ended window was is still known
 RENEWAL_TAKES = timedelta(seconds=20)  # then another may try
+# Clocks of workers' machines differ by less. What was begun later than that from now was begun
+# while the clock was wrong, and its end would be as wrong: it is over.
+SKEW = timedelta(minutes=5)
 
 
 def utc_now() -> datetime:
@@ -52,8 +56,9 @@ class Store:
 
     # ------------------------------------------------------------ launches under way
 
-    def begin(self, state: str, browser: str, attempt: Attempt) -> None:
-        """Remember a launch until it comes back with `state`, from the browser with that secret."""
+    def begin(self, state: str, browser: str, attempt: Attempt) -> bool:
+        """Remember a launch until it comes back with `state`, from the browser with that secret.
+        False when so many are under way already that no more are kept."""
         key = hashed(state)
         row = {
             "state_hash": key,
@@ -62,8 +67,12 @@ class Store:
             "sealed": self.seal.closed(key, asdict(attempt)),
             "expires_at": self.now() + ATTEMPT_LIFE,
         }
+        under_way = sa.select(sa.func.count()).select_from(app_launch)
         with transaction(self.engine, WAIT) as connection:
+            if connection.execute(under_way).scalar_one() >= MOST_UNDER_WAY:
+                return False
             connection.execute(app_launch.insert(), row)
+        return True
 
     def take(self, state: str, browser: str) -> Attempt | None:
         """The launch with that state, once: whoever asks again gets None. So does another browser,
@@ -72,7 +81,8 @@ class Store:
         taken = app_launch.delete().where(app_launch.c.state_hash == key).returning(app_launch)
         with transaction(self.engine, WAIT) as connection:
             row = connection.execute(taken).first()
-        if row is None or row.expires_at <= self.now():
+        left = row.expires_at - self.now() if row else timedelta(0)
+        if row is None or not timedelta(0) < left <= ATTEMPT_LIFE + SKEW:
             return None
         if not secrets.compare_digest(row.browser_hash, hashed(browser)):
             return None
@@ -126,10 +136,17 @@ class Store:
         """Forget launches nobody came back from, what ended windows gave access to, and windows
         that ended long ago."""
         now = self.now()
-        over = (app_window.c.ends_at <= now) | (app_window.c.seen_at <= now - self.idle)
-        long_over = app_window.c.ends_at <= now - KEPT_AFTER_END
+        columns = app_window.c
+        over = (
+            (columns.ends_at <= now)
+            | (columns.seen_at <= now - self.idle)
+            | (columns.opened_at > now + SKEW)
+        )
+        long_over = columns.ends_at <= now - KEPT_AFTER_END
+        launched = app_launch.c.expires_at
+        gone = (launched <= now) | (launched > now + ATTEMPT_LIFE + SKEW)
         with transaction(self.engine, WAIT) as connection:
-            connection.execute(app_launch.delete().where(app_launch.c.expires_at <= now))
+            connection.execute(app_launch.delete().where(gone))
             connection.execute(app_window.update().where(over).values(sealed=""))
             connection.execute(app_window.delete().where(long_over))
 
@@ -142,12 +159,13 @@ class Store:
         given up, so that a worker that was killed in it blocks nobody for long.
         """
         now, columns = self.now(), app_window.c
-        free = columns.renewing_until.is_(None) | (columns.renewing_until <= now)
+        claimed = columns.renewing_until
+        free = claimed.is_(None) | (claimed <= now) | (claimed > now + RENEWAL_TAKES + SKEW)
         same = (columns.id == window.id) & (columns.version == window.version)
         claim = app_window.update().where(same, free, columns.sealed != "")
         with transaction(self.engine, WAIT) as connection:
-            claimed = connection.execute(claim.values(renewing_until=now + RENEWAL_TAKES))
-        return claimed.rowcount == 1
+            taken = connection.execute(claim.values(renewing_until=now + RENEWAL_TAKES))
+        return taken.rowcount == 1
 
     def renewed(self, window: KeptWindow, opened: Opened, tokens: Tokens) -> None:
         """Keep the new tokens; those before are used up."""
@@ -172,7 +190,7 @@ class Store:
 
     def _kept(self, row: Any) -> KeptWindow:
         now = self.now()
-        over = row.ends_at <= now or row.seen_at + self.idle <= now
+        over = row.ends_at <= now or row.seen_at + self.idle <= now or row.opened_at > now + SKEW
         said = None if over or not row.sealed else self.seal.opened(row.id, row.sealed)
         return KeptWindow(
             row.id,

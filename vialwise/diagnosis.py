@@ -71,7 +71,7 @@ def smart_checks(said: SmartConfiguration | Unknown) -> list[tuple[str, bool, st
     """What of SMART is offered: (name, whether, what for)."""
     if isinstance(said, Unknown):
         return []
-    methods = said.code_challenge_methods_supported
+    methods = said.challenge_methods
     checks = [(f"PKCE {_PKCE}", _PKCE in methods, "nobody else can use the code of a sign-in")]
     return [*checks, *((name, name in said.capabilities, why) for name, why in _SMART)]
 

@@ -80,6 +80,11 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
             "accesslog": None,  # its lines hold addresses; ours say what was asked (accounting.py)
             "proc_name": "vialwise",
             "graceful_timeout": 5,
+            # Who called, and how, is for proxies.py alone to believe. gunicorn would also take a
+            # path from headers named SCRIPT_NAME and PATH_INFO, past what a proxy lets through.
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            "forwarder_headers": "",
             # It would be one file in the home directory for all servers on this machine.
             "control_socket_disable": True,
             "post_worker_init": lambda worker: self._in_worker(),

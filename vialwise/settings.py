@@ -295,6 +295,17 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
             examples=["https://cds.clinic.example"],
         ),
     ] = ""
+    trusted_proxies: Annotated[
+        int,
+        Meta(
+            description="How many proxies of your own stand in front, one behind another. Only "
+            "they are believed who called and whether over TLS (X-Forwarded-For and -Proto, as "
+            "many entries from the end); with 0 nobody is.",
+            examples=[1],
+            ge=0,
+            le=10,
+        ),
+    ] = 0
     clients: Annotated[
         tuple[ClientTable, ...],
         Meta(description="The EHRs that may call, a [[clients]] table each: see below."),
@@ -562,6 +573,17 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
             le=90,
         ),
     ] = 7
+    launches_per_minute: Annotated[
+        int,
+        Meta(
+            description="How many launches of the app one address may begin a minute, in each "
+            "worker process (there are two). Behind a proxy, trusted_proxies has to be set: "
+            "otherwise all callers have the proxy's address.",
+            examples=[120],
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 120
 
 
 Table = (

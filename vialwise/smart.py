@@ -36,8 +36,12 @@ from vialwise.storage import Opened
 _LARGEST_FILE = 64 * 1024
 
 
-def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept: Opened) -> Any:
-    """The service with the app under /app; `url` is where they listen. Raises Problem."""
+def beside(
+    service: Flask, said: ServeSettings, known: Catalogue, url: str, kept: Opened
+) -> tuple[Any, Callable[[], None]]:
+    """The service with the app under /app, and what forgets ended windows and their tokens,
+    launches nobody came back from and old forms, also where nobody opens the app any more. `url` is
+    where they listen. Raises Problem."""
     public = (said.public_url or url).rstrip("/")
     told = Settings(
         public_url=f"{public}{APP}",
@@ -47,25 +51,19 @@ def beside(service: Flask, said: ServeSettings, known: Catalogue, url: str, kept
         idle=timedelta(minutes=said.idle_minutes),
         signing_keys=_app_keys(said).text() if said.app_keys_file else "",
         context_key=kept.secret,
+        launches_per_minute=said.launches_per_minute,
     )
     store = _store(said, kept, Seal(told.seal_keys))
     report = f"{feedback_page.NAME}.report"
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
     app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept, known)))
-    return DispatcherMiddleware(service, {APP: app})
-
-
-def sweep(said: ServeSettings, kept: Opened) -> Callable[[], None]:
-    """What forgets ended windows and their tokens, launches nobody came back from and old forms,
-    also where nobody opens the app any more. Raises Problem."""
-    store = _store(said, kept, Seal(_window_secrets(said, kept)))
     forms = KeptForms.of(store)
 
-    def swept() -> None:
+    def sweep() -> None:
         store.sweep()
         forms.sweep()
 
-    return swept
+    return DispatcherMiddleware(service, {APP: app}), sweep
 
 
 def _store(said: ServeSettings, kept: Opened, seal: Seal) -> Store:

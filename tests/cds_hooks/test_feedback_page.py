@@ -106,7 +106,7 @@ def test_a_browser_may_send_it_as_a_password(page: FlaskClient) -> None:
         ("::1", "", 200),
         ("::ffff:127.0.0.1", "", 200),
         ("10.1.2.3", "", 403),
-        ("10.1.2.3", "https", 200),
+        ("10.1.2.3", "https", 403),
         ("10.1.2.3", "http", 403),
         ("127.0.0.1", "http", 403),
         ("", "", 403),
@@ -115,6 +115,7 @@ def test_a_browser_may_send_it_as_a_password(page: FlaskClient) -> None:
 def test_the_secret_is_taken_over_tls_or_on_this_machine_only(
     page: FlaskClient, address: str, said: str, status: int
 ) -> None:
+    """Of proxies: vialwise/test_proxies.py."""
     headers = {**BEARER, **({"X-Forwarded-Proto": said} if said else {})}
     answer = page.get("/feedback", headers=headers, environ_base={"REMOTE_ADDR": address})
     assert answer.status_code == status

@@ -148,3 +148,10 @@ def test_each_worker_asks_again_and_again_until_it_ends() -> None:
     before = threading.active_count()
     retention_thread.start()()
     assert threading.active_count() == before
+
+
+def test_a_deletion_while_the_clock_ran_ahead_does_not_end_deletions(tmp_path: Path) -> None:
+    with store_at(f"sqlite:///{tmp_path}/s.sqlite", Clock()) as store:
+        assert first_of_the_day(store.engine, NOON + timedelta(days=365))
+        assert first_of_the_day(store.engine, NOON)
+        assert not first_of_the_day(store.engine, NOON)

@@ -16,13 +16,13 @@ from joserfc.jwk import RSAKey
 from cds_hooks import shared_tokens
 from cds_hooks.client_keys import ClientKeys, read_keys
 from cds_hooks.client_tokens import FORM, Gate
-from cds_hooks.rate_limit import Bucket
 from cds_hooks.replay import SeenTokens, digest
 from cds_hooks.tables import client_tokens_seen
 from cds_hooks.token_checks import CHECKS, LAST
 from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
 from ehr_access import public_keys
 from ehr_access.public_keys import Fetched, NotKeys, kept_for
+from service_parts.rate_limit import Bucket
 from tests.cds_hooks.hostile_tokens import HOSTILE, HOSTILE_ADDRESSES, Hostile
 from tests.cds_hooks.tokens import (
     EC,

@@ -137,3 +137,8 @@ def test_an_order_that_never_fits_is_said_so() -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         sealed(CONTEXT, b"short", NOW)
+
+
+def test_one_that_was_sealed_while_the_clock_ran_ahead_is_good_for_no_longer() -> None:
+    assert open_it(sealed(CONTEXT, KEY, NOW + timedelta(days=365))) is Refusal.EXPIRED
+    assert open_it(sealed(CONTEXT, KEY, NOW + timedelta(minutes=1))) == CONTEXT  # two machines

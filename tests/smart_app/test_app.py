@@ -34,3 +34,12 @@ def test_without_an_ehr_nothing_of_the_app_is_imported() -> None:
         [sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()
     assert not {"authlib", "cryptography", "smart_app"} & set(loaded)
+
+
+def test_a_host_that_is_no_address_gets_a_plain_refusal(site: Site) -> None:
+    """No page could be made, as every one holds addresses."""
+    client = site.app.test_client()
+    for host in ("x" * 5000, "a." + "b" * 64, "[", "a:b:c", "\xff"):
+        answer = client.get("/", environ_overrides={"HTTP_HOST": host})
+        assert answer.status_code in (200, 400), host
+        assert "Content-Security-Policy" in answer.headers

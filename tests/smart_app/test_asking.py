@@ -8,8 +8,8 @@ from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.states import Unknown
 from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
+from ehr_access.smart_configuration import SmartConfiguration
 from smart_app import asking, features
-from smart_app.discovery import SmartConfiguration
 from smart_app.patient_record import ORDER_TYPES
 from smart_app.settings import RegisteredEhr
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from billing_rules.states import Unknown
+from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
 from smart_app import discovery, stops
-from smart_app.discovery import Discovery, SmartConfiguration, read
+from smart_app.discovery import Discovery, read
 from smart_app.settings import ClientKind, RegisteredEhr
 from smart_app.stops import Stopped
 from tests.smart_app.strict_ehr import StrictEhr

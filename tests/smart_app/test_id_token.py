@@ -14,7 +14,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, RSAKey
 
 from ehr_access.public_keys import Fetched, KeySource
-from smart_app.discovery import SmartConfiguration
+from ehr_access.smart_configuration import SmartConfiguration
 from smart_app.id_token import CHECKS, IssuerKeys, NotVerified, verified
 from tests.smart_app.strict_ehr import laid_over, signing_key
 

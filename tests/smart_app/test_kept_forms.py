@@ -127,3 +127,25 @@ def test_a_database_that_is_gone_is_told(kept: KeptForms) -> None:
     with kept.engine.begin() as connection:
         metadata.tables["app_sent_form"].create(connection)
         metadata.tables["app_draft"].create(connection)
+
+
+def test_a_forms_key_opens_nothing_of_another_order(kept: KeptForms) -> None:
+    """The key stands in a page, so somebody else could send it."""
+    key = new_form_key()
+    assert kept.claim(key, "order") == "yours"
+    kept.finished(key, {"results": ["of this order"]}, True)
+    with pytest.raises(StoreFailed):
+        kept.claim(key, "another order")
+    assert kept.outcome(key, "another order") is None
+    found = kept.claim(key, "order")
+    assert isinstance(found, Sent) and found.outcome == {"results": ["of this order"]}
+
+
+def test_a_form_that_was_claimed_while_the_clock_ran_ahead_can_be_sent(kept: KeptForms) -> None:
+    key = new_form_key()
+    later(kept, timedelta(days=365))
+    assert kept.claim(key, "order") == "yours"
+    later(kept, timedelta(days=-365))
+    assert kept.claim(key, "order") == "yours"
+    later(kept, timedelta(minutes=-1))  # the other machine's clock
+    assert kept.claim(key, "order") == "under way"

@@ -12,9 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ehr_access.app_context import AppContext, sealed
+from service_parts.store_failed import StoreFailed
 from smart_app import stops
 from smart_app.settings import ClientKind
 from smart_app.stops import Stop
+from smart_app.store import Store
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
 
@@ -231,10 +233,37 @@ def test_another_servers_answer_is_refused(browser: Browser) -> None:
     assert browser.get(f"{back}&iss={browser.site.ehr.url}").status_code == 303
 
 
+def test_an_ehr_that_names_no_issuer_is_not_brought_anothers_code(browser: Browser) -> None:
+    """The mix-up attack of RFC 9207: an EHR that turned hostile leads the browser to another one's
+    sign-in, and leaves out of its configuration what the answer could be compared with."""
+    browser.site.ehr.configuration = {"issuer": None, "jwks_uri": None, "capabilities": None}
+    back = browser.sign_in(browser.begin())
+    stopped(browser.get(f"{back}&iss=https://honest.example"), stops.FOREIGN_STATE)
+    assert browser.site.ehr.live == set(), "the code was carried to it"
+    browser.site.ehr.granted = {"id_token": None}
+    assert browser.come_back().status_code == 303  # one that names nobody signs in as before
+
+
 def test_a_server_that_promises_to_name_itself_has_to(site_with: MakeSite) -> None:
     browser = site_with().browser()
     browser.site.ehr.configuration = {"authorization_response_iss_parameter_supported": True}
     stopped(browser.come_back(), stops.FOREIGN_STATE)
+
+
+def test_a_token_that_no_window_could_be_kept_for_is_given_back(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a database that went away in between."""
+    back = browser.sign_in(browser.begin())
+
+    def full(*args: object) -> None:
+        raise StoreFailed("OperationalError")
+
+    monkeypatch.setattr(Store, "open", full)
+    answer = browser.get(back)
+    stopped(answer, stops.DATABASE_AWAY)
+    assert answer.headers["Retry-After"] == "60"
+    assert len(browser.site.ehr.revoked) == 1 and browser.site.ehr.live == set()
 
 
 def test_a_code_that_was_used_opens_nothing(browser: Browser) -> None:
@@ -341,3 +370,45 @@ def test_a_token_endpoint_that_drips_is_left(site_with: MakeSite) -> None:
 def test_an_ehr_that_is_away_is_said_to_be(site_with: MakeSite) -> None:
     browser = site_with(ehr_fhir_base="http://127.0.0.1:9/r4").browser()
     stopped(browser.begin(iss="http://127.0.0.1:9/r4"), stops.EHR_SILENT)
+
+
+# ---------------------------------------------------------------- launches without end
+
+
+def test_one_address_begins_so_many_launches_and_no_more(site_with: MakeSite) -> None:
+    site = site_with(launches_per_minute=3)
+    one, other = site.browser(), site.browser()
+    begun = [one.begin().status_code for _ in range(3)]
+    refused = one.begin()
+    stopped(refused, stops.TOO_MANY_LAUNCHES)
+    assert begun == [303] * 3 and refused.headers["Retry-After"] == "60"
+    stopped(one.get("/open/strict"), stops.TOO_MANY_LAUNCHES)
+    elsewhere = {"environ_base": {"REMOTE_ADDR": "2001:db8::1"}}
+    assert other.get("/open/strict", **elsewhere).status_code == 303
+    stopped(one.get("/callback"), stops.FOREIGN_STATE)  # the way back is not counted
+
+
+def test_no_more_launches_are_kept_than_fit(
+    browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smart_app.store.MOST_UNDER_WAY", 2)
+    begun = [browser.begin() for _ in range(2)]
+    stopped(browser.begin(), stops.TOO_MANY_LAUNCHES)
+    assert browser.come_back(begun[0]).status_code == 303
+    assert browser.begin().status_code == 303  # its row went with its return
+    site.clock.moved = timedelta(minutes=11)
+    assert browser.begin().status_code == 303  # and the others' with their time
+
+
+def test_a_browser_keeps_the_cookies_of_its_last_launches(browser: Browser) -> None:
+    """A page that opens the launch address again and again must not fill the browser's headers
+    until no server takes them."""
+    backs = [browser.sign_in(browser.begin()) for _ in range(13)]
+    names = [name for name in _cookie_names(browser) if "launch" in name]
+    assert len(names) == 10
+    stopped(browser.get(backs[0]), stops.FOREIGN_STATE)
+    assert browser.get(backs[-1]).status_code == 303
+
+
+def _cookie_names(browser: Browser) -> list[str]:
+    return [cookie.key for cookie in browser.client._cookies.values()]  # werkzeug shows one only

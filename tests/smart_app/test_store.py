@@ -166,3 +166,61 @@ def test_a_database_that_is_away_says_so_without_repeating_anything(store: Store
     with pytest.raises(StoreFailed) as failed:
         store.open("w" * 16, "a key", "strict", "o" * 64, OPENED, TOKENS)
     assert "Fenwick" not in str(failed.value)
+
+
+# ---------------------------------------------------------------- clocks that jump
+
+
+def test_what_was_begun_while_the_clock_ran_ahead_is_over_when_it_is_right(
+    store: Store, clock: Clock
+) -> None:
+    """Otherwise a window of that time could be used for as long as the clock was wrong."""
+    clock.moved = timedelta(days=365)
+    id_ = opened(store)
+    store.begin("a state", "a browser", ATTEMPT)
+    clock.moved = timedelta(0)
+    kept = store.find(id_, "a key")
+    assert kept is not None and kept.opened is None and kept.tokens is None
+    assert store.take("a state", "a browser") is None
+    store.begin("another", "a browser", ATTEMPT)
+    clock.moved = timedelta(days=-1)
+    store.sweep()
+    assert rows_of(store, app_launch) == [] and rows_of(store, app_window)[0].sealed == ""
+
+
+def test_a_clock_that_goes_back_ends_nothing_that_is_used(store: Store, clock: Clock) -> None:
+    """Two machines, or one that is set right by a minute."""
+    id_ = opened(store)
+    store.begin("a state", "a browser", ATTEMPT)
+    clock.moved = timedelta(minutes=-1)
+    store.sweep()
+    kept = store.find(id_, "a key")
+    assert kept is not None and kept.opened == OPENED
+    assert store.take("a state", "a browser") == ATTEMPT
+
+
+def test_a_clock_that_jumps_ahead_ends_a_window_and_does_not_open_it_again(
+    store: Store, clock: Clock
+) -> None:
+    id_ = opened(store)
+    clock.moved = timedelta(days=1)
+    store.sweep()
+    clock.moved = timedelta(0)
+    kept = store.find(id_, "a key")
+    assert kept is not None and kept.opened is None
+
+
+def test_a_renewal_that_was_claimed_while_the_clock_ran_ahead_blocks_nobody(
+    store: Store, clock: Clock
+) -> None:
+    kept = store.find(opened(store), "a key")
+    assert kept is not None
+    clock.moved = timedelta(days=365)
+    assert store.claim_renewal(kept)
+    clock.moved = timedelta(0)
+    assert store.claim_renewal(kept) and not store.claim_renewal(kept)
+
+
+def rows_of(store: Store, table: sa.Table) -> list[sa.Row]:
+    with store.engine.connect() as connection:
+        return list(connection.execute(sa.select(table)))

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from cds_hooks.tables import call_audit, card_shown
+from smart_app.kept_forms import KeptForms
+from smart_app.records import Attempt, Opened, Tokens
+from smart_app.sealing import Seal
+from smart_app.store import Store
+from smart_app.tables import app_draft, app_launch, app_sent_form, app_window
 from tests.cds_hooks.test_audit import BY, a_call
-from tests.databases import NOON, rows, shown_card, store_at
+from tests.databases import NOON, engine_at, rows, shown_card, store_at
 from tests.vialwise.conftest import Run
 from tests.vialwise.test_demo import started, url_in
 from vialwise.retention_thread import FIRST
@@ -45,7 +50,7 @@ def test_cards_and_calls_are_forgotten_apart(run: Run, url: str) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "nothing to forget: give --cards-before or --calls-before with a date"),
+        ((), "nothing to forget: give --cards-before, --calls-before or"),
         (("--calls-before", "yesterday"), "'yesterday' is no date"),
     ],
 )
@@ -84,3 +89,24 @@ def test_serve_forgets_by_itself_what_is_too_old(tmp_path: Path) -> None:
         said = process.communicate(timeout=20)[0]
     assert len(rows(url, card_shown)) == 1
     assert said.count("deleted what is too old: cards=1 audited calls=0") == 1
+
+
+def test_what_the_app_keeps_is_forgotten_by_day(run: Run, url: str) -> None:
+    """Windows with their tokens, launches, and what was typed; nothing of the day itself."""
+    at = [NOON - timedelta(days=2)]
+    with engine_at(url) as engine:
+        store = Store(engine, Seal((b"k" * 32,)), timedelta(9), timedelta(9), lambda: at[0])
+        forms = KeptForms.of(store)
+        for nth, days in enumerate((2, 0)):
+            at[0] = NOON - timedelta(days=days)
+            store.begin(f"state {nth}", "a browser", Attempt("main", "", "", ""))
+            opened = Opened("p", "", "", "", "staff", "", "", (), True, "")
+            store.open(str(nth) * 16, "a key", "main", "o" * 64, opened, Tokens("a", 2e9, ""))
+            forms.keep("me", "documentation", f"order {nth}", {}, str(nth) * 32)
+            forms.claim(str(nth) * 32, "o" * 64)
+    result = run("forget", "--app-before", f"{NOON:%Y-%m-%d}", "--database", url)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "Windows of the app deleted: 1; forms: 2.\n"
+    assert [row["id"] for row in rows(url, app_window)] == ["1" * 16]
+    assert [len(rows(url, t)) for t in (app_launch, app_draft, app_sent_form)] == [1, 1, 1]
+    assert len(rows(url, card_shown)) == 2

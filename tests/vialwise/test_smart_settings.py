@@ -154,7 +154,7 @@ def test_what_is_registered_reaches_the_app(
     assert problems(config, text) == []
     said = read(config, {}, {}).settings
     kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
-    both = smart.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
+    both, _ = smart.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
     told = both.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert told.redirect_uri == "https://cds.clinic.example/app/callback"
     assert (told.session, told.idle) == (timedelta(hours=1), timedelta(minutes=10))
@@ -164,7 +164,7 @@ def test_what_is_registered_reaches_the_app(
     assert ehr.authorization_hosts == {"login.ehr.example"} and ehr.owners == {"Practitioner/9"}
     assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
     assert start.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
-    again = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
+    again, _ = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
     same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert same.seal_keys == told.seal_keys, "the secret is made once"
 

@@ -102,7 +102,7 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
             app_launch_url=start.app_launch_url(said, url),
             app_key=kept.secret,
         )
-        app = smart.beside(service, said, known, url, kept)
+        app, _ = smart.beside(service, said, known, url, kept)
         ehr = practice.application(ehr_url, url, clock.today(None), (practice.app_at(url),))
         logs.to_standard_error(logging.WARNING)
         with (

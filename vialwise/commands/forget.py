@@ -22,21 +22,30 @@ from vialwise.problems import Problem
     "--cards-before", metavar="DATE", help="Cards shown before then, and the feedback on them."
 )
 @click.option("--calls-before", metavar="DATE", help="The audit of calls before then.")
+@click.option(
+    "--app-before",
+    metavar="DATE",
+    help="Windows of the app opened before then, which end, and what was typed in its forms.",
+)
 @options.config
 @options.database
 def forget(
     cards_before: str | None,
     calls_before: str | None,
+    app_before: str | None,
     config: Path | None,
     database_url: str | None,
 ) -> None:
-    """Deletes what has been kept long enough.
+    """Deletes what has been kept long enough, also while `serve` runs.
 
-    `serve` does so by itself once a day where keep_days is set. Days are UTC, as YYYY-MM-DD.
+    `serve` does so by itself: cards and calls once a day where keep_days is set, windows of the app
+    when they have ended, and its forms after keep_forms_days. Days are UTC, as YYYY-MM-DD.
     """
-    cards, calls = _start(cards_before), _start(calls_before)
-    if cards is None and calls is None:
-        raise Problem("nothing to forget: give --cards-before or --calls-before with a date")
+    cards, calls, app = _start(cards_before), _start(calls_before), _start(app_before)
+    if cards is None and calls is None and app is None:
+        raise Problem(
+            "nothing to forget: give --cards-before, --calls-before or --app-before with a date"
+        )
     engine = database.existing(start.database_named(config, os.environ, database_url))
     # Nothing is hashed to be deleted, so any secret does.
     store = Store(engine, KeyedHashes(secrets.token_bytes(SHORTEST_SECRET)))
@@ -45,6 +54,11 @@ def forget(
             screen.say(f"Cards deleted, with their feedback: {store.forget(cards)}.")
         if calls:
             screen.say(f"Audited calls deleted: {store.audit.forget(calls)}.")
+        if app:
+            from smart_app.forgetting import forget as forget_app  # only where it is asked for
+
+            windows, forms = forget_app(engine, app)
+            screen.say(f"Windows of the app deleted: {windows}; forms: {forms}.")
     except StoreFailed as error:
         where = database.shown(engine.url)
         raise Problem(f"{where} did not delete them ({error.kind}): try again") from None

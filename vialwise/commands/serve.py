@@ -13,6 +13,7 @@ from cds_hooks.retention import Retention
 from vialwise import (
     logs,
     metering,
+    proxies,
     retention_thread,
     screen,
     server,
@@ -78,8 +79,8 @@ def serve(
         if said.ehrs:
             from vialwise import smart  # what the app needs, only where there is one
 
-            app = smart.beside(app, said, known, url, kept)
-            tasks.append(smart.sweep(said, kept))
+            app, sweep = smart.beside(app, said, known, url, kept)
+            tasks.append(sweep)
         screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
         if said.public_url:
             screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
@@ -92,6 +93,7 @@ def serve(
         _say_where(kept)
         _say_to_whom(told)
         logs.to_standard_error()
+        app = proxies.behind(app, said.trusted_proxies)
         server.run(app, bound, in_worker=retention_thread.start(*tasks))
 
 
