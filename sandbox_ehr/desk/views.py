@@ -199,7 +199,7 @@ def _page(
         traces=[trace_table.tables(call.trace) for call in sheet.calls],
         app=_app_frame(sheet),
         apps=apps.of_menu(desk()),
-        can_open=lambda url: apps.registered(desk(), url) is not None,
+        can_open=lambda url: desk().settings.app_at(url) is not None,
     )
 
 
@@ -253,7 +253,7 @@ def _wanted_app(sheet: Worksheet) -> _Wanted | None:
     if not place.isdecimal() or int(place) >= len(links) or links[int(place)].type != "smart":
         return None
     link = links[int(place)]
-    app = apps.registered(desk(), link.url)
+    app = desk().settings.app_at(link.url)
     return _Wanted(app, link.url, link.app_context) if app else None
 
 
