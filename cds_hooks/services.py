@@ -34,8 +34,10 @@ class Service:
     """One service id and the hooks it answers.
 
     One id under several hooks tells the EHR that later cards replace the earlier ones of the same
-    order (CDS Hooks 2.0.1, "Update stale guidance"). `hooks` is name -> hookVersion. `needs` are
-    the prefetch keys, `rules` the names of the rules it speaks for.
+    order (CDS Hooks 2.0.1, "Update stale guidance"). `hooks` is name -> hookVersion, the one that
+    matters most last: clients that keep one hook of an id, as the public CDS Hooks Sandbox does,
+    keep the last they were told. `needs` are the prefetch keys, `rules` the names of the rules it
+    speaks for.
     """
 
     id: str
@@ -89,7 +91,7 @@ GIVEN = Service(
         "FHIR R4 MedicationAdministration, by prefetch or fhirAuthorization; without either the "
         "answer is 412. Of no use where the EHR has no such resource. For practitioners."
     ),
-    hooks={"patient-view": "1.0", "encounter-discharge": "1.0"},
+    hooks={"encounter-discharge": "1.0", "patient-view": "1.0"},
     needs=needed_by(GIVEN_RULES),
     rules=GIVEN_RULES,
 )

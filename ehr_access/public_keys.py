@@ -224,7 +224,8 @@ class KeySource:
         self._keys: Keys = {}
         self._ends = self._stale_at = self._again_at = float("-inf")
 
-    def find(self, kid: str) -> Key | None:
+    def find(self, kid: str | None) -> Key | None:
+        """The key of that id; without an id the only one there is."""
         now = self._clock()
         key = self._valid(kid)
         due = now >= self._again_at or self._lock.locked()  # or is being done
@@ -233,8 +234,12 @@ class KeySource:
             key = self._valid(kid)
         return key
 
-    def _valid(self, kid: str) -> Key | None:
-        return self._keys.get(kid) if self._clock() < self._ends else None
+    def _valid(self, kid: str | None) -> Key | None:
+        if self._clock() >= self._ends:
+            return None
+        if kid is None:
+            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
+        return self._keys.get(kid)
 
     def _refresh(self, wait: bool) -> None:
         """Fetch, unless another thread just did. Who already has a key does not wait for it."""

@@ -57,8 +57,10 @@ class Query:
     def relative_url(self) -> str:
         if self.id:
             return f"{self.resource_type}/{quote(self.id, safe='')}"
-        # Token bars and lists stay readable: some servers compare them before decoding.
-        return f"{self.resource_type}?{urlencode(self.params, safe=',|:/')}"
+        # Token bars and lists stay readable: some servers compare them before decoding. Slashes do
+        # not: a proxy that makes one of two (the SMART launcher's does) would turn the code system
+        # http://loinc.org into another, and the search into one that finds nothing.
+        return f"{self.resource_type}?{urlencode(self.params, safe=',|:')}"
 
     def names(self) -> frozenset[str]:
         """The search parameters, without their modifiers."""

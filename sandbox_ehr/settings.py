@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox_ehr.faults import Fault
 from sandbox_ehr.quirks import PLAIN, Quirks
@@ -84,3 +85,20 @@ class Settings:
 
     def client(self, id_: str) -> Client | None:
         return next((client for client in self.clients if client.id == id_), None)
+
+    def app_at(self, url: str) -> Client | None:
+        """The app whose launch address this is; None for one that is not registered here.
+
+        Query additions are the link's own business; scheme, host and path are not.
+        """
+        asked = _address(url)
+        return next(
+            (c for c in self.clients if c.launch_url and _address(c.launch_url) == asked), None
+        )
+
+
+def _address(url: str) -> tuple[str, str, str] | None:
+    try:
+        return urlsplit(url)[:3]
+    except ValueError:
+        return None

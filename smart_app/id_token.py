@@ -39,7 +39,7 @@ class IssuerKeys:
         self._guard = Lock()
         self._sources: dict[str, KeySource] = {}
 
-    def find(self, address: str, kid: str) -> Key | None:
+    def find(self, address: str, kid: str | None) -> Key | None:
         with self._guard:
             source = self._sources.setdefault(address, self._source(address))
         return source.find(kid)
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def key(self) -> Key | None:
-        return self.keys.find(self.configuration.jwks_uri, self.header["kid"])
+        return self.keys.find(self.configuration.jwks_uri, self.header.get("kid"))
 
     def time(self, claim: str) -> float | None:
         """A claim that is a NumericDate (RFC 7519, section 2); None for anything else."""
@@ -130,7 +130,10 @@ def _critical(case: Case) -> bool:
 
 
 def _key_id(case: Case) -> bool:
-    return isinstance(case.header["kid"], str) and bool(case.header["kid"])
+    """It may be left out by an issuer with one key (OpenID Connect Core 1.0, 10.1), as the SMART
+    launcher does."""
+    said = case.header.get("kid")
+    return "kid" not in case.header or (isinstance(said, str) and bool(said))
 
 
 def _published(case: Case) -> bool:

@@ -13,16 +13,11 @@ from sandbox_ehr.desk.worksheets import Worksheet
 from sandbox_ehr.settings import Client
 
 
-def registered(desk: Desk, url: str) -> Client | None:
-    """The app whose launch address this is; None for an app that is not registered here."""
-    return next((c for c in desk.settings.clients if c.launch_url and _same(c, url)), None)
-
-
 def of_menu(desk: Desk, sheet: Worksheet) -> tuple[Client, ...]:
     """The apps that can be opened without a card; one that an open card leads to is left out, so
     that there is one way to it."""
     links = (link for shown in sheet.open_cards for link in shown.card.links)
-    linked = {c.id for x in links if x.type == "smart" and (c := registered(desk, x.url))}
+    linked = {c.id for x in links if x.type == "smart" and (c := desk.settings.app_at(x.url))}
     return tuple(c for c in desk.settings.clients if c.launch_url and c.id not in linked)
 
 
@@ -40,9 +35,3 @@ def launch_address(desk: Desk, sheet: Worksheet, app: Client, url: str, app_cont
     query = [(k, v) for k, v in parse_qsl(parts.query) if k not in ("iss", "launch")]
     query += [("iss", desk.settings.fhir_base), ("launch", launch)]
     return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
-
-
-def _same(client: Client, url: str) -> bool:
-    """Query additions are the service's own business; scheme, host and path are not."""
-    ours, theirs = urlsplit(client.launch_url), urlsplit(url)
-    return ours[:3] == theirs[:3]

@@ -212,7 +212,7 @@ def _page(
         apps=apps.of_menu(desk(), sheet),
         giving=elements.giving(sheet.drafts),
         charted=[charting.charted(r) for r in _kept(sheet.charted)],
-        can_open=lambda url: apps.registered(desk(), url) is not None,
+        can_open=lambda url: desk().settings.app_at(url) is not None,
     )
 
 
@@ -271,7 +271,7 @@ def _wanted_app(sheet: Worksheet) -> _Wanted | None:
     if not place.isdecimal() or int(place) >= len(links) or links[int(place)].type != "smart":
         return None
     link = links[int(place)]
-    app = apps.registered(desk(), link.url)
+    app = desk().settings.app_at(link.url)
     return _Wanted(app, link.url, link.app_context) if app else None
 
 

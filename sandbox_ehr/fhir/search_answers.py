@@ -17,7 +17,8 @@ from sandbox_ehr.fhir.served import Served
 
 Resource = dict[str, Any]
 PAGE = "_page"
-_SUMMARIES = ("count", "false", "data", "text")
+# With "true" resources come whole: a server need not give just the summary (FHIR R4, "_summary").
+_SUMMARIES = ("count", "data", "false", "text", "true")
 _MOST_INCLUDES = 20
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 

@@ -19,7 +19,7 @@ from sandbox_ehr.fhir.interactions import NotAllowed
 from sandbox_ehr.fhir.outcomes import FhirError
 from sandbox_ehr.fhir.served import Served
 from sandbox_ehr.running import running
-from sandbox_ehr.smart import bearer, discovery
+from sandbox_ehr.smart import bearer, discovery, launch_service
 
 log = logging.getLogger("sandbox_ehr")
 fhir = Blueprint("fhir", __name__)
@@ -63,6 +63,14 @@ def endpoint(path: str) -> Response:
     access = bearer.access(request.headers.get("Authorization"))
     call = Call(method, parts, access, _params(method, parts), _body(method, parts), _headers())
     return _sent(interactions.answer(served(), call))
+
+
+@fhir.post(launch_service.PATH)
+def launch() -> Response:
+    """Not FHIR, but asked of the FHIR server: see launch_service."""
+    access = bearer.access(request.headers.get("Authorization"))
+    said = launch_service.launch_of(request.get_data(), access)
+    return Response(_encoder.encode(said), content_type="application/json")
 
 
 def served() -> Served:

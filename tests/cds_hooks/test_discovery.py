@@ -56,6 +56,15 @@ def test_a2_5_one_id_for_order_select_and_order_sign_replaces_stale_cards(
     }
 
 
+def test_a_client_that_keeps_one_hook_of_an_id_keeps_the_one_that_matters(
+    client: FlaskClient,
+) -> None:
+    """The public CDS Hooks Sandbox keeps the last it is told (docs/try-it.md)."""
+    services = client.get("/cds-services").get_json()["services"]
+    kept = {s["id"]: s["hook"] for s in services}
+    assert kept["vialwise-orders"] == "order-sign" and kept["vialwise-given"] == "patient-view"
+
+
 def test_every_listed_hook_has_its_own_context_and_answer() -> None:
     assert set(ANSWERS) == set(SERVICES)
     hooks = {hook for service in SERVICES.values() for hook in service.hooks}

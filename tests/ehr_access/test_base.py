@@ -57,5 +57,10 @@ def test_the_long_ids_of_real_servers_are_accepted() -> None:
 
 
 def test_a_search_keeps_bars_and_commas() -> None:
-    text = "Observation?patient=1&code=http://loinc.org|29463-7,3141-9&_sort=-date"
+    text = "Observation?patient=1&code=http:%2F%2Floinc.org|29463-7,3141-9&_sort=-date"
     assert Query.parse(text).relative_url == text
+
+
+def test_a_proxy_that_makes_one_slash_of_two_leaves_a_code_system_as_it_is() -> None:
+    sent = Query.parse("Observation?patient=1&code=http://loinc.org|29463-7").relative_url
+    assert "//" not in sent and Query.parse(sent.replace("//", "/")).relative_url == sent

@@ -32,9 +32,9 @@ def weak() -> Key:
     return RSAKey.generate_key(1024, {"kid": "weak"})
 
 
-def keys() -> IssuerKeys:
-    published = KeySet([signing_key(), signing_key("EC"), weak(), CURVE])
-    document = json.dumps(published.as_dict(private=False)).encode()
+def keys(*published: Key) -> IssuerKeys:
+    every = published or (signing_key(), signing_key("EC"), weak(), CURVE)
+    document = json.dumps(KeySet(every).as_dict(private=False)).encode()
     return IssuerKeys(lambda address: KeySource(address, fetch=lambda _: Fetched(document, 60)))
 
 
@@ -79,6 +79,16 @@ def test_rs384_is_good_too() -> None:
     assert verified(token(alg="RS384"), CONFIGURATION, CLIENT, NONCE, keys())
 
 
+def test_an_issuer_with_one_key_need_not_name_it() -> None:
+    text = token(kid=None)
+    assert verified(text, CONFIGURATION, CLIENT, NONCE, keys(signing_key()))
+    with pytest.raises(NotVerified, match="signature"):
+        verified(token(key=RSAKey.generate_key(2048), kid=None), CONFIGURATION, CLIENT, NONCE,
+                 keys(signing_key()))  # fmt: skip
+    with pytest.raises(NotVerified, match="key-fits"):
+        verified(text, CONFIGURATION, CLIENT, NONCE, keys(signing_key("EC")))
+
+
 def test_an_audience_of_several_names_who_it_was_made_for() -> None:
     assert verified(token(claims(aud=[CLIENT])), CONFIGURATION, CLIENT, NONCE, keys())
     both = claims(aud=[CLIENT, "other"], azp=CLIENT)
@@ -97,8 +107,9 @@ HOSTILE: dict[str, list[Callable[[], str]]] = {
         lambda: with_header(alg="none"),
     ],
     "critical": [lambda: with_header(crit=["x"], x=1)],
-    "key-id": [lambda: token(kid=None), lambda: token(kid="")],
+    "key-id": [lambda: token(kid="")],
     "key-known": [
+        lambda: token(kid=None),  # of several keys
         lambda: token(kid="somebody-else"), lambda: token(key=weak()),
         lambda: token(kid="new", jwk=signing_key().as_dict(private=False)),
         lambda: token(kid="new", jku="https://evil.example/keys"),

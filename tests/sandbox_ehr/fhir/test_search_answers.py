@@ -110,6 +110,12 @@ def test_how_many_without_which(ehr: FlaskClient, query: str) -> None:
     assert bundle["total"] == len(ids(search(ehr, f"Observation?patient={ADA}"))) > 0
 
 
+def test_a_summary_may_be_the_whole_resource(ehr: FlaskClient) -> None:
+    """The SMART launcher asks for it on its sign-in pages."""
+    (entry,) = search(ehr, f"Patient?_id={ADA}&_count=10&_summary=true&_sort=given")["entry"]
+    assert entry["resource"] == search(ehr, f"Patient?_id={ADA}")["entry"][0]["resource"]
+
+
 def test_nothing_found_is_a_bundle_without_entries(ehr: FlaskClient) -> None:
     bundle = search(ehr, "Observation?patient=nobody")
     assert bundle["total"] == 0 and "entry" not in bundle
@@ -130,7 +136,7 @@ def test_strict_handling_refuses_what_is_not_known(ehr: FlaskClient) -> None:
         assert ehr.get(f"/fhir/Observation?{query}").status_code == 200
 
 
-@pytest.mark.parametrize("query", ["date=soon", "code:in=x", "_summary=true", "_include=Foo:bar",
+@pytest.mark.parametrize("query", ["date=soon", "code:in=x", "_summary=much", "_include=Foo:bar",
                                    "_include=Observation:code", "_count=many"])  # fmt: skip
 def test_what_is_known_but_cannot_be_read_is_400(ehr: FlaskClient, query: str) -> None:
     response = ehr.get(f"/fhir/Observation?{query}")
