@@ -143,7 +143,7 @@ def saved(form_key: str) -> str | Response:
         at,
         results=results,
         answers_saved=any(r.what == ANSWERS and r.state == "written" for r in results),
-        unread=form_unread(found.case),
+        answers_unread=form_unread(found.case),
         note=sent.outcome["note"],
         changes=changes,
         in_note=in_note,
