@@ -107,7 +107,7 @@ def test_it_counts_as_evidence_that_says_where_it_stands(
     assert {rule: len(outcomes) for rule, outcomes in said.items()} == {
         "prior_therapy": 2, "sensitisation": 1, "prior_authorization": 1,
     }  # fmt: skip
-    basis = [seen for outcomes in said.values() for outcome in outcomes for seen in outcome.basis]
+    basis = [s for rule in RULES for outcome in said[rule] for s in outcome.basis]
     origin = "entered in Vialwise's form on 2026-11-20"
     assert all(s.reference == "QuestionnaireResponse/qr-1" and origin in s.what for s in basis)
     assert basis[0] == Evidence(
