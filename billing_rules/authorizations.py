@@ -9,6 +9,7 @@ from datetime import date
 from billing_rules.case import Case
 from billing_rules.chart import Authorization
 from billing_rules.dates import days_between
+from billing_rules.documentation import entered
 from billing_rules.history import DrugAuthorization
 from billing_rules.model import Evidence
 from billing_rules.schedule import no_criteria, payer_criteria
@@ -20,7 +21,8 @@ class Standing:
     """The authorizations of one order, each in at most one place, newest first.
 
     `covering` are granted ones in force on the date of service, `unclear` such as do not say for
-    which drug, `other` those of another drug.
+    which drug, `other` those of another drug, `outdone` what was entered in Vialwise's form and
+    the EHR's own record contradicts.
     """
 
     covering: tuple[Authorization, ...]
@@ -30,6 +32,7 @@ class Standing:
     ended: tuple[Authorization, ...]
     denied: tuple[Authorization, ...]
     other: tuple[Authorization, ...]
+    outdone: tuple[Authorization, ...] = ()
 
     @property
     def latest_grant(self) -> Authorization | None:
@@ -88,11 +91,14 @@ def _sorted(found: Iterable[DrugAuthorization], drug_id: str, on: date) -> Stand
         ended=newest("ended"),
         denied=newest("denied"),
         other=newest("other"),
+        outdone=newest("outdone"),
     )
 
 
 def _place(named: DrugAuthorization, drug_id: str, on: date) -> str:
     a = named.authorization
+    if named.outdone:
+        return "outdone"
     if drug_id not in named.drug_ids and not named.unclear:
         return "other"
     when = _when(a, on)
@@ -128,6 +134,7 @@ def seen_authorization(a: Authorization) -> Evidence:
     answer = {True: "granted", False: "denied", None: "pending"}[a.granted]
     names = ", ".join(c.code for c in a.codes) or a.text[:40] or "no drug named"
     period = f"{a.start or 'start not stated'} to {a.end or 'end not stated'}"
+    what = f"authorization{entered(a.entered_on)}"
     return Evidence(
-        a.reference, "authorization", f"{a.number[:30]} {answer}, {names}, {period}".strip(), a.on
+        a.reference, what, f"{a.number[:30]} {answer}, {names}, {period}".strip(), a.on
     )

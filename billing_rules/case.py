@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
@@ -25,6 +25,9 @@ from billing_rules.model import (
 )
 from billing_rules.payers import PayerChoice
 from billing_rules.terms import Terms
+
+if TYPE_CHECKING:  # which reads cases
+    from billing_rules.entered import EnteredRow
 
 T = TypeVar("T")
 
@@ -62,7 +65,8 @@ class Case:
     """One order under review. Frozen; every dated value is the one of the date of service.
 
     `drafts` are all orders of the same request, this one included. `plan` is how the order is to
-    be billed, worked out once for every rule.
+    be billed, worked out once for every rule. `entered` is what counts of Vialwise's own form; the
+    chart and history hold it too, as what it is evidence of.
     """
 
     order: DrugOrder
@@ -78,6 +82,7 @@ class Case:
     terms: Terms
     setting: str | None
     history: History
+    entered: tuple[EnteredRow, ...] = ()
     _told: dict[object, object] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

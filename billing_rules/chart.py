@@ -1,7 +1,8 @@
 """The nouns of the chart: what is known of the patient, each part present, none or unknown.
 
 Frozen values only, already read from FHIR (billing_rules.fhir.chart). Every item keeps the
-reference of its resource and its date, so that a finding can show what it saw.
+reference of its resource and its date, so that a finding can show what it saw. `entered_on` is set
+on what no record of the EHR says, but somebody entered in Vialwise's form on that day.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Measured:
     comparator: str = ""
     interpretation: tuple[str, ...] = ()
     final: bool = True
+    entered_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +74,20 @@ class Therapy:
 
     `start` and `end` bound what the record covers: a dispense covers its days of supply, an
     administration its day, a statement or request its period. None is an open or unknown bound.
+    What was "entered" in Vialwise's form names the drug class it was asked for in `stated_as`, and
+    how it ended in `outcome`; "contraindicated" was never taken.
     """
 
     reference: str
-    kind: Literal["request", "statement", "dispense", "administration"]
+    kind: Literal["request", "statement", "dispense", "administration", "entered"]
     codes: tuple[Code, ...]
     text: str
     start: date | None
     end: date | None
     active: bool = True
+    entered_on: date | None = None
+    stated_as: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,25 @@ class Authorization:
     start: date | None
     end: date | None
     on: date | None
+    entered_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormAnswers:
+    """What somebody entered in Vialwise's documentation form and saved in the EHR.
+
+    `form` is the form's id. `typed` goes by the names of form_answers ("weight.0.value"); `by_hand`
+    are those that a person entered or changed, the others were the chart's own. `groups` are all
+    that were answered, emptied ones too. `saved` tells forms of one day apart.
+    """
+
+    reference: str
+    form: str
+    on: date
+    saved: str
+    groups: frozenset[str]
+    typed: Mapping[str, str] = field(hash=False)
+    by_hand: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +163,7 @@ class Chart:
     administrations: State[tuple[OrderLine, ...]] = NOT_ASKED
     authorizations: State[tuple[Authorization, ...]] = NOT_ASKED
     studies: State[tuple[Study, ...]] = NOT_ASKED
+    answers: State[tuple[FormAnswers, ...]] = NOT_ASKED
     setting: State[str] = NOT_ASKED
     incomplete: Mapping[str, str] = field(default_factory=dict, hash=False)
     asked_by_code: frozenset[str] = frozenset()

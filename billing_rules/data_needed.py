@@ -19,6 +19,10 @@ PATIENT_CHECK = "patient check"  # not a rule: the data is of the patient the or
 OLDER_LEFT = Unknown("the newest were asked for only, and none of those can be used")
 
 
+# The identifier system of everything that Vialwise writes into an EHR.
+OUR_ENTRIES = "urn:vialwise:entry"
+
+
 @dataclass(frozen=True, slots=True)
 class DataNeed:
     """One query. `key` is its prefetch key and the name of the chart part it becomes.
@@ -119,6 +123,14 @@ DATA_NEEDED: tuple[DataNeed, ...] = (
         "ClaimResponse",
         ("prior_authorization", "reauthorization"),
         "&use=preauthorization",
+    ),
+    # What was entered in Vialwise's own form, and no other questionnaire of the patient: of a token
+    # search "system|" asks for every identifier of that system (FHIR R4, "token").
+    _records(
+        "answers",
+        "QuestionnaireResponse",
+        ("prior_therapy", "prior_authorization", "sensitisation", "reauthorization"),
+        f"&identifier={OUR_ENTRIES}|",
     ),
     _records("studies", "ResearchSubject", ("research_modifier",)),
 )

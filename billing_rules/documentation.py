@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from billing_rules.case import Case
-from billing_rules.chart import Measured, Problem
+from billing_rules.chart import NOT_ASKED, Measured, Problem
 from billing_rules.findings import NotChecked, Outcome, Silent
 from billing_rules.model import Evidence, Need, Source
 from billing_rules.states import Present
@@ -48,6 +48,21 @@ def only_coded(case: Case, part: str) -> tuple[str, ...]:
     return ("Only results with standard (LOINC) codes were asked for; others were not seen.",)
 
 
+def form_unread(case: Case) -> tuple[str, ...]:
+    """What a finding that something is missing must admit: where Vialwise's own form could not be
+    read, it may have been entered there. The chart's own records decide all the same, since many
+    an EHR keeps no forms (docs/decisions.md)."""
+    if case.chart.answers == NOT_ASKED:
+        return ()
+    gap = case.chart.why_not("answers")
+    return (f"What was entered in Vialwise's form: {gap}.",) if gap else ()
+
+
+def entered(day: date | None) -> str:
+    """What is put behind the name of evidence that only Vialwise's form holds; "" else."""
+    return f", entered in Vialwise's form on {day}" if day else ""
+
+
 def indication(case: Case) -> str:
     chosen = case.indication.indication
     return chosen.name if chosen else "this order"
@@ -70,7 +85,8 @@ def need_sources(need: Need | None) -> tuple[Source, ...]:
 
 def measured_seen(found: Measured, what: str = "") -> Evidence:
     """A measurement as a finding shows it: as it was written, with its date."""
-    return Evidence(found.reference, what or found.text or "result", found.as_written, found.on)
+    name = f"{what or found.text or 'result'}{entered(found.entered_on)}"
+    return Evidence(found.reference, name, found.as_written, found.on)
 
 
 def problem_seen(found: Problem) -> Evidence:

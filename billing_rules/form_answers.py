@@ -30,6 +30,12 @@ _TAG = re.compile(r"<\s*[a-zA-Z/!?]")
 # Above these a typing error is the likelier story; ours, and asked about only.
 _MOST = {"total_ige": Decimal(20_000), "specific_ige": Decimal(1000), "act": Decimal(25)}
 _EARLIEST = date(1900, 1, 1)
+# "none", "not tried", "n/a": said of a drug that nobody took.
+_NO_DRUG = re.compile(
+    r"\b(no|non|none|nothing|not|never|nil|without|n/?a|unknown|denie[sd]|declin\w+|refus\w+"
+    r"|untried)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class Prefill:
     reference: str
     unit: str = ""
 
+    @property
+    def is_entered(self) -> bool:
+        """Whether no record says it but an earlier answer to this form."""
+        return _is_answer(self.reference)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -65,6 +76,15 @@ class Answer:
     value: Value
     origin: Origin = "manual"
     reference: str = ""
+
+    @property
+    def told_origin(self) -> Origin:
+        """The origin to keep: what was entered before and left as it was is still entered."""
+        return "manual" if _is_answer(self.reference) and self.origin == "auto" else self.origin
+
+
+def _is_answer(reference: str) -> bool:
+    return reference.startswith("QuestionnaireResponse/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +298,11 @@ class _Found:
             other = f"{row.group.id}.other"
             if row.value(which) == "other" and other in names and not row.value("other"):
                 self._fault(names[other], "Say which.")
+        if row.group.need and _NO_DRUG.search(str(row.value("drug") or "")):
+            self._fault(
+                names[f"{row.group.id}.drug"],
+                "Name the drug that was taken. If none was taken, leave this part empty.",
+            )
         if row.value("test") == "specific-ige" and not row.value("value"):
             self._fault(names[f"{row.group.id}.value"], "Enter the value of the specific IgE.")
 

@@ -1,12 +1,13 @@
 """What the chart already says for the documentation form, field by field, with where it stands.
 
-Only what a rule reads from the chart is put into a field, as it stands there. What would have to be
-guessed stays empty: a doubtful weight, a diagnosis that is one of several, an outcome nobody wrote.
+Only what a rule reads from the chart is put into a field, as it stands there, and what was entered
+in the form before, as it was entered. What would have to be guessed stays empty: a doubtful weight,
+a diagnosis that is one of several, an outcome nobody wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from billing_rules.amounts import plain
@@ -15,8 +16,9 @@ from billing_rules.baseline import baseline_total_ige, current_weight, doubtful_
 from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured, Therapy
 from billing_rules.documentation_form import Field, Form, Group, Standing, standing_of
+from billing_rules.entered import EnteredRow
 from billing_rules.findings import Outcome
-from billing_rules.form_answers import Prefill
+from billing_rules.form_answers import Checked, Prefill
 from billing_rules.past_doses import dose_days
 from billing_rules.states import Present
 
@@ -27,8 +29,36 @@ def prefilled(form: Form, case: Case, outcomes: Sequence[Outcome]) -> dict[str, 
     """By the names of form_answers: "total-ige.0.value"."""
     found: dict[str, Prefill] = {}
     for group in form.groups:
-        found.update(_group(group, case, standing_of(group, outcomes, case)))
+        own = dict(_group(group, case, standing_of(group, outcomes, case)))
+        found.update(own or _rows(group, _entered(group, case)))
     return found
+
+
+def taken_back(prefill: Mapping[str, Prefill], checked: Checked) -> tuple[str, ...]:
+    """The names of what was entered before and is empty now."""
+    return tuple(n for n, was in prefill.items() if was.is_entered and not checked.typed.get(n))
+
+
+def emptied(form: Form, prefill: Mapping[str, Prefill], checked: Checked) -> tuple[Group, ...]:
+    """The groups of which everything that was entered before was taken back."""
+    gone = taken_back(prefill, checked)
+    filled = {row.group.id for row in checked.rows}
+    return tuple(
+        g for g in form.groups
+        if g.id not in filled and any(name.startswith(f"{g.id}.") for name in gone)
+    )  # fmt: skip
+
+
+def _entered(group: Group, case: Case) -> list[EnteredRow]:
+    return [row for row in case.entered if row.group.id == group.id]
+
+
+def _rows(group: Group, rows: Sequence[EnteredRow]) -> Filled:
+    for place, row in enumerate(rows):
+        for name, text in row.typed.items():
+            if not name.endswith(".unit"):
+                unit = row.typed.get(f"{name}.unit", "")
+                yield f"{group.id}.{place}.{name}", Prefill(text, row.reference, unit)
 
 
 def _group(group: Group, case: Case, standing_now: Standing) -> Filled:
@@ -47,7 +77,9 @@ def _group(group: Group, case: Case, standing_now: Standing) -> Filled:
     elif group.rule in ("eosinophils", "reauthorization") and standing_now.state == "on file":
         yield from _measured(group, _newest(group, case))
     elif group.need:
-        for place, therapy in enumerate(_therapies(group, case)):
+        rows = _entered(group, case)
+        yield from _rows(group, rows)
+        for place, therapy in enumerate(_therapies(group, case, len(rows)), len(rows)):
             yield from _therapy(f"{group.id}.{place}", therapy, case.order.date_of_service)
 
 
@@ -135,13 +167,14 @@ def _said_of(said: Authorization, answer: str) -> Filled:
             yield f"authorization.0.{name}", Prefill(text, said.reference)
 
 
-def _therapies(group: Group, case: Case) -> tuple[Therapy, ...]:
-    """The newest records that are certainly of the class."""
+def _therapies(group: Group, case: Case, entered: int) -> tuple[Therapy, ...]:
+    """The newest records of the EHR that are certainly of the class, and one row left free."""
     on_file = case.chart.therapies
-    known = on_file.value if isinstance(on_file, Present) else ()
+    every = on_file.value if isinstance(on_file, Present) else ()
+    known = [t for t in every if not t.entered_on]
     sure = [t for t in known if t.start and case.terms.in_class(t, group.need) == "yes"]
     newest = sorted(sure, key=lambda t: t.start or date.min, reverse=True)
-    return tuple(newest[: group.rows - 1])
+    return tuple(newest[: max(group.rows - 1 - entered, 0)])
 
 
 def _therapy(row: str, therapy: Therapy, on: date) -> Filled:

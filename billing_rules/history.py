@@ -35,12 +35,14 @@ class DrugAuthorization:
     """An authorization and the catalogued drugs it names.
 
     `unclear` when it names none that could be told: no code, an unclassified code, or only the
-    code of an administration service.
+    code of an administration service. `outdone` when it was entered in Vialwise's form and the
+    EHR's own record says otherwise.
     """
 
     authorization: Authorization
     drug_ids: frozenset[str]
     unclear: bool
+    outdone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

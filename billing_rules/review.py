@@ -15,6 +15,7 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan, claim_plan
 from billing_rules.containers import NoContainerPlan, least_discarded
+from billing_rules.entered import with_entered
 from billing_rules.findings import Finding, NotChecked, Outcome
 from billing_rules.history import history_of
 from billing_rules.indications import indication_of
@@ -103,7 +104,7 @@ def case_of(
     opened, computed = containers_opened(order, drug, site)
     setting = site.setting or (chart.setting.value if isinstance(chart.setting, Present) else None)
     plan = claim_plan(order, drug, payer, setting, opened, computed)
-    return Case(
+    case = Case(
         order=order,
         chart=chart,
         drug=drug,
@@ -118,6 +119,7 @@ def case_of(
         setting=setting,
         history=history_of(order, chart, catalogue),
     )
+    return with_entered(case, catalogue.payer_files)
 
 
 def containers_opened(

@@ -9,6 +9,7 @@ from billing_rules.documentation_form import Choice, Field, Form, Group
 from billing_rules.form_answers import Checked, Prefill, Typed, day_of, name_of
 
 _FROM_CHART = "From the chart."
+_ENTERED = "Entered in this form before."
 _INPUTS = {"date": "date", "time": "time", "quantity": "text", "number": "text", "text": "text"}
 
 
@@ -157,9 +158,10 @@ def _origin(text: str, unit: str, was: Prefill | None) -> str:
     if was is None or not text:
         return ""
     if (text, unit) == (was.text, was.unit):
-        return _FROM_CHART
+        return _ENTERED if was.is_entered else _FROM_CHART
     unit_words = f" {was.unit}" if was.unit else ""
-    return f"Changed here; the chart says {was.text}{unit_words}."
+    said = "before, it was entered as" if was.is_entered else "the chart says"
+    return f"Changed here; {said} {was.text}{unit_words}."
 
 
 def summary(groups: tuple[ShownGroup, ...]) -> tuple[Summary, ...]:

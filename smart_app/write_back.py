@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from billing_rules.data_needed import OUR_ENTRIES
 from ehr_access.writing import Refused, Uncertain, WriteAnswer, Written
 from smart_app.window import Window
 
-SYSTEM = "urn:vialwise:entry"
+SYSTEM = OUR_ENTRIES
 _NOT_CONTENT = ("identifier", "date", "authored")  # when it was sent is not what it says
 State = Literal["written", "refused", "uncertain"]
 

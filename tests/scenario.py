@@ -42,6 +42,9 @@ a period. Maps take `id` for the resource's id (Observation/<id>); else ids coun
   coverage        "Medicare Part B" or {name, types: ["sopt 121"], identifier, class, order,
                   active: false}; used only when the scenario names no payer
   setting         inpatient, home, ...
+  entered         what was saved in Vialwise's form: {form: omalizumab-asthma-commercial, saved:
+                  2026-11-20, authorization.0.number: PA-9}; `auto` lists names the chart filled in,
+                  and a group's bare name (authorization: "") is one whose answers were taken back
 """
 
 from __future__ import annotations

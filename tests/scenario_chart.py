@@ -18,6 +18,7 @@ from billing_rules.chart import (
     Authorization,
     Chart,
     Coverage,
+    FormAnswers,
     Measured,
     Problem,
     Study,
@@ -69,12 +70,13 @@ def chart(words: Words, terms: Terms, on: date, given: Callable[..., OrderLine])
         authorizations=each("authorizations", _authorization),
         studies=each("studies", _study),
         setting=_single(words.get("setting"), str),
+        answers=each("entered", _entered),
     )
 
 
 KNOWN = {
     "born", "coverage", "weight", "results", "conditions", "allergies", "procedures", "therapies",
-    "given", "authorizations", "studies", "setting",
+    "given", "authorizations", "studies", "setting", "entered",
 }  # fmt: skip
 
 
@@ -322,6 +324,20 @@ def _authorization(words: Any, place: int) -> Authorization:
         start=start,
         end=_day(words, "to"),
         on=_day(words) or start,
+    )
+
+
+def _entered(words: Any, place: int) -> FormAnswers:
+    typed = {k: str(text) for k, text in words.items() if k not in ("form", "saved", "id", "auto")}
+    auto = words.get("auto", ())
+    return FormAnswers(
+        reference=f"QuestionnaireResponse/{words.get('id', place)}",
+        form=words["form"],
+        on=_date(words["saved"]),
+        saved="",
+        groups=frozenset(name.partition(".")[0] for name in typed),
+        typed={name: text for name, text in typed.items() if "." in name},
+        by_hand=frozenset(typed) - set(auto),
     )
 
 

@@ -28,6 +28,7 @@ from billing_rules.fhir.conditions import (
 )
 from billing_rules.fhir.coverages import coverage, organisations
 from billing_rules.fhir.decoding import Part, Slim, nodes, of_type, reference
+from billing_rules.fhir.form_responses import SlimResponse, form_answers
 from billing_rules.fhir.names import Names
 from billing_rules.fhir.observations import (
     SlimObservation,
@@ -154,6 +155,9 @@ def _lists(
         ),
         "authorizations": answers.read(partial(authorizations, systems=known)),
         "studies": resources(parts, "studies", SlimSubject).read(studies),
+        "answers": resources(parts, "answers", SlimResponse).read(
+            partial(form_answers, patient_id=_patient_id(parts), on=on)
+        ),
     }
 
 
@@ -172,6 +176,13 @@ def _part(parts: Mapping[str, Part], name: str, read: Callable[[Raw], State[T]])
 
 
 # ---------------------------------------------------------------- the parts
+
+
+def _patient_id(parts: Mapping[str, Part]) -> str:
+    """"" where the patient was not read."""
+    part = parts.get("patient")
+    read = nodes(part.value, _Patient) if isinstance(part, Present) else []
+    return next((n.text("id") for n in of_type(read, "Patient")), "")
 
 
 def _birth_date(raw: Raw) -> State[date]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -98,8 +98,10 @@ def response(
     identifier: Mapping[str, str],
     author: str = "",
     order: str = "",
+    emptied: Sequence[Group] = (),
 ) -> Resource:
-    """The answers. `authored` is a FHIR dateTime; `author` and `order` are references."""
+    """The answers. `authored` is a FHIR dateTime; `author` and `order` are references. A group
+    whose earlier answers were taken back stands there without any."""
     made: Resource = {
         "resourceType": "QuestionnaireResponse",
         "identifier": dict(identifier),
@@ -107,7 +109,10 @@ def response(
         "status": "completed",
         "subject": {"reference": patient},
         "authored": authored,
-        "item": [_answered(row, author) for row in checked.rows if row.answers],
+        "item": [
+            *(_answered(row, author) for row in checked.rows if row.answers),
+            *({"linkId": group.id, "text": group.title} for group in emptied),
+        ],
     }
     if order:
         made["basedOn"] = [{"reference": order}] if _may_be_based_on(order) else []
@@ -160,7 +165,7 @@ def _origin(answer: Answer, author: str) -> Resource:
 
 
 def _origin_parts(answer: Answer, author: str) -> Iterator[Resource]:
-    yield {"url": "source", "valueCode": answer.origin}
-    if answer.origin != "auto" and author.startswith("Practitioner"):
+    yield {"url": "source", "valueCode": answer.told_origin}
+    if answer.told_origin != "auto" and author.startswith("Practitioner"):
         who = {"url": "practitioner", "valueReference": {"reference": author}}
         yield {"url": "author", "extension": [who]}

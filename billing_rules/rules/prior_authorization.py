@@ -18,7 +18,7 @@ from billing_rules.authorizations import (
 from billing_rules.case import Case
 from billing_rules.chart import Authorization
 from billing_rules.dates import days_between
-from billing_rules.documentation import not_sure
+from billing_rules.documentation import form_unread, not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence
 from billing_rules.rules.common import listed, payer_seen, sources
@@ -55,6 +55,13 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
         return NotChecked(RULE, "the authorization on file states no period")
     grant = found.latest_grant
     assert grant is not None
+    if contrary := _denied_since(found, grant):
+        return _finding(
+            case, "contradicted",
+            "Ask the payer: the authorization is on file as granted, and was entered as denied",
+            "A record of the EHR covers this dose; Vialwise's form says that it was denied.",
+            grant, *contrary, severity=Severity.INFO,
+        )  # fmt: skip
     left = days_between(case.order.date_of_service, grant.end) if grant.end else None
     interval = planned_interval(case)
     if left is not None and interval is not None and left < interval:
@@ -68,9 +75,22 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
     return Silent(
         RULE,
         f"{grant.number or grant.reference} covers this dose",
-        basis=(seen_authorization(grant),),
+        basis=tuple(map(seen_authorization, (grant, *_older_denials(found, grant)))),
         sources=sources(stated.get("authorization")),
     )
+
+
+def _older_denials(found: Standing, grant: Authorization) -> tuple[Authorization, ...]:
+    """What the EHR's records said before a grant was entered: shown beside it."""
+    return found.denied if grant.entered_on else ()
+
+
+def _denied_since(found: Standing, grant: Authorization) -> tuple[Authorization, ...]:
+    """Denials that somebody entered in Vialwise's form on the day of the grant or later."""
+    return tuple(
+        d for d in found.denied
+        if d.entered_on and not grant.entered_on and str(d.entered_on) >= _said_on(grant)
+    )  # fmt: skip
 
 
 def _question(case: Case, found: Standing) -> Finding:
@@ -106,12 +126,18 @@ def _past(case: Case, found: Standing) -> Finding:
     if denied and (not ended or _said_on(denied[0]) > str(ended[0].end)):
         return _finding(
             case, "denied", "Ask the payer or appeal: it denied the authorization",
-            "No authorization covers this day.", *denied,
+            _not_covered(found), *denied, *found.outdone,
         )  # fmt: skip
     return _finding(
         case, "ended", f"Renew the authorization: it ended on {ended[0].end}",
-        "No authorization covers this day.", *ended,
+        _not_covered(found), *ended, *found.outdone,
     )  # fmt: skip
+
+
+def _not_covered(found: Standing) -> str:
+    if not found.outdone:
+        return "No authorization covers this day."
+    return "The EHR's record says so; Vialwise's form says otherwise, and is not newer."
 
 
 def _said_on(a: Authorization) -> str:
@@ -140,6 +166,9 @@ def _finding(
             *payer_seen(case),
         ),
         sources=sources(stated.get("authorization")),
-        unchecked=(f"Whether {insurers} is still the insurer.",) if insurers else (),
+        unchecked=(
+            *((f"Whether {insurers} is still the insurer.",) if insurers else ()),
+            *form_unread(case),
+        ),
         topic=Topic.DOCUMENTATION,
     )

@@ -14,6 +14,8 @@ from billing_rules.case import Case
 from billing_rules.chart import Therapy
 from billing_rules.covered_days import Span, covered_days, is_dated, span_of, window
 from billing_rules.documentation import (
+    entered,
+    form_unread,
     indication_seen,
     need_sources,
     not_sure,
@@ -25,6 +27,7 @@ from billing_rules.model import Evidence, Need
 from billing_rules.past_doses import start_of_therapy
 from billing_rules.rules.common import payer_caveat
 from billing_rules.states import Present, Unknown
+from billing_rules.terms import Agreement
 
 RULE = "prior_therapy"
 SHOWN = 6  # ours: records listed on a card; the count of the others is said
@@ -38,6 +41,7 @@ class _Tried:
     sure: tuple[Therapy, ...]  # certainly of the class
     unclear: tuple[Therapy, ...]  # the ingredient fits; inhaled or nasal cannot be told
     within: Span
+    not_allowed: tuple[Therapy, ...] = ()  # never taken, because this patient must not
 
     def days(self, therapies: Sequence[Therapy]) -> int:
         spans = (span_of(t, self.within) for t in therapies)
@@ -77,7 +81,8 @@ def _checked(case: Case, need: Need) -> Outcome:
     if isinstance(therapies, Unknown):
         return NotChecked(RULE, f"{_name(need)}: {therapies.because}")
     on_file = therapies.value if isinstance(therapies, Present) else ()
-    tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need))
+    barred = tuple(t for t in on_file if _is_not_allowed(t) and t.stated_as == need.what)
+    tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need), barred)
     if tried.enough(tried.sure):
         return Silent(
             RULE,
@@ -94,10 +99,23 @@ def _by_class(
     case: Case, need: Need, on_file: Sequence[Therapy]
 ) -> tuple[tuple[Therapy, ...], tuple[Therapy, ...]]:
     on = case.order.date_of_service
-    begun = [t for t in on_file if t.start is None or t.start <= on]
-    answers = [(t, case.terms.in_class(t, need.what)) for t in begun]
+    begun = [t for t in on_file if not _is_not_allowed(t) and (t.start is None or t.start <= on)]
+    answers = [(t, _in_class(case, t, need.what)) for t in begun]
     sure = tuple(t for t, answer in answers if answer == "yes")
     return sure, tuple(t for t, answer in answers if answer == "code and words disagree")
+
+
+def _is_not_allowed(therapy: Therapy) -> bool:
+    return therapy.outcome == "contraindicated"
+
+
+def _in_class(case: Case, therapy: Therapy, drug_class: str) -> Agreement:
+    """As the terms say; a drug that they do not know, entered as one of the class, is asked about.
+    """
+    answer = case.terms.in_class(therapy, drug_class)
+    if answer == "no" and therapy.stated_as == drug_class:
+        return "code and words disagree"
+    return answer
 
 
 def _window(case: Case, need: Need) -> Span:
@@ -112,11 +130,23 @@ def _question(case: Case, tried: _Tried) -> Finding:
     """The first question that would settle it, from nearly documented to not at all."""
     name, both = _name(tried.need), (*tried.sure, *tried.unclear)
     days = tried.days(tried.sure)
+    if tried.not_allowed and not tried.sure:
+        return _finding(
+            case, tried, "not-allowed", Severity.INFO,
+            f"Ask the payer whether it waives {name}: it is entered as not allowed",
+            f"Vialwise's form says that {name} is not allowed for this patient; none was taken.",
+        )  # fmt: skip
     if tried.undated(tried.sure):
         return _finding(
             case, tried, "dates-not-charted", Severity.INFO,
             f"Chart from when to when {name} was taken: its records do not say",
             f"{_days(days)} of {name} are dated{_asked(tried.need)}.",
+        )  # fmt: skip
+    if entered_as := [t for t in tried.unclear if t.stated_as]:
+        return _finding(
+            case, tried, "drug-not-recognised", Severity.INFO,
+            f"Compare '{entered_as[0].text[:40]}' with the record: is it {name}?",
+            "It was entered as such; Vialwise does not know the drug by these words.",
         )  # fmt: skip
     if tried.unclear and (tried.enough(both) or tried.undated(tried.unclear)):
         return _finding(
@@ -140,7 +170,7 @@ def _question(case: Case, tried: _Tried) -> Finding:
 def _finding(
     case: Case, tried: _Tried, kind: str, severity: Severity, summary: str, found: str
 ) -> Finding:
-    records = (*tried.sure, *tried.unclear)
+    records = (*tried.sure, *tried.unclear, *tried.not_allowed)
     more = len(records) - SHOWN
     return Finding(
         rule=RULE,
@@ -158,16 +188,20 @@ def _finding(
             *indication_seen(case),
         ),
         sources=need_sources(tried.need),
-        unchecked=payer_caveat(case),
+        unchecked=(*payer_caveat(case), *form_unread(case)),
         topic=Topic.DOCUMENTATION,
     )
 
 
 def _seen(therapy: Therapy) -> Evidence:
     period = f"{therapy.start or 'start not stated'} to {therapy.end or 'end not stated'}"
+    if not therapy.entered_on:
+        what = f"therapy ({therapy.kind})"
+        return Evidence(therapy.reference, what, f"{therapy.text[:60]}, {period}", therapy.start)
+    outcome = therapy.outcome.replace("-", " ")
     return Evidence(
-        therapy.reference, f"therapy ({therapy.kind})", f"{therapy.text[:60]}, {period}",
-        therapy.start,
+        therapy.reference, f"therapy{entered(therapy.entered_on)}",
+        f"{therapy.text[:80]}, {period}, {outcome}", therapy.start,
     )  # fmt: skip
 
 

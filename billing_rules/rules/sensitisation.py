@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from billing_rules.case import Case
 from billing_rules.chart import Measured, Problem
 from billing_rules.documentation import (
+    form_unread,
     indication,
     indication_seen,
     measured_seen,
@@ -235,6 +236,6 @@ def _missing(case: Case, negative: list[_Sign]) -> Finding:
             *indication_seen(case),
         ),
         sources=need_sources(case.need(RULE)),
-        unchecked=unseen,
+        unchecked=(*unseen, *form_unread(case)),
         topic=Topic.DOCUMENTATION,
     )

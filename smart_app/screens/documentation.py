@@ -16,11 +16,12 @@ from werkzeug.wrappers import Response
 
 from billing_rules import form_answers
 from billing_rules.baseline import current_weight, doubtful_weight, kilograms
-from billing_rules.documentation_form import Form, form_for, standing_of
+from billing_rules.documentation import form_unread
+from billing_rules.documentation_form import Form, Group, form_for, standing_of
 from billing_rules.fhir.entered_results import Entered, document, note_lines, observations
 from billing_rules.fhir.questionnaire import response
 from billing_rules.form_answers import Checked, Patient
-from billing_rules.form_prefill import prefilled
+from billing_rules.form_prefill import emptied, prefilled, taken_back
 from billing_rules.states import Present
 from smart_app import shown_form, write_back
 from smart_app.found_orders import FoundOrder
@@ -39,6 +40,7 @@ from smart_app.window import window
 from smart_app.write_back import SYSTEM, ToWrite
 
 NAME, TITLE = "documentation", "Documentation for billing"
+ANSWERS = "The answers to this form"
 
 
 def blueprint() -> Blueprint:
@@ -98,6 +100,7 @@ def save() -> str | tuple[str, int] | Response:
     checked = form_answers.check(form, typed, _patient(found), prefill)
     elsewhere = one.sent_elsewhere(key, request.form.get("after", ""))
     entered = any(a.origin != "auto" for row in checked.rows for a in row.answers)
+    entered = entered or bool(taken_back(prefill, checked))
     if not checked.fine or elsewhere or not entered:
         told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
         shown_key = new_form_key() if elsewhere else key
@@ -107,7 +110,8 @@ def save() -> str | tuple[str, int] | Response:
         "before": {g.id: standing_of(g, found.review.outcomes, found.case).state
                    for g in form.groups},
     }  # fmt: skip
-    if not one.send(key, sent, _resources(found, form, checked, key), told):
+    gone = emptied(form, prefill, checked)
+    if not one.send(key, sent, _resources(found, form, checked, gone, key), told):
         return _page(at, one, form, dict(checked.typed), key, checked, under_way=True), 409
     return _saved_page(one, key)
 
@@ -133,10 +137,13 @@ def saved(form_key: str) -> str | Response:
         for g, now in stands
         if now.state != "if you like" and g.title not in there
     ]
+    results = results_of(sent)
     return page(
         "documentation_saved.html",
         at,
-        results=results_of(sent),
+        results=results,
+        answers_saved=any(r.what == ANSWERS and r.state == "written" for r in results),
+        answers_unread=form_unread(found.case),
         note=sent.outcome["note"],
         changes=changes,
         in_note=in_note,
@@ -189,7 +196,9 @@ def _patient(found: FoundOrder) -> Patient:
 # ---------------------------------------------------------------- what is written
 
 
-def _resources(found: FoundOrder, form: Form, checked: Checked, form_key: str) -> list[ToWrite]:
+def _resources(
+    found: FoundOrder, form: Form, checked: Checked, gone: tuple[Group, ...], form_key: str
+) -> list[ToWrite]:
     """The answers, each result that the catalogue has a code for, and the note with everything."""
     here, catalogue = window(), running().catalogue
     entered = Entered(
@@ -204,6 +213,7 @@ def _resources(found: FoundOrder, form: Form, checked: Checked, form_key: str) -
     answers = response(
         form, checked, entered.patient, today.isoformat(),
         {"system": SYSTEM, "value": f"{form_key}-answers"}, here.user.reference, found.reference,
+        gone,
     )  # fmt: skip
     when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     note = document(
@@ -211,7 +221,7 @@ def _resources(found: FoundOrder, form: Form, checked: Checked, form_key: str) -
         {"system": SYSTEM, "value": f"{form_key}-note"}, when,
     )  # fmt: skip
     return [
-        write_back.new("The answers to this form", answers),
+        write_back.new(ANSWERS, answers),
         *(write_back.new(str(o["code"]["text"]), o) for o in results),
         write_back.new("The note with all answers", note),
     ]

@@ -250,6 +250,40 @@ def subject(**changes: Any) -> Json:
 STUDY: Json = {"resourceType": "ResearchStudy", "id": "airways", "title": "A study of airways"}
 
 # One resource of every kind that a part is read from.
+def answers(**changes: Any) -> Json:
+    """What was saved of Vialwise's form."""
+    origin = "http://hl7.org/fhir/us/davinci-dtr/StructureDefinition/information-origin"
+    by_hand = {"url": origin, "extension": [{"url": "source", "valueCode": "manual"}]}
+    asked = {
+        "linkId": "authorization.number",
+        "text": "Authorization number",
+        "answer": [{"valueString": "PA-1", "extension": [by_hand]}],
+    }
+    measured = {
+        "linkId": "weight.value",
+        "answer": [{
+            "valueQuantity": {"value": 70, "unit": "kg", "system": "http://unitsofmeasure.org",
+                              "code": "kg"},
+            "extension": [by_hand],
+        }],
+    }  # fmt: skip
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "id": "qr-1",
+        "meta": {"lastUpdated": "2026-11-20T10:00:00Z"},
+        "identifier": {"system": "urn:vialwise:entry", "value": "f3a9-answers"},
+        "questionnaire": "urn:vialwise:questionnaire:omalizumab-asthma-commercial|0123456789ab",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "authored": "2026-01-20",
+        "author": {"reference": "Practitioner/n1"},
+        "item": [
+            {"linkId": "authorization", "item": [asked]},
+            {"linkId": "weight", "item": [measured]},
+        ],
+    } | changes
+
+
 EVERY: tuple[tuple[str, Json], ...] = (
     ("conditions", condition()),
     ("conditions", family_history()),
@@ -267,6 +301,7 @@ EVERY: tuple[tuple[str, Json], ...] = (
     ("administrations", administration(status="not-done", statusReason=[{"text": "Waste"}])),
     ("allergies", allergy()),
     ("procedures", procedure()),
+    ("answers", answers()),
     ("authorizations", answer()),
     ("authorizations", reviewed("A1", "A3")),
     ("authorizations", {"resourceType": "Claim", "id": "cl", "use": "claim", "insurance":

@@ -21,6 +21,7 @@ from .chart_samples import (
     EVERY,
     allergy,
     answer,
+    answers,
     condition,
     dispense,
     procedure,
@@ -45,6 +46,7 @@ FIELDS: dict[str, tuple[tuple[str, ...], Json]] = {
     "procedures": (("procedures",), procedure()),
     "authorizations": (("authorizations",), answer()),
     "studies": (("studies",), subject()),
+    "answers": (("answers",), answers()),
 }
 BY_PART = pytest.mark.parametrize("part", FIELDS)
 PAGES = Unknown("the EHR sent a first page only")
