@@ -88,7 +88,7 @@ def test_modifiers_of_an_order_stand_beside_its_code() -> None:
     [
         ("dose", "three"), ("dose", "-1"), ("dose", "NaN"), ("dose", "1e9"),
         ("containers", "0"), ("code", "2357"), ("day", "tomorrow"),
-        ("day", "2026-02-30"), ("product", "x"),
+        ("day", "2026-02-30"), ("day", "2026-W01-1"), ("product", "x"),
         ("period", "²"),
     ],
 )  # fmt: skip
