@@ -10,6 +10,7 @@ from billing_rules.amounts import Amount
 from billing_rules.catalogue_files import CatalogueError, ContainerFile, DrugFile, Sourced
 from billing_rules.catalogue_values import amount_at, number_at, source_of
 from billing_rules.dated import Dated
+from billing_rules.dates import iso_day
 from billing_rules.model import Container, Contents, DoseStatus
 
 FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
@@ -81,7 +82,7 @@ def _day(sourced: Sourced | None, place: str) -> date | None:
     if sourced is None:
         return None
     try:
-        return date.fromisoformat(str(sourced.value))
+        return iso_day(str(sourced.value))
     except ValueError:
         raise CatalogueError(f"{place}: '{sourced.value}' is no date (YYYY-MM-DD)") from None
 

@@ -64,7 +64,8 @@ class ClaimPlan:
 
     `doubt` says what an indeterminate answer waits for. `computed` is True
     when the order named no containers and they were chosen from stock.
-    `lines` is empty when dose or billing unit are not known.
+    `lines` is empty when dose or billing unit are not known, and when the containers hold less than
+    the dose: nobody is billed for more than was opened.
     """
 
     waste: WasteAnswer
@@ -128,10 +129,23 @@ def claim_plan(
         return ClaimPlan(
             WasteAnswer.INDETERMINATE, _dose_gap(order.dose), doubt=Doubt.DOSE
         )
-    lines = (ClaimLine(drug.hcpcs, units_of(order.dose.value, drug.billing_unit)),)
     containers = opened.value if isinstance(opened, Present) else ()
+    small = _too_small(order.dose.value, containers)
+    if small:
+        return ClaimPlan(
+            WasteAnswer.INDETERMINATE, small, opened=containers, doubt=Doubt.TOO_SMALL
+        )
+    lines = (ClaimLine(drug.hcpcs, units_of(order.dose.value, drug.billing_unit)),)
     plan = _answered(order, drug, payer, setting, opened, lines)
     return replace(plan, opened=containers, computed=computed)
+
+
+def _too_small(dose: Amount, opened: tuple[ContainerCount, ...]) -> str:
+    """Why the containers named cannot be those of the dose; "" when they can, or none are named."""
+    labelled = labelled_total(opened) if opened else None
+    if labelled is None or dose.to(labelled.unit) <= labelled:
+        return ""
+    return f"the containers hold {labelled}, less than the dose of {dose}"
 
 
 def _answered(
@@ -217,9 +231,7 @@ def _doubt(
     if unclear:
         shown = unclear[0].container.ndc_shown
         return Doubt.DOSE_STATUS, f"whether {shown} is a single-dose container is not known"
-    labelled, dose = labelled_total(opened.value), order.dose.value
-    if dose.to(labelled.unit) > labelled:
-        return Doubt.TOO_SMALL, f"the containers hold {labelled}, less than the dose of {dose}"
+    labelled = labelled_total(opened.value)
     return _charting_doubt(order, labelled) if order.stage is Stage.GIVEN else None
 
 

@@ -1,8 +1,19 @@
-"""Date arithmetic the rules need: ages and gaps. Pure; every day is an argument, none is today."""
+"""Days as they are written, and the arithmetic rules need. Pure; no day here is today."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
+
+_YEAR_MONTH_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def iso_day(text: str) -> date:
+    """The day that YYYY-MM-DD names. Raises ValueError for all else: date.fromisoformat alone
+    takes 2026-W01-1 and 20260101 as well, which nobody here means."""
+    if not _YEAR_MONTH_DAY.fullmatch(text):
+        raise ValueError(f"'{text}' is no date (YYYY-MM-DD)")
+    return date.fromisoformat(text)
 
 
 def age_on(born: date, on: date) -> int:

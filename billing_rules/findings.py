@@ -66,13 +66,23 @@ class AddDiscardedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveLine:
+    """Take a Claim item out of a draft claim; the claim's other items stay as they are."""
+
+    reference: str
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveOrder:
     """Withdraw a draft that repeats another."""
 
     reference: str
 
 
-Correction = ReplaceCode | SetBilledUnits | SetModifiers | AddDiscardedLine | RemoveOrder
+Correction = (
+    ReplaceCode | SetBilledUnits | SetModifiers | AddDiscardedLine | RemoveLine | RemoveOrder
+)
 
 
 # ---------------------------------------------------------------- outcomes

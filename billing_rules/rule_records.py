@@ -26,6 +26,7 @@ from billing_rules.catalogue_files import (
     read_yaml,
 )
 from billing_rules.catalogue_values import source_of
+from billing_rules.dates import iso_day
 from billing_rules.model import Source
 from billing_rules.passages import WHAT
 from billing_rules.rules import DOCUMENTATION_NAMES
@@ -204,7 +205,7 @@ def _texts(rule: RuleFile) -> Iterator[tuple[str, str]]:
 
 def _is_day(text: str) -> bool:
     try:
-        return bool(date.fromisoformat(text))
+        return bool(iso_day(text))
     except ValueError:
         return False
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 
+from billing_rules.dates import iso_day
 from billing_rules.rule_records import capital, shipped
 from cds_hooks import feedback_csv, outcomes
 from cds_hooks.http_headers import FORM_POLICY
@@ -117,7 +118,7 @@ def _day(text: str, problems: list[str]) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        return iso_day(text)
     except ValueError:
         problems.append(f"“{text}” is no day: write it as YYYY-MM-DD, like 2026-11-23.")
         return None

@@ -15,7 +15,9 @@ from billing_rules.alternatives import MOST_CONTAINERS
 from billing_rules.amounts import Amount
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
+from billing_rules.dates import iso_day
 from billing_rules.model import ContainerCount, Drug, labelled_total
+from billing_rules.states import Present
 from billing_rules.what_if import Change
 
 MOST_DOSE = Decimal(100_000)  # mg; more is a typing error
@@ -50,10 +52,13 @@ def asked(sent: Mapping[str, str], case: Case, catalogue: Catalogue) -> Asked:
     payer = _payer(typed["payer"], catalogue, problems)
     drug = catalogue.drug(case.drug.id, on or case.order.date_of_service)
     opened = _opened(typed["fill"], drug, problems)
-    if opened and dose and labelled_total(opened).to("mg") < dose:
+    ordered = case.order.containers
+    named = opened if opened is not None else ordered.value if isinstance(ordered, Present) else ()
+    if named and dose and labelled_total(named).to("mg") < dose:
+        whose = "These containers" if opened else "The containers as ordered"
         problems["fill"] = (
-            f"These containers hold {labelled_total(opened)}, less than {dose}: choose others, or "
-            "the ones that discard least."
+            f"{whose} hold {labelled_total(named)}, less than {dose}: choose others, or the ones "
+            "that discard least."
         )
         opened = None
     return Asked(typed, Change(dose, opened, payer, on), problems)
@@ -79,7 +84,7 @@ def _day(text: str, problems: dict[str, str]) -> date | None:
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
+        day = iso_day(text)
     except ValueError:
         day = None
     if day is None or not 2000 <= day.year <= 2100:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from billing_rules.dates import iso_day
 from vialwise.problems import Problem
 
 
@@ -34,6 +35,6 @@ def day(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        return iso_day(text)
     except ValueError:
         raise Problem(f"'{text}' is no date: write it as YYYY-MM-DD, like 2026-11-23") from None

@@ -11,7 +11,7 @@ from billing_rules.rule_records import shipped
 from cds_hooks.held_back import ALL_DAYS, Hours, Quiet
 from vialwise.settings import DAYS, QuietTable, ServeSettings
 
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 def quiet(settings: ServeSettings) -> tuple[Quiet, ...]:

@@ -1,4 +1,4 @@
-"""SetModifiers and AddDiscardedLine: the modifiers and items of a draft Claim."""
+"""SetModifiers, AddDiscardedLine and RemoveLine: the modifiers and items of a draft Claim."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from billing_rules.fhir.codes import unglued
 from billing_rules.fhir.corrected_units import in_units
 from billing_rules.fhir.draft_copy import DraftCopy, Json, NotCorrectable, as_dicts
 from billing_rules.fhir.tolerant import as_number, copied
-from billing_rules.findings import AddDiscardedLine, SetModifiers
+from billing_rules.findings import AddDiscardedLine, RemoveLine, SetModifiers
 
 # Not copied from an item to the line of its discarded units: they say something of that line alone.
 _OF_ONE_LINE = ("id", "extension", "modifierExtension", "modifier", "quantity", "net", "udi")
@@ -76,18 +76,27 @@ def _two_characters(single: Json, modifier: str | None) -> bool:
     return code == modifier if modifier is not None else len(code) == 2
 
 
-def add_discarded_lines(draft: DraftCopy, added: Sequence[AddDiscardedLine]) -> None:
-    """Put a line of discarded units behind each item named, with the next free sequence."""
+def change_lines(
+    draft: DraftCopy, added: Sequence[AddDiscardedLine], removed: Sequence[RemoveLine]
+) -> None:
+    """Put a line of discarded units behind each item of `added`, with the next free sequence, and
+    take those of `removed` out; the sequence of the others stays, so that they keep their name."""
+    gone = {correction.item for correction in removed if draft.item(correction.item)}
+    if gone and "total" in draft.resource:
+        raise NotCorrectable("the claim states a total, which would not be its lines' any more")
+    if gone and len(gone) == len(draft.items):
+        raise NotCorrectable("a claim without lines is withdrawn, not changed")
     new: list[tuple[int, Json]] = []
     sequence = _next_sequence(draft.items)
     for correction in added:
         line = _discarded_line(draft, correction, sequence + len(new))
         new.append((correction.item, line))
-    if not new:
+    if not new and not gone:
         return
     items: list[Any] = []
     for place, item in enumerate(draft.items):
-        items += [item, *(line for after, line in new if after == place)]
+        items += [] if place in gone else [item]
+        items += [line for after, line in new if after == place]
     draft.resource["item"] = items
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing_rules.fhir.codes import CodeSystems
-from billing_rules.fhir.corrected_claims import add_discarded_lines, set_modifiers
+from billing_rules.fhir.corrected_claims import change_lines, set_modifiers
 from billing_rules.fhir.corrected_codes import replace_code
 from billing_rules.fhir.corrected_units import set_units
 from billing_rules.fhir.draft_copy import DraftCopy, Json, NotCorrectable
@@ -19,6 +19,7 @@ from billing_rules.fhir.tolerant import copied
 from billing_rules.findings import (
     AddDiscardedLine,
     Correction,
+    RemoveLine,
     RemoveOrder,
     ReplaceCode,
     SetBilledUnits,
@@ -42,12 +43,14 @@ def corrected(
     """
     copy: Json = copied(dict(resource))
     draft = DraftCopy(copy, preferred_uri, CodeSystems(systems) if systems else None)
-    added = [c for c in corrections if isinstance(c, AddDiscardedLine)]
     for correction in corrections:
         draft.check_reference(correction.reference)
-        if not isinstance(correction, AddDiscardedLine):
-            _apply(draft, correction)
-    add_discarded_lines(draft, added)
+        _apply(draft, correction)
+    change_lines(
+        draft,
+        added=[c for c in corrections if isinstance(c, AddDiscardedLine)],
+        removed=[c for c in corrections if isinstance(c, RemoveLine)],
+    )
     return copy
 
 

@@ -21,7 +21,7 @@ SITES = (
     "left upper arm", "right upper arm", "left thigh", "right thigh", "abdomen",
     "left forearm vein", "right forearm vein",
 )  # fmt: skip
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

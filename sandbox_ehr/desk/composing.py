@@ -69,11 +69,11 @@ def drafts(typed: Mapping[str, str], patient: Resource, encounter: str) -> tuple
 def changed(
     now: Sequence[Resource], wanted: str, patient: Resource | None
 ) -> tuple[Resource, ...]:
-    """The drafts after a button beside them: `add MedicationRequest`, `remove 0`, and for a line
-    of a claim `remove 0.2`."""
+    """The drafts after a button beside them: `add ChargeItem`, `remove ChargeItem/1`, and for a
+    line of a claim `remove Claim/1#2`."""
     verb, _, what = wanted.partition(" ")
     if verb == "remove":
-        return tuple(_without(now, *what.split(".", 1)))
+        return tuple(_without(now, *what.split("#", 1)))
     first = next((d for d in now if d["resourceType"] == "MedicationRequest"), None)
     if verb != "add" or first is None or patient is None:
         return tuple(now)
@@ -85,10 +85,10 @@ def changed(
     return tuple(now)
 
 
-def _without(now: Sequence[Resource], place: str, line: str = "") -> Iterator[Resource]:
-    """All drafts but the one in that place, or but that line of it."""
-    for number, draft in enumerate(now):
-        if str(number) != place:
+def _without(now: Sequence[Resource], reference: str, line: str = "") -> Iterator[Resource]:
+    """All drafts but that one, or but that line of it."""
+    for draft in now:
+        if f"{draft.get('resourceType')}/{draft.get('id')}" != reference:
             yield draft
         elif line:
             kept = [item for item in draft.get("item", []) if str(item.get("sequence")) != line]

@@ -173,7 +173,7 @@ def forms(
     """Every draft's form. `before` holds what each draft was before a suggestion changed it (None:
     nothing); `typed` and `problems` are what was sent and could not be taken."""
     said = _Said(coverages, typed or {}, problems or {})
-    return [_form(draft, place, before, said) for place, draft in enumerate(drafts)]
+    return [_form(draft, before, said) for draft in drafts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +196,11 @@ class _Said:
         return tuple(listed)
 
 
-def _form(
-    draft: Resource, place: int, before: Mapping[str, Resource | None], said: _Said
-) -> DraftForm:
+def _form(draft: Resource, before: Mapping[str, Resource | None], said: _Said) -> DraftForm:
     ref = reference(draft)
     old = before.get(ref, draft)
     rows = []
-    for prefix, title, part, old_part, shown in _parts(draft, old or draft, place):
+    for prefix, title, part, old_part, shown in _parts(draft, old or draft):
         fields = tuple(_field(e, prefix, part, old_part, said) for e in shown)
         rows.append((title, fields))
     changed = any(field.was is not None for _, fields in rows for field in fields)
@@ -211,16 +209,20 @@ def _form(
 
 
 def _parts(
-    draft: Resource, old: Resource, place: int
+    draft: Resource, old: Resource
 ) -> Iterator[tuple[str, str, Resource, Resource | None, tuple[_Element, ...]]]:
-    """The parts of a draft that have fields of their own: the draft, and each line of a claim."""
-    yield f"{place}", "", draft, old, _ELEMENTS.get(str(draft.get("resourceType")), ())
+    """The parts of a draft that have fields of their own: the draft, and each line of a claim.
+
+    Fields are named by the draft they are of, not by its place: what a browser puts back into them
+    when the user returns to the page must not land on another draft.
+    """
+    yield reference(draft), "", draft, old, _ELEMENTS.get(str(draft.get("resourceType")), ())
     if draft.get("resourceType") != "Claim":
         return
     old_items = {item.get("sequence"): item for item in old.get("item", [])}
     for item in draft.get("item", []):
         number = item.get("sequence")
-        yield f"{place}.{number}", f"Line {number}", item, old_items.get(number), _LINE
+        yield f"{reference(draft)}#{number}", f"Line {number}", item, old_items.get(number), _LINE
 
 
 def _field(
@@ -251,8 +253,8 @@ def written(
     """The drafts with what was typed, and what could not be taken by field name."""
     problems: dict[str, str] = {}
     changed = tuple(copy.deepcopy(list(drafts)))
-    for place, draft in enumerate(changed):
-        for prefix, _, part, _, shown in _parts(draft, draft, place):
+    for draft in changed:
+        for prefix, _, part, _, shown in _parts(draft, draft):
             for element in shown:
                 name = f"{prefix}:{element.name}"
                 if name not in typed or typed[name].strip() == element.read(part):

@@ -22,6 +22,7 @@ _BILLING = (HCPCS, CPT)
 _PRODUCT = (formulary.NDC, formulary.RXNORM)
 _CODE = re.compile(r"[A-Z]\d{4}|\d{5}")
 _MODIFIER = re.compile(r"[A-Z0-9]{2}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class NotReadable(ValueError):
@@ -48,6 +49,8 @@ def day(text: str) -> str:
     """A day of the calendar as FHIR writes it; "" for an empty text. Raises NotReadable."""
     said = text.strip()
     try:
+        if said and not _DAY.fullmatch(said):  # date.fromisoformat takes 2026-W01-1 as well
+            raise NotReadable("type a day like 2026-11-24")
         return date.fromisoformat(said).isoformat() if said else ""
     except ValueError:
         raise NotReadable("type a day like 2026-11-24") from None

@@ -81,7 +81,7 @@ STORIES = (
         "payer-denies-jw",
         "A payer that denies JW",
         "Delphine's Medicaid plan denies JW lines; the draft claim has one.",
-        "Remove line 2 of the draft claim, then sign.",
+        "Remove the JW line as the card suggests, then sign.",
         "The same 75 mg that Medicare wants on a JW line are charted here, and not billed.",
         (Variant("story-payer-denies-jw", "Open the order"),),
     ),

@@ -71,6 +71,7 @@ def blueprint() -> Blueprint:
         ("/orders/<sheet_id>/cards/<key>/take/<suggestion>", take, "POST"),
         ("/orders/<sheet_id>/cards/<key>/set-aside", set_aside, "POST"),
         ("/orders/<sheet_id>/app", launch, "GET"),
+        ("/orders/<sheet_id>/app/open", open_app, "POST"),
         ("/orders/<sheet_id>/app/close", close_app, "POST"),
         ("/orders/<sheet_id>/given", chart_given, "POST"),
         ("/orders/<sheet_id>/end", end_visit, "POST"),
@@ -158,6 +159,7 @@ def _of_patient(patient_id: str, problem: str = "") -> dict[str, Any]:
         "banner": banner,
         "glance": chart.glance(desk().records, patient_id),
         "products": composing.choices(),
+        "lines": composing.LINES,
         "coverages": chart.coverages(desk().records, patient_id),
         "problem": problem,
         "typed": request.form,
@@ -182,18 +184,17 @@ def new_order(patient_id: str) -> AnyResponse | tuple[str, int]:
 
 
 def worksheet(sheet_id: str) -> str:
-    return _page(_sheet(sheet_id))
+    sheet = _sheet(sheet_id)
+    return _page(sheet, draft_forms.written(sheet.drafts, sheet.typed)[1])
 
 
 def _page(
     sheet: Worksheet,
-    typed: Mapping[str, str] | None = None,
-    problems: Mapping[str, str] | None = None,
+    problems: Mapping[str, str],
     entries: tuple[charting.Entry, ...] | None = None,
 ) -> str:
     records = desk().records
     found = stories.find(sheet.story)
-    now = datetime.now().astimezone()
     coverages = chart.coverages(records, sheet.patient_id)
     return render_template(
         "desk/worksheet.html",
@@ -201,10 +202,10 @@ def _page(
         story=found[0] if found else None,
         variant=found[1] if found else None,
         banner=chart.banner(records, sheet.patient_id, desk().settings.today),
-        forms=draft_forms.forms(sheet.drafts, sheet.before, coverages, typed, problems),
-        problems=problems or {},
+        forms=draft_forms.forms(sheet.drafts, sheet.before, coverages, sheet.typed, problems),
+        problems=problems,
         lines={reference(d): marked(d, sheet.before.get(reference(d), d)) for d in sheet.drafts},
-        entries=charting.entries(sheet.drafts, now) if entries is None else entries,
+        entries=_entries(sheet) if entries is None else entries,
         sites=charting.SITES,
         glance=chart.glance(records, sheet.patient_id),
         traces=[trace_table.tables(call.trace) for call in sheet.calls],
@@ -221,15 +222,25 @@ def _kept(references: tuple[str, ...]) -> list[dict[str, Any]]:
     return [record for record in found if record]
 
 
+def _entries(sheet: Worksheet) -> tuple[charting.Entry, ...]:
+    """The charting of the injection: as far as it was typed, else as the order suggests it."""
+    fresh = charting.entries(sheet.drafts, datetime.now().astimezone())
+    if sheet.stage != "signed" or not sheet.typed:
+        return fresh
+    return tuple(charting.typed(entry, sheet.typed) for entry in fresh)
+
+
 def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
     """The app beside the order, where one was opened."""
-    wanted = {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
-    if not wanted:
-        return None
     opened = _wanted_app(sheet)
-    if opened is None:  # its card is not on the desk any more
+    if opened is None:  # none was named, or its card is not on the desk any more
         return None
-    return {"url": url_for(".launch", sheet_id=sheet.id, **wanted), "name": opened.app.name}
+    return {"url": url_for(".launch", sheet_id=sheet.id, **_named()), "name": opened.app.name}
+
+
+def _named() -> dict[str, str]:
+    """What of the address names an app."""
+    return {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
 
 
 def launch(sheet_id: str) -> AnyResponse:
@@ -241,14 +252,17 @@ def launch(sheet_id: str) -> AnyResponse:
     return redirect(apps.launch_address(desk(), sheet, *wanted), 302)
 
 
-def close_app(sheet_id: str) -> AnyResponse | tuple[str, int]:
+def open_app(sheet_id: str) -> AnyResponse:
+    """The order with the app beside it, and all that is typed there: the drafts are kept first, so
+    that the app opens the order as it stands."""
+    sheet, _ = _received(_sheet(sheet_id))
+    desk().worksheets.put(sheet)
+    return redirect(url_for(".worksheet", sheet_id=sheet.id, _anchor="app", **_named()), 303)
+
+
+def close_app(sheet_id: str) -> AnyResponse:
     """Back at the order. The chart may be another since, so the cards are asked for anew."""
-    sheet = _sheet(sheet_id)
-    if sheet.stage == "draft":
-        drafts, problems = draft_forms.written(sheet.drafts, request.form)
-        if problems:
-            return _page(sheet, request.form, problems), 422
-        sheet = workflow.kept(desk(), sheet, drafts)
+    sheet, _ = _received(_sheet(sheet_id))
     return _to(desk().worksheets.put(workflow.asked_anew(desk(), sheet)))
 
 
@@ -277,12 +291,12 @@ def _wanted_app(sheet: Worksheet) -> _Wanted | None:
 
 def save_drafts(sheet_id: str) -> AnyResponse | tuple[str, int]:
     """What was typed into the drafts, and the buttons beside them: add, remove, sign."""
-    sheet = _sheet(sheet_id, "draft")
-    drafts, problems = draft_forms.written(sheet.drafts, request.form)
+    sheet, problems = _received(_sheet(sheet_id, "draft"))
     if problems:
-        return _page(sheet, request.form, problems), 422
+        return _not_taken(sheet, problems)
     wanted = request.form.get("do", "")
-    drafts = composing.changed(drafts, wanted, desk().records.read("Patient", sheet.patient_id))
+    record = desk().records.read("Patient", sheet.patient_id)
+    drafts = composing.changed(sheet.drafts, wanted, record)
     sheet = workflow.with_drafts(desk(), sheet, drafts)
     if wanted == "sign" and drafts:
         sheet = workflow.signed(desk(), sheet)
@@ -291,12 +305,11 @@ def save_drafts(sheet_id: str) -> AnyResponse | tuple[str, int]:
 
 def take(sheet_id: str, key: str, suggestion: str) -> AnyResponse | tuple[str, int]:
     """A suggestion is about the order as it was sent; one changed since is asked about anew."""
-    sheet = _sheet(sheet_id, "draft")
-    drafts, problems = draft_forms.written(sheet.drafts, request.form)
+    sheet, problems = _received(_sheet(sheet_id, "draft"))
     if problems:
-        return _page(sheet, request.form, problems), 422
-    if drafts != sheet.drafts:
-        sheet = workflow.with_drafts(desk(), sheet, drafts)
+        return _not_taken(sheet, problems)
+    if sheet.drafts != sheet.asked:
+        sheet = workflow.chosen(desk(), sheet)
         sheet = replace(sheet, notes=(*sheet.notes, _ASKED_ANEW))
     else:
         sheet = workflow.accepted(desk(), sheet, key, suggestion)
@@ -308,12 +321,10 @@ _ASKED_ANEW = "The order was changed since these cards came, so they were asked 
 
 def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
     """A card is overridden; what was typed into the drafts meanwhile is kept first."""
-    sheet, form = _sheet(sheet_id), request.form
-    if sheet.stage == "draft":
-        drafts, problems = draft_forms.written(sheet.drafts, form)
-        if problems:
-            return _page(sheet, form, problems), 422
-        sheet = workflow.kept(desk(), sheet, drafts)
+    form = request.form
+    sheet, problems = _received(_sheet(sheet_id))
+    if problems:
+        return _not_taken(sheet, problems)
     comment = form.get(f"comment:{key}", "").strip()[:500]
     sheet = workflow.set_aside(desk(), sheet, key, form.get(f"reason:{key}", ""), comment)
     return _to(desk().worksheets.put(sheet))
@@ -324,15 +335,14 @@ def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
 
 def chart_given(sheet_id: str) -> AnyResponse | tuple[str, int]:
     """What the nurse charts, for every medication order at once."""
-    sheet = _sheet(sheet_id, "signed")
-    now = datetime.now().astimezone()
-    typed = [charting.typed(e, request.form) for e in charting.entries(sheet.drafts, now)]
-    entries = tuple(charting.checked(entry) for entry in typed)
+    sheet, _ = _received(_sheet(sheet_id, "signed"))
+    fresh = charting.entries(sheet.drafts, datetime.now().astimezone())
+    entries = tuple(charting.checked(charting.typed(e, request.form)) for e in fresh)
     if any(entry.problems for entry in entries):
-        return _page(sheet, entries=entries), 422
+        return _not_taken(sheet, {}, entries)
     encounter = f"Encounter/{sheet.encounter_id}" if sheet.encounter_id else ""
     subject = next(d["subject"] for d in sheet.drafts if "subject" in d)
-    visit = charting.Visit(subject, encounter, NURSE, now)
+    visit = charting.Visit(subject, encounter, NURSE, datetime.now().astimezone())
     records = [r for e in entries for r in charting.records(e, sheet.drafts[e.place], visit)]
     return _to(desk().worksheets.put(workflow.charted(desk(), sheet, records)))
 
@@ -353,6 +363,25 @@ def _sheet(sheet_id: str, stage: str = "") -> Worksheet:
     if stage and sheet.stage != stage:
         abort(_to(sheet))
     return sheet
+
+
+def _received(sheet: Worksheet) -> tuple[Worksheet, Mapping[str, str]]:
+    """The worksheet with what the form sent, in the drafts or as typed; and what of the drafts
+    cannot be taken, by field."""
+    sheet = workflow.noted(sheet, request.form)
+    if sheet.stage != "draft":
+        return sheet, {}
+    drafts, problems = draft_forms.written(sheet.drafts, sheet.typed)
+    return (sheet, problems) if problems else (workflow.kept(desk(), sheet, drafts), {})
+
+
+def _not_taken(
+    sheet: Worksheet,
+    problems: Mapping[str, str],
+    entries: tuple[charting.Entry, ...] | None = None,
+) -> tuple[str, int]:
+    """The page with what cannot be taken marked. It is kept, so a reload has it too."""
+    return _page(desk().worksheets.put(sheet), problems, entries), 422
 
 
 def _to(sheet: Worksheet) -> AnyResponse:

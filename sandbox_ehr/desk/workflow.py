@@ -24,6 +24,7 @@ from sandbox_ehr.desk.worksheets import ShownCard, Worksheet, new_id
 
 # What an order becomes when it is signed; a charge waits for its claim.
 _SIGNED = {"ChargeItem": "billable"}
+_LONGEST = 500  # characters of a field
 
 
 def opened(
@@ -56,23 +57,36 @@ def chosen(desk: Desk, sheet: Worksheet) -> Worksheet:
         **_order_context(sheet),
         "selections": [reference(draft) for draft in sheet.drafts],
     }
-    return _fired(desk, sheet, "order-select", context)
+    return replace(_fired(desk, sheet, "order-select", context), asked=sheet.drafts)
 
 
 def with_drafts(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Worksheet:
     """The drafts as the user changed them."""
-    if tuple(drafts) == sheet.drafts:
-        return replace(sheet, notes=())
     changed = kept(desk, sheet, drafts)
+    if changed.drafts == sheet.asked:
+        return replace(changed, notes=())
     return chosen(desk, changed) if drafts else replace(changed, cards=(), malformed=())
 
 
 def kept(desk: Desk, sheet: Worksheet, drafts: Sequence[Resource]) -> Worksheet:
-    """The drafts as they are now, without asking anybody."""
+    """The drafts as they are now, without asking anybody; nothing typed is outside them."""
     if tuple(drafts) == sheet.drafts:
-        return sheet
+        return replace(sheet, typed={})
     _keep_drafts(desk, sheet.drafts, drafts)
-    return replace(sheet, drafts=tuple(drafts), before={}, notes=())
+    return replace(sheet, drafts=tuple(drafts), before={}, typed={}, notes=())
+
+
+def noted(sheet: Worksheet, form: Mapping[str, str]) -> Worksheet:
+    """Everything the form sent, kept as typed until it is taken: the desk has no script, so every
+    button brings the whole form along."""
+    fields = {name: value for name, value in form.items() if name != "do"}
+    reasons = {card.key: fields.pop(f"reason:{card.key}", "") for card in sheet.cards}
+    comments = {card.key: fields.pop(f"comment:{card.key}", "") for card in sheet.cards}
+    cards = tuple(
+        replace(c, reason=reasons[c.key][:_LONGEST], comment=comments[c.key][:_LONGEST])
+        for c in sheet.cards
+    )
+    return replace(sheet, typed={k: v[:_LONGEST] for k, v in fields.items()}, cards=cards)
 
 
 def signed(desk: Desk, sheet: Worksheet) -> Worksheet:
@@ -99,7 +113,7 @@ def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
         stored = tuple(desk.records.update(order) for order in orders)
     giving = elements.giving(stored)
     note = f"Signed. The order is in the chart; chart the {giving} when it was given."
-    return replace(sheet, stage="signed", drafts=stored, before={}, notes=(note,))
+    return replace(sheet, stage="signed", drafts=stored, before={}, typed={}, notes=(note,))
 
 
 def asked_anew(desk: Desk, sheet: Worksheet) -> Worksheet:
@@ -135,6 +149,7 @@ def accepted(desk: Desk, sheet: Worksheet, key: str, suggestion_uuid: str) -> Wo
         sheet,
         drafts=result.drafts,
         before={**sheet.before, **result.before},
+        asked=result.drafts,
         cards=_answered(sheet, key, "accepted", suggestion.label),
         notes=(f"Taken: {suggestion.label}. What changed is marked.", *removed, *trouble),
     )
@@ -182,7 +197,8 @@ def charted(desk: Desk, sheet: Worksheet, records: Iterable[Resource]) -> Worksh
     with desk.records.all_or_nothing():
         stored = [desk.records.update(record) for record in records]
     references = tuple(reference(record) for record in stored)
-    sheet = replace(sheet, stage="given", charted=(*sheet.charted, *references), cards=())
+    told = (*sheet.charted, *references)
+    sheet = replace(sheet, stage="given", charted=told, typed={}, cards=())
     sheet = _fired(desk, sheet, "patient-view", _visit_context(sheet))
     return replace(sheet, notes=("Charted. End the visit when the patient leaves.",))
 
@@ -234,12 +250,18 @@ def _replaced(cards: tuple[ShownCard, ...], call: Call) -> tuple[ShownCard, ...]
     others = tuple(c for c in cards if c.service_url != call.url)
     if call.answer.problem:
         return cards
-    aside = {c.card.summary: c for c in cards if c.service_url == call.url and not c.is_open}
-    return (*others, *(_shown(card, call, aside.get(card.summary)) for card in call.answer.cards))
+    same = {c.card.summary: c for c in cards if c.service_url == call.url}
+    return (*others, *(_shown(card, call, same.get(card.summary)) for card in call.answer.cards))
 
 
 def _shown(card: Card, call: Call, earlier: ShownCard | None) -> ShownCard:
     shown = ShownCard(card.uuid or str(uuid.uuid4()), call.url, call.hook, card)
-    if earlier is None or earlier.outcome != "set aside":
+    if earlier is None or earlier.outcome == "accepted":
         return shown
-    return replace(shown, outcome=earlier.outcome, told=earlier.told)
+    return replace(
+        shown,
+        outcome=earlier.outcome,
+        told=earlier.told,
+        reason=earlier.reason,
+        comment=earlier.comment,
+    )

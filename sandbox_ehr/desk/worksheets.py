@@ -20,7 +20,8 @@ Stage = Literal["draft", "signed", "given", "ended"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ShownCard:
-    """A card on the desk, and what the user made of it ("" while nothing)."""
+    """A card on the desk, and what the user made of it ("" while nothing). `reason` and `comment`
+    are what was typed to set it aside and not sent yet."""
 
     key: str
     service_url: str
@@ -28,6 +29,8 @@ class ShownCard:
     card: Card
     outcome: Literal["", "accepted", "set aside"] = ""
     told: str = ""
+    reason: str = ""
+    comment: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -42,8 +45,10 @@ class ShownCard:
 class Worksheet:
     """One order entry from the first draft to the end of the visit.
 
-    `before` holds what a draft was before a suggestion changed it. `checked` are the drafts as
-    order-sign saw them last. `charted` are references of what was recorded as given.
+    `before` holds what a draft was before a suggestion changed it. `asked` are the drafts that the
+    cards are about, `checked` those that order-sign saw last. `typed` is what was typed into the
+    drafts or the charting and is not in the records yet, by field. `charted` are references of what
+    was recorded as given.
     """
 
     id: str
@@ -54,7 +59,9 @@ class Worksheet:
     stage: Stage = "draft"
     drafts: tuple[Resource, ...] = ()
     before: Mapping[str, Resource | None] = field(default_factory=dict)
+    asked: tuple[Resource, ...] = ()
     checked: tuple[Resource, ...] | None = None
+    typed: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[ShownCard, ...] = ()
     malformed: tuple[Malformed, ...] = ()
     calls: tuple[Call, ...] = ()

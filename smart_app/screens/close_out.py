@@ -25,6 +25,7 @@ from billing_rules.closing_form import (
     closing_note,
     closing_of,
 )
+from billing_rules.dates import iso_day
 from billing_rules.documentation_form import Form
 from billing_rules.fhir.closed_records import (
     About,
@@ -264,7 +265,7 @@ def _iso(day: date | None) -> str | None:
 
 
 def _day(said: str | None) -> date | None:
-    return date.fromisoformat(said) if said else None
+    return iso_day(said) if said else None
 
 
 # ---------------------------------------------------------------- the answer and the page

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from billing_rules.dates import a_year_apart, age_on, days_between, years_later
+from billing_rules.dates import a_year_apart, age_on, days_between, iso_day, years_later
 from billing_rules.past_doses import last_of_earlier_course
 
 
@@ -52,3 +52,13 @@ def test_a_year_without_a_dose_ends_a_course() -> None:
     assert last_of_earlier_course((again,), on) is None
     assert last_of_earlier_course((long_ago, last, again), on) == last
     assert last_of_earlier_course((long_ago, last), on) == last
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-W01-1", "20260101", "2026W011", "2026-1-1", "2026-02-30", "٢٠٢٦-٠١-٠١", "2026-01-01 "],
+)
+def test_a_day_is_written_year_month_day_and_no_other_way(text: str) -> None:
+    with pytest.raises(ValueError):
+        iso_day(text)
+    assert iso_day("2026-01-01") == date(2026, 1, 1)

@@ -63,7 +63,7 @@ def opens(browser: Any, demo: Demo) -> Iterator[Opens]:
 
 def app_from_card(page: Any) -> Any:
     """The app in its frame, opened by the first card's smart link."""
-    page.locator(".card a.app-link").first.click()
+    page.locator(".card .app-link").first.click()
     app = page.frame_locator("iframe")
     app.get_by_role("heading", name="Order worksheet").wait_for()
     return app
@@ -160,11 +160,39 @@ def test_two_vials_are_closed_out_with_jw(opens: Opens, look: Look) -> None:
     assert not page.locator("article.card.warning").count()
 
 
+def test_opening_and_closing_the_app_loses_nothing_that_is_typed(opens: Opens, look: Look) -> None:
+    page = opens(VIALS)
+    dose = page.get_by_label("Dose", exact=True)
+    dose.fill("two hundred")
+    page.get_by_label("Containers").fill("3")
+    app_from_card(page)
+    assert page.get_by_text("it stands below, marked").is_visible()
+    look(page, "whole-unsaved-beside-the-app")
+    close_app(page)
+    assert dose.input_value() == "two hundred"
+    dose.fill("225")
+    page.get_by_label("Containers").fill("2")
+    sign_all_the_same(page)
+    typed = {"Lot": "FX900A", "Discarded (mg)": "75", "Given at": "09:05"}
+    for label, value in typed.items():
+        page.get_by_label(label).fill(value)
+    page.get_by_label("Site").select_option("left thigh")
+    page.get_by_role("button", name="Open Vialwise").click()
+    heading(page.frame_locator("iframe"), "Orders")
+    look(page, "whole-charting-beside-the-app")
+    page.reload()
+    heading(page.frame_locator("iframe"), "Orders")
+    close_app(page)
+    page.reload()
+    said = {label: page.get_by_label(label).input_value() for label in typed}
+    assert said == typed and page.get_by_label("Site").input_value() == "left thigh"
+
+
 def test_two_syringes_are_closed_out_with_jz(opens: Opens, look: Look) -> None:
     page = opens(SYRINGES)
     sign(page)
     chart(page)
-    page.get_by_role("link", name="Open Vialwise").click()
+    page.get_by_role("button", name="Open Vialwise").click()
     app = page.frame_locator("iframe")
     heading(app, "Orders")
     app.get_by_role("link", name="Omalizumab").first.click()

@@ -210,6 +210,8 @@ def test_the_csv_tells_shown_from_held_back(page: FlaskClient) -> None:
     [
         ("from=yesterday", "“yesterday” is no day: write it as YYYY-MM-DD"),
         ("to=2026-13-01", "“2026-13-01” is no day"),
+        ("to=2026-W01-1", "“2026-W01-1” is no day"),
+        ("to=20260101", "“20260101” is no day"),
         ("from=2026-11-20&to=2026-11-01", "“From” is after “to”"),
         ("rule=nothing", "There is no rule “nothing” here"),
         ("payer=x", "There is no payer “x” here"),

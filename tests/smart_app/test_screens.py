@@ -328,11 +328,14 @@ def test_what_if_works_without_script_and_keeps_what_was_chosen(bartholomew: Sho
         ({"dose": "2_2_5"}, "number of milligrams"),
         ({"on": "24/11/2026"}, "year-month-day"),
         ({"on": "0001-01-01"}, "year-month-day"),
+        ({"on": "2026-W01-1"}, "year-month-day"),
+        ({"on": "20260101"}, "year-month-day"),
         ({"payer": "<script>"}, "Choose a payer of the list"),
         ({"fill": "1x2,zz"}, "Choose containers of the list"),
         ({"fill": "50242004062x000199999"}, "Choose containers of the list"),
         ({"fill": "50242004062x0001" + "9" * 60}, "Choose containers of the list"),
         ({"dose": "600", "fill": "50242004062x2"}, "These containers hold 300 mg, less than 600"),
+        ({"dose": "375"}, "The containers as ordered hold 300 mg, less than 375 mg"),
     ],
 )
 def test_what_cannot_be_used_is_said_and_kept(
@@ -342,6 +345,15 @@ def test_what_cannot_be_used_is_said_and_kept(
     assert remedy in text_of(page) and 'aria-invalid="true"' in page
     if typed.get("dose") == "lots":
         assert 'value="lots"' in page
+
+
+def test_a_dose_that_the_containers_do_not_hold_has_no_claim_line(bartholomew: Shown) -> None:
+    page = bartholomew.page("claim", **order(TWO_VIALS), dose="375")
+    plan = text_of(page.partition('id="plan"')[2].partition("Containers that hold the dose")[0])
+    assert "No claim line can be planned: the containers hold 300 mg" in plan
+    assert "J2357" not in plan
+    least = bartholomew.page("claim", **order(TWO_VIALS), dose="375", fill="least")
+    assert "J2357" in text_of(least)
 
 
 def test_a_price_of_the_site_is_shown_with_its_source(bartholomew: Shown) -> None:

@@ -15,7 +15,13 @@ from billing_rules.chart import Chart
 from billing_rules.fhir.corrections import NotCorrectable, corrected
 from billing_rules.fhir.reading import bundle_resources, chart, draft_orders, entries, resolver
 from billing_rules.fhir.tolerant import copied
-from billing_rules.findings import AddDiscardedLine, ReplaceCode, SetBilledUnits, SetModifiers
+from billing_rules.findings import (
+    AddDiscardedLine,
+    RemoveLine,
+    ReplaceCode,
+    SetBilledUnits,
+    SetModifiers,
+)
 from billing_rules.model import Code, OrderLine
 from billing_rules.states import Present
 
@@ -74,6 +80,7 @@ def correct(resource: Any) -> None:
             SetBilledUnits(where, item, 60),
             SetModifiers(where, item or 0, add=("JZ",), remove=line.modifiers),
             AddDiscardedLine(where, item or 0, 15),
+            RemoveLine(where, item or 0),
         ):
             try:
                 corrected(resource, [correction], PREFERRED, SYSTEMS)

@@ -13,6 +13,7 @@ from billing_rules.fhir.reading import draft_orders
 from billing_rules.findings import (
     AddDiscardedLine,
     Correction,
+    RemoveLine,
     RemoveOrder,
     ReplaceCode,
     SetBilledUnits,
@@ -160,6 +161,10 @@ def test_one_claim_item_changes_and_the_others_do_not() -> None:
         (claim(None), AddDiscardedLine("Claim/cl", 0, 15), "no item 1"),
         (administration(), SetBilledUnits("MedicationAdministration/ma", None, 1), "no items"),
         (prescription(), RemoveOrder("MedicationRequest/rx"), "deleting"),
+        (prescription(), RemoveLine("MedicationRequest/rx", 0), "no items"),
+        (claim(), RemoveLine("Claim/cl", 5), "no item 6"),
+        (claim(claim_item(1, 15, "JW")), RemoveLine("Claim/cl", 0), "withdrawn"),
+        (claim(total={"value": 1, "currency": "USD"}), RemoveLine("Claim/cl", 0), "total"),
         (service_request(quantityRange={}), SetBilledUnits("ServiceRequest/sr", None, 1), "number"),
     ],
 )
@@ -253,6 +258,17 @@ def test_the_discarded_line_carries_no_other_modifier_and_no_money_of_the_first(
     line = after(claim(item), AddDiscardedLine("Claim/cl", 0, 15))["item"][1]
     assert line["productOrService"]["coding"][0]["code"] == "J2357"
     assert not {"net", "id"} & line.keys()
+
+
+def test_a_line_taken_out_leaves_the_others_their_numbers() -> None:
+    order = claim(claim_item(1, 45), claim_item(2, 15, "JW"), claim_item(3, 1))
+    copy = after(order, RemoveLine("Claim/cl", 1), SetBilledUnits("Claim/cl", 2, 2))
+    assert [item["sequence"] for item in copy["item"]] == [1, 3]
+    assert copy["item"][0] == order["item"][0] and copy["item"][1]["quantity"]["value"] == 2
+    assert {k: v for k, v in copy.items() if k != "item"} == {
+        k: v for k, v in order.items() if k != "item"
+    }
+    valid(copy)
 
 
 def test_corrections_compose_and_count_items_as_the_original_does() -> None:

@@ -13,6 +13,7 @@ from sandbox_ehr.desk.draft_forms import DraftForm
 from sandbox_ehr.desk.fhir_lines import marked
 
 ORDERS = [f.file for f in fixtures.index().values() if f.file.startswith("orders/") and not f.quirk]
+VIALS = "MedicationRequest/xolair-vials-225-mg"
 
 
 def shown(*drafts: dict[str, Any], before: Any = None) -> list[DraftForm]:
@@ -39,26 +40,26 @@ def test_a_form_sent_back_as_it_came_changes_nothing(file: str) -> None:
 @pytest.mark.parametrize(
     ("name", "typed", "path", "value"),
     [
-        ("0:dose", "225", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"), 225),
-        ("0:dose", "213.9", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"),
+        ("dose", "225", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"), 225),
+        ("dose", "213.9", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"),
          213.9),
-        ("0:dose-unit", "mg/kg", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "code"),
+        ("dose-unit", "mg/kg", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "code"),
          "mg/kg"),
-        ("0:period", "2", ("dosageInstruction", 0, "timing", "repeat", "period"), 2),
-        ("0:containers", "1", ("dispenseRequest", "quantity", "unit"), "vial"),
-        ("0:containers", "3", ("dispenseRequest", "quantity", "unit"), "vials"),
-        ("0:code", "j2357", ("medicationCodeableConcept", "coding", 1, "code"), "J2357"),
-        ("0:code", "J2357", ("medicationCodeableConcept", "coding", 1, "display"),
+        ("period", "2", ("dosageInstruction", 0, "timing", "repeat", "period"), 2),
+        ("containers", "1", ("dispenseRequest", "quantity", "unit"), "vial"),
+        ("containers", "3", ("dispenseRequest", "quantity", "unit"), "vials"),
+        ("code", "j2357", ("medicationCodeableConcept", "coding", 1, "code"), "J2357"),
+        ("code", "J2357", ("medicationCodeableConcept", "coding", 1, "display"),
          "Injection, omalizumab, 5 mg"),
-        ("0:day", "2026-12-01", ("dosageInstruction", 0, "timing", "event"), ["2026-12-01"]),
-        ("0:product", "50242-227-01", ("dispenseRequest", "quantity", "unit"), "syringes"),
+        ("day", "2026-12-01", ("dosageInstruction", 0, "timing", "event"), ["2026-12-01"]),
+        ("product", "50242-227-01", ("dispenseRequest", "quantity", "unit"), "syringes"),
     ],
 )  # fmt: skip
 def test_what_is_typed_stands_in_the_medication_order(
     name: str, typed: str, path: tuple[Any, ...], value: Any
 ) -> None:
     order = fixtures.order("xolair-vials-225-mg")
-    (draft,), problems = draft_forms.written([order], {name: typed})
+    (draft,), problems = draft_forms.written([order], {f"{VIALS}:{name}": typed})
     for step in path:
         draft = draft[step]
     assert draft == value and not problems
@@ -66,31 +67,33 @@ def test_what_is_typed_stands_in_the_medication_order(
 
 def test_a_line_of_a_claim_has_fields_of_its_own() -> None:
     claim = fixtures.order("claim-225-mg-jw-medicaid")
-    assert values(claim)["0.2:modifiers"] == "JW"
-    (draft,), _ = draft_forms.written([claim], {"0.2:modifiers": "jz", "0.1:units": "44"})
+    line = f"Claim/{claim['id']}#"
+    assert values(claim)[f"{line}2:modifiers"] == "JW"
+    (draft,), _ = draft_forms.written([claim], {f"{line}2:modifiers": "jz", f"{line}1:units": "44"})
     assert draft["item"][1]["modifier"][0]["coding"][0]["code"] == "JZ"
     assert draft["item"][0]["quantity"] == {"value": 44}
     assert draft["item"][2] == claim["item"][2]
 
 
 def test_modifiers_of_an_order_stand_beside_its_code() -> None:
-    line = fixtures.order("omalizumab-300-units")
-    (draft,), _ = draft_forms.written([line], {"0:modifiers": "JW, KX"})
+    line, own = fixtures.order("omalizumab-300-units"), "ServiceRequest/omalizumab-300-units"
+    (draft,), _ = draft_forms.written([line], {f"{own}:modifiers": "JW, KX"})
     assert [c["code"] for c in draft["code"]["coding"]] == ["J2357", "JW", "KX"]
-    assert values(draft)["0:code"] == "J2357" and values(draft)["0:modifiers"] == "JW KX"
+    assert values(draft)[f"{own}:code"] == "J2357"
+    assert values(draft)[f"{own}:modifiers"] == "JW KX"
 
 
 @pytest.mark.parametrize(
     ("name", "typed"),
     [
-        ("0:dose", "three"), ("0:dose", "-1"), ("0:dose", "NaN"), ("0:dose", "1e9"),
-        ("0:containers", "0"), ("0:code", "2357"), ("0:day", "tomorrow"),
-        ("0:day", "2026-02-30"), ("0:product", "x"),
-        ("0:period", "²"),
+        ("dose", "three"), ("dose", "-1"), ("dose", "NaN"), ("dose", "1e9"),
+        ("containers", "0"), ("code", "2357"), ("day", "tomorrow"),
+        ("day", "2026-02-30"), ("day", "2026-W01-1"), ("product", "x"),
+        ("period", "²"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_taken_is_said_and_kept_as_typed(name: str, typed: str) -> None:
-    order = fixtures.order("xolair-vials-225-mg")
+    order, name = fixtures.order("xolair-vials-225-mg"), f"{VIALS}:{name}"
     _, problems = draft_forms.written([order], {name: typed})
     assert set(problems) == {name}
     (form,) = draft_forms.forms([order], {}, (), {name: typed}, problems)

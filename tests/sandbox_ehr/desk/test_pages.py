@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from sandbox_ehr.cds_answers import Link
 from sandbox_ehr.cds_client import CdsClient, OfferedService
-from sandbox_ehr.desk import stories
+from sandbox_ehr.desk import elements, stories
 from sandbox_ehr.desk.worksheets import Worksheet
 from sandbox_ehr.settings import Client
 from tests.practice import Pair
@@ -56,6 +56,12 @@ def fields(html: str) -> dict[str, str]:
         chosen = re.search(r'<option value="([^"]*)" selected', options)
         said[name] = chosen[1] if chosen else ""
     return said
+
+
+def field(pair: Pair, address: str, element: str, place: int = 0) -> str:
+    """The name of a field of the draft in that place."""
+    draft = sheet(pair, address).drafts[place]
+    return f"{draft['resourceType']}/{draft['id']}:{element}"
 
 
 def press(browser: FlaskClient, address: str, **changes: str) -> TestResponse:
@@ -160,7 +166,9 @@ def test_a_drug_is_chosen_then_dosed_then_signed(browser: FlaskClient, pair: Pai
         "MedicationRequest", "ChargeItem",
     ]  # fmt: skip
     assert sheet(pair, address).calls[0].hook == "order-select"
-    press(browser, address, **{"0:dose": "300", "0:containers": "1", "1:units": "60"}, do="sign")
+    dose, count = field(pair, address, "dose"), field(pair, address, "containers")
+    units = field(pair, address, "units", 1)
+    press(browser, address, **{dose: "300", count: "1", units: "60"}, do="sign")
     said = [card.card.summary for card in sheet(pair, address).cards]
     assert sheet(pair, address).stage == "signed", said
     charge = pair.desk.records.read("ChargeItem", sheet(pair, address).drafts[1]["id"])
@@ -183,11 +191,16 @@ def test_without_a_drug_nothing_is_ordered(browser: FlaskClient) -> None:
 def test_what_cannot_be_read_is_kept_and_marked(browser: FlaskClient, pair: Pair) -> None:
     address = opened(browser, "story-300-mg-typed-as-300-units")
     before = sheet(pair, address)
-    response = press(browser, address, **{"0:dose": "three hundred", "1:units": "60"}, do="sign")
-    html = response.get_data(as_text=True)
+    dose, units = field(pair, address, "dose"), field(pair, address, "units", 1)
+    response = press(browser, address, **{dose: "three hundred", units: "60"}, do="sign")
     assert response.status_code == 422
-    assert 'value="three hundred"' in html and 'value="60"' in html
-    assert "type a number" in html and sheet(pair, address) == before
+    for html in (response.get_data(as_text=True), page(browser, address)):  # and on a reload
+        assert 'value="three hundred"' in html and 'value="60"' in html
+        assert "type a number" in html
+    after = sheet(pair, address)
+    assert (after.drafts, after.cards, after.stage) == (before.drafts, before.cards, "draft")
+    press(browser, address, **{dose: "300"}, do="check")
+    assert not sheet(pair, address).typed
 
 
 def test_a_suggestion_on_an_order_changed_since_is_asked_for_anew(
@@ -195,7 +208,7 @@ def test_a_suggestion_on_an_order_changed_since_is_asked_for_anew(
 ) -> None:
     address = opened(browser, "story-j2356-on-omalizumab")
     (card,) = sheet(pair, address).cards
-    typed = {**fields(page(browser, address)), "0:dose": "150", "0:containers": "1"}
+    typed = {**fields(page(browser, address)), field(pair, address, "dose"): "150"}
     where = f"{address}/cards/{card.key}/take/{card.card.suggestions[0].uuid}"
     browser.post(where, data=typed)
     assert "asked for anew" in page(browser, address)
@@ -210,16 +223,17 @@ def test_drafts_are_added_and_removed(browser: FlaskClient, pair: Pair) -> None:
     kinds = [draft["resourceType"] for draft in sheet(pair, address).drafts]
     assert kinds == ["MedicationRequest", "MedicationRequest", "ServiceRequest", "ChargeItem"]
     gone = sheet(pair, address).drafts[3]["id"]
-    press(browser, address, do="remove 3")
+    press(browser, address, do=f"remove ChargeItem/{gone}")
     assert pair.desk.records.read("ChargeItem", gone) is None
-    for _ in range(3):
-        press(browser, address, do="remove 0")
+    for draft in sheet(pair, address).drafts:
+        press(browser, address, do=f"remove {draft['resourceType']}/{draft['id']}")
     assert "No draft is left" in page(browser, address)
 
 
 def test_a_line_of_a_claim_is_removed(browser: FlaskClient, pair: Pair) -> None:
     address = opened(browser, "story-payer-denies-jw")
-    press(browser, address, do="remove 1.2")
+    reference = f"Claim/{sheet(pair, address).drafts[1]['id']}"
+    press(browser, address, do=f"remove {reference}#2")
     claim = sheet(pair, address).drafts[1]
     assert [item["sequence"] for item in claim["item"]] == [1, 3]
     assert not any("remove the JW line" in c.card.summary for c in sheet(pair, address).cards)
@@ -294,8 +308,10 @@ def test_a_smart_link_opens_the_app_in_a_frame_with_what_the_card_gave_it(
     url = "https://app.example/launch?from=card&iss=https://evil.example"
     link = {"label": "See", "url": url, "type": "smart", "app_context": "sealed"}
     key = card_with(link, with_app, address)
-    assert f"{address}?card={key}&link=0#app" in page(browser, address)
-    framed = page(browser, f"{address}?card={key}&link=0")
+    assert f'formaction="{address}/app/open?card={key}&link=0"' in page(browser, address)
+    to = browser.post(f"{address}/app/open?card={key}&link=0").headers["Location"]
+    assert to == f"{address}?card={key}&link=0#app"
+    framed = page(browser, to)
     assert f'<iframe src="{address}/app?card={key}&link=0"' in framed
     to = urlsplit(browser.get(f"{address}/app?card={key}&link=0").headers["Location"])
     query = parse_qs(to.query)
@@ -312,6 +328,8 @@ def test_a_smart_link_opens_the_app_in_a_frame_with_what_the_card_gave_it(
 def test_the_app_opens_from_the_menu_too(browser: FlaskClient, with_app: Pair) -> None:
     address = opened(browser, "story-j2356-on-omalizumab")
     assert "Open The app" in page(browser, address)
+    framed = browser.post(f"{address}/app/open?app=app", follow_redirects=True)
+    assert f'<iframe src="{address}/app?app=app"' in framed.get_data(as_text=True)
     response = browser.get(f"{address}/app?app=app")
     assert response.headers["Location"].startswith("https://app.example/launch?iss=")
 
@@ -344,12 +362,65 @@ def test_closing_the_app_asks_for_the_cards_anew_and_keeps_what_was_typed(
     ige = {**chart.read("Observation", "obs-ada-winterbourne-total-ige"), "id": "new-ige"}
     ige["subject"] = {"reference": f"Patient/{sheet(with_app, address).patient_id}"}
     chart.update(ige)
-    typed = {**fields(framed), "0:dose": "375"}
+    typed = {**fields(framed), field(with_app, address, "dose"): "375"}
     assert browser.post(f"{address}/app/close", data=typed).headers["Location"] == address
     back = page(browser, address)
     assert "No total IgE result is on file" not in back and "The chart was looked at again" in back
     assert 'value="375"' in back and not sheet(with_app, address).asks_before_signing
     assert "<iframe" not in back
+
+
+def test_opening_and_closing_the_app_keeps_what_is_typed_at_every_step(
+    browser: FlaskClient, with_app: Pair
+) -> None:
+    """A draft not saved, one that cannot be read, the reason of a card, and a half-charted dose."""
+    address = opened(browser, "story-missing-ige-and-therapy")
+    dose = field(with_app, address, "dose")
+
+    def aside() -> dict[str, str]:
+        """Asked for anew, a card has the same words and another id."""
+        found = sheet(with_app, address).cards
+        key = next(shown.key for shown in found if shown.card.override_reasons)
+        return {f"reason:{key}": "documented-elsewhere", f"comment:{key}": "In paper"}
+
+    for typed in ("375", "three hundred"):
+        for button in ("app/open?app=app", "app/close"):
+            form = {**fields(page(browser, address)), dose: typed, **aside()}
+            assert browser.post(f"{address}/{button}", data=form).status_code == 303
+            html = page(browser, address)
+            assert f'value="{typed}"' in html and ">In paper</textarea>" in html
+            assert 'value="documented-elsewhere" selected' in html
+            assert ("type a number" in html) is (typed == "three hundred")
+    assert elements.dose(sheet(with_app, address).drafts[0]) == "375"
+    press(browser, address, **{dose: "375"}, do="sign")
+    if sheet(with_app, address).stage == "draft":
+        press(browser, address, do="sign")
+    form = {**fields(page(browser, address)), "0:lot": "FX900A", "0:given_at": "soon"}
+    for button in ("app/open?app=app", "app/close", "given"):
+        browser.post(f"{address}/{button}", data=form)
+        html = page(browser, address)
+        assert 'value="FX900A"' in html and 'value="soon"' in html
+    press_given = {**form, "0:given_at": "00:05"}
+    browser.post(f"{address}/given", data=press_given)
+    assert sheet(with_app, address).stage == "given" and not sheet(with_app, address).typed
+
+
+def test_a_draft_kept_by_opening_the_app_is_asked_about_when_it_is_saved(
+    browser: FlaskClient, with_app: Pair
+) -> None:
+    address = opened(browser, "story-j2356-on-omalizumab")
+    before = sheet(with_app, address).cards[0].key
+    form = {**fields(page(browser, address)), field(with_app, address, "dose"): "150"}
+    browser.post(f"{address}/app/open?app=app", data=form)
+    assert sheet(with_app, address).cards[0].key == before
+    press(browser, address, do="check")
+    assert sheet(with_app, address).cards[0].key != before
+
+
+def test_a_new_order_that_lacks_its_drug_keeps_payer_and_line(browser: FlaskClient) -> None:
+    typed = {"product": "", "coverage": "", "line": "ChargeItem"}
+    html = browser.post(f"/patients/{ADA}/orders", data=typed).get_data(as_text=True)
+    assert 'value="ChargeItem" selected' in html and '<option value="" selected>none' in html
 
 
 def test_a_card_that_is_gone_opens_the_order_without_the_app(
