@@ -17,17 +17,27 @@ from billing_rules.chart import Chart
 from billing_rules.findings import NotChecked, Outcome
 from billing_rules.model import OrderLine
 from billing_rules.orders import drug_orders
+from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview, case_of, review
 from billing_rules.rules import RULES, Rule
+from cds_hooks.errors import Refused
 from service_parts.log_events import fault
 
 log = logging.getLogger("cds_hooks")
+
+MOST_LINES = 200  # an 837P claim has 50 at most
+TOO_MANY = f"More than {MOST_LINES} lines are for drugs that are checked here: send fewer at once."
 
 
 def reviews(
     lines: Sequence[OrderLine], chart: Chart, catalogue: Catalogue, today: date
 ) -> tuple[OrderReview, ...]:
-    """Every order for a catalogued drug among `lines`, reviewed."""
+    """Every order for a catalogued drug among `lines`, reviewed. Raises Refused (413) for more
+    of them than anybody writes: each is compared with every other."""
+    if len(lines) > MOST_LINES:
+        ours = sum(concerns_catalogue([line], catalogue) for line in lines)
+        if ours > MOST_LINES:
+            raise Refused(413, TOO_MANY, issue="too-costly")
     try:
         return review(lines, chart, catalogue, today)
     except Exception as error:

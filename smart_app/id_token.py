@@ -6,6 +6,7 @@ and a check that fails itself does not hold. Nothing of the token is believed be
 
 from __future__ import annotations
 
+import hmac
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -187,7 +188,7 @@ def _not_before(case: Case) -> bool:
 
 
 def _nonce(case: Case) -> bool:
-    return bool(case.nonce) and case.claims["nonce"] == case.nonce
+    return bool(case.nonce) and hmac.compare_digest(case.claims["nonce"], case.nonce)
 
 
 def _subject(case: Case) -> bool:

@@ -53,7 +53,13 @@ def beside(
         context_key=kept.secret,
         launches_per_minute=said.launches_per_minute,
     )
-    store = _store(said, kept, Seal(told.seal_keys))
+    store = Store(
+        kept.store.engine,
+        Seal(told.seal_keys),
+        told.session,
+        told.idle,
+        forms=timedelta(days=said.keep_forms_days),
+    )
     report = f"{feedback_page.NAME}.report"
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
     app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept, known)))
@@ -64,16 +70,6 @@ def beside(
         forms.sweep()
 
     return DispatcherMiddleware(service, {APP: app}), sweep
-
-
-def _store(said: ServeSettings, kept: Opened, seal: Seal) -> Store:
-    return Store(
-        kept.store.engine,
-        seal,
-        timedelta(minutes=said.session_minutes),
-        timedelta(minutes=said.idle_minutes),
-        forms=timedelta(days=said.keep_forms_days),
-    )
 
 
 def feedback_for_owners(kept: Opened, known: Catalogue) -> Blueprint:

@@ -54,3 +54,29 @@ def test_an_order_that_fails_loses_only_itself(
     monkeypatch.setattr("billing_rules.review.case_of", case_of)
     monkeypatch.setattr(reviewing, "case_of", case_of)
     assert len(cards_of(client, body)) == expected - 1
+
+
+def test_more_orders_than_anybody_writes_are_refused_before_they_are_compared(
+    client: FlaskClient,
+) -> None:
+    """Each is compared with every other: a body of 5 MB would keep a worker for a minute."""
+    body = fixtures.hook_request("story-225-mg-two-vials")
+    (draft,) = body["context"]["draftOrders"]["entry"]
+    for number, status in ((reviewing.MOST_LINES, 200), (reviewing.MOST_LINES + 1, 413)):
+        body["context"]["draftOrders"]["entry"] = [
+            {"resource": {**draft["resource"], "id": f"draft-{nth}"}} for nth in range(number)
+        ]
+        answer = client.post("/cds-services/vialwise-orders", json=body)
+        assert answer.status_code == status, answer.text
+    assert answer.json["issue"][0]["code"] == "too-costly"
+    assert "send fewer at once" in answer.text and "draft-" not in answer.text
+
+
+def test_a_chart_of_many_other_drugs_is_no_reason_to_refuse(client: FlaskClient) -> None:
+    body = fixtures.hook_request("story-225-mg-two-vials")
+    other = fixtures.hook_request("amoxicillin")["context"]["draftOrders"]["entry"][0]["resource"]
+    patient = body["context"]["draftOrders"]["entry"][0]["resource"]["subject"]
+    body["context"]["draftOrders"]["entry"] += [
+        {"resource": {**other, "subject": patient, "id": f"other-{nth}"}} for nth in range(300)
+    ]
+    assert client.post("/cds-services/vialwise-orders", json=body).status_code == 200
