@@ -12,6 +12,7 @@ from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, TokenMixin, grants
+from authlib.oauth2.rfc6749.authenticate_client import authenticate_none
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -51,6 +52,7 @@ class SmartServer(AuthorizationServer):
             ClientKind.KEY.value,
             Assertions(f"{settings.base_url}/auth/token", ClientKeys(), SeenOnce()),
         )
+        self.register_client_auth_method(ClientKind.PUBLIC.value, self._public)
         self.register_grant(CodeGrant, [S256Only(), SmartIdToken(self)])
         self.register_grant(RefreshGrant)
         self.register_grant(SystemGrant)
@@ -77,6 +79,15 @@ class SmartServer(AuthorizationServer):
     def _registered(self, client_id: str) -> Registered | None:
         client = self.settings.client(client_id)
         return Registered(client) if client else None
+
+    def _public(self, query_client: Any, request: Any) -> Registered | None:
+        """A public client by its id, or by its refresh token: SMART App Launch 2.2 does not ask for
+        the id when a token is refreshed, and npm's fhirclient sends none."""
+        said = request.payload.data
+        if said.get("client_id") or said.get("grant_type") != "refresh_token":
+            return authenticate_none(query_client, request)
+        granted = self.tokens.refresh(said.get("refresh_token", ""))
+        return self._registered(granted.client_id) if granted else None
 
     def _keep(self, response: dict[str, Any], request: Any) -> None:
         """Remember what the tokens of `response` grant, and add the launch's parameters to it."""

@@ -1,9 +1,10 @@
-"""FHIR servers that nobody here wrote, started on free loopback ports from their packages.
+"""FHIR servers, and one app, that nobody here wrote, started on free loopback ports from packages.
 
 HAPI FHIR is the software behind the best-known public test server: its libraries come from Maven
 Central, a few lines in hapi/ start it (its runnable server is not published there). Medplum's
-router comes from npm. What was downloaded stays in Maven's own folder and in INTEROP_CACHE
-(~/.cache/vialwise/interop); nothing is written into the tree.
+router comes from npm, and so does the library of the SMART app. What was downloaded stays in
+Maven's own folder and in INTEROP_CACHE (~/.cache/vialwise/interop); nothing is written into the
+tree.
 """
 
 from __future__ import annotations
@@ -46,12 +47,17 @@ def hapi() -> Iterator[str]:
 @contextmanager
 def medplum() -> Iterator[str]:
     """The base address of Medplum's router with its storage in memory, empty. Raises NotHere."""
-    built = _cache() / "medplum"
-    shutil.copytree(HERE / "medplum", built, dirs_exist_ok=True)
-    install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    _build(install, "npm", "Node.js 20 or newer with npm (Debian: nodejs npm)", built)
+    built = _npm("medplum")
     with _started(["node", str(built / "server.mjs")]) as base:
         yield base
+
+
+@contextmanager
+def smart_js(client_id: str, scope: str) -> Iterator[str]:
+    """The address of a SMART app made of npm's fhirclient, a public client. Raises NotHere."""
+    built = _npm("smart_js", "--omit=optional", "--legacy-peer-deps")
+    with _started(["node", str(built / "app.mjs"), client_id, scope]) as address:
+        yield address
 
 
 SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
@@ -66,6 +72,15 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[str]]] = {
 def _cache() -> Path:
     named = os.environ.get("INTEROP_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "vialwise" / "interop"
+
+
+def _npm(name: str, *options: str) -> Path:
+    """The folder of that name with its locked packages, outside of the tree. Raises NotHere."""
+    built = _cache() / name
+    shutil.copytree(HERE / name, built, dirs_exist_ok=True)
+    install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    _build([*install, *options], "npm", "Node.js 20 or newer with npm (Debian: nodejs npm)", built)
+    return built
 
 
 def _java() -> str:

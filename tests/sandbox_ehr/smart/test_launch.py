@@ -509,6 +509,16 @@ def test_every_refresh_token_is_used_once(app: Flask) -> None:
     assert app.test_client().get(f"/fhir/Patient/{ADA}", headers=head).status_code == 401
 
 
+def test_a_public_client_may_refresh_without_naming_itself(app: Flask) -> None:
+    first = token_of(app, f"{SCOPE} offline_access")["refresh_token"]
+    body = {"grant_type": "refresh_token", "refresh_token": first}
+    second = app.test_client().post("/auth/token", data=body)
+    assert second.status_code == 200 and second.json["patient"] == ADA
+    assert app.test_client().post("/auth/token", data=body).status_code == 401  # used before
+    ended = refreshed(app, second.json["refresh_token"])
+    assert ended.json["error"] == "invalid_grant"
+
+
 def test_a_refresh_may_ask_for_less_and_never_for_more(app: Flask) -> None:
     first = token_of(app, f"{SCOPE} offline_access")
     more = refreshed(app, first["refresh_token"], scope="patient/*.cruds")
