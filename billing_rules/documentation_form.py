@@ -313,7 +313,8 @@ _AUTHORIZATION = Group(
             needed=True,
         ),
         Field("authorization.start", "Valid from", "date", may_be_ahead=True),
-        Field("authorization.end", "Valid to", "date", may_be_ahead=True),
+        Field("authorization.end", "Valid to", "date", may_be_ahead=True,
+              hint="Without its period nobody can tell whether it covers a dose."),
     ),
     rule="prior_authorization",
 )

@@ -35,7 +35,7 @@ ROOMS = (
 CHECKLIST = {
     "A1": 6, "A2": 9, "A3": 9, "A4": 14, "A5": 7, "A6": 10, "A7": 21, "A8": 8, "A9": 11, "A10": 8,
     "A11": 3, "B1": 7, "B2": 7, "B3": 10, "B4": 6, "B5": 5, "B6": 3, "B7": 3, "B8": 2, "B9": 1,
-    "D1": 11, "D7": 2, "D8": 14, "E8": 9, "E9": 10, "F1": 5, "F2": 7,
+    "C5": 5, "D1": 11, "D7": 2, "D8": 14, "E8": 9, "E9": 10, "F1": 5, "F2": 7,
 }  # fmt: skip
 UNNUMBERED = {"D2", "D3", "D4", "D5", "D6", "D7", "D9", "D10"}
 HOOKS = {hook for service in SERVICES.values() for hook in service.hooks}

@@ -20,7 +20,7 @@ from billing_rules.documentation import form_unread
 from billing_rules.documentation_form import Form, Group, form_for, standing_of
 from billing_rules.fhir.entered_results import Entered, document, note_lines, observations
 from billing_rules.fhir.questionnaire import response
-from billing_rules.form_answers import Checked, Patient
+from billing_rules.form_answers import Checked, Patient, Row
 from billing_rules.form_prefill import emptied, prefilled, taken_back
 from billing_rules.states import Present
 from smart_app import shown_form, write_back
@@ -99,13 +99,13 @@ def save() -> str | tuple[str, int] | Response:
     prefill = prefilled(form, found.case, found.review.outcomes)
     checked = form_answers.check(form, typed, _patient(found), prefill)
     elsewhere = one.sent_elsewhere(key, request.form.get("after", ""))
-    entered = any(a.origin != "auto" for row in checked.rows for a in row.answers)
-    entered = entered or bool(taken_back(prefill, checked))
+    entered = any(map(_is_entered, checked.rows)) or bool(taken_back(prefill, checked))
     if not checked.fine or elsewhere or not entered:
         told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
         shown_key = new_form_key() if elsewhere else key
         return _page(at, one, form, dict(checked.typed), shown_key, checked, **told), 422
     told = {
+        "entered": sorted({row.group.title for row in checked.rows if _is_entered(row)}),
         "note": list(note_lines(form, checked)),
         "before": {g.id: standing_of(g, found.review.outcomes, found.case).state
                    for g in form.groups},
@@ -129,8 +129,6 @@ def saved(form_key: str) -> str | Response:
     form = form_for(found.case)
     before = sent.outcome["before"]
     stands = [(g, standing_of(g, found.review.outcomes, found.case)) for g in form.groups]
-    typed = sent.outcome["typed"]
-    in_note = {g.title for g in form.groups if any(n.startswith(f"{g.id}.") for n in typed)}
     there = [g.title for g, now in stands if before.get(g.id) == now.state == "on file"]
     changes = [
         (g.title, before.get(g.id, ""), now)
@@ -146,9 +144,14 @@ def saved(form_key: str) -> str | Response:
         answers_unread=form_unread(found.case),
         note=sent.outcome["note"],
         changes=changes,
-        in_note=in_note,
+        entered=sent.outcome.get("entered", ()),
         there=there,
     )
+
+
+def _is_entered(row: Row) -> bool:
+    """Whether a person entered or changed something in it."""
+    return any(answer.origin != "auto" for answer in row.answers)
 
 
 # ---------------------------------------------------------------- the page

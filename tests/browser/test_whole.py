@@ -90,6 +90,13 @@ def enter_prior_therapy(app: Any) -> None:
     app.get_by_role("combobox", name="Outcome").select_option("Disease not controlled")
 
 
+def enter_skin_test(app: Any) -> None:
+    app.get_by_role("combobox", name="Kind of test").select_option("Skin test")
+    app.get_by_role("combobox", name="Allergen *", exact=True).select_option("Cat dander")
+    app.get_by_role("combobox", name="Result").select_option("Positive")
+    app.get_by_label("Day of the test").fill("2026-02-11")
+
+
 def save(app: Any) -> None:
     app.get_by_role("button", name="Save", exact=True).click()
 
@@ -115,21 +122,30 @@ def test_what_a_card_misses_is_entered_in_the_app_and_gone_from_the_card(
     heading(app, "Complete the documentation")
     enter_total_ige(app)
     enter_prior_therapy(app)
+    enter_skin_test(app)
+    look(page, "whole-entered")
     save(app)
     heading(app, "The documentation is saved")
-    prior_therapy = app.get_by_role("row", name="Prior therapy").inner_text()
-    assert "In the note" in prior_therapy and "Missing" in prior_therapy
+    for part in ("Total IgE", "Prior therapy", "Test for a perennial allergen"):
+        assert "On file" in app.get_by_role("row", name=part).inner_text()
     look(page, "whole-saved")
     app.get_by_role("link", name="Back to the worksheet").click()
     heading(app, "Order worksheet")
     assert state(app, "total_ige") == "met"
     assert state(app, "labelled_dose") == "met"  # what could not be checked without it
     assert "150 kU/L" in app.locator("#total_ige").inner_text()
+    for rule in ("prior_therapy", "sensitisation"):
+        assert state(app, rule) == "met"
+        assert "entered in Vialwise's form on" in app.locator(f"#{rule}").inner_text()
     look(page, "whole-worksheet-green")
+    app.get_by_role("link", name="Documentation", exact=True).click()
+    heading(app, "Complete the documentation")
+    assert app.get_by_text("Entered in this form before.").count()
+    look(page, "whole-entered-again")
     close_app(page)
     sign(page)
-    assert not [said for said in cards(page) if "total IgE" in said]
-    assert "Chart prior inhaled corticosteroid" in page.locator("article.card.warning").inner_text()
+    asked = ("total IgE", "Chart prior", "positive test")
+    assert not [said for said in cards(page) if any(words in said for words in asked)]
     look(page, "whole-signed-again")
 
 

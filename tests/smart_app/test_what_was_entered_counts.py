@@ -157,11 +157,12 @@ def test_what_a_nurse_entered_is_missing_nowhere(
     assert "missing" in text_of(clinic.page("")).lower()
 
     told = clinic.save(**ENTERED)
-    for part in (
-        "Total IgE", "Test for a perennial allergen", "Prior authorization",
-        "Prior therapy: inhaled corticosteroid", "Prior therapy: second controller",
+    for before_it in (
+        "Total IgE Missing", "Test for a perennial allergen To confirm",
+        "Prior authorization Missing", "Prior therapy: inhaled corticosteroid Missing",
+        "Prior therapy: second controller Missing",
     ):  # fmt: skip
-        assert f"{part} Missing On file new" in told, told
+        assert f"{before_it} On file new" in told, told
 
     worksheet = text_of(clinic.page(""))
     origin = f"entered in Vialwise's form on {TODAY}"
