@@ -216,7 +216,12 @@ def _codes(share: Share) -> tuple[Code, ...]:
 
 
 def _stopping(shares: tuple[Share, ...]) -> Iterator[Contradiction]:
-    """What no record could say truthfully."""
+    """What no record could say truthfully.
+
+    An administration of 0 mg is none. On a container of which nothing was given, no text of CMS was
+    read; what was read speaks of the rest of a vial after the dose (2016 FAQ, one secondary
+    source). So it is neither billed as discarded here nor called unpaid.
+    """
     for place, share in enumerate(shares):
         at, count = f"opened-{place}", share.opened.count
         if share.container is None:
@@ -227,9 +232,10 @@ def _stopping(shares: tuple[Share, ...]) -> Iterator[Contradiction]:
             yield Contradiction(at, text, stops=True)
         elif share.dose.value <= 0 or share.dose <= share.container.strength.to(MASS) * (count - 1):
             text = (
-                f"The dose was reached before the last {share.container.name} of this row: nothing "
-                "of it was given. Enter only containers that were opened for this dose; chart a "
-                "spoiled one in the stock record."
+                f"Was the last {share.container.name} of this row opened for this dose? The dose "
+                "is reached without it, so no record can say that any of it was given. Leave it out "
+                "here and note a spoiled one in the stock record; whether the payer pays for it is "
+                "for the payer to say."
             )
             yield Contradiction(at, text, stops=True)
 

@@ -113,7 +113,9 @@ def _orders(
 
 
 def _is_waste(line: OrderLine) -> bool:
-    return line.not_given and isinstance(line.discarded, Present)
+    """A record of waste counts without its amount too: then how much was discarded is not known,
+    which is not the same as nothing charted."""
+    return line.not_given and not isinstance(line.discarded, Nothing)
 
 
 # ---------------------------------------------------------------- one prescription

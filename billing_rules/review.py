@@ -38,7 +38,11 @@ from billing_rules.stock import stocked_containers
 
 @dataclass(frozen=True, slots=True)
 class OrderReview:
-    """One order, how it is to be billed, and what every rule said of it, in rule order."""
+    """One order, how it is to be billed, and what every rule said of it, in rule order.
+
+    `together` are the references of all orders that were judged beside it, its own first: who
+    looks at the order again must look at the same ones to be told the same.
+    """
 
     order: DrugOrder
     drug: Drug
@@ -46,6 +50,7 @@ class OrderReview:
     payer_choice: PayerChoice
     plan: ClaimPlan
     outcomes: tuple[Outcome, ...]
+    together: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -85,7 +90,11 @@ def cases(
 def reviewed(case: Case) -> OrderReview:
     """Every rule's outcome for one order."""
     outcomes = tuple(outcome for rule in RULES for outcome in rule(case))
-    return OrderReview(case.order, case.drug, case.payer, case.payer_choice, case.plan, outcomes)
+    every = (case.order, *case.drafts)
+    together = tuple(dict.fromkeys(ref for order in every for ref in order.references))
+    return OrderReview(
+        case.order, case.drug, case.payer, case.payer_choice, case.plan, outcomes, together
+    )
 
 
 def case_of(

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from billing_rules.model import Stage
 from cds_hooks import client_auth
 from cds_hooks.cards import PlannedCard
 from cds_hooks.hook_request import HookRequest
@@ -71,11 +72,14 @@ def _context(
 ) -> str:
     from ehr_access.app_context import AppContext, sealed  # loaded by `prepare`
 
-    references = about.review.order.references
+    review = about.review
+    references = review.order.references
+    drafted = review.order.stage is Stage.PLANNED
     rules = tuple(dict.fromkeys(finding.rule for finding in about.findings))
     order = references[0] if references else ""
     try:
-        context = AppContext(card["uuid"], order, rules, patient_id, base)
+        together = review.together if drafted else ()
+        context = AppContext(card["uuid"], order, rules, patient_id, base, together)
         return sealed(context, settings.app_key, settings.clock())
     except ValueError:
         log.warning("no link to the app: the order's reference is too long")

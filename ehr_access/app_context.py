@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -43,7 +43,9 @@ class AppContext:
 
     `order` is the reference of the order the card is about, like "MedicationRequest/123"; "" where
     it has none. `rules` are the ids of the rules that spoke, most urgent first. `patient_id` and
-    `fhir_base` say whose chart on which server, and are never in the text.
+    `fhir_base` say whose chart on which server, and are never in the text. `together` are all
+    orders that were judged together for the card, `order` included; () when that is not told, as in
+    a context of before there was this part, or when they do not fit.
     """
 
     card: str
@@ -51,6 +53,7 @@ class AppContext:
     rules: tuple[str, ...]
     patient_id: str
     fhir_base: str
+    together: tuple[str, ...] = ()
 
 
 class Refusal(Enum):
@@ -68,18 +71,18 @@ class Refusal(Enum):
 def sealed(context: AppContext, key: bytes, now: datetime, life: timedelta = LIFE) -> str:
     """`context` as text for `appContext`: at most LONGEST characters, good until `now` + `life`.
 
-    Of more rules than fit, the last are left out. Raises ValueError for a key that is too short,
-    and for a card or an order's reference so long that nothing fits.
+    Of more rules than fit, the last are left out; then `together`, which is told whole or not at
+    all. Raises ValueError for a key that is too short, and for a card or an order's reference so
+    long that nothing fits.
     """
     keys = _keys(key)
-    rules = context.rules
-    while True:
-        text = _encrypted(keys, _claims(context, rules, keys, now + life))
-        if len(text) <= LONGEST:
-            return text
-        if not rules:
-            raise ValueError(f"the context is longer than {LONGEST} characters")
-        rules = rules[:-1]
+    for together in dict.fromkeys((context.together, ())):
+        for count in range(len(context.rules), -1, -1):
+            kept = replace(context, rules=context.rules[:count], together=together)
+            text = _encrypted(keys, _claims(kept, keys, now + life))
+            if len(text) <= LONGEST:
+                return text
+    raise ValueError(f"the context is longer than {LONGEST} characters")
 
 
 def opened(
@@ -102,8 +105,14 @@ def opened(
         return Refusal.ANOTHER_EHR
     if not hmac.compare_digest(claims["patient"], keys.patient(patient_id, fhir_base)):
         return Refusal.ANOTHER_PATIENT
-    rules = tuple(claims["rules"])
-    return AppContext(claims["card"], claims["order"], rules, patient_id, fhir_base)
+    return AppContext(
+        claims["card"],
+        claims["order"],
+        tuple(claims["rules"]),
+        patient_id,
+        fhir_base,
+        tuple(claims.get("together", ())),
+    )
 
 
 # ---------------------------------------------------------------- keys
@@ -157,14 +166,13 @@ def _same_address(fhir_base: str) -> str:
 # ---------------------------------------------------------------- text
 
 
-def _claims(
-    context: AppContext, rules: tuple[str, ...], keys: _Keys, expires: datetime
-) -> dict[str, Any]:
+def _claims(context: AppContext, keys: _Keys, expires: datetime) -> dict[str, Any]:
     return {
         "version": VERSION,
         "card": context.card,
         "order": context.order,
-        "rules": rules,
+        "rules": context.rules,
+        "together": context.together,
         "expires": int(expires.timestamp()),
         "ehr": keys.ehr(context.fhir_base),
         "patient": keys.patient(context.patient_id, context.fhir_base),

@@ -16,11 +16,13 @@ from smart_app.settings import RegisteredEhr
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Meant:
-    """The order and the rules that spoke there; or `note`, the sentence why they are not known."""
+    """The order, the rules that spoke there and the orders it was judged together with; or `note`,
+    the sentence why they are not known."""
 
     order: str = ""
     rules: tuple[str, ...] = ()
     note: str = ""
+    together: tuple[str, ...] = ()
 
 
 def meant(text: Any, patient_id: str, ehr: RegisteredEhr, key: bytes, now: datetime) -> Meant:
@@ -30,4 +32,4 @@ def meant(text: Any, patient_id: str, ehr: RegisteredEhr, key: bytes, now: datet
     found = opened(text, key, patient_id, ehr.fhir_base, now) if key else Refusal.FOREIGN
     if isinstance(found, Refusal):
         return Meant(note=f"The link of the card cannot be used: {found.value}.")
-    return Meant(found.order, found.rules)
+    return Meant(found.order, found.rules, together=found.together)

@@ -82,12 +82,13 @@ def reviewed_orders(
     chart: Chart,
     catalogue: Catalogue,
     today: date,
+    together: Sequence[str] = (),
 ) -> tuple[FoundOrder, ...]:
     """Those of catalogued drugs among `found`, newest first; `along` are Medications they name,
-    `doses` all that the chart has as given."""
+    `doses` all that the chart has as given, `together` the orders that a card judged together."""
     resolve = reading.resolver(list(along))
     orders: list[FoundOrder] = []
-    for group in _groups(found):
+    for group in _groups(found, together):
         lines = reading.draft_orders(group, catalogue.systems, resolve)
         if concerns_catalogue(lines, catalogue):
             own = {line.reference for line in lines}
@@ -122,11 +123,18 @@ def _found(
     return FoundOrder(order, judge, own, written_on(first), shown)
 
 
-def _groups(found: Iterable[Resource]) -> Iterator[list[Resource]]:
-    """Orders that were written together and are judged together, as a hook request holds them."""
+def _groups(found: Iterable[Resource], together: Sequence[str]) -> Iterator[list[Resource]]:
+    """Orders that are judged together: those of the card that the app was opened from, and of the
+    others those that were written together, as a hook request would hold them.
+
+    What the card did not see is never added to what it saw: another draft of the same day and visit
+    would make its dose a larger one.
+    """
     groups: dict[tuple[object, ...], list[Resource]] = {}
     for resource in found:
-        groups.setdefault(_together(resource), []).append(resource)
+        reference = reference_of(resource)
+        of_card = any(same(one, reference) for one in together)
+        groups.setdefault(("card",) if of_card else _together(resource), []).append(resource)
     yield from groups.values()
 
 

@@ -252,6 +252,7 @@ def _opened(grant: _Grant, with_: Launching) -> Response:
         rules=card.rules,
         shows_banner=grant.said.get("need_patient_banner") is not False,
         note=card.note,
+        together=card.together,
     )
     id_, key = windows.new_id(), secrets.token_urlsafe(_STATE_BYTES)
     person = who.reference or subject or id_  # who is not told is the same as nobody

@@ -48,6 +48,7 @@ class Opened:
     rules: tuple[str, ...]
     shows_banner: bool
     note: str
+    together: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -41,7 +41,8 @@ class Window:
     the app to say whose chart this is (SMART App Launch 2.2, need_patient_banner). `owner_key`
     stands for this user with this patient at this EHR: a keyed hash, the same again after a new
     launch, so what somebody was typing is kept under it. `note` is a sentence to show once on top,
-    as when a card's link could not be used.
+    as when a card's link could not be used. `together` are the orders that the card judged together
+    with `order`.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Window:
     shows_banner: bool = True
     owner_key: str = ""
     note: str = ""
+    together: tuple[str, ...] = ()
 
 
 def set_window(window: Window) -> None:

@@ -92,6 +92,7 @@ def shown(kept: KeptWindow, opened: Opened, ehr: RegisteredEhr, with_: Launching
         shows_banner=opened.shows_banner,
         owner_key=kept.owner_key,
         note=opened.note,
+        together=opened.together,
     )
 
 

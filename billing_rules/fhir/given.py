@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from billing_rules.chart import NOT_ASKED
 from billing_rules.fhir import medication_administration, quantities
 from billing_rules.fhir.codes import CodeSystems
 from billing_rules.fhir.decoding import Part, nodes, of_type, reference
@@ -57,13 +58,15 @@ class _Opened:
 def given(parts: Mapping[str, Part], systems: Mapping[str, str]) -> tuple[Given, ...]:
     """The administrations of the part of that name, nothing twice. Never raises for JSON.
 
-    `parts` is as billing_rules.fhir.chart reads it; without dispenses no containers are added.
+    `parts` is as billing_rules.fhir.chart reads it. Where dispenses could not be read, containers
+    that no record names are not known: one of those dispenses may say them.
     """
     known = CodeSystems(systems)
     filled = list(_dispenses(_read(parts, "dispenses", _Dispense), known))
+    gap = _gap(parts.get("dispenses", NOT_ASKED))
     found: dict[str, Given] = {}
     for draft in _drafts(_read(parts, "administrations", _Administration), known, _ADMINISTRATION):
-        read = _given(draft, filled)
+        read = _given(draft, filled, gap)
         found.setdefault(read.line.reference or f"#{len(found)}", read)
     return tuple(found.values())
 
@@ -85,12 +88,22 @@ def _drafts(found: Sequence[Node], systems: CodeSystems, kind: str) -> Iterator[
         yield Draft(typed, reference(node, kind), systems, along)
 
 
-def _given(draft: Draft, filled: list[_Opened]) -> Given:
+def _gap(part: Part) -> Unknown | None:
+    """Why not all dispenses are known, or None."""
+    if isinstance(part, Unknown):
+        return Unknown(f"the dispenses could not be read: {part.because}")
+    unread = [r for r in part.value if isinstance(r, Unknown)] if isinstance(part, Present) else []
+    return Unknown(f"not all dispenses could be read: {unread[0].because}") if unread else None
+
+
+def _given(draft: Draft, filled: list[_Opened], gap: Unknown | None) -> Given:
     (line,) = medication_administration.read(draft)
     opened = None if line.not_given else _opened_for(draft, line, filled)
     if opened:
         filled.remove(opened)  # one dispense fills one record: it is not counted twice
         line = _with(line, opened)
+    elif gap and not line.not_given and isinstance(line.containers, Nothing):
+        line = replace(line, containers=gap)
     named = references(draft.node.objs("context"))
     return Given(line, named[0] if named else "")
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeVar
 
 from billing_rules.case import Case
 from billing_rules.model import Code, ContainerCount, Evidence, OrderLine, Source
 from billing_rules.states import Nothing, Present, State, Unknown
 
+T = TypeVar("T")
 FROM_TEXT = "The drug was recognised from the order's words only, the least reliable way."
 
 
 def seen(line: OrderLine, what: str, value: object) -> Evidence:
     """Evidence from an order line."""
     return Evidence(line.place, what, str(value), line.date_of_service)
+
+
+def told(state: State[T], what: str, words: Callable[[T], str] = str) -> str:
+    """The value in words, "no lot" when there is none, "lot not readable" when nobody knows."""
+    if isinstance(state, Present):
+        return words(state.value)
+    return f"no {what}" if isinstance(state, Nothing) else f"{what} not readable"
 
 
 def dose_seen(case: Case) -> tuple[Evidence, ...]:

@@ -10,7 +10,14 @@ from billing_rules.claim_lines import discarded_units_of
 from billing_rules.containers import NoContainerPlan, least_discarded
 from billing_rules.findings import Finding, Outcome, Severity, Silent
 from billing_rules.model import ContainerCount, Stage, labelled_total
-from billing_rules.rules.common import containers_seen, dose_seen, listed, money, sources
+from billing_rules.rules.common import (
+    because,
+    containers_seen,
+    dose_seen,
+    listed,
+    money,
+    sources,
+)
 from billing_rules.states import Present
 from billing_rules.stock import stocked_containers
 
@@ -35,7 +42,7 @@ def nothing_to_choose(case: Case) -> str:
     if case.order.stage is not Stage.PLANNED:
         return "the containers of a dose given are opened already"
     if not isinstance(case.order.containers, Present):
-        return "the order names no containers"
+        return because(case.order.containers, "the order names no containers")
     return ""
 
 

@@ -25,6 +25,7 @@ from billing_rules.findings import (
 )
 from billing_rules.model import OrderLine, labelled_total
 from billing_rules.rules.common import (
+    because,
     containers_seen,
     dose_seen,
     listed,
@@ -178,7 +179,8 @@ def _discarded_units(case: Case, group: Sequence[OrderLine]) -> Outcome:
     right = case.plan.discarded_units
     billed = [line.billed.value.value for line in lines if isinstance(line.billed, Present)]
     if len(billed) != len(lines):
-        return NotChecked(RULE, "the JW line states no units")
+        unsaid = next(line.billed for line in lines if not isinstance(line.billed, Present))
+        return NotChecked(RULE, because(unsaid, "the JW line states no units"))
     if sum(billed) == right:
         return Silent(RULE, f"JW is right: {case.plan.because}")
     fix = len(lines) == 1 and not case.order.identity.conflict

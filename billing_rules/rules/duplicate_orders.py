@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from billing_rules.case import Case
 from billing_rules.findings import Finding, Outcome, RemoveOrder, Severity, Silent
 from billing_rules.model import DrugOrder, Evidence
+from billing_rules.rules.common import told
+from billing_rules.states import Present
 
 RULE = "duplicate_orders"
 
@@ -29,7 +31,8 @@ def check(case: Case) -> Iterator[Outcome]:
 
 def _finding(case: Case, first: DrugOrder) -> Finding:
     order = case.order
-    same = first.dose == order.dose and _products(first) == _products(order)
+    known = isinstance(order.dose, Present)  # two doses that cannot be read are not the same one
+    same = known and first.dose == order.dose and _products(first) == _products(order)
     reference = order.references[0]
     return Finding(
         rule=RULE,
@@ -38,8 +41,7 @@ def _finding(case: Case, first: DrugOrder) -> Finding:
         summary=f"{case.drug.name.capitalize()} is drafted twice for one day: remove one, or "
         "write one order with the whole dose",
         found=(
-            f"{first.references[0]} orders {first.dose_as_written or 'no dose'}, "
-            f"{reference} orders {order.dose_as_written or 'no dose'}.",
+            f"{first.references[0]}: {_dose(first)}; {reference}: {_dose(order)}.",
         ),
         basis=tuple(
             Evidence(o.references[0], "draft order", o.dose_as_written, o.date_of_service)
@@ -49,6 +51,10 @@ def _finding(case: Case, first: DrugOrder) -> Finding:
         corrections=(RemoveOrder(reference),) if same else (),
         correction_label="Remove the second draft" if same else "",
     )
+
+
+def _dose(order: DrugOrder) -> str:
+    return order.dose_as_written or told(order.dose, "dose")
 
 
 def _products(order: DrugOrder) -> set[tuple[str, ...]]:

@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from billing_rules.amounts import plain
 from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
 from billing_rules.model import OrderLine
 from billing_rules.rules.common import dose_seen, payer_caveat, seen, sources, units_word
-from billing_rules.states import Present
+from billing_rules.states import Present, Unknown
 
 RULE = "medically_unlikely_units"
 
@@ -40,11 +40,19 @@ def _compared(case: Case, limit: int) -> Iterator[Outcome]:
         yield _finding(case, limit, Decimal(planned), ())
     elif planned is not None and planned + case.plan.discarded_units > limit:
         yield _with_waste(case, limit, planned)
+    elif planned is None and not groups and (unread := _unread(case)):
+        yield NotChecked(RULE, unread)
     elif planned is None and not groups:
         yield Silent(RULE, "no units are billed or can be worked out", applies=False)
     else:
         source = case.drug.sources.get("medically_unlikely_units")
         yield Silent(RULE, f"no more than {limit} units", sources=sources(source))
+
+
+def _unread(case: Case) -> str:
+    """Why neither the units billed nor the dose are known, where they could not be read."""
+    states = (*(line.billed for line in case.drug_lines()), case.order.dose)
+    return next((state.because for state in states if isinstance(state, Unknown)), "")
 
 
 def _units(group: Sequence[OrderLine]) -> Decimal | None:

@@ -14,7 +14,7 @@ from billing_rules.case import Case
 from billing_rules.dates import days_between
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import DrugOrder, OrderLine
-from billing_rules.rules.common import listed, seen, sources
+from billing_rules.rules.common import listed, seen, sources, told
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
 RULE = "past_administrations"
@@ -201,10 +201,10 @@ def _finding(
 def _charted(case: Case, line: OrderLine) -> str:
     """What the record does say."""
     parts = [
-        str(line.dose.value) if isinstance(line.dose, Present) else "no dose",
-        f"lot {line.lot.value}" if isinstance(line.lot, Present) else "no lot",
+        told(line.dose, "dose"),
+        told(line.lot, "lot", "lot {}".format),
         *(f"NDC {case.drug.ndc_shown(code)}" for code in line.codes_of("ndc")[:1]),
-        line.route.value[:30] if isinstance(line.route, Present) else "no route",
-        line.site.value[:30] if isinstance(line.site, Present) else "no site",
+        told(line.route, "route", lambda route: route[:30]),
+        told(line.site, "site", lambda site: site[:30]),
     ]
     return ", ".join(parts)

@@ -15,7 +15,7 @@ from billing_rules.claim_lines import Doubt, WasteAnswer, claim_plan
 from billing_rules.dates import days_between
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Container, DrugOrder
-from billing_rules.rules.common import seen, sources
+from billing_rules.rules.common import seen, sources, told
 from billing_rules.states import Nothing, Present, State, Unknown
 
 RULE = "past_waste"
@@ -47,7 +47,10 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
         )  # fmt: skip
         return
     plan = claim_plan(visit, case.drug, case.payer, case.setting, visit.containers, False)
-    if plan.waste is WasteAnswer.NOT_APPLICABLE or not isinstance(visit.dose, Present):
+    if plan.waste is WasteAnswer.NOT_APPLICABLE or isinstance(visit.dose, Nothing):
+        return
+    if isinstance(visit.dose, Unknown):
+        yield NotChecked(RULE, f"the dose of {visit.date_of_service}: {visit.dose.because}")
         return
     if isinstance(visit.containers, Present) and plan.doubt is Doubt.CHARTING:
         yield _left(case, visit, f"{_capital(plan.because)}.")
@@ -97,8 +100,7 @@ def _finding(case: Case, visit: DrugOrder, kind: str, summary: str, found: str) 
         summary=summary,
         found=(found,),
         basis=tuple(
-            seen(line, "given", line.dose.value if isinstance(line.dose, Present) else "no dose")
-            for line in visit.prescriptions
+            seen(line, "given", told(line.dose, "dose")) for line in visit.prescriptions
         ),
         sources=sources(case.payer.sources.get("jw")),
         topic=Topic.DOCUMENTATION,

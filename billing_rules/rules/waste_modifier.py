@@ -35,7 +35,7 @@ from billing_rules.rules.common import (
     text_caveat,
     units_word,
 )
-from billing_rules.states import Nothing, Present
+from billing_rules.states import Nothing, Present, Unknown
 
 RULE = "waste_modifier"
 
@@ -201,18 +201,24 @@ def _indeterminate(case: Case) -> Outcome:
 
 
 def _not_charted(case: Case) -> Finding:
-    """What the record of the dose lacks, and only that: what is charted is not asked for again."""
+    """What the record of the dose lacks, and only that: what is charted is not asked for again,
+    and what could not be read is not called missing."""
     order = case.order
-    if not isinstance(order.containers, Present):
+    unread = any(isinstance(line.containers, Unknown) for line in order.prescriptions)
+    if unread and not isinstance(order.containers, Present):
+        summary = f"Check NDC and containers opened, they could not be read: {_OPEN}"
+    elif not isinstance(order.containers, Present):
         summary = f"Chart the containers opened, with their NDC: {_OPEN}"
     elif isinstance(order.discarded, Present):
         summary = f"Check dose, containers and discarded amount, they do not add up: {_OPEN}"
+    elif isinstance(order.discarded, Unknown):
+        summary = f"Check how much was discarded, the record does not tell: {_OPEN}"
     else:
         summary = f"Chart the discarded amount: {_OPEN}"
     return _finding(
         case,
-        kind="chart-discarded-amount",
-        severity=Severity.WARNING,
+        kind="containers-not-read" if unread else "chart-discarded-amount",
+        severity=Severity.INFO if unread else Severity.WARNING,
         summary=summary,
         found=(_sentence(case.plan.because),),
         topic=Topic.DOCUMENTATION,

@@ -32,6 +32,11 @@ def smart(cards: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [link for card in cards for link in card.get("links", ()) if link["type"] == "smart"]
 
 
+def drafted(body: Body) -> list[str]:
+    resources = [entry["resource"] for entry in body["context"]["draftOrders"]["entry"]]
+    return [f"{r['resourceType']}/{r['id']}" for r in resources]
+
+
 def test_every_card_links_to_the_app_with_what_it_is_about(
     client_with: Client, from_ehr: Body
 ) -> None:
@@ -46,6 +51,7 @@ def test_every_card_links_to_the_app_with_what_it_is_about(
         assert isinstance(context, AppContext)
         assert context.card == card["uuid"] and context.rules
         assert context.order == f"MedicationRequest/{draft(from_ehr)['id']}"
+        assert set(context.together) == set(drafted(from_ehr))
         assert opened(link["appContext"], KEY, "another", EHR, NOW) is Refusal.ANOTHER_PATIENT
 
 

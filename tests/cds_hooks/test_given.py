@@ -217,10 +217,13 @@ def test_a4_7_nothing_given_is_no_412(client_with: Client, nothing: Any) -> None
 
 
 def test_a4_7_optional_parts_give_no_412(client_with: Client) -> None:
-    body = view()
+    body = view("encounter-discharge")
     body["prefetch"] = {"administrations": body["prefetch"]["administrations"]}
     (card,) = cards_of(on(client_with, NOT_CHARTED), body)
     assert "Payer rules were not applied" in card["detail"]
+    # The dispenses were not sent, and they would say the containers: that is not "none".
+    assert card["summary"].startswith("Check NDC and containers opened, they could not be read")
+    assert card["indicator"] == "info" and "dispenses could not be read" in card["detail"]
 
 
 def test_d7_1_an_ehr_without_administrations_is_not_assessable(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -127,6 +129,27 @@ def test_it_fits_into_an_address_however_many_rules_spoke() -> None:
     context = open_it(text)
     assert len(text) <= LONGEST and isinstance(context, AppContext)
     assert context.order == order and context.rules and context.rules == many[: len(context.rules)]
+
+
+def test_the_orders_that_were_judged_together_are_told_whole_or_not_at_all() -> None:
+    some = tuple(f"MedicationRequest/{n}" for n in range(4))
+    context = open_it(sealed(replace(CONTEXT, together=some), KEY, NOW))
+    assert isinstance(context, AppContext) and context.together == some
+    text = sealed(replace(CONTEXT, together=some * 40), KEY, NOW)
+    context = open_it(text)
+    assert len(text) <= LONGEST and context == CONTEXT
+
+
+def test_a_context_of_before_they_were_told_is_still_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claims = app_context._claims
+
+    def of_before(*args: Any) -> dict[str, Any]:
+        return {name: value for name, value in claims(*args).items() if name != "together"}
+
+    monkeypatch.setattr(app_context, "_claims", of_before)
+    assert open_it(sealed(replace(CONTEXT, together=("MedicationRequest/1",)), KEY, NOW)) == CONTEXT
 
 
 def test_an_order_that_never_fits_is_said_so() -> None:

@@ -54,6 +54,7 @@ def screen() -> Blueprint:
             "id": here.id, "ehr": here.ehr_id, "base": here.fhir_base, "patient": here.patient_id,
             "encounter": here.encounter_id, "user": here.user.reference, "name": here.user.name,
             "role": here.user.role.value, "order": here.order, "rules": here.rules,
+            "together": here.together,
             "banner": here.shows_banner, "owner": here.owner_key, "note": here.note,
             "scopes": [f"{s.resource_type}.{s.actions}" for s in here.scopes.scopes],
         }  # fmt: skip

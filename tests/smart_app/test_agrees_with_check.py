@@ -69,3 +69,42 @@ def test_both_say_the_same_of_any_chart(catalogue: Catalogue, patient: str, name
         checked = checking.answer(checking.of_order(order, beside), catalogue, TODAY)
         assert shown is not None
         assert said(shown.review) == said(checked.reviews[0])
+
+
+VIALS = "omalizumab-225-mg-two-vials"
+
+
+def draft_beside(order: Resource) -> Resource:
+    """Another draft of the drug, of the same day and visit, and no requisition on either."""
+    other = copy.deepcopy(order)
+    other["id"] = "another-draft"
+    coding = {"system": "http://hl7.org/fhir/sid/ndc", "code": "50242-215-01"}
+    other["medicationCodeableConcept"] = {"coding": [coding], "text": "omalizumab 150 mg syringe"}
+    other["dispenseRequest"] = {"quantity": {"value": 1, "unit": "syringe"}}
+    other["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] = 150
+    return other
+
+
+@pytest.mark.parametrize("seen_by_card", [1, 2])
+def test_the_app_judges_the_drafts_that_the_card_judged(
+    catalogue: Catalogue, seen_by_card: int
+) -> None:
+    """One of two drafts in the hook request, or both: the app opened from the card says the same,
+    although both drafts are in the chart."""
+    *chart, order = copy.deepcopy(chart_of("pat-bartholomew-quince", VIALS))
+    drafts = [order, draft_beside(order)]
+    beside = {"resourceType": "Bundle", "entry": [{"resource": r} for r in chart]}
+    sent = {"resourceType": "Bundle", "type": "collection",
+            "entry": [{"resource": d} for d in drafts[:seen_by_card]]}  # fmt: skip
+    (card,) = checking.answer(checking.of_order(sent, beside), catalogue, TODAY).reviews
+    reference = f"MedicationRequest/{order['id']}"
+    with fake_ehr() as ehr:
+        serve(ehr, [*chart, *drafts])
+        window = window_on(ehr, "pat-bartholomew-quince", together=card.together)
+        from_card = read(window, running_with(catalogue), reference).order(reference)
+        alone = window_on(ehr, "pat-bartholomew-quince")
+        by_oneself = read(alone, running_with(catalogue), reference).order(reference)
+    assert from_card is not None and by_oneself is not None
+    assert said(from_card.review) == said(card)
+    assert from_card.review.order.references == card.order.references
+    assert len(by_oneself.review.order.references) == 2  # no card: what was written together

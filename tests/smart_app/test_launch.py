@@ -114,8 +114,9 @@ def test_the_same_person_and_chart_have_the_same_owner_key_in_every_window(
 
 
 def context(browser: Browser, patient: str = "p-1", life: timedelta = timedelta(hours=1)) -> str:
+    together = ("MedicationRequest/m-1", "ChargeItem/c-1")
     meant = AppContext("card-1", "MedicationRequest/m-1", ("total_ige",), patient,
-                       browser.site.ehr.base)  # fmt: skip
+                       browser.site.ehr.base, together)  # fmt: skip
     return sealed(meant, CONTEXT_KEY, datetime.now(UTC), life)
 
 
@@ -125,6 +126,7 @@ def test_a_cards_link_opens_its_order(browser: Browser) -> None:
     assert (said["order"], said["rules"], said["note"]) == (
         "MedicationRequest/m-1", ["total_ige"], "",
     )  # fmt: skip
+    assert said["together"] == ["MedicationRequest/m-1", "ChargeItem/c-1"]
 
 
 def test_a_link_that_cannot_be_used_opens_the_app_with_a_sentence(browser: Browser) -> None:

@@ -120,3 +120,23 @@ def test_junk_does_not_raise(catalogue: Catalogue, record: Resource, junk: Resou
     parts = {"administrations": Present((record, junk, b"{", Unknown("more"))),
              "dispenses": Unknown("not sent")}  # fmt: skip
     assert any(g.line.reference == ADMINISTRATION for g in given(parts, catalogue.systems))
+
+
+def test_containers_of_dispenses_that_could_not_be_read_are_not_known(
+    catalogue: Catalogue, record: Resource, dispense: Resource
+) -> None:
+    """Not "none are named": one of those dispenses may say them."""
+    records = Present((record,))
+    (torn,) = given({"administrations": records, "dispenses": Unknown("timed out")},
+                    catalogue.systems)  # fmt: skip
+    assert torn.line.containers == Unknown("the dispenses could not be read: timed out")
+    (unasked,) = given({"administrations": records}, catalogue.systems)
+    assert isinstance(unasked.line.containers, Unknown)
+    (none,) = given({"administrations": records, "dispenses": NOTHING}, catalogue.systems)
+    assert none.line.containers == NOTHING
+    half = Present((Unknown("an entry was no JSON"),))
+    (some,) = given({"administrations": records, "dispenses": half}, catalogue.systems)
+    assert isinstance(some.line.containers, Unknown)
+    both = Present((dispense, Unknown("an entry was no JSON")))
+    (found,) = given({"administrations": records, "dispenses": both}, catalogue.systems)
+    assert vials(found.line.containers)
