@@ -71,7 +71,7 @@ def test_a_database_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> N
 
 def test_the_settings_say_where_the_database_is(run: Run, url: str, tmp_path: Path) -> None:
     config = tmp_path / "vialwise.toml"
-    config.write_text(f'database = "{tmp_path}/kept.sqlite"\n')
+    config.write_text('database = "kept.sqlite"\n')  # beside the settings, wherever one stands
     result = run("forget", "--cards-before", "2026-11-23", "--config", config)
     assert (result.exit_code, result.stdout) == (0, "Cards deleted, with their feedback: 1.\n")
     result = run("feedback", "--config", config)
