@@ -196,8 +196,9 @@ def _table(
 
 
 def _located(name: str, value: Any, file: Path | None) -> Any:
-    """A path in a file is relative to that file."""
-    if name in settings.PATHS and isinstance(value, str) and value and file:
+    """A path in a file is relative to that file; a database may be an address instead."""
+    is_path = name in settings.PATHS or (name == "database" and "://" not in str(value))
+    if is_path and isinstance(value, str) and value and file:
         return str(file.absolute().parent / Path(value).expanduser())
     return value
 

@@ -389,7 +389,8 @@ def _to(sheet: Worksheet) -> AnyResponse:
 
 
 def not_here(error: Exception) -> tuple[str, int]:
-    return render_template("desk/not_here.html"), 404
+    # Also for addresses outside of the desk, where no page of it gives the name.
+    return render_template("desk/not_here.html", **_on_every_page()), 404
 
 
 def nowhere(error: Exception) -> Response:

@@ -193,11 +193,10 @@ def test_opening_and_closing_the_app_loses_nothing_that_is_typed(opens: Opens, l
     for label, value in typed.items():
         page.get_by_label(label).fill(value)
     page.get_by_label("Site").select_option("left thigh")
-    page.get_by_role("button", name="Open Vialwise").click()
-    heading(page.frame_locator("iframe"), "Orders")
+    app_from_card(page)
     look(page, "whole-charting-beside-the-app")
     page.reload()
-    heading(page.frame_locator("iframe"), "Orders")
+    heading(page.frame_locator("iframe"), "Order worksheet")
     close_app(page)
     page.reload()
     said = {label: page.get_by_label(label).input_value() for label in typed}

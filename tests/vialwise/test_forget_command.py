@@ -69,6 +69,19 @@ def test_a_database_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> N
     assert not (tmp_path / "none.sqlite").exists()
 
 
+def test_the_settings_say_where_the_database_is(run: Run, url: str, tmp_path: Path) -> None:
+    config = tmp_path / "vialwise.toml"
+    config.write_text('database = "kept.sqlite"\n')  # beside the settings, wherever one stands
+    result = run("forget", "--cards-before", "2026-11-23", "--config", config)
+    assert (result.exit_code, result.stdout) == (0, "Cards deleted, with their feedback: 1.\n")
+    result = run("feedback", "--config", config)
+    assert result.exit_code == 0 and "1 shown" in result.stdout
+    config.write_text("databas = 1\n")
+    for command in (("feedback",), ("forget", "--cards-before", "2026-11-23")):
+        result = run(*command, "--config", config)
+        assert result.exit_code == 2 and "databas" in result.stderr
+
+
 def test_serve_forgets_by_itself_what_is_too_old(tmp_path: Path) -> None:
     """Both workers ask; the log has one line of it, and cards of today stay."""
     file, clock = tmp_path / "kept.sqlite", [datetime.now(UTC) - timedelta(days=50)]

@@ -116,3 +116,11 @@ def test_an_order_written_to_a_file_of_another_patient(
 ) -> None:
     file = written(tmp_path / "o.json", omalizumab(subject={"reference": "Patient/9"}))
     assert "another patient" in live(run, ehr, file).stderr
+
+
+def test_a_server_that_is_not_reached_is_one_short_line(run: Run) -> None:
+    result = run("check", "--fhir", "http://127.0.0.1:9", "--patient", "1", "--order", "x")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "vialwise: the FHIR server could not be reached: check --fhir and the network\n"
+    )

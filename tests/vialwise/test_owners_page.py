@@ -53,6 +53,8 @@ def test_an_owner_sees_it_inside_the_ehr(browser: Any) -> None:
     answer = browser.get(f"{at}/feedback")
     text = answer.get_data(as_text=True)
     assert answer.status_code == 200 and "<dt>Shown</dt><dd>1</dd>" in text
+    assert 'aria-label="Screens"' in text and "All orders" in text
+    assert "medicare-part-b</th>" not in text and "Medicare Part B</th>" in text
     policy = answer.headers["Content-Security-Policy"]
     assert "frame-ancestors https://ehr.example" in policy and "form-action 'self'" in policy
     assert f'action="{at}/feedback"' in text and f'href="{at}/feedback.css"' in text

@@ -107,3 +107,13 @@ def test_the_billing_code_of_the_order_is_no_product_that_was_given() -> None:
 def test_what_cannot_be_charted_is_said(name: str, typed: str) -> None:
     charted = entry(**{name: typed})
     assert set(charted.problems or ()) == {name} and getattr(charted, name) == typed
+
+
+def test_what_was_charted_is_told_in_words() -> None:
+    said = [charting.charted(record).says for record in records(entry())]
+    drug = "omalizumab 150 mg powder for injection, vial"
+    assert said == [
+        f"{drug}: 2 vials handed over, 2026-11-24 at 09:50",
+        f"{drug}: 225 mg given, 2026-11-24 at 10:05, left upper arm, lot FX1",
+        f"{drug}: 75 mg discarded, 2026-11-24 at 10:05",
+    ]

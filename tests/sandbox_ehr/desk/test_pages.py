@@ -146,6 +146,7 @@ def test_what_was_charted_decides_the_claim_lines(
         typed.update({f"{place}:{name}": value for name, value in more.items()})
     assert browser.post(f"{address}/given", data=typed).status_code == 303
     assert sheet(pair, address).stage == "given"
+    assert "lot FX1" in page(browser, address) and "left thigh" in page(browser, address)
     browser.post(f"{address}/end")
     ended = sheet(pair, address)
     assert ended.stage == "ended"
@@ -334,6 +335,21 @@ def test_the_app_opens_from_the_menu_too(browser: FlaskClient, with_app: Pair) -
     assert response.headers["Location"].startswith("https://app.example/launch?iss=")
 
 
+def test_where_a_card_leads_to_the_app_there_is_no_second_way(
+    browser: FlaskClient, with_app: Pair
+) -> None:
+    address = opened(browser, "story-j2356-on-omalizumab")
+    assert "Open The app" in page(browser, address)
+    card_with({"label": "See", "url": APP.launch_url, "type": "smart"}, with_app, address)
+    assert "Open The app" not in page(browser, address)
+
+
+def test_an_infusion_is_not_called_an_injection(browser: FlaskClient) -> None:
+    drip = page(browser, opened(browser, "story-reslizumab-per-kg"))
+    assert "Chart the infusion" in drip and "injection" not in drip
+    assert "Chart the injection" in page(browser, opened(browser, "story-225-mg-two-vials"))
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -498,7 +514,8 @@ def test_pages_allow_no_script_and_no_framing(browser: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/orders/none", "/patients/nobody", "/orders/none/app?card=x", "/stories/nothing"]
+    "path",
+    ["/orders/none", "/patients/nobody", "/x", "/orders/none/app?card=x", "/stories/nothing"],
 )
 def test_what_is_not_there_says_where_to_go(browser: FlaskClient, path: str) -> None:
     response = browser.post(path) if path.startswith("/stories") else browser.get(path)
