@@ -47,7 +47,8 @@ card_shown = Table(
     Column("shown_at", UtcTime, nullable=False),
     Column("held_back", TEXT, nullable=False, server_default=""),
     Index("card_shown_by_patient", "patient_key"),
-    Index("card_shown_by_time", "shown_at"),
+    # With what cards are counted by (outcomes.py).
+    Index("card_shown_by_time", "shown_at", "held_back", "payer_id", "drug_id", "client", "card"),
 )
 
 card_finding = Table(

@@ -177,11 +177,18 @@ def command(words: list[str]) -> click.Command | None:
     for word in words:
         if not isinstance(found, click.Group):
             break
-        inner = found.commands.get(word)
+        inner = inner_commands(found).get(word)
         if inner is None:
             return None
         found = inner
     return found
+
+
+@cache
+def inner_commands(group: click.Group) -> dict[str, click.Command]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: inner for name, inner in found.items() if inner}
 
 
 def options(of: click.Command) -> set[str]:
@@ -207,8 +214,8 @@ def commands_in(block: str) -> list[tuple[str, click.Command]]:
         assert reached is not None, f"there is no `vialwise {' '.join(words)}`"
         found.append((said, reached))
     for name in re.findall(r"`([a-z]+(?:-[a-z]+)*)\b[^`]*`", inside):
-        if name in cli.commands:
-            found.append((name, cli.commands[name]))
+        if inner := inner_commands(cli).get(name):
+            found.append((name, inner))
     return found
 
 
@@ -223,7 +230,7 @@ def test_every_command_and_option_exists(page: Path) -> None:
 
 
 def all_commands(group: click.Group) -> Iterator[click.Command]:
-    for inner in group.commands.values():
+    for inner in inner_commands(group).values():
         yield inner
         if isinstance(inner, click.Group):
             yield from all_commands(inner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -9,26 +10,42 @@ from typing import Any
 
 import click
 
-from vialwise.commands.app_keys import app_keys
-from vialwise.commands.catalogue import catalogue
-from vialwise.commands.check import check
-from vialwise.commands.demo import demo
-from vialwise.commands.doctor import doctor
-from vialwise.commands.ehr import ehr
-from vialwise.commands.feedback import feedback
-from vialwise.commands.fixtures import fixtures
-from vialwise.commands.forget import forget
-from vialwise.commands.serve import serve
-from vialwise.commands.settings import show_settings
 from vialwise.problems import NOT_CHECKED
 from vialwise.screen import plain
 from vialwise.versions import installed_version
 
 INTERRUPTED = 130
+# Each by its module in vialwise.commands, and its name there.
+COMMANDS = {
+    "demo": "demo:demo",
+    "check": "check:check",
+    "doctor": "doctor:doctor",
+    "serve": "serve:serve",
+    "ehr": "ehr:ehr",
+    "catalogue": "catalogue:catalogue",
+    "feedback": "feedback:feedback",
+    "fixtures": "fixtures:fixtures",
+    "forget": "forget:forget",
+    "settings": "settings:show_settings",
+    "app-keys": "app_keys:app_keys",
+}
 
 
-class OneLineErrors(click.Group):
-    """A group whose every failure is one line on standard error; no traceback reaches a user."""
+class Commands(click.Group):
+    """The commands. One is imported when it is asked for, as Flask, gunicorn and SQLAlchemy take
+    longer to import than most commands need. Every failure is one line on standard error; no
+    traceback reaches a user."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(f"vialwise.commands.{module}"), name)
+        assert isinstance(found, click.Command)
+        return found
 
     def main(self, args: Any = None, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         try:
@@ -66,7 +83,7 @@ def _own_fault(error: Exception) -> str:
     return f"failed itself ({type(error).__name__} at {place}): please report this place"
 
 
-@click.group(cls=OneLineErrors)
+@click.group(cls=Commands)
 @click.version_option(installed_version(), prog_name="vialwise", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -81,12 +98,6 @@ def cli(context: click.Context) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-
-
-for command in (
-    demo, check, doctor, serve, ehr, catalogue, feedback, fixtures, forget, show_settings, app_keys,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 def main() -> None:

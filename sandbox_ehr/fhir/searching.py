@@ -77,12 +77,13 @@ def read(resource_type: str, asked: Asked, base_url: str = "") -> Search:
     return Search(resource_type, tuple(tests), sort, tuple(used), (*ignored, *unsorted))
 
 
-def values(resource: Resource, path: str) -> Iterator[Any]:
+def values(resource: Resource, path: str) -> list[Any]:
     """Everything a dotted path leads to, through every list on its way."""
-    nodes: list[Any] = [resource]
-    for step in path.split("."):
+    first, *further = path.split(".")
+    nodes = _step(resource, first)
+    for step in further:
         nodes = [inner for node in nodes for inner in _step(node, step)]
-    yield from nodes
+    return nodes
 
 
 def _step(node: Any, name: str) -> list[Any]:
@@ -116,6 +117,8 @@ def _test(name: str, parameter: Parameter, modifier: str, text: str, base_url: s
         any_of = [_one(name, parameter, modifier, choice, base_url) for choice in choices]
     if modifier == "not":
         return lambda r: not any(fits(v) for v in _held(r, parameter) for fits in any_of)
+    if len(any_of) == 1:
+        return lambda r: any(map(any_of[0], _held(r, parameter)))
     return lambda r: any(fits(v) for v in _held(r, parameter) for fits in any_of)
 
 

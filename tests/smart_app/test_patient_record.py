@@ -11,11 +11,14 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 import fixtures
+from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
+from billing_rules.review import OrderReview, reviewed
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
 from ehr_access import reasons
 from ehr_access.limits import Limits
+from smart_app import found_orders
 from smart_app.patient_record import ROUNDS, PatientRecord, read
 from smart_app.stops import Stopped
 from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
@@ -215,6 +218,22 @@ def test_a_large_chart_is_read_round_by_round(ehr: FakeEhr, catalogue: Catalogue
     assert first.orders[0].review.plan.lines, "what is decided is there at once"
     last = read(window, running, limits=ROUNDS[-1])
     assert not last.more_to_read and last.count > 5000
+
+
+def test_an_order_is_reviewed_once_and_only_when_it_is_looked_at(
+    ehr: FakeEhr, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[Case] = []
+
+    def counting(case: Case) -> OrderReview:
+        judged.append(case)
+        return reviewed(case)
+
+    monkeypatch.setattr(found_orders, "reviewed", counting)
+    serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
+    (order,) = of(ehr, catalogue, BARTHOLOMEW).orders
+    assert order.is_named(f"MedicationRequest/{TWO_VIALS}") and not judged
+    assert order.review is order.review and judged == [order.case]
 
 
 def test_a_slow_server_costs_the_round_and_no_more(ehr: FakeEhr, catalogue: Catalogue) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from billing_rules.catalogue import Catalogue
@@ -41,3 +44,12 @@ def test_verify_counts(run: Run, catalogue: Catalogue) -> None:
     result = run("catalogue", "verify")
     assert result.exit_code == 0
     assert f"{len(catalogue.drug_files)} drugs" in result.stdout
+
+
+def test_it_starts_without_what_only_the_servers_need() -> None:
+    script = (
+        "import sys; from vialwise.cli import cli;"
+        "cli(['catalogue', 'list'], standalone_mode=False);"
+        "assert not {'sqlalchemy', 'flask', 'gunicorn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=60)
