@@ -302,7 +302,8 @@ def _exact_baseline(case: Case) -> State[Measured]:
     if isinstance(baseline, Unknown):
         return baseline
     if isinstance(baseline, Nothing):
-        return Unknown("no total IgE is on file")
+        gap = case.chart.why_not("results")  # results that were entered may stand beside it
+        return Unknown(gap or "no total IgE is on file")
     if baseline.value.value is None or baseline.value.value.comparator:
         return Unknown("no exact total IgE from before treatment is on file")
     if isinstance(baseline.value.doses, Unknown):

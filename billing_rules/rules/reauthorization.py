@@ -38,6 +38,8 @@ def check(case: Case) -> Iterator[Outcome]:
         yield Silent(RULE, no_authorization_wanted(case), applies=False)
     elif isinstance(on_file, Unknown):
         yield NotChecked(RULE, on_file.because)
+    elif grant is None and (gap := case.chart.why_not("authorizations")):
+        yield NotChecked(RULE, gap)
     elif grant is None or grant.end is None:
         yield Silent(RULE, "no granted authorization with an end is on file", applies=False)
     else:

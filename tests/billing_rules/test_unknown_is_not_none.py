@@ -29,6 +29,7 @@ ON_A_LINE = {
     "site": "site",
     "observed": "observation",
     "lot": "lot",
+    "expires": "expiry|expires",
     "discarded": "discarded amount",
 }
 IN_THE_CHART = {
@@ -42,6 +43,7 @@ IN_THE_CHART = {
     "authorizations": "authorization",
     "administrations": "past dose|earlier dose",
     "studies": "study",
+    "answers": "answer",
 }
 # "no lot", "states no dose", "names no containers", "no discarded amount is charted", ...
 _NONE = r"\b(?:no|without an?|missing) (?:\w+ ){{0,2}}?(?:{words})\b|\b(?:{words}) is missing"

@@ -86,7 +86,7 @@ def test_the_answer_comes_while_one_types_without_asking_the_ehr(site: FormSite)
     none = client.post(address(site, "close-out/answer"), data={**data, "discarded.0.amount": "0"})
     assert "Neither JW nor JZ can be said yet" in text_of(none.text)
     half = client.post(address(site, "close-out/answer"), data={**data, "given.0.dose": "2"})
-    assert "The dose was reached before" in text_of(half.text)
+    assert "The dose is reached without it" in text_of(half.text)
     part = client.post(address(site, "close-out/answer"), data={**data, "given.0.dose": "two"})
     assert "Enter day, dose and containers" in text_of(part.text)
     assert len(site.ehr.server.asked) == asked and not site.ehr.created
