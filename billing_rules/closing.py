@@ -234,8 +234,8 @@ def _stopping(shares: tuple[Share, ...]) -> Iterator[Contradiction]:
             text = (
                 f"Was the last {share.container.name} of this row opened for this dose? The dose "
                 "is reached without it, so no record can say that any of it was given. Leave it "
-                "out here and note a spoiled one in the stock record; whether the payer pays for it "
-                "is for the payer to say."
+                "out here and note a spoiled one in the stock record; whether the payer pays for "
+                "it is for the payer to say."
             )
             yield Contradiction(at, text, stops=True)
 
