@@ -1,6 +1,8 @@
 """One request: bounded in time and size, never redirected, retried once when the server is busy.
 
-A busy server (429, 503) has done nothing, so a write may be sent again then, and only then.
+A busy server (429, 503) has done nothing, so a write may be sent again then, and only then. A read
+is asked once more when its connection ended without an answer: servers close idle connections, and
+may do so while the next request is on its way.
 
 The addresses asked for hold patient ids, so no exception of requests or urllib3 leaves this
 module and what those libraries would log about addresses is dropped.
@@ -19,7 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3 import Retry
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 
 from billing_rules.states import Unknown
 from ehr_access import reasons
@@ -51,10 +53,19 @@ class _WaitTooLong(Exception):
     """The server asks for a longer wait than there is time."""
 
 
-class _BusyRetry(Retry):
-    """One more try after 429 or 503, as long as Retry-After says, if the deadline allows."""
+class _OnceMore(Retry):
+    """One more try after 429 or 503, as long as Retry-After says, or of a read whose connection
+    was closed, if the deadline allows."""
 
     RETRY_AFTER_STATUS_CODES = frozenset({429, 503})
+
+    def increment(
+        self, method: Any = None, url: Any = None, response: Any = None, error: Any = None,
+        **others: Any,
+    ) -> Retry:  # fmt: skip
+        closed = method == "GET" and isinstance(error, ProtocolError)
+        counted = self if closed or error is None else self.new(read=0)
+        return super(_OnceMore, counted).increment(method, url, response, error, **others)
 
     def sleep(self, response: Any = None) -> None:
         asked = self.get_retry_after(response) if response else None
@@ -63,10 +74,10 @@ class _BusyRetry(Retry):
         super().sleep(response)
 
 
-_ONCE_WHEN_BUSY = _BusyRetry(
+_ONCE_MORE = _OnceMore(
     total=1,
     connect=0,
-    read=0,
+    read=1,
     redirect=0,
     other=0,
     status=1,
@@ -110,7 +121,7 @@ class Transport:
         self._session = requests.Session()
         self._session.verify = verify
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_maxsize=connections, max_retries=_ONCE_WHEN_BUSY)
+        adapter = HTTPAdapter(pool_maxsize=connections, max_retries=_ONCE_MORE)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import Any
+
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
 
 from sandbox_ehr.desk.install import install as install_desk
+from sandbox_ehr.desk.views import nowhere
 from sandbox_ehr.fhir.pages import Pages
-from sandbox_ehr.fhir.views import fhir
+from sandbox_ehr.fhir.views import fhir, not_served
 from sandbox_ehr.launches import Launches
 from sandbox_ehr.records import Records
 from sandbox_ehr.running import Running, set_running
@@ -31,4 +35,11 @@ def create_app(records: Records, settings: Settings) -> Flask:
     app.register_blueprint(fhir, url_prefix="/fhir")
     app.register_blueprint(auth, url_prefix="/auth")
     install_desk(app, running)
+    app.register_error_handler(404, _nowhere)
     return app
+
+
+def _nowhere(error: NotFound) -> Any:
+    """An address that nothing answers to: FHIR says so in its own way, everything else by a page
+    of the desk."""
+    return not_served(error) if request.path.startswith("/fhir") else nowhere(error)

@@ -49,4 +49,3 @@ def install(app: Flask, running: Running) -> None:
     )
     set_desk(app, desk)
     app.register_blueprint(views.blueprint())
-    app.register_error_handler(404, views.nowhere)

@@ -180,6 +180,21 @@ def test_a_busy_server_is_asked_once_more(ehr: FakeEhr, client: EhrClient, statu
     assert ids(client.one(WEIGHTS)) == ["a"]
 
 
+def hangs_up(request: BaseHTTPRequestHandler) -> None:
+    """What a server does to a request that meets the end of an idle connection."""
+    request.close_connection = True
+
+
+def test_a_read_whose_connection_was_closed_is_asked_once_more(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    ehr.replies["/r4/Observation"] = [hangs_up, Reply(bundle(weight("a")))]
+    assert ids(client.one(WEIGHTS)) == ["a"]
+    ehr.replies["/r4/Observation"] = [hangs_up, hangs_up]
+    assert client.one(WEIGHTS) == reasons.NOT_REACHED
+    assert len([path for path in ehr.asked if "/Observation" in path]) == 4
+
+
 def test_retry_after_is_waited_for(ehr: FakeEhr, client: EhrClient) -> None:
     busy = Reply({}, 429, {"Retry-After": "1"})
     ehr.replies["/r4/Observation"] = [busy, Reply(bundle(weight("a")))]

@@ -159,6 +159,19 @@ def test_a_busy_server_did_nothing_and_is_asked_once_more(ehr: FakeEhr, client: 
     assert len(ehr.sent) == 4
 
 
+def test_a_write_whose_connection_was_closed_is_not_sent_again(
+    ehr: FakeEhr, client: EhrClient
+) -> None:
+    """It may stand there already."""
+
+    def hangs_up(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+
+    ehr.replies[CREATE] = [hangs_up, CREATED]
+    assert isinstance(client.create(IGE, OURS, ALL), Uncertain)
+    assert len(ehr.sent) == 1
+
+
 @pytest.mark.parametrize("status", [500, 502, 504, 408])
 def test_after_a_fault_of_the_server_it_may_stand_there(
     ehr: FakeEhr, client: EhrClient, status: int
