@@ -91,7 +91,7 @@ def _demo() -> Iterator[str]:
             clients=(practice.registration(ehr_url),), app_key=kept.secret,
             app_launch_url=start.app_launch_url(said, url),
         )  # fmt: skip
-        app = smart.beside(service, said, known, url, kept)
+        app, _ = smart.beside(service, said, known, url, kept)
         large = chart(RESOURCES)
         ehr = practice.application(ehr_url, url, today, (practice.app_at(url),), large)
         with server.running(app, bound), server.running(ehr, ehr_bound, practice.WORKERS):
