@@ -115,7 +115,7 @@ def _opened(page: Any, url: str) -> Opened:
     """The story's order signed at the desk, and the app opened from the card on it."""
     page.goto(url)
     page.locator(f"form[action$='/{_STORY}'] button").click()
-    link = page.locator(".card a.app-link").first
+    link = page.locator(".card .app-link").first
     link.wait_for()
     began = time.perf_counter()
     link.click(no_wait_after=True)
