@@ -91,7 +91,7 @@ def _demo() -> Iterator[str]:
             clients=(practice.registration(ehr_url),), app_key=kept.secret,
             app_launch_url=start.app_launch_url(said, url),
         )  # fmt: skip
-        app = smart.beside(service, said, known, url, kept)
+        app, _ = smart.beside(service, said, known, url, kept)
         large = chart(RESOURCES)
         ehr = practice.application(ehr_url, url, today, (practice.app_at(url),), large)
         with server.running(app, bound), server.running(ehr, ehr_bound, practice.WORKERS):
@@ -115,7 +115,7 @@ def _opened(page: Any, url: str) -> Opened:
     """The story's order signed at the desk, and the app opened from the card on it."""
     page.goto(url)
     page.locator(f"form[action$='/{_STORY}'] button").click()
-    link = page.locator(".card a.app-link").first
+    link = page.locator(".card .app-link").first
     link.wait_for()
     began = time.perf_counter()
     link.click(no_wait_after=True)
