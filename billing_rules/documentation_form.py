@@ -162,8 +162,8 @@ def _wanted(case: Case) -> frozenset[str]:
 # ---------------------------------------------------------------- which are open
 
 
-_WORST_FIRST: tuple[Literal["missing", "to mend", "to confirm"], ...] = (
-    "missing", "to mend", "to confirm",
+_WORST_FIRST: tuple[Literal["missing", "to do", "to confirm"], ...] = (
+    "missing", "to do", "to confirm",
 )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ class Standing:
     it could not be checked, or what is there."""
 
     state: Literal[
-        "missing", "to mend", "could not be checked", "to confirm", "on file", "if you like"
+        "missing", "to do", "could not be checked", "to confirm", "on file", "if you like"
     ]
     words: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()

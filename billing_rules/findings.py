@@ -140,7 +140,7 @@ Outcome = Finding | Silent | NotChecked
 _NOTHING_THERE = ("none-on-file", "none-for-this-drug", "no-indication-on-file")
 
 
-def standing(finding: Finding) -> Literal["missing", "to mend", "to confirm"]:
+def standing(finding: Finding) -> Literal["missing", "to do", "to confirm"]:
     """What a finding makes of its requirement, in the one word that worksheet and form use.
 
     "Missing" is said only where that is sure: what is no more than information is a question.
@@ -148,4 +148,4 @@ def standing(finding: Finding) -> Literal["missing", "to mend", "to confirm"]:
     if finding.severity is not Severity.WARNING:
         return "to confirm"
     missing = finding.kind.endswith("missing") or finding.kind in _NOTHING_THERE
-    return "missing" if missing and finding.topic is Topic.DOCUMENTATION else "to mend"
+    return "missing" if missing and finding.topic is Topic.DOCUMENTATION else "to do"

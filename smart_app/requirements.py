@@ -22,7 +22,7 @@ class State(Enum):
     """How a requirement stands, worst first."""
 
     MISSING = "missing"
-    TO_MEND = "to mend"
+    TO_DO = "to do"
     UNCHECKED = "could not be checked"
     TO_CONFIRM = "to confirm"
     MET = "met"
@@ -129,9 +129,9 @@ def _of_finding(finding: Finding) -> Point:
 def documentation(found: Sequence[Requirement]) -> Answer:
     """Whether the chart shows what the claim needs; complete only when all of it was checked."""
     states = _counted(r for r in found if r.is_documentation)
-    gaps = states[State.MISSING] + states[State.TO_MEND]
+    gaps = states[State.MISSING] + states[State.TO_DO]
     if gaps:
-        return Answer(State.MISSING, f"Not complete: {_points(gaps)} missing or to mend")
+        return Answer(State.MISSING, f"Not complete: {_points(gaps)} missing or to do")
     if states[State.UNCHECKED]:
         open_ = _points(states[State.UNCHECKED])
         return Answer(State.UNCHECKED, f"Could not be checked: {open_} still open")
@@ -145,16 +145,16 @@ def billing(found: Sequence[Requirement], plan: ClaimPlan) -> Answer:
     """Whether the order as written would become the planned claim; a claim whose JW or JZ is open
     is not ready, whatever card that stands on."""
     states = _counted(r for r in found if not r.is_documentation)
-    gaps = states[State.MISSING] + states[State.TO_MEND]
+    gaps = states[State.MISSING] + states[State.TO_DO]
     if gaps:
-        return Answer(State.TO_MEND, f"{_points(gaps)} to mend on the order")
+        return Answer(State.TO_DO, f"{_counted_as(gaps, 'thing')} to do before it is billed")
     if states[State.UNCHECKED]:
         return Answer(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
     if states[State.TO_CONFIRM]:
         return Answer(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
     if plan.lines and plan.waste is WasteAnswer.INDETERMINATE:
         return Answer(State.UNCHECKED, "Not ready to bill: JW or JZ is still open")
-    return Answer(State.MET, "Nothing to mend on the order")
+    return Answer(State.MET, "Nothing to do before it is billed")
 
 
 def _counted(found: Iterable[Requirement]) -> dict[State, int]:
@@ -165,4 +165,8 @@ def _counted(found: Iterable[Requirement]) -> dict[State, int]:
 
 
 def _points(count: int) -> str:
-    return "1 point" if count == 1 else f"{count} points"
+    return _counted_as(count, "point")
+
+
+def _counted_as(count: int, thing: str) -> str:
+    return f"{count} {thing}" + ("" if count == 1 else "s")

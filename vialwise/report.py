@@ -72,7 +72,7 @@ def _dose(review: OrderReview) -> str:
 def _show_findings(review: OrderReview) -> None:
     click.echo()
     if not review.findings and not review.not_checked:
-        screen.say("Nothing to mend.", "  ", fg="green")
+        screen.say("Nothing to do.", "  ", fg="green")
     for finding in sorted(review.findings, key=lambda f: _URGENCY.index(f.severity)):
         show_finding(finding)
     for because, rules in _gaps(review.not_checked).items():

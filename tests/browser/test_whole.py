@@ -155,7 +155,7 @@ def test_two_vials_are_closed_out_with_jw(opens: Opens, look: Look) -> None:
     chart(page)
     assert cards(page) == ["Chart the discarded amount: until then neither JW nor JZ can be billed"]
     app = app_from_card(page)
-    assert state(app, "waste_modifier") == "to mend"
+    assert state(app, "waste_modifier") == "to do"
     app.get_by_role("link", name="Close out the injection").click()
     heading(app, "Close-out after the injection")
     look(page, "whole-close-out")

@@ -95,7 +95,7 @@ def test_every_requirement_shows_state_evidence_source_and_remedy(shown: Shown) 
     shown.chart(DOROTHEA, chart_of(DOROTHEA, UNDOCUMENTED))
     page = shown.page(**order(UNDOCUMENTED))
     text = text_of(page)
-    assert "Not complete: 2 points missing or to mend" in text
+    assert "Not complete: 2 points missing or to do" in text
     assert "missing Total IgE" in text and "could not be checked Labelled dose" in text
     article = page[page.index('id="total_ige"'):page.index('id="prior_therapy"')]
     assert "add a total IgE from before the first dose" in article
@@ -137,7 +137,7 @@ def test_a_dose_whose_rest_is_not_charted_leads_to_its_close_out(shown: Shown) -
     given = "MedicationAdministration/adm-prudence-inkwell-waste-not-charted"
     text = shown.text(order=given)
     assert "Chart the discarded amount: until then neither JW nor JZ can be billed" in text
-    assert "Documentation Not complete: 1 point missing or to mend" in text
+    assert "Documentation Not complete: 1 point missing or to do" in text
     assert "Close out the dose" in text
 
 
@@ -460,7 +460,7 @@ def test_page_and_pdf_hold_the_same(bartholomew: Shown) -> None:
     text = bartholomew.text("packet", **order(TWO_VIALS))
     response = bartholomew.client.get("/w/w1/packet.pdf", query_string=order(TWO_VIALS))
     assert response.content_type == "application/pdf" and response.data.startswith(b"%PDF-")
-    for words in ("Audit packet", "Waste modifier: to mend", "JW required since 2017-01-01"):
+    for words in ("Audit packet", "Waste modifier: to do", "JW required since 2017-01-01"):
         assert words in text
     assert "Quince" not in response.headers["Content-Disposition"]
 

@@ -167,7 +167,7 @@ def test_what_a_nurse_entered_is_missing_nowhere(
     worksheet = text_of(clinic.page(""))
     origin = f"entered in Vialwise's form on {TODAY}"
     assert worksheet.count(origin) >= 4, worksheet
-    assert "missing or to mend" not in worksheet
+    assert "missing or to do" not in worksheet
     assert "UHC-2026-0042 granted" in worksheet
     assert origin in text_of(clinic.page("packet"))
 

@@ -65,7 +65,7 @@ def check(
     FILE is a CDS Hooks request, or an order: a MedicationRequest, ServiceRequest, ChargeItem,
     Claim or MedicationAdministration, or a Bundle of them. "-" reads standard input.
 
-    Exit code 0: nothing to mend. 1: findings. 2: something could not be checked, or the input is
+    Exit code 0: nothing to do. 1: findings. 2: something could not be checked, or the input is
     wrong.
     """
     known, day = catalogue(site), clock.day(on)

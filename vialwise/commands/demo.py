@@ -163,7 +163,7 @@ def _tell(story: Story, url: str, key: SigningKey) -> None:
         click.echo()
         show_card(card)
     if not cards:
-        screen.say("no card: nothing to mend", "  ", fg="green")
+        screen.say("no card: nothing to do", "  ", fg="green")
 
 
 def _one_line(request: Mapping[str, Any], answer: requests.Response) -> str:

@@ -181,7 +181,7 @@ def test_an_order_that_is_not_ours_gets_no_card(browser: FlaskClient, pair: Pair
     address = browser.post(f"/patients/{patient}/orders", data={"product": "723"}).headers[
         "Location"
     ]
-    assert "No card: nothing to mend" in page(browser, address)
+    assert "No card: nothing to do" in page(browser, address)
 
 
 def test_without_a_drug_nothing_is_ordered(browser: FlaskClient) -> None:
