@@ -57,13 +57,14 @@ docs: $(READY) ## build the documentation site into site/
 	  { grep -v "^INFO" .docs.log >&2; rm .docs.log; exit 1; }
 	@rm .docs.log; echo "Built: site/index.html"
 
-release: $(READY) ## write the wheel, the source, the list of parts and the notes into dist/
+release: $(READY) ## write wheel, source, list of parts and notes into dist/; KEY=file signs
 	@$(call tools,ship,cyclonedx-py)
 	@rm -rf dist && $(PY) -m hatchling build --directory dist
 	@.venv-ship/bin/cyclonedx-py requirements requirements/server.txt --pyproject pyproject.toml \
 	  --output-reproducible --of JSON -o dist/sbom.cdx.json
 	@sed -n '/^## /{x;s/^/x/;/^xx/q;x};/^## /,$$p' CHANGELOG.md > dist/NOTES.md
 	@cd dist && sha256sum *.whl *.tar.gz sbom.cdx.json NOTES.md > SHA256SUMS && cat SHA256SUMS
+	@test -z "$(KEY)" || ssh-keygen -q -Y sign -n vialwise-release -f "$(KEY)" dist/SHA256SUMS
 
 audit: $(READY) ## ask for known vulnerabilities of every locked package
 	@$(call tools,ship,pip-audit)
