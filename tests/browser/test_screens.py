@@ -137,10 +137,10 @@ def test_what_if_is_worked_out_at_once(opened: Opened) -> None:
 
 def test_what_if_works_without_script(opened: Opened) -> None:
     page = opened(*CHARTS["discards"], screen="claim", java_script_enabled=False)
-    page.fill("#dose", "375")
+    page.fill("#dose", "275")
     page.get_by_role("button", name="Work it out").click()
-    assert page.get_by_text("SV1*HC:J2357*?*UN*75").count()
-    assert page.locator("#dose").input_value() == "375"
+    assert page.get_by_text("SV1*HC:J2357*?*UN*55").count()
+    assert page.locator("#dose").input_value() == "275"
 
 
 def test_a_chart_of_5000_is_shown_at_once_and_read_on(opened: Opened) -> None:

@@ -156,7 +156,7 @@ def test_two_vials_are_closed_out_with_jw(opens: Opens, look: Look) -> None:
     assert cards(page) == ["Chart the discarded amount: until then neither JW nor JZ can be billed"]
     app = app_from_card(page)
     assert state(app, "waste_modifier") == "to do"
-    app.get_by_role("link", name="Close out the injection").click()
+    app.get_by_role("link", name="Close out the dose").click()
     heading(app, "Close-out after the injection")
     look(page, "whole-close-out")
     app.get_by_label("Discarded amount").fill("75")
