@@ -55,12 +55,11 @@ def create_app(
         app.register_blueprint(screen, url_prefix=_IN_WINDOW)
     # What a launch opens; one of the screens answers there.
     app.add_url_rule(f"{_IN_WINDOW}/", endpoint="launch.window", build_only=True)
-    _compile_templates(app)
     return app
 
 
-def _compile_templates(app: Flask) -> None:
-    """Once, before the server forks its workers: each of them would else do so while somebody
-    waits for its first page."""
+def compile_templates(app: Flask) -> None:
+    """Of an app with all its screens, before the server forks its workers: each of them would else
+    do so while somebody waits for its first page."""
     for name in app.jinja_env.list_templates(extensions=("html",)):
         app.jinja_env.get_template(name)

@@ -17,7 +17,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from billing_rules.catalogue import Catalogue
 from cds_hooks import feedback_page
 from smart_app import navigation, registration
-from smart_app.app import create_app
+from smart_app.app import compile_templates, create_app
 from smart_app.app_keys import ALGORITHMS, AppKeys, NotAppKeys
 from smart_app.kept_forms import KeptForms
 from smart_app.running import Running
@@ -63,6 +63,7 @@ def beside(
     report = f"{feedback_page.NAME}.report"
     running = Running(known, lambda: clock.today(said.timezone or None), feedback=report)
     app = create_app(running, told, store, (*SCREENS, lambda: feedback_for_owners(kept, known)))
+    compile_templates(app)
     forms = KeptForms.of(store)
 
     def sweep() -> None:
