@@ -6,6 +6,7 @@ machine: the first shows the second in a frame, as EHRs do.
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ def test_the_app_opens_in_an_ehrs_frame_without_third_party_cookies(page: Any) -
     assert '"patient":"p-1"' in frame.text_content("body")
     frame.goto(frame.url + "form")
     frame.click("button")
-    frame.wait_for_function("document.body.textContent === 'sent'")
+    frame.locator("body", has_text=re.compile(r"^\s*sent\s*$")).wait_for()
 
 
 def test_a_window_that_ends_while_somebody_types_says_so_and_takes_nothing_away(
@@ -143,7 +144,7 @@ def test_a_part_of_a_page_is_sent_with_the_windows_token(page: Any) -> None:
     frame.goto(frame.url + "htmx")
     frame.fill("input[name=dose]", "225")
     frame.click("main button")
-    frame.wait_for_function("document.querySelector('main').textContent.trim() === 'sent'")
+    frame.locator("main", has_text=re.compile(r"^\s*sent\s*$")).wait_for()
 
 
 def test_two_frames_are_two_windows(page: Any) -> None:
