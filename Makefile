@@ -81,6 +81,7 @@ endef
 
 define run_lint
 echo "ruff check" && $(PY) -m ruff check --quiet . && \
+echo "ruff format --check" && $(PY) -m ruff format --quiet --check . && \
 echo "mypy billing_rules" && $(PY) -m mypy --no-error-summary billing_rules
 endef
 

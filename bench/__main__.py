@@ -38,11 +38,13 @@ def _in_process() -> Iterator[Row]:
     per_resource = {}
     for name, count in SIZES.items():
         ours, other = body(count), body(count, ours=False)
-        took = in_process.times({
-            "parse": lambda sent=ours: in_process.parsed(sent),
-            "ours": lambda sent=ours: answer_of(app, sent),
-            "other": lambda sent=other: answer_of(app, sent),
-        })  # fmt: skip
+        took = in_process.times(
+            {
+                "parse": lambda sent=ours: in_process.parsed(sent),
+                "ours": lambda sent=ours: answer_of(app, sent),
+                "other": lambda sent=other: answer_of(app, sent),
+            }
+        )
         ms = {call: seconds * 1000 for call, seconds in took.items()}
         per_resource[name] = took["ours"] / count
         slower = took["ours"] / took["parse"]
@@ -66,17 +68,28 @@ def _over_http() -> Iterator[Row]:
     measured = over_http.compared({name: body(SIZES[name]) for name in targets})
     for size, loads in measured.items():
         ours = loads[SERVICE]
-        yield _against(f"{size} over HTTP, requests a second against a bare Flask view",
-                       ours, loads[BARE], targets[size])  # fmt: skip
+        yield _against(
+            f"{size} over HTTP, requests a second against a bare Flask view",
+            ours,
+            loads[BARE],
+            targets[size],
+        )
         tail = ratio(ours.p99, ours.p50)
         shown = times(tail, f"{ours.p99:.0f} ms, {ours.p50:.0f} ms")
         yield Row(f"{size} over HTTP, p99 against p50", tail, shown, "<= 4")
         if HEALTHCHAIN in loads:
-            yield _against(f"{size} over HTTP, against healthchain with one static card, uvicorn",
-                           ours, loads[HEALTHCHAIN], ">= 3")  # fmt: skip
+            yield _against(
+                f"{size} over HTTP, against healthchain with one static card, uvicorn",
+                ours,
+                loads[HEALTHCHAIN],
+                ">= 3",
+            )
         if GRANIAN in loads:
-            yield _against(f"{size} over HTTP, granian in the place of gunicorn, against gunicorn",
-                           loads[GRANIAN], ours)  # fmt: skip
+            yield _against(
+                f"{size} over HTTP, granian in the place of gunicorn, against gunicorn",
+                loads[GRANIAN],
+                ours,
+            )
 
 
 def _against(what: str, one: Load, other: Load, target: str = "") -> Row:

@@ -85,11 +85,20 @@ def body(resources: int, ours: bool = True) -> bytes:
     request["prefetch"] = {need.key: None for need in DATA_NEEDED}
     request["prefetch"] |= {key: sent[key] for key in _ALONE}
     for key, found in _chart(resources - len(_ALONE)).items():
-        entries = [{"fullUrl": f"https://ehr.example/fhir/{r['resourceType']}/{r['id']}",
-                    "resource": r, "search": {"mode": "match"}} for r in found]  # fmt: skip
+        entries = [
+            {
+                "fullUrl": f"https://ehr.example/fhir/{r['resourceType']}/{r['id']}",
+                "resource": r,
+                "search": {"mode": "match"},
+            }
+            for r in found
+        ]
         request["prefetch"][key] = {
-            "resourceType": "Bundle", "type": "searchset", "total": len(found), "entry": entries
-        }  # fmt: skip
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "total": len(found),
+            "entry": entries,
+        }
     return json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -130,17 +139,30 @@ def _observation(place: int, chance: random.Random) -> Json:
     return {
         **_common("Observation", f"obs-{place}", f"{text}: {value} {unit}, {day}", chance),
         "status": "final",
-        "category": [_code("http://terminology.hl7.org/CodeSystem/observation-category",
-                           "laboratory", "Laboratory")],
+        "category": [
+            _code(
+                "http://terminology.hl7.org/CodeSystem/observation-category",
+                "laboratory",
+                "Laboratory",
+            )
+        ],
         "code": _code(_LOINC, code, display, text),
         "effectiveDateTime": f"{day}T08:{chance.randrange(10, 60)}:00-06:00",
         "issued": f"{day}T11:02:17.000-06:00",
         "performer": [{"reference": "Organization/org-lab", "display": "Clinic laboratory"}],
-        "valueQuantity": {"value": round(value * chance.uniform(0.9, 1.1), 2), "unit": unit,
-                          "system": _UCUM, "code": unit},
-        "referenceRange": [{"low": {"value": value, "unit": unit, "system": _UCUM, "code": unit},
-                            "text": f"about {value} {unit}"}],
-    }  # fmt: skip
+        "valueQuantity": {
+            "value": round(value * chance.uniform(0.9, 1.1), 2),
+            "unit": unit,
+            "system": _UCUM,
+            "code": unit,
+        },
+        "referenceRange": [
+            {
+                "low": {"value": value, "unit": unit, "system": _UCUM, "code": unit},
+                "text": f"about {value} {unit}",
+            }
+        ],
+    }
 
 
 def _condition(place: int, chance: random.Random) -> Json:
@@ -202,8 +224,10 @@ def _administration(place: int, chance: random.Random) -> Json:
 
 def _common(kind: str, id_: str, words: str, chance: random.Random) -> Json:
     """What every resource carries and no rule reads, with the patient."""
-    rows = "".join(f"<tr><td>{label}</td><td>{chance.randrange(10**6)}</td></tr>"
-                   for label in ("Number", "Order", "Visit"))  # fmt: skip
+    rows = "".join(
+        f"<tr><td>{label}</td><td>{chance.randrange(10**6)}</td></tr>"
+        for label in ("Number", "Order", "Visit")
+    )
     return {
         "resourceType": kind,
         "id": id_,
@@ -217,18 +241,25 @@ def _common(kind: str, id_: str, words: str, chance: random.Random) -> Json:
             "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><b>{words}</b>'
             f"<table>{rows}</table></div>",
         },
-        "extension": [{"url": "https://ehr.example/fhir/StructureDefinition/source-department",
-                       "valueReference": {"reference": "Location/loc-allergy-clinic"}}],
-        "identifier": [{"system": "https://ehr.example/ids/order",
-                        "value": str(chance.randrange(10**9))}],
+        "extension": [
+            {
+                "url": "https://ehr.example/fhir/StructureDefinition/source-department",
+                "valueReference": {"reference": "Location/loc-allergy-clinic"},
+            }
+        ],
+        "identifier": [
+            {"system": "https://ehr.example/ids/order", "value": str(chance.randrange(10**9))}
+        ],
         "subject": {"reference": f"Patient/{_PATIENT}", "display": "Ada Winterbourne"},
         "encounter": {"reference": f"Encounter/enc-{chance.randrange(10**5)}"},
-    }  # fmt: skip
+    }
 
 
 def _code(system: str, code: str, display: str, text: str = "") -> Json:
-    return {"coding": [{"system": system, "code": code, "display": display}],
-            "text": text or display}  # fmt: skip
+    return {
+        "coding": [{"system": system, "code": code, "display": display}],
+        "text": text or display,
+    }
 
 
 def _day(chance: random.Random) -> date:

@@ -87,10 +87,16 @@ def _demo() -> Iterator[str]:
         kept = storage.opened(str(Path(folder, "bench.sqlite")))
         said = ServeSettings(ehrs=(practice.ehr_at(ehr_url),))
         service = application(
-            known, url, open_=False, store=kept.store, development=True, quiet_days=0,
-            clients=(practice.registration(ehr_url),), app_key=kept.secret,
+            known,
+            url,
+            open_=False,
+            store=kept.store,
+            development=True,
+            quiet_days=0,
+            clients=(practice.registration(ehr_url),),
+            app_key=kept.secret,
             app_launch_url=start.app_launch_url(said, url),
-        )  # fmt: skip
+        )
         app, _ = smart.beside(service, said, known, url, kept)
         large = chart(RESOURCES)
         ehr = practice.application(ehr_url, url, today, (practice.app_at(url),), large)

@@ -65,8 +65,19 @@ class Served:
 
 
 # gunicorn as `vialwise serve` runs it (vialwise/server.py), the bare view alike
-_GUNICORN = (sys.executable, "-m", "gunicorn", "--workers", "2", "--worker-class", "gthread",
-             "--threads", "4", "--log-level", "error")  # fmt: skip
+_GUNICORN = (
+    sys.executable,
+    "-m",
+    "gunicorn",
+    "--workers",
+    "2",
+    "--worker-class",
+    "gthread",
+    "--threads",
+    "4",
+    "--log-level",
+    "error",
+)
 SERVICE, BARE, GRANIAN, HEALTHCHAIN = "service", "bare", "granian", "healthchain"
 _SERVED = {
     SERVICE: Served((*_GUNICORN, "bench.servers:service()", "--bind", "127.0.0.1:{port}")),
@@ -81,10 +92,34 @@ def served() -> dict[str, Served]:
     if not (_OTHERS.parent / "granian").exists():
         return _SERVED
     python = str(_OTHERS)
-    granian = (python, "-m", "granian", "--interface", "wsgi", "--workers", "2", "--factory",
-               "--log-level", "error", "bench.servers:service", "--port", "{port}")  # fmt: skip
-    uvicorn = (python, "-m", "uvicorn", "--workers", "2", "--factory", "--log-level", "error",
-               "bench.servers:healthchain", "--port", "{port}")  # fmt: skip
+    granian = (
+        python,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--workers",
+        "2",
+        "--factory",
+        "--log-level",
+        "error",
+        "bench.servers:service",
+        "--port",
+        "{port}",
+    )
+    uvicorn = (
+        python,
+        "-m",
+        "uvicorn",
+        "--workers",
+        "2",
+        "--factory",
+        "--log-level",
+        "error",
+        "bench.servers:healthchain",
+        "--port",
+        "{port}",
+    )
     return {**_SERVED, GRANIAN: Served(granian), HEALTHCHAIN: Served(uvicorn, "/cds")}
 
 
@@ -187,8 +222,17 @@ def _with_wrk(url: str, body: bytes, seconds: int) -> Load:
         file, script = Path(folder, "body.json"), Path(folder, "post.lua")
         file.write_bytes(body)
         script.write_text(_LUA.format(body=file))
-        command = ["wrk", "-t1", f"-c{CONCURRENCY}", f"-d{seconds}s", "--timeout", "20s", "-s",
-                   str(script), url]  # fmt: skip
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{CONCURRENCY}",
+            f"-d{seconds}s",
+            "--timeout",
+            "20s",
+            "-s",
+            str(script),
+            url,
+        ]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in said.splitlines() if line.startswith("RESULT"))
     rate, p50, p99, failed = map(float, line.split()[1:])

@@ -50,8 +50,13 @@ def _registered(key: RSAKey) -> Settings:
 
 def _token(key: RSAKey) -> str:
     now = int(time.time())
-    said = {"iss": _ISSUER, "aud": _URL + PATH, "iat": now, "exp": now + 300,
-            "jti": str(uuid.uuid4())}  # fmt: skip
+    said = {
+        "iss": _ISSUER,
+        "aud": _URL + PATH,
+        "iat": now,
+        "exp": now + 300,
+        "jti": str(uuid.uuid4()),
+    }
     header = {"alg": "RS384", "kid": "bench", "typ": "JWT"}
     return "Bearer " + jwt.encode(header, said, key, algorithms=["RS384"])
 

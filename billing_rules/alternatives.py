@@ -79,9 +79,7 @@ def _key(opened: tuple[ContainerCount, ...]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((f"{c.container.form} {c.container.strength}", c.count) for c in opened))
 
 
-def _alternative(
-    case: Case, dose: Amount, opened: tuple[ContainerCount, ...]
-) -> Alternative:
+def _alternative(case: Case, dose: Amount, opened: tuple[ContainerCount, ...]) -> Alternative:
     plan = claim_plan(
         case.order, case.drug, case.payer, case.setting, Present(opened), computed=False
     )

@@ -135,6 +135,4 @@ def seen_authorization(a: Authorization) -> Evidence:
     names = ", ".join(c.code for c in a.codes) or a.text[:40] or "no drug named"
     period = f"{a.start or 'start not stated'} to {a.end or 'end not stated'}"
     what = f"authorization{entered(a.entered_on)}"
-    return Evidence(
-        a.reference, what, f"{a.number[:30]} {answer}, {names}, {period}".strip(), a.on
-    )
+    return Evidence(a.reference, what, f"{a.number[:30]} {answer}, {names}, {period}".strip(), a.on)

@@ -81,9 +81,15 @@ def ige_window(case: Case) -> IgeWindow | None:
 # ---------------------------------------------------------------- total IgE
 
 Reading = Literal[
-    "usable", "comparator", "other unit", "preliminary", "on treatment", "before the last course",
-    "not told apart", "undated",
-]  # fmt: skip
+    "usable",
+    "comparator",
+    "other unit",
+    "preliminary",
+    "on treatment",
+    "before the last course",
+    "not told apart",
+    "undated",
+]
 
 
 @dataclass(frozen=True, slots=True)

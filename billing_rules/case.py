@@ -83,9 +83,7 @@ class Case:
     setting: str | None
     history: History
     entered: tuple[EnteredRow, ...] = ()
-    _told: dict[object, object] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _told: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, ask: Callable[[Case], T]) -> T:
         """What `ask` answers for this case, worked out the first time: several rules ask for the

@@ -379,12 +379,7 @@ def _modifier(file: ModifiersFile, code: str) -> Dated[Modifier]:
 
 def _known_codes(codes: CodesFile, drugs: Iterable[DrugFile]) -> dict[str, Dated[KnownCode]]:
     known = {
-        code: Dated(
-            {
-                start: _known_code(codes, code, s)
-                for start, s in file.meaning.items()
-            }
-        )
+        code: Dated({start: _known_code(codes, code, s) for start, s in file.meaning.items()})
         for code, file in codes.codes.items()
     }
     for drug in drugs:
@@ -431,9 +426,7 @@ def _identifiers(
         ndc_products={ndc.product_of(code): drug_id for code, drug_id in ndcs.items()},
         rxnorm_products=_rxnorm(drugs, "rxnorm_products"),
         rxnorm_ingredients=_rxnorm(drugs, "rxnorm_ingredient"),
-        hcpcs={
-            str(s.value): d.id for d in drugs for s in d.hcpcs.values() if s.value is not None
-        },
+        hcpcs={str(s.value): d.id for d in drugs for s in d.hcpcs.values() if s.value is not None},
         names=names,
         name_pattern=re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", re.IGNORECASE),
     )

@@ -307,9 +307,7 @@ def check_chart_words(
             _check_indications(payer.id, drug, indications, drugs)
 
 
-def _all_needs(
-    drugs: Iterable[DrugFile], payers: Iterable[PayerFile]
-) -> Iterator[tuple[str, str]]:
+def _all_needs(drugs: Iterable[DrugFile], payers: Iterable[PayerFile]) -> Iterator[tuple[str, str]]:
     for drug in drugs:
         for key, indication in drug.indications.items():
             place = f"drugs/{drug.id}.yaml: {key}"

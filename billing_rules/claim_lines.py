@@ -126,15 +126,11 @@ def claim_plan(
             doubt=Doubt.CODE,
         )
     if not isinstance(order.dose, Present):
-        return ClaimPlan(
-            WasteAnswer.INDETERMINATE, _dose_gap(order.dose), doubt=Doubt.DOSE
-        )
+        return ClaimPlan(WasteAnswer.INDETERMINATE, _dose_gap(order.dose), doubt=Doubt.DOSE)
     containers = opened.value if isinstance(opened, Present) else ()
     small = _too_small(order.dose.value, containers)
     if small:
-        return ClaimPlan(
-            WasteAnswer.INDETERMINATE, small, opened=containers, doubt=Doubt.TOO_SMALL
-        )
+        return ClaimPlan(WasteAnswer.INDETERMINATE, small, opened=containers, doubt=Doubt.TOO_SMALL)
     lines = (ClaimLine(drug.hcpcs, units_of(order.dose.value, drug.billing_unit)),)
     plan = _answered(order, drug, payer, setting, opened, lines)
     return replace(plan, opened=containers, computed=computed)
@@ -219,9 +215,7 @@ def _not_applicable(
     return None
 
 
-def _doubt(
-    order: DrugOrder, opened: State[tuple[ContainerCount, ...]]
-) -> tuple[Doubt, str] | None:
+def _doubt(order: DrugOrder, opened: State[tuple[ContainerCount, ...]]) -> tuple[Doubt, str] | None:
     """Why neither JW nor JZ may be said, or None. Missing documentation is never a silent JZ."""
     if not isinstance(opened, Present):
         why = opened.because if isinstance(opened, Unknown) else "no containers are named"

@@ -53,20 +53,30 @@ def _opened(drug: Drug, on: date) -> Group:
         "Containers opened",
         (
             Field(
-                "opened.container", "Container", "choice",
-                (*choices, Choice("other", "Another NDC")), needed=True,
+                "opened.container",
+                "Container",
+                "choice",
+                (*choices, Choice("other", "Another NDC")),
+                needed=True,
             ),
-            Field("opened.other", "Another NDC, as printed on the box", "text",
-                  hint="Only if the list above does not have it."),
+            Field(
+                "opened.other",
+                "Another NDC, as printed on the box",
+                "text",
+                hint="Only if the list above does not have it.",
+            ),
             Field("opened.count", "How many", "number", needed=True),
             Field("opened.lot", "Lot number", "text"),
             Field(
-                "opened.expires", "Expiry date", "date", may_be_ahead=True,
+                "opened.expires",
+                "Expiry date",
+                "date",
+                may_be_ahead=True,
                 hint="If only a month is printed, its last day.",
             ),
         ),
         rows=ROWS,
-    )  # fmt: skip
+    )
 
 
 _DISCARDED = Group(
@@ -74,14 +84,18 @@ _DISCARDED = Group(
     "What was discarded",
     (
         Field(
-            "discarded.amount", "Discarded amount", "quantity", _MG, may_be_zero=True,
+            "discarded.amount",
+            "Discarded amount",
+            "quantity",
+            _MG,
+            may_be_zero=True,
             hint="What was left in the opened containers and thrown away. Write 0 if nothing was.",
         ),
         Field("discarded.reason", "Reason", "choice", _REASONS),
         Field("discarded.words", "Another reason, in words", "text"),
         Field("discarded.witness", "Witnessed by", "text", hint="If your clinic asks for it."),
     ),
-)  # fmt: skip
+)
 
 
 def _giving(drug: Drug) -> Group:
@@ -91,13 +105,17 @@ def _giving(drug: Drug) -> Group:
         "injection",
         f"{drug.giving.capitalize()} and observation",
         (
-            Field("injection.sites", f"{drug.giving.capitalize()} {'site' if infused else 'sites'}",
-                  "text", hint=f"For example: {example}."),
+            Field(
+                "injection.sites",
+                f"{drug.giving.capitalize()} {'site' if infused else 'sites'}",
+                "text",
+                hint=f"For example: {example}.",
+            ),
             Field("injection.from", "Observed from", "time"),
             Field("injection.to", "Observed until", "time"),
             Field("injection.words", "Reaction or remark", "text"),
         ),
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------- as a closing

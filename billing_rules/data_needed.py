@@ -52,11 +52,36 @@ class DataNeed:
 # The last two are asked for though no source confirms what they mean: a rule still wants words
 # and code to agree, so asking can only find more.
 RESULT_CODES = (
-    "19113-0", "20150-9", "20152-5", "19926-5", "82668-5", "26449-9", "711-2", "712-0", "6095-4",
-    "6833-8", "15609-1", "6098-8", "6078-0", "6075-6", "6025-1", "6189-5", "6085-5", "6206-7",
-    "7258-7", "6106-9", "6248-9", "6276-0", "6273-7", "6246-3", "6082-2", "6844-5", "6158-0",
-    "6096-2", "6020-2",
-)  # fmt: skip
+    "19113-0",
+    "20150-9",
+    "20152-5",
+    "19926-5",
+    "82668-5",
+    "26449-9",
+    "711-2",
+    "712-0",
+    "6095-4",
+    "6833-8",
+    "15609-1",
+    "6098-8",
+    "6078-0",
+    "6075-6",
+    "6025-1",
+    "6189-5",
+    "6085-5",
+    "6206-7",
+    "7258-7",
+    "6106-9",
+    "6248-9",
+    "6276-0",
+    "6273-7",
+    "6246-3",
+    "6082-2",
+    "6844-5",
+    "6158-0",
+    "6096-2",
+    "6020-2",
+)
 # The chart's parts of which these queries ask for certain codes only.
 ASKED_BY_CODE = frozenset({"results"})
 _THERAPY = ("prior_therapy", "concurrent_biologic")
@@ -82,8 +107,12 @@ DATA_NEEDED: tuple[DataNeed, ...] = (
         # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (standards.md D6).
         f"Coverage{_PATIENT}",
         "Coverage",
-        ("waste_modifier", "payer_denied_modifier", "medically_unlikely_units",
-         "prior_authorization"),
+        (
+            "waste_modifier",
+            "payer_denied_modifier",
+            "medically_unlikely_units",
+            "prior_authorization",
+        ),
     ),
     DataNeed(
         "weight",
@@ -113,8 +142,16 @@ DATA_NEEDED: tuple[DataNeed, ...] = (
     _records(
         "administrations",
         "MedicationAdministration",
-        ("past_administrations", "past_waste", "dose_interval", "units_per_period",
-         "supervised_doses", "total_ige", "age", *_THERAPY),
+        (
+            "past_administrations",
+            "past_waste",
+            "dose_interval",
+            "units_per_period",
+            "supervised_doses",
+            "total_ige",
+            "age",
+            *_THERAPY,
+        ),
     ),
     _records("allergies", "AllergyIntolerance", ("sensitisation",)),
     _records("procedures", "Procedure", ("sensitisation",)),

@@ -163,8 +163,10 @@ def _wanted(case: Case) -> frozenset[str]:
 
 
 _WORST_FIRST: tuple[Literal["missing", "to do", "to confirm"], ...] = (
-    "missing", "to do", "to confirm",
-)  # fmt: skip
+    "missing",
+    "to do",
+    "to confirm",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,11 @@ def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standi
     """What the rules said of a group's need; the rules that do not apply say nothing."""
     said = [o for o in outcomes if o.rule == group.rule]
     if group.need:
-        said = [o for need, o in zip(prior_therapy.needs(case), said, strict=False)
-                if need.what == group.need]  # fmt: skip
+        said = [
+            o
+            for need, o in zip(prior_therapy.needs(case), said, strict=False)
+            if need.what == group.need
+        ]
     found = [o for o in said if isinstance(o, Finding)]
     if found:
         sources = tuple(dict.fromkeys(s for o in found for s in o.sources))
@@ -291,12 +296,16 @@ _SEVERITY = Group(
             needed=True,
             hint="For example: severe persistent.",
         ),
-        Field("severity.exacerbations", "Exacerbations in the past 12 months", "number",
-              may_be_zero=True),
+        Field(
+            "severity.exacerbations",
+            "Exacerbations in the past 12 months",
+            "number",
+            may_be_zero=True,
+        ),
         _date("severity", "Day it was documented"),
     ),
     rule="indication",
-)  # fmt: skip
+)
 
 _AUTHORIZATION = Group(
     "authorization",
@@ -313,8 +322,13 @@ _AUTHORIZATION = Group(
             needed=True,
         ),
         Field("authorization.start", "Valid from", "date", may_be_ahead=True),
-        Field("authorization.end", "Valid to", "date", may_be_ahead=True,
-              hint="Without its period nobody can tell whether it covers a dose."),
+        Field(
+            "authorization.end",
+            "Valid to",
+            "date",
+            may_be_ahead=True,
+            hint="Without its period nobody can tell whether it covers a dose.",
+        ),
     ),
     rule="prior_authorization",
 )
@@ -343,10 +357,14 @@ _START = Group(
     "Start of therapy",
     (
         _date("start-of-therapy", "Day of the first dose"),
-        Field("start-of-therapy.source", "How this is known", "text",
-              hint="For example: records of the previous clinic."),
+        Field(
+            "start-of-therapy.source",
+            "How this is known",
+            "text",
+            hint="For example: records of the previous clinic.",
+        ),
     ),
-)  # fmt: skip
+)
 
 _PAST_DOSES = Group(
     "past-dose",
@@ -379,15 +397,19 @@ def _diagnosis(case: Case) -> Group:
         "Diagnosis",
         (
             _field(
-                "diagnosis.code", "ICD-10-CM code", "choice",
-                *codes, Choice("other", "Another code"), needed=True,
+                "diagnosis.code",
+                "ICD-10-CM code",
+                "choice",
+                *codes,
+                Choice("other", "Another code"),
+                needed=True,
             ),
             Field("diagnosis.other", "Another code and what it stands for", "text"),
             _date("diagnosis", "Day it was documented"),
             Field("diagnosis.by", "Who made the diagnosis", "text"),
         ),
         rule="indication",
-    )  # fmt: skip
+    )
 
 
 def _sensitisation(terms: Terms) -> Group:
@@ -401,30 +423,44 @@ def _sensitisation(terms: Terms) -> Group:
         "Test for a perennial allergen",
         (
             _field(
-                "sensitisation.test", "Kind of test", "choice",
+                "sensitisation.test",
+                "Kind of test",
+                "choice",
                 Choice("specific-ige", "Specific IgE in blood"),
-                Choice("skin-test", "Skin test"), needed=True,
+                Choice("skin-test", "Skin test"),
+                needed=True,
             ),
             _field(
-                "sensitisation.allergen", "Allergen", "choice",
-                *allergens, Choice("other", "Another"), needed=True,
+                "sensitisation.allergen",
+                "Allergen",
+                "choice",
+                *allergens,
+                Choice("other", "Another"),
+                needed=True,
             ),
             Field("sensitisation.other", "Another allergen", "text"),
             _field(
-                "sensitisation.result", "Result", "choice",
-                Choice("positive", "Positive"), Choice("negative", "Negative"), needed=True,
+                "sensitisation.result",
+                "Result",
+                "choice",
+                Choice("positive", "Positive"),
+                Choice("negative", "Negative"),
+                needed=True,
             ),
             Field(
-                "sensitisation.value", "Specific IgE, as the report has it", "quantity",
+                "sensitisation.value",
+                "Specific IgE, as the report has it",
+                "quantity",
                 (Choice("kU/L", "kU/L"), Choice("[IU]/mL", "IU/mL")),
-                hint="Leave empty for a skin test.", kind_of_result="specific_ige",
+                hint="Leave empty for a skin test.",
+                kind_of_result="specific_ige",
             ),
             _date("sensitisation", "Day of the test"),
             Field("sensitisation.laboratory", "Laboratory or clinic that tested", "text"),
         ),
         rule="sensitisation",
         rows=3,
-    )  # fmt: skip
+    )
 
 
 def _therapy(drug_class: str) -> Group:
@@ -437,18 +473,21 @@ def _therapy(drug_class: str) -> Group:
             Field(f"{id_}.start", "Taken from", "date", needed=True),
             Field(f"{id_}.end", "Taken until", "date", hint="Leave empty if it is still taken."),
             _field(
-                f"{id_}.outcome", "Outcome", "choice",
+                f"{id_}.outcome",
+                "Outcome",
+                "choice",
                 Choice("not-controlled", "Disease not controlled"),
                 Choice("not-tolerated", "Not tolerated"),
                 Choice("contraindicated", "Not allowed for this patient"),
-                Choice("helped", "Helped"), needed=True,
+                Choice("helped", "Helped"),
+                needed=True,
             ),
             Field(f"{id_}.words", "Remarks", "text"),
         ),
         rule="prior_therapy",
         need=drug_class,
         rows=4,
-    )  # fmt: skip
+    )
 
 
 def _assessment(kind: str, terms: Terms) -> Group:
@@ -465,4 +504,3 @@ def _assessment(kind: str, terms: Terms) -> Group:
         ),
         rule="reauthorization",
     )
-

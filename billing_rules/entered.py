@@ -122,9 +122,15 @@ def _results(found: EnteredRow, case: Case) -> Iterator[Measured]:
     measure = found["value"]
     if known and not known.loinc and isinstance(measure, Measure) and found.is_by_hand("value"):
         yield Measured(
-            found.reference, (), RESULT_NAMES.get(kind, kind), _amount(measure), str(measure),
-            found["date"], measure.comparator, entered_on=found.on,
-        )  # fmt: skip
+            found.reference,
+            (),
+            RESULT_NAMES.get(kind, kind),
+            _amount(measure),
+            str(measure),
+            found["date"],
+            measure.comparator,
+            entered_on=found.on,
+        )
 
 
 def _skin_test(found: EnteredRow) -> Measured:
@@ -133,9 +139,15 @@ def _skin_test(found: EnteredRow) -> Measured:
     result = str(found["result"])
     mark = ("POS",) if result == "positive" else ("NEG",)
     return Measured(
-        found.reference, (), f"Skin test, {allergen}", None, result, found["date"],
-        interpretation=mark, entered_on=found.on,
-    )  # fmt: skip
+        found.reference,
+        (),
+        f"Skin test, {allergen}",
+        None,
+        result,
+        found["date"],
+        interpretation=mark,
+        entered_on=found.on,
+    )
 
 
 def _amount(measure: Measure) -> Amount | None:
@@ -148,9 +160,17 @@ def _amount(measure: Measure) -> Amount | None:
 def _authorizations(found: EnteredRow, case: Case) -> Iterator[Authorization]:
     if found.group.id == "authorization":
         yield Authorization(
-            found.reference, str(found["number"]), _VERDICTS.get(str(found["answer"])), (),
-            case.drug.name, "", found["start"], found["end"], found.on, entered_on=found.on,
-        )  # fmt: skip
+            found.reference,
+            str(found["number"]),
+            _VERDICTS.get(str(found["answer"])),
+            (),
+            case.drug.name,
+            "",
+            found["start"],
+            found["end"],
+            found.on,
+            entered_on=found.on,
+        )
 
 
 # ---------------------------------------------------------------- beside the chart's own
@@ -173,9 +193,10 @@ def _authorized(case: Case, entered: Sequence[Authorization]) -> History:
     state = case.history.authorizations
     own = state.value if isinstance(state, Present) else ()
     verdicts = [
-        d.authorization for d in own
+        d.authorization
+        for d in own
         if d.authorization.granted is not None and (d.unclear or case.drug.id in d.drug_ids)
-    ]  # fmt: skip
+    ]
     added = (
         DrugAuthorization(
             a, frozenset({case.drug.id}), False, outdone=any(_wins(own, a) for own in verdicts)

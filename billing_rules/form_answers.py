@@ -357,4 +357,3 @@ def day_of(text: str) -> date | None:
         return date(int(us[3]), int(us[1]), int(us[2])) if us else None
     except ValueError:
         return None
-

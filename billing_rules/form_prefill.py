@@ -44,9 +44,10 @@ def emptied(form: Form, prefill: Mapping[str, Prefill], checked: Checked) -> tup
     gone = taken_back(prefill, checked)
     filled = {row.group.id for row in checked.rows}
     return tuple(
-        g for g in form.groups
+        g
+        for g in form.groups
         if g.id not in filled and any(name.startswith(f"{g.id}.") for name in gone)
-    )  # fmt: skip
+    )
 
 
 def _entered(group: Group, case: Case) -> list[EnteredRow]:
@@ -117,9 +118,10 @@ def _newest(group: Group, case: Case) -> Measured | None:
     results = case.chart.results.value if isinstance(case.chart.results, Present) else ()
     on = case.order.date_of_service
     fitting = [
-        r for r in results
+        r
+        for r in results
         if r.value and r.on and r.on <= on and case.terms.is_kind(r, kind) == "yes"
-    ]  # fmt: skip
+    ]
     return max(fitting, key=lambda r: r.on or date.min, default=None)
 
 
@@ -178,8 +180,7 @@ def _therapies(group: Group, case: Case, entered: int) -> tuple[Therapy, ...]:
 
 
 def _therapy(row: str, therapy: Therapy, on: date) -> Filled:
-    """A supply that lasts beyond the order's day says that it is still taken, and not until when.
-    """
+    """A supply that lasts beyond the order's day says it is still taken, and not until when."""
     yield f"{row}.drug", Prefill(therapy.text, therapy.reference)
     yield f"{row}.start", Prefill(str(therapy.start), therapy.reference)
     if therapy.end and therapy.end <= on:

@@ -116,9 +116,7 @@ def _match(
     shown = ", ".join(dict.fromkeys(c.code for c in codes if c.code)) or text
     for indication in drug.indications:
         specific = _with_code(codes, indication.icd10cm, indication.snomed)
-        general = _with_code(
-            codes, indication.icd10cm_unspecified, indication.snomed_unspecified
-        )
+        general = _with_code(codes, indication.icd10cm_unspecified, indication.snomed_unspecified)
         worded = not _is_coded(codes) and any(w in text.lower() for w in indication.words)
         if specific or general or worded:
             words = shown if text == shown else f"{shown} {text}".strip()

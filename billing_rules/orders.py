@@ -245,9 +245,7 @@ def _counted_dose(dose: Counted, container: State[Container]) -> State[Amount]:
 
 def _volume_dose(volume: Amount, container: State[Container], drug: Drug) -> State[Amount]:
     choices = (container.value,) if isinstance(container, Present) else drug.containers
-    strengths = {
-        c.strength.to(MASS).value / c.volume.to("mL").value for c in choices if c.volume
-    }
+    strengths = {c.strength.to(MASS).value / c.volume.to("mL").value for c in choices if c.volume}
     if len(strengths) != 1 or not all(c.volume for c in choices):
         return Unknown(f"the dose of {volume} does not say the concentration, so not the mg")
     return Present(Amount(volume.to("mL").value * strengths.pop(), MASS))
@@ -379,9 +377,7 @@ def _all_containers(
     """What the prescriptions name; where they name none, what the claim lines' NDCs do."""
     stated = [p.containers for p in parts if not isinstance(p.containers, Nothing)]
     if not stated:
-        stated = [
-            c for r in billed if not isinstance(c := containers_of(r.line, drug), Nothing)
-        ]
+        stated = [c for r in billed if not isinstance(c := containers_of(r.line, drug), Nothing)]
     if not stated:
         return NOTHING
     unknown = next((s for s in stated if isinstance(s, Unknown)), None)

@@ -74,9 +74,7 @@ class Passage:
 _Found = Iterator[tuple[str, Source | None]]
 
 
-def passages(
-    reads: tuple[str, ...], catalogue: Catalogue, on: date
-) -> tuple[Passage, ...]:
+def passages(reads: tuple[str, ...], catalogue: Catalogue, on: date) -> tuple[Passage, ...]:
     """The passages in force on `on`, each once with all it stands for."""
     owners: dict[tuple[str, Source], list[str]] = {}
     for read in reads:

@@ -151,9 +151,7 @@ def containers_opened(
         return Unknown(str(error)), False
 
 
-def container_choices(
-    order: DrugOrder, drug: Drug, site: Site
-) -> tuple[Container, ...] | Unknown:
+def container_choices(order: DrugOrder, drug: Drug, site: Site) -> tuple[Container, ...] | Unknown:
     """The containers an order that counts none may be filled from: the one its NDC names, else
     what the site stocks, else all marketed on the date of service."""
     named = [container_of(line, drug) for line in order.prescriptions]

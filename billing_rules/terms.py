@@ -132,9 +132,7 @@ class Terms:
         """Whether a medicine of these codes and names could be of any drug class."""
         return self._mention(self._therapies, codes, names)
 
-    def _mention(
-        self, wanted: Set[str], codes: tuple[Code, ...], names: Iterable[str]
-    ) -> bool:
+    def _mention(self, wanted: Set[str], codes: tuple[Code, ...], names: Iterable[str]) -> bool:
         if any(code.code in wanted for code in codes):
             return True
         return not wanted.isdisjoint(self._vocabulary.held_by(_said(codes, " | ".join(names))))

@@ -121,9 +121,7 @@ def _audit(note: CallNote, service: str, status: int, here: Running, store: Stor
         log.error("call not audited: %s", error.kind)
 
 
-def _audited(
-    note: CallNote, service: str, status: int, here: Running, store: Store
-) -> AuditedCall:
+def _audited(note: CallNote, service: str, status: int, here: Running, store: Store) -> AuditedCall:
     return AuditedCall(
         client=note.client,
         tenant=note.tenant,

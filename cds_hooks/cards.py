@@ -134,9 +134,7 @@ def _card(
     return card
 
 
-def _associate(
-    card: dict[str, Any], review: OrderReview, named: Collection[str]
-) -> None:
+def _associate(card: dict[str, Any], review: OrderReview, named: Collection[str]) -> None:
     """Say which orders the card is about (Da Vinci CRD 2.2.1, "Linking cards to requests")."""
     about = [{"reference": r} for r in review.order.references if r in named]
     if about:

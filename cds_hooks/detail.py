@@ -149,9 +149,7 @@ def _evidence(seen: Evidence, this_order: str) -> str:
     return escaped(f"{seen.what}: {seen.value}") + (f" ({escaped(where)})" if where else "")
 
 
-def _sources(
-    review: OrderReview, findings: Sequence[Finding], settings: Settings
-) -> list[str]:
+def _sources(review: OrderReview, findings: Sequence[Finding], settings: Settings) -> list[str]:
     """One item a document. The passages stand on the rule's page: many are rows of CMS tables."""
     used = [s for f in findings for s in f.sources] if findings else review.plan.sources
     return _once(_document(source, settings) for source in used)

@@ -144,9 +144,7 @@ def _page(engine: sa.Engine, needed: Needed) -> Response:
         return _shown(503, Filters(said, Asked(), (away,), (), ()), None, needed)
 
 
-def _shown(
-    status: int, filters: Filters, report: Report | None, needed: Needed
-) -> Response:
+def _shown(status: int, filters: Filters, report: Report | None, needed: Needed) -> Response:
     text = render_template(
         "outcomes.html",
         filters=filters,

@@ -29,9 +29,7 @@ class Metrics:
             return Counter(f"vialwise_{name}", says, labels, registry=registry)
 
         def histogram(name: str, says: str, label: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(
-                f"vialwise_{name}", says, [label], buckets=buckets, registry=registry
-            )
+            return Histogram(f"vialwise_{name}", says, [label], buckets=buckets, registry=registry)
 
         self._requests = counter("requests", "Requests, probes left out.", "kind", "status")
         self._calls = counter(

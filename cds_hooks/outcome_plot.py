@@ -76,8 +76,14 @@ def _stack(week: str, tally: Tally, x: float, width: float, scale: float) -> Ite
         if count:
             height = count * scale
             y -= height
-            yield Bar(part, round(x, 3), round(width, 3), round(y, 1), round(height, 1),
-                      f"{week}: {count} {part}")  # fmt: skip
+            yield Bar(
+                part,
+                round(x, 3),
+                round(width, 3),
+                round(y, 1),
+                round(height, 1),
+                f"{week}: {count} {part}",
+            )
 
 
 def _weeks(first: str, last: str) -> Iterator[str]:

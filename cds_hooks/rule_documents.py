@@ -117,9 +117,7 @@ class RuleDocument(_Part):
     reads_on: date
 
 
-def document(
-    record: RuleRecord, url: str, passages: Iterable[Passage], on: date
-) -> dict[str, Any]:
+def document(record: RuleRecord, url: str, passages: Iterable[Passage], on: date) -> dict[str, Any]:
     """The record, ready for JSON."""
     built = RuleDocument(
         id=record.id,

@@ -116,9 +116,7 @@ def rule_json(rule_id: str) -> Response:
     here = running()
     today = here.settings.today()
     read = passages(record.reads, here.catalogue, today)
-    return as_json(
-        rule_documents.document(record, rule_url(rule_id, here.settings), read, today)
-    )
+    return as_json(rule_documents.document(record, rule_url(rule_id, here.settings), read, today))
 
 
 def _by_accept(response: Response) -> Response:

@@ -18,9 +18,7 @@ from billing_rules.review import OrderReview
 Selections = frozenset[str] | None  # None: every draft is meant
 
 
-def spoken_of(
-    reviews: Iterable[OrderReview], selections: Selections
-) -> tuple[OrderReview, ...]:
+def spoken_of(reviews: Iterable[OrderReview], selections: Selections) -> tuple[OrderReview, ...]:
     """The reviews of orders with a selected draft, without findings on other drafts alone."""
     if selections is None:
         return tuple(reviews)

@@ -16,9 +16,15 @@ SPECIFICATION = "2.0.1"
 ALL_RULES = frozenset(map(name_of, RULES))
 # What a person can still put right after the injection, before the claim.
 GIVEN_RULES = frozenset(
-    {"drug_identity", "dose_unit", "waste_modifier", "dose_supplied", "ndc_marketed",
-     "past_administrations"}
-)  # fmt: skip
+    {
+        "drug_identity",
+        "dose_unit",
+        "waste_modifier",
+        "dose_supplied",
+        "ndc_marketed",
+        "past_administrations",
+    }
+)
 # Charting of earlier doses is asked about where they were given.
 BOOKING_RULES = DOCUMENTATION_NAMES - {"past_administrations", "past_waste"}
 

@@ -122,9 +122,7 @@ def label(findings: Sequence[Finding]) -> str:
 
 def _effective(findings: Sequence[Finding]) -> list[Finding]:
     """Findings whose corrections still show: a withdrawn draft is not corrected as well."""
-    removed = {
-        c.reference for f in findings for c in f.corrections if isinstance(c, RemoveOrder)
-    }
+    removed = {c.reference for f in findings for c in f.corrections if isinstance(c, RemoveOrder)}
     return [
         f
         for f in findings

@@ -49,4 +49,3 @@ def trust_of_request(settings: Settings) -> FhirTrust:
     if isinstance(registered, FhirTrust):
         return registered
     return FhirTrust(settings.fhir_bases, loopback=True) if settings.open else NOBODY
-

@@ -78,9 +78,7 @@ def _gone(report: Report, ehr: Ehr, database: Database, before: Answer) -> Outag
     return outage
 
 
-def _back(
-    report: Report, ehr: Ehr, running: Service, database: Database, outage: Outage
-) -> None:
+def _back(report: Report, ehr: Ehr, running: Service, database: Database, outage: Outage) -> None:
     with report.step(f"{database.name} back") as step:
         kept = records.read(database.url).feedback_at(outage.at)
         step.expect(not kept, f"{len(kept)} entries of the refused batch are kept")

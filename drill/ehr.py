@@ -92,9 +92,12 @@ class Ehr:
         body["hookInstance"] = str(uuid.uuid4())
         body["fhirServer"] = self.fhir
         body["fhirAuthorization"] = {
-            "access_token": "lent-for-the-drill", "token_type": "Bearer", "expires_in": 300,
-            "scope": "patient/*.rs", "subject": "vialwise",
-        }  # fmt: skip
+            "access_token": "lent-for-the-drill",
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "scope": "patient/*.rs",
+            "subject": "vialwise",
+        }
         answer = self._post("", body, token or self.token(), body["hookInstance"])
         if answer.status == 200:
             with self._guard:
@@ -135,9 +138,10 @@ class Ehr:
         cards = {id_ for a in self.answered if a.instance in calls for id_ in a.ids}
         feedback = {card for _, cards_of in self.accepted for card in cards_of}
         lost = (
-            len(calls - set(found.calls)), len(cards - found.cards),
+            len(calls - set(found.calls)),
+            len(cards - found.cards),
             len(feedback - found.feedback),
-        )  # fmt: skip
+        )
         step.kept.append(
             f"calls {len(calls)} answered, {len(calls & set(found.calls))} audited; cards "
             f"{len(cards)} sent, {len(cards & found.cards)} on record; feedback {len(feedback)} "

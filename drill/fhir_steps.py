@@ -31,21 +31,37 @@ class Failure:
 
 FAILURES = (
     Failure("FHIR server slow: every answer takes 6 s", moods.slow(6), "did not answer in time"),
-    Failure("FHIR server drips: ten bytes a second", moods.always(moods.dripping),
-            "did not answer in time"),
+    Failure(
+        "FHIR server drips: ten bytes a second",
+        moods.always(moods.dripping),
+        "did not answer in time",
+    ),
     Failure("FHIR server answers 401", moods.status(401), "did not permit it"),
     Failure("FHIR server answers 429, Retry-After 1 s, once", moods.busy_once(1)),
-    Failure("FHIR server answers 429, Retry-After 120 s", moods.status(429, Retry_After="120"),
-            "too busy", 1.5),
+    Failure(
+        "FHIR server answers 429, Retry-After 120 s",
+        moods.status(429, Retry_After="120"),
+        "too busy",
+        1.5,
+    ),
     Failure("FHIR server answers 500", moods.status(500), "HTTP status 500"),
-    Failure("Half a page: the connection is cut inside the body",
-            moods.always(moods.half_a_page), "broke off"),
-    Failure("Endless pages: every page names a next one", moods.always(moods.endless),
-            "more pages of this than may be read"),
+    Failure(
+        "Half a page: the connection is cut inside the body",
+        moods.always(moods.half_a_page),
+        "broke off",
+    ),
+    Failure(
+        "Endless pages: every page names a next one",
+        moods.always(moods.endless),
+        "more pages of this than may be read",
+    ),
     Failure("Lying content type: FHIR called text/html", moods.labelled("text/html")),
-    Failure("Lying content type: a login page called FHIR", moods.always(moods.web_page),
-            "no readable FHIR"),
-)  # fmt: skip
+    Failure(
+        "Lying content type: a login page called FHIR",
+        moods.always(moods.web_page),
+        "no readable FHIR",
+    ),
+)
 
 
 def play(report: Report, folder: Path) -> None:

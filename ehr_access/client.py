@@ -161,9 +161,14 @@ class EhrClient:
 
         def send(token: str | None) -> Answer | Unknown:
             return self._transport.send(
-                method, f"{self._base.url}/{path}", body, typed,
-                token=token, deadline=until, most_bytes=self._limits.body_bytes,
-            )  # fmt: skip
+                method,
+                f"{self._base.url}/{path}",
+                body,
+                typed,
+                token=token,
+                deadline=until,
+                most_bytes=self._limits.body_bytes,
+            )
 
         answer = all_of({"": lambda: self._with_token(send)}, until, 1)[""]
         return writing.outcome(answer, path, conditional=method == "POST")

@@ -65,13 +65,9 @@ def parsed(document: bytes) -> SmartConfiguration | None:
     )
 
 
-def read(
-    base: FhirBase, transport: Transport, deadline: Deadline
-) -> SmartConfiguration | Unknown:
+def read(base: FhirBase, transport: Transport, deadline: Deadline) -> SmartConfiguration | Unknown:
     """Asked without a token, as everybody may read it."""
-    answer = transport.get(
-        f"{base.url}{PATH}", token=None, deadline=deadline, most_bytes=LARGEST
-    )
+    answer = transport.get(f"{base.url}{PATH}", token=None, deadline=deadline, most_bytes=LARGEST)
     if isinstance(answer, Unknown):
         return answer
     if answer.status != 200:

@@ -60,9 +60,13 @@ class _OnceMore(Retry):
     RETRY_AFTER_STATUS_CODES = frozenset({429, 503})
 
     def increment(
-        self, method: Any = None, url: Any = None, response: Any = None, error: Any = None,
+        self,
+        method: Any = None,
+        url: Any = None,
+        response: Any = None,
+        error: Any = None,
         **others: Any,
-    ) -> Retry:  # fmt: skip
+    ) -> Retry:
         closed = method == "GET" and isinstance(error, ProtocolError)
         counted = self if closed or error is None else self.new(read=0)
         return super(_OnceMore, counted).increment(method, url, response, error, **others)

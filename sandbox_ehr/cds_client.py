@@ -29,7 +29,6 @@ MASK = "(not shown)"
 _json = msgspec.json.Encoder(decimal_format="number")
 
 
-
 @dataclass(frozen=True, slots=True)
 class OfferedService:
     """One entry of a service's discovery."""

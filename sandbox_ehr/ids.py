@@ -22,8 +22,9 @@ def renamed(resources: Iterable[Resource], shape: str) -> list[Resource]:
     resources = list(resources)
     if shape == AS_GIVEN:
         return resources
-    names = {name: f"{r['resourceType']}/{shaped(name, shape)}" for r in resources
-             if (name := _name(r))}  # fmt: skip
+    names = {
+        name: f"{r['resourceType']}/{shaped(name, shape)}" for r in resources if (name := _name(r))
+    }
     return [{**referring(r, names), "id": shaped(_name(r), shape)} for r in resources]
 
 

@@ -100,9 +100,7 @@ def _payer(text: str, catalogue: Catalogue, problems: dict[str, str]) -> str | N
     return text or None
 
 
-def _opened(
-    text: str, drug: Drug, problems: dict[str, str]
-) -> tuple[ContainerCount, ...] | None:
+def _opened(text: str, drug: Drug, problems: dict[str, str]) -> tuple[ContainerCount, ...] | None:
     if text == AS_ORDERED:
         return None
     if text == LEAST:

@@ -13,8 +13,12 @@ from ehr_access.smart_configuration import SmartConfiguration
 from smart_app.settings import RegisteredEhr
 
 _BESIDES_RULES = (
-    "Medication", "Organization", "DocumentReference", "QuestionnaireResponse", "ServiceRequest",
-)  # fmt: skip
+    "Medication",
+    "Organization",
+    "DocumentReference",
+    "QuestionnaireResponse",
+    "ServiceRequest",
+)
 READS = tuple(sorted({need.resource_type for need in DATA_NEEDED} | set(_BESIDES_RULES)))
 _IDENTITY = ("openid", "fhirUser")
 

@@ -34,10 +34,16 @@ log = logging.getLogger("smart_app")
 
 _ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
 # The codes of RFC 6749, 5.2; whatever else a server says is not repeated anywhere.
-_ERRORS = frozenset({
-    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
-    "unsupported_grant_type", "invalid_scope",
-})  # fmt: skip
+_ERRORS = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    }
+)
 
 
 NOT_SENT = "not sent"

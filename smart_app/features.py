@@ -26,51 +26,73 @@ class Feature:
 # In the order in which their sentences are shown.
 FEATURES = (
     Feature(
-        "orders", ("MedicationRequest",), READ,
+        "orders",
+        ("MedicationRequest",),
+        READ,
         "The EHR does not let the app read orders, so none can be listed.",
     ),
     Feature(
-        "patient", ("Patient",), "r",
+        "patient",
+        ("Patient",),
+        "r",
         "The EHR does not let the app read the patient, so age and banner are missing.",
     ),
     Feature(
-        "results", ("Observation",), READ,
+        "results",
+        ("Observation",),
+        READ,
         "The EHR does not let the app read results, so IgE, weight and eosinophils cannot be "
         "checked.",
     ),
     Feature(
-        "diagnoses", ("Condition",), READ,
+        "diagnoses",
+        ("Condition",),
+        READ,
         "The EHR does not let the app read diagnoses, so the indication cannot be checked.",
     ),
     Feature(
-        "payer", ("Coverage",), READ,
+        "payer",
+        ("Coverage",),
+        READ,
         "The EHR does not let the app read coverage, so the payer's own rules are not applied.",
     ),
     Feature(
-        "authorizations", ("ClaimResponse",), READ,
+        "authorizations",
+        ("ClaimResponse",),
+        READ,
         "The EHR does not let the app read authorizations, so they cannot be checked.",
     ),
     Feature(
-        "history", ("MedicationAdministration",), READ,
+        "history",
+        ("MedicationAdministration",),
+        READ,
         "The EHR does not let the app read what was given, so history and close-out start empty.",
     ),
     Feature(
-        "write-answers", ("QuestionnaireResponse",), WRITE,
+        "write-answers",
+        ("QuestionnaireResponse",),
+        WRITE,
         "The EHR does not let the app save answers; they are given as a note to paste.",
     ),
     Feature(
-        "write-results", ("Observation",), WRITE,
+        "write-results",
+        ("Observation",),
+        WRITE,
         "The EHR does not let the app save results; they are given as a note to paste.",
     ),
     Feature(
-        "write-note", ("DocumentReference",), WRITE,
+        "write-note",
+        ("DocumentReference",),
+        WRITE,
         "The EHR does not let the app save documents; they are given as a note to paste.",
     ),
     Feature(
-        "write-administration", ("MedicationAdministration",), WRITE,
+        "write-administration",
+        ("MedicationAdministration",),
+        WRITE,
         "The EHR does not let the app save what was given; it is given as a note to paste.",
     ),
-)  # fmt: skip
+)
 BY_NAME = {feature.name: feature for feature in FEATURES}
 
 

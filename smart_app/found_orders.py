@@ -113,9 +113,7 @@ def _with_their_day(lines: Sequence[OrderLine], doses: Sequence[Given]) -> Seque
     return (*charted, *(line for line in lines if line.reference not in known))
 
 
-def _found(
-    order: DrugOrder, judge: Callable[[], Case], group: Iterable[Resource]
-) -> FoundOrder:
+def _found(order: DrugOrder, judge: Callable[[], Case], group: Iterable[Resource]) -> FoundOrder:
     own = tuple(r for r in group if reference_of(r) in order.references)
     first = own[0] if own else {}
     status = first.get("status")

@@ -40,7 +40,7 @@ def user(claims: Mapping[str, Any], ehr: RegisteredEhr, client: EhrClient) -> Us
 
 
 def _reference(said: str, ehr: RegisteredEhr) -> str:
-    """"Practitioner/1" for a user of this EHR's own server, the whole address for any other."""
+    """ "Practitioner/1" for a user of this EHR's own server, the whole address for any other."""
     path = re.split("[?#]|/_history(?:/|$)", said.strip())[0].rstrip("/")
     try:
         inside = ehr.base.resolve(path)

@@ -122,9 +122,7 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
     secure = with_.settings.secure
     for old in [*cookies.held(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
         cookies.remove(response, cookies.KIND_LAUNCH, old, secure)
-    cookies.put(
-        response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure
-    )
+    cookies.put(response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure)
     _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
     return response
 

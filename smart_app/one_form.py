@@ -178,5 +178,3 @@ def _keeper(name: str, blueprint: str) -> rescue.Keeper:
         return True
 
     return keep
-
-

@@ -139,9 +139,7 @@ def _requirements(found: Iterable[Requirement]) -> Iterator[Block]:
     yield Heading("Requirements")
     for requirement in everything:
         if requirement.state is not State.OFF:
-            yield Heading(
-                f"{capital(requirement.record.name)}: {requirement.state.value}", level=3
-            )
+            yield Heading(f"{capital(requirement.record.name)}: {requirement.state.value}", level=3)
             for point in requirement.points:
                 yield from _point(point)
             yield from _sources(requirement.sources)

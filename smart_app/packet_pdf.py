@@ -19,18 +19,39 @@ from smart_app.packet import Block, Bullets, Heading, Packet, Paragraph, Table
 
 _MARGIN = 0.8 * inch
 _BODY = ParagraphStyle(
-    "body", fontName=pdf_fonts.TEXT, fontSize=9, leading=12.5, spaceAfter=3, alignment=TA_LEFT,
+    "body",
+    fontName=pdf_fonts.TEXT,
+    fontSize=9,
+    leading=12.5,
+    spaceAfter=3,
+    alignment=TA_LEFT,
     splitLongWords=True,
-)  # fmt: skip
+)
 _GREY = colors.HexColor("#3d4551")
 _QUIET = ParagraphStyle("quiet", _BODY, fontSize=7.5, leading=10, textColor=_GREY)
 _HEADINGS = {
     1: ParagraphStyle("h1", _BODY, fontName=pdf_fonts.BOLD, fontSize=17, leading=21, spaceAfter=8),
-    2: ParagraphStyle("h2", _BODY, fontName=pdf_fonts.BOLD, fontSize=12.5, leading=16,
-                      spaceBefore=12, spaceAfter=5, keepWithNext=True),
-    3: ParagraphStyle("h3", _BODY, fontName=pdf_fonts.BOLD, fontSize=9.5, leading=13,
-                      spaceBefore=8, spaceAfter=2, keepWithNext=True),
-}  # fmt: skip
+    2: ParagraphStyle(
+        "h2",
+        _BODY,
+        fontName=pdf_fonts.BOLD,
+        fontSize=12.5,
+        leading=16,
+        spaceBefore=12,
+        spaceAfter=5,
+        keepWithNext=True,
+    ),
+    3: ParagraphStyle(
+        "h3",
+        _BODY,
+        fontName=pdf_fonts.BOLD,
+        fontSize=9.5,
+        leading=13,
+        spaceBefore=8,
+        spaceAfter=2,
+        keepWithNext=True,
+    ),
+}
 _CODES = (
     "Characters that no font at hand can write stand as their Unicode numbers; the page that this "
     "was made from shows them."
@@ -42,10 +63,16 @@ def pdf(packet: Packet) -> bytes:
     pdf_fonts.register()
     out = BytesIO()
     document = SimpleDocTemplate(
-        out, pagesize=LETTER, leftMargin=_MARGIN, rightMargin=_MARGIN,
-        topMargin=1.05 * inch, bottomMargin=_MARGIN, title=packet.title, author="Vialwise",
+        out,
+        pagesize=LETTER,
+        leftMargin=_MARGIN,
+        rightMargin=_MARGIN,
+        topMargin=1.05 * inch,
+        bottomMargin=_MARGIN,
+        title=packet.title,
+        author="Vialwise",
         lang="en-US",
-    )  # fmt: skip
+    )
     story: list[Flowable] = [_text(packet.title, _HEADINGS[1]), *_patient(packet)]
     for block in packet.blocks:
         story += _flowables(block, document.width)

@@ -137,9 +137,7 @@ def _read(window: Window, running: Running, order: str, limits: Limits) -> Patie
         parts=own,
         chart=chart,
         given=doses,
-        orders=reviewed_orders(
-            found, along, doses, chart, catalogue, today, window.together
-        ),
+        orders=reviewed_orders(found, along, doses, chart, catalogue, today, window.together),
         unread_orders={kind: why for kind in ORDER_TYPES if (why := gap(parts[kind]))},
         named_order=parts.get(NAMED, NOTHING),
         more_to_read=tuple(_more(parts, limits)),

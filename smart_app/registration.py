@@ -17,8 +17,17 @@ from smart_app.settings import ClientKind, RegisteredEhr
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _USER = re.compile(r"(Practitioner|PractitionerRole)/[A-Za-z0-9._~-]{1,256}")
-_CONTEXT = frozenset({"launch", "launch/patient", "launch/encounter", "openid", "fhirUser",
-                      "online_access", "offline_access"})  # fmt: skip
+_CONTEXT = frozenset(
+    {
+        "launch",
+        "launch/patient",
+        "launch/encounter",
+        "openid",
+        "fhirUser",
+        "online_access",
+        "offline_access",
+    }
+)
 WRITABLE = frozenset(t for f in FEATURES if f.actions == WRITE for t in f.needs)
 
 

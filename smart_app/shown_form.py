@@ -111,9 +111,10 @@ def _group(
     group: Group, typed: Typed, prefill: Mapping[str, Prefill], checked: Checked | None, added: str
 ) -> ShownGroup:
     filled = [
-        place for place in range(group.rows)
+        place
+        for place in range(group.rows)
         if any(typed.get(name_of(group, place, f)) for f in group.fields)
-    ]  # fmt: skip
+    ]
     count = max(filled, default=0) + 1 + (group.id == added)
     count = min(count, group.rows)
     rows = tuple(

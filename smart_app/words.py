@@ -153,5 +153,3 @@ def flattened(value: Any, path: str = "", most: int = 2000) -> list[tuple[str, s
         else:
             rows.append((here, "" if found is None else str(found)))
     return rows
-
-

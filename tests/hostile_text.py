@@ -12,39 +12,62 @@ from itertools import cycle
 from typing import Any
 
 PAYLOADS = (
-    '<script data-pwn>window.pwned=1</script>',
+    "<script data-pwn>window.pwned=1</script>",
     '"><img data-pwn src=x onerror="window.pwned=1">',
     "'><svg data-pwn onload='window.pwned=1'>",
     '" data-pwn onfocus="window.pwned=1" autofocus tabindex="1',
     "' data-pwn onmouseover='window.pwned=1",
     "`data-pwn onmouseover=window.pwned=1",
-    ' data-pwn onclick=window.pwned=1 ',
-    'javascript:window.pwned=1//pwn',
-    'data:text/html,<script>window.pwned=1</script>',
-    '[pwn](javascript:window.pwned=1) ![pwn](https://pwn.example/x.png)',
-    '<https://pwn.example/> https://pwn.example/a www.pwn.example pwn@pwn.example',
+    " data-pwn onclick=window.pwned=1 ",
+    "javascript:window.pwned=1//pwn",
+    "data:text/html,<script>window.pwned=1</script>",
+    "[pwn](javascript:window.pwned=1) ![pwn](https://pwn.example/x.png)",
+    "<https://pwn.example/> https://pwn.example/a www.pwn.example pwn@pwn.example",
     '<div data-pwn hx-get="https://pwn.example/" hx-trigger="load" hx-target="body"></div>',
     '<div data-pwn hx-on:htmx:load="window.pwned=1" hx-post="save" hx-trigger="load"></div>',
-    '</title></textarea></style></select></pre></script><script data-pwn>window.pwned=1</script>',
+    "</title></textarea></style></select></pre></script><script data-pwn>window.pwned=1</script>",
     '<iframe data-pwn srcdoc="<script>parent.pwned=1</script>"></iframe>',
     '<base data-pwn href="https://pwn.example/">',
     '<meta data-pwn http-equiv="refresh" content="0;url=https://pwn.example/">',
     '</form><form data-pwn action="https://pwn.example/"><input name="csrf_token">',
     '<a data-pwn href="javascript:window.pwned=1" id="main">pwn</a>',
-    '{{ 7 * 7 }}{% raw %}${window.pwned=1}<!-- ]]> <![CDATA[ --!><b data-pwn>',
-    '&lt;img data-pwn src=x onerror=window.pwned=1&gt;&#60;img data-pwn src=x&#62;',
+    "{{ 7 * 7 }}{% raw %}${window.pwned=1}<!-- ]]> <![CDATA[ --!><b data-pwn>",
+    "&lt;img data-pwn src=x onerror=window.pwned=1&gt;&#60;img data-pwn src=x&#62;",
     '<para><font color="red"><a href="file:///etc/passwd">pwn</a><img src="/etc/passwd"/></para>',
-    '\u202e\u2066\ufeff\u2028\u0085\x7f\x1b[31m<b data-pwn>',
-    '# pwn\n\n| a | b |\n|--|--|\n| <b data-pwn>x</b> | y |\n\n    code\n- [x] item',
-)  # fmt: skip
+    "\u202e\u2066\ufeff\u2028\u0085\x7f\x1b[31m<b data-pwn>",
+    "# pwn\n\n| a | b |\n|--|--|\n| <b data-pwn>x</b> | y |\n\n    code\n- [x] item",
+)
 
 # What the programs have to find again, or what cannot be typed.
-_KEPT = frozenset({
-    "resourceType", "id", "reference", "status", "intent", "system", "code", "use", "type",
-    "date", "start", "end", "created", "issued", "authoredOn", "birthDate", "recordedDate",
-    "effectiveDateTime", "occurrenceDateTime", "versionId", "lastUpdated", "gender", "valueDate",
-    "outcome", "linkId",
-})  # fmt: skip
+_KEPT = frozenset(
+    {
+        "resourceType",
+        "id",
+        "reference",
+        "status",
+        "intent",
+        "system",
+        "code",
+        "use",
+        "type",
+        "date",
+        "start",
+        "end",
+        "created",
+        "issued",
+        "authoredOn",
+        "birthDate",
+        "recordedDate",
+        "effectiveDateTime",
+        "occurrenceDateTime",
+        "versionId",
+        "lastUpdated",
+        "gender",
+        "valueDate",
+        "outcome",
+        "linkId",
+    }
+)
 
 
 def spoilt(

@@ -44,8 +44,16 @@ class PostgreSql:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        serve = [self._binaries / "postgres", "-D", self._data, "-k", self._home,
-                 "-c", "listen_addresses=", "-F"]  # fmt: skip
+        serve = [
+            self._binaries / "postgres",
+            "-D",
+            self._data,
+            "-k",
+            self._home,
+            "-c",
+            "listen_addresses=",
+            "-F",
+        ]
         self._process = subprocess.Popen(
             [*map(str, serve)], cwd=self._home, **_QUIET, **self._someone
         )

@@ -124,11 +124,32 @@ def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:
 
 
 KNOWN = {
-    "kind", "claim", "stage", "ndc", "hcpcs", "rxnorm", "cpt", "text", "dose", "billed",
-    "containers", "supplied", "modifiers", "date", "discarded", "not_given", "interval", "route",
-    "site", "observed",
-    "reasons", "reason_references", "coverages", "lot", "id",
-}  # fmt: skip
+    "kind",
+    "claim",
+    "stage",
+    "ndc",
+    "hcpcs",
+    "rxnorm",
+    "cpt",
+    "text",
+    "dose",
+    "billed",
+    "containers",
+    "supplied",
+    "modifiers",
+    "date",
+    "discarded",
+    "not_given",
+    "interval",
+    "route",
+    "site",
+    "observed",
+    "reasons",
+    "reason_references",
+    "coverages",
+    "lot",
+    "id",
+}
 
 
 def _given(words: Any, place: int) -> OrderLine:

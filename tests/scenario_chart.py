@@ -75,9 +75,20 @@ def chart(words: Words, terms: Terms, on: date, given: Callable[..., OrderLine])
 
 
 KNOWN = {
-    "born", "coverage", "weight", "results", "conditions", "allergies", "procedures", "therapies",
-    "given", "authorizations", "studies", "setting", "entered",
-}  # fmt: skip
+    "born",
+    "coverage",
+    "weight",
+    "results",
+    "conditions",
+    "allergies",
+    "procedures",
+    "therapies",
+    "given",
+    "authorizations",
+    "studies",
+    "setting",
+    "entered",
+}
 
 
 def _state(words: Any) -> Nothing | Unknown | None:
@@ -208,9 +219,18 @@ def _problem(words: Any, place: int, kind: Any) -> Problem:
         coded, text = codes(said)
         return Problem(f"{_RESOURCES[kind]}/{place}", kind, coded, text, day)
     _known(
-        words, "icd10cm", "snomed", "cpt", "loinc", "text", "date", "resolved", "provisional",
-        "kind", "id",
-    )  # fmt: skip
+        words,
+        "icd10cm",
+        "snomed",
+        "cpt",
+        "loinc",
+        "text",
+        "date",
+        "resolved",
+        "provisional",
+        "kind",
+        "id",
+    )
     text = words.get("text", "")
     kind = words.get("kind", kind)
     return Problem(

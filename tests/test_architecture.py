@@ -10,9 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = (
-    "billing_rules", "ehr_access", "service_parts", "cds_hooks", "smart_app", "sandbox_ehr",
+    "billing_rules",
+    "ehr_access",
+    "service_parts",
+    "cds_hooks",
+    "smart_app",
+    "sandbox_ehr",
     "vialwise",
-)  # fmt: skip
+)
 
 # room -> rooms of ours it may import (besides itself)
 MAY_IMPORT = {
@@ -28,10 +33,30 @@ MAY_IMPORT = {
 
 # What the core may use besides itself: no clock, network, environment or web framework.
 CORE_MAY_USE = {
-    "__future__", "base64", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime",
-    "decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math", "msgspec",
-    "pathlib", "re", "typing", "unicodedata", "urllib", "yaml",
-}  # fmt: skip
+    "__future__",
+    "base64",
+    "bisect",
+    "calendar",
+    "collections",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "msgspec",
+    "pathlib",
+    "re",
+    "typing",
+    "unicodedata",
+    "urllib",
+    "yaml",
+}
 CLOCK_CALLS = {"now", "today", "utcnow", "getenv"}
 CORE_LAYERS = ("model", "chart", "findings", "states", "amounts", "dated", "ndc")
 

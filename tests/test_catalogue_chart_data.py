@@ -146,18 +146,23 @@ def test_no_food_allergy_dose_can_be_worked_out(catalogue: Catalogue) -> None:
     ("name", "age", "window", "needs", "doses"),
     [
         (
-            "asthma", 6, ("30", "1300"),
+            "asthma",
+            6,
+            ("30", "1300"),
             ["total_ige", "weight", "sensitisation", "inhaled_corticosteroid"],
             [75, 150, 225, 300, 375],
         ),
         ("chronic-spontaneous-urticaria", 12, None, ["h1_antihistamine"], [150, 300]),
         (
-            "nasal-polyps", 18, ("30", "1500"),
-            ["total_ige", "weight", "nasal_corticosteroid"], [],
+            "nasal-polyps",
+            18,
+            ("30", "1500"),
+            ["total_ige", "weight", "nasal_corticosteroid"],
+            [],
         ),
         ("food-allergy", 1, ("30", None), ["total_ige", "weight"], []),
     ],
-)  # fmt: skip
+)
 def test_what_the_label_says_of_each_indication(
     catalogue: Catalogue,
     name: str,
@@ -311,8 +316,11 @@ def test_how_long_a_therapy_must_have_lasted(
         ("commercial-bcbs-texas", "omalizumab", "asthma", (False, None, None), None),
         ("ph-medical-policies", "omalizumab", "asthma", (True, 180, None), (75, 14)),
         (
-            "ph-medical-policies", "omalizumab", "chronic-spontaneous-urticaria",
-            (True, 180, None), (60, 28),
+            "ph-medical-policies",
+            "omalizumab",
+            "chronic-spontaneous-urticaria",
+            (True, 180, None),
+            (60, 28),
         ),
         ("ph-medical-policies", "omalizumab", "nasal-polyps", (True, 180, None), (120, 14)),
         ("ph-medical-policies", "omalizumab", "food-allergy", (True, 180, None), (120, 14)),
@@ -320,7 +328,7 @@ def test_how_long_a_therapy_must_have_lasted(
         ("ph-medical-policies", "tezepelumab", "asthma", (False, None, None), (210, 28)),
         ("ph-medical-policies", "reslizumab", "asthma", (False, None, None), (400, 28)),
     ],
-)  # fmt: skip
+)
 def test_authorization_periods_and_limits(
     catalogue: Catalogue,
     payer: str,
@@ -409,7 +417,7 @@ def test_which_plan_is_recognised(
         ("29463-7", "Body Weight", "weight", "yes"),
         ("8339-4", "Birth weight Measured", "weight", "no"),
     ],
-)  # fmt: skip
+)
 def test_a_result_is_of_a_kind_only_when_code_and_words_agree(
     catalogue: Catalogue, code: str, text: str, kind: str, expected: str
 ) -> None:
@@ -445,8 +453,12 @@ def test_no_code_belongs_to_two_kinds(catalogue: Catalogue) -> None:
 @pytest.mark.parametrize(
     ("text", "rxnorm", "drug_class", "expected"),
     [
-        ("120 ACTUAT Fluticasone propionate 0.044 MG/ACTUAT Metered Dose Inhaler", "895994",
-         "inhaled_corticosteroid", "yes"),
+        (
+            "120 ACTUAT Fluticasone propionate 0.044 MG/ACTUAT Metered Dose Inhaler",
+            "895994",
+            "inhaled_corticosteroid",
+            "yes",
+        ),
         ("fluticasone 50 mcg nasal spray", "", "inhaled_corticosteroid", "no"),
         ("fluticasone 50 mcg nasal spray", "", "nasal_corticosteroid", "yes"),
         ("Fluticasone propionate Metered Dose Inhaler", "", "nasal_corticosteroid", "no"),
@@ -465,7 +477,7 @@ def test_no_code_belongs_to_two_kinds(catalogue: Catalogue) -> None:
         ("prednisolone acetate 1 % ophthalmic suspension", "", "oral_corticosteroid", "no"),
         ("Acetaminophen 325 MG Oral Tablet", "", "h1_antihistamine", "no"),
     ],
-)  # fmt: skip
+)
 def test_which_class_a_therapy_is_of(
     catalogue: Catalogue, text: str, rxnorm: str, drug_class: str, expected: str
 ) -> None:

@@ -180,8 +180,11 @@ def test_syringes_come_before_the_vial(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize(
     ("ndc", "start"),
-    [("72606003501", date(2026, 9, 1)), ("72606005401", date(2026, 10, 5)),
-     ("72606005402", date(2026, 10, 5))],
+    [
+        ("72606003501", date(2026, 9, 1)),
+        ("72606005401", date(2026, 10, 5)),
+        ("72606005402", date(2026, 10, 5)),
+    ],
 )
 def test_omlyclo_is_marketed_from_its_start(catalogue: Catalogue, ndc: str, start: date) -> None:
     container = catalogue.drug("omalizumab-igec", TODAY).container(ndc)
@@ -199,7 +202,9 @@ def test_cartons_of_several_say_how_many(catalogue: Catalogue) -> None:
 def test_one_code_is_sold_single_and_multiple_dose(catalogue: Catalogue) -> None:
     triamcinolone = catalogue.drug("triamcinolone", TODAY)
     assert {c.dose_status for c in triamcinolone.containers} == {
-        "single-dose", "multiple-dose", "unknown",
+        "single-dose",
+        "multiple-dose",
+        "unknown",
     }
 
 
@@ -220,9 +225,17 @@ def test_every_ndc_is_recognised_however_it_is_written(
 
 @pytest.mark.parametrize(
     ("code", "drug_id"),
-    [("302379", "omalizumab"), ("1720597", "mepolizumab"), ("1746889", "reslizumab"),
-     ("1989100", "benralizumab"), ("1876376", "dupilumab"), ("2587794", "tezepelumab"),
-     ("1657209", "omalizumab"), ("2726001", "omalizumab-igec"), ("1746893", "reslizumab")],
+    [
+        ("302379", "omalizumab"),
+        ("1720597", "mepolizumab"),
+        ("1746889", "reslizumab"),
+        ("1989100", "benralizumab"),
+        ("1876376", "dupilumab"),
+        ("2587794", "tezepelumab"),
+        ("1657209", "omalizumab"),
+        ("2726001", "omalizumab-igec"),
+        ("1746893", "reslizumab"),
+    ],
 )
 def test_rxnorm_codes_are_recognised(catalogue: Catalogue, code: str, drug_id: str) -> None:
     found = recognise(order(Code("rxnorm", code)), catalogue)
@@ -231,11 +244,19 @@ def test_rxnorm_codes_are_recognised(catalogue: Catalogue, code: str, drug_id: s
 
 @pytest.mark.parametrize(
     ("name", "drug_id"),
-    [("OMALIZUMAB 150 MG SC SOLR", "omalizumab"), ("Xolair 75 mg/0.5 mL", "omalizumab"),
-     ("omalizumab-igec 75 mg", "omalizumab-igec"), ("OMLYCLO", "omalizumab-igec"),
-     ("tezepelumab-ekko (Tezspire)", "tezepelumab"), ("Nucala 100 mg", "mepolizumab"),
-     ("CINQAIR", "reslizumab"), ("Fasenra Pen", "benralizumab"), ("Dupixent", "dupilumab"),
-     ("Exdensur", "depemokimab"), ("Kenalog-40 injection", "triamcinolone")],
+    [
+        ("OMALIZUMAB 150 MG SC SOLR", "omalizumab"),
+        ("Xolair 75 mg/0.5 mL", "omalizumab"),
+        ("omalizumab-igec 75 mg", "omalizumab-igec"),
+        ("OMLYCLO", "omalizumab-igec"),
+        ("tezepelumab-ekko (Tezspire)", "tezepelumab"),
+        ("Nucala 100 mg", "mepolizumab"),
+        ("CINQAIR", "reslizumab"),
+        ("Fasenra Pen", "benralizumab"),
+        ("Dupixent", "dupilumab"),
+        ("Exdensur", "depemokimab"),
+        ("Kenalog-40 injection", "triamcinolone"),
+    ],
 )
 def test_names_are_recognised_in_any_case(catalogue: Catalogue, name: str, drug_id: str) -> None:
     found = recognise(order(name=name), catalogue)
@@ -253,9 +274,7 @@ def test_other_drugs_and_forms_are_not_taken_for_these(catalogue: Catalogue, nam
 
 
 @pytest.mark.parametrize("payer_id", ["medicare-part-b", "medicare-part-b-palmetto"])
-@pytest.mark.parametrize(
-    ("name", "start"), [("jw", date(2017, 1, 1)), ("jz", date(2023, 7, 1))]
-)
+@pytest.mark.parametrize(("name", "start"), [("jw", date(2017, 1, 1)), ("jz", date(2023, 7, 1))])
 def test_part_b_requires_each_waste_modifier_from_its_date(
     catalogue: Catalogue, payer_id: str, name: str, start: date
 ) -> None:
@@ -358,8 +377,30 @@ def test_a_modifier_exists_from_the_day_it_was_added(
 @pytest.mark.parametrize(
     "code",
     [
-        "JW", "JZ", "JA", "JB", "JG", "TB", "JK", "JL", "Q0", "Q1", "KX", "GA",
-        "GX", "GY", "GZ", "EJ", "RD", "J1", "J2", "J3", "XE", "XP", "XS", "XU",
+        "JW",
+        "JZ",
+        "JA",
+        "JB",
+        "JG",
+        "TB",
+        "JK",
+        "JL",
+        "Q0",
+        "Q1",
+        "KX",
+        "GA",
+        "GX",
+        "GY",
+        "GZ",
+        "EJ",
+        "RD",
+        "J1",
+        "J2",
+        "J3",
+        "XE",
+        "XP",
+        "XS",
+        "XU",
     ],
 )
 def test_modifiers_these_claims_carry_are_there(catalogue: Catalogue, code: str) -> None:

@@ -27,29 +27,74 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 BY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 ROOMS = (
-    "billing_rules", "ehr_access", "service_parts", "cds_hooks", "smart_app", "sandbox_ehr",
+    "billing_rules",
+    "ehr_access",
+    "service_parts",
+    "cds_hooks",
+    "smart_app",
+    "sandbox_ehr",
     "vialwise",
-)  # fmt: skip
+)
 
 # The checklist's numbered lines: section -> how many. D8, E8 and E9 are counted by us.
 CHECKLIST = {
-    "A1": 6, "A2": 9, "A3": 9, "A4": 14, "A5": 7, "A6": 10, "A7": 21, "A8": 8, "A9": 11, "A10": 8,
-    "A11": 3, "B1": 7, "B2": 7, "B3": 10, "B4": 6, "B5": 5, "B6": 3, "B7": 3, "B8": 2, "B9": 1,
-    "C5": 5, "D1": 11, "D7": 2, "D8": 14, "E8": 9, "E9": 10, "F1": 5, "F2": 7,
-}  # fmt: skip
+    "A1": 6,
+    "A2": 9,
+    "A3": 9,
+    "A4": 14,
+    "A5": 7,
+    "A6": 10,
+    "A7": 21,
+    "A8": 8,
+    "A9": 11,
+    "A10": 8,
+    "A11": 3,
+    "B1": 7,
+    "B2": 7,
+    "B3": 10,
+    "B4": 6,
+    "B5": 5,
+    "B6": 3,
+    "B7": 3,
+    "B8": 2,
+    "B9": 1,
+    "C5": 5,
+    "D1": 11,
+    "D7": 2,
+    "D8": 14,
+    "E8": 9,
+    "E9": 10,
+    "F1": 5,
+    "F2": 7,
+}
 UNNUMBERED = {"D2", "D3", "D4", "D5", "D6", "D7", "D9", "D10"}
 HOOKS = {hook for service in SERVICES.values() for hook in service.hooks}
 SIX_RISKS = (
-    "Intercepted traffic", "A false service", "A false client", "Dangerous links",
-    "Cross-origin calls", "Stale data",
-)  # fmt: skip
+    "Intercepted traffic",
+    "A false service",
+    "A false client",
+    "Dangerous links",
+    "Cross-origin calls",
+    "Stale data",
+)
 # Names of standards and formats in the documents that look like names of ours.
 SERVE_SETTINGS = (ServeSettings, ClientTable, LinkTable, EhrTable)
 NOT_OURS = {
-    "access_token", "client_secret_basic", "expires_in", "invalid_client", "invalid_grant",
-    "fhir_user", "jwks_uri", "need_patient_banner", "offline_access", "online_access",
-    "private_key_jwt", "redirect_uri", "scopes_supported", "token_type",
-}  # fmt: skip
+    "access_token",
+    "client_secret_basic",
+    "expires_in",
+    "invalid_client",
+    "invalid_grant",
+    "fhir_user",
+    "jwks_uri",
+    "need_patient_banner",
+    "offline_access",
+    "online_access",
+    "private_key_jwt",
+    "redirect_uri",
+    "scopes_supported",
+    "token_type",
+}
 
 
 @cache
@@ -155,7 +200,8 @@ def test_nothing_is_not_yet_once_there_is_a_test_for_it() -> None:
         if (match := re.match(r"test_a(\d+_\d+)_", name))
     }
     behind = {
-        line for line, _, state, note in rows(CONFORMANCE)
+        line
+        for line, _, state, note in rows(CONFORMANCE)
         if state == "not yet" or "no test yet" in note
     }
     assert not held & behind, "these lines have tests now: name them in docs/conformance.md"

@@ -93,11 +93,23 @@ def documented(drug_id: str, indication: str, payer: str, without: str = "") -> 
     if ige and without != "total_ige":
         results.append(f"total_ige {ige} IU/mL 2026-10-01")
     if without != "sensitisation":
-        results.append({"loinc": "6095-4", "text": "American house dust mite IgE Ab in Serum",
-                        "value": "12 kU/L", "date": OCTOBER})  # fmt: skip
+        results.append(
+            {
+                "loinc": "6095-4",
+                "text": "American house dust mite IgE Ab in Serum",
+                "value": "12 kU/L",
+                "date": OCTOBER,
+            }
+        )
     if without != "eosinophils":
-        results.append({"loinc": "26449-9", "text": "Eosinophils [#/volume] in Blood",
-                        "value": "450 /uL", "date": NOVEMBER})  # fmt: skip
+        results.append(
+            {
+                "loinc": "26449-9",
+                "text": "Eosinophils [#/volume] in Blood",
+                "value": "450 /uL",
+                "date": NOVEMBER,
+            }
+        )
     therapies = [
         {"text": THERAPIES[therapy], "kind": "dispense", "from": JANUARY, "to": NOVEMBER}
         for therapy in wanted(drug_id, indication, payer)
@@ -175,9 +187,7 @@ _NOT_ABOUT_THE_CHART = {"diagnosis-not-on-list"}
 def test_the_items_cover_what_the_catalogue_can_ask_for() -> None:
     uses = {(d, i.id) for d in CATALOGUE.drug_ids() for i in CATALOGUE.drug(d, TODAY).indications}
     assert uses == set(USES)
-    asked = {
-        n.what for d in ORDERS for i in CATALOGUE.drug(d, TODAY).indications for n in i.needs
-    }
+    asked = {n.what for d in ORDERS for i in CATALOGUE.drug(d, TODAY).indications for n in i.needs}
     for payer in CATALOGUE.payer_files:
         criteria = CATALOGUE.payer(payer, TODAY).criteria.values()
         asked |= {n.what for c in criteria for n in c.needs}

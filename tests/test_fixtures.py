@@ -294,8 +294,11 @@ def test_what_is_no_day_of_the_calendar_stays():
 
 
 def test_the_charts_were_written_around_the_day_they_say():
-    drafted = [load(f)["authoredOn"][:10] for f in RESOURCES if f.startswith("orders/")
-               and "authoredOn" in load(f)]  # fmt: skip
+    drafted = [
+        load(f)["authoredOn"][:10]
+        for f in RESOURCES
+        if f.startswith("orders/") and "authoredOn" in load(f)
+    ]
     newest = max(date.fromisoformat(day) for day in drafted)
     assert abs(newest - fixtures.WRITTEN_ON) <= timedelta(7)
 

@@ -15,11 +15,19 @@ from billing_rules.rules import RULES
 
 # What the seed says gets a claim denied or delayed; billing_rules/data/rules.yaml has the words.
 SEED_DENIALS = {
-    "medical-necessity-documentation", "diagnosis-or-test-missing", "incorrect-dosage",
-    "missing-waste-modifier", "modifier-use", "coverage-criteria",
-    "administration-billed-as-drug", "wrong-code", "dose-lot-and-waste-record",
-    "prior-authorization", "step-therapy", "reauthorization",
-}  # fmt: skip
+    "medical-necessity-documentation",
+    "diagnosis-or-test-missing",
+    "incorrect-dosage",
+    "missing-waste-modifier",
+    "modifier-use",
+    "coverage-criteria",
+    "administration-billed-as-drug",
+    "wrong-code",
+    "dose-lot-and-waste-record",
+    "prior-authorization",
+    "step-therapy",
+    "reauthorization",
+}
 SOURCED_CODES = {"CO-16", "CO-50", "N822", "N823"}
 
 
@@ -111,9 +119,7 @@ def test_quotes_stand_in_their_source() -> None:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_wrong_record_is_refused(
-    tmp_path: Path, change: dict[str, object], message: str
-) -> None:
+def test_a_wrong_record_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
     content = yaml.safe_load((DATA / NAME).read_text(encoding="utf-8"))
     content["rules"]["age"].update(change)
     path = tmp_path / NAME

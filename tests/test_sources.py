@@ -29,9 +29,7 @@ from billing_rules.catalogue_files import (
 )
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-REFERENCE = Path(
-    os.environ.get("VIALWISE_REFERENCE_DATA", CHECKOUT.parent / "shared" / "data")
-)
+REFERENCE = Path(os.environ.get("VIALWISE_REFERENCE_DATA", CHECKOUT.parent / "shared" / "data"))
 MODIFIERS_CSV = "cms/hcpcs_level2_modifiers_2025_oct.csv"
 
 needs_reference_data = pytest.mark.skipif(

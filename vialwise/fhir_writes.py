@@ -24,9 +24,18 @@ _MOST_PAGES = 200
 # A server that does not take one way of writing answers with one of these.
 _NOT_THIS_WAY = frozenset({400, 403, 404, 405, 409, 412, 422, 501})
 _WHEN_BUSY = Retry(
-    total=3, connect=0, read=0, redirect=0, other=0, status=3, status_forcelist=(429, 503),
-    allowed_methods=None, backoff_factor=1, respect_retry_after_header=True, raise_on_status=False,
-)  # fmt: skip
+    total=3,
+    connect=0,
+    read=0,
+    redirect=0,
+    other=0,
+    status=3,
+    status_forcelist=(429, 503),
+    allowed_methods=None,
+    backoff_factor=1,
+    respect_retry_after_header=True,
+    raise_on_status=False,
+)
 
 BY_ID = "under their own ids"
 BY_IDENTIFIER = "by identifier (conditional update), as ids of our own were refused"
@@ -113,8 +122,9 @@ class Server:
                 resource = entry.get("resource") or {}
                 if resource.get("resourceType") == kind and stories.is_tagged(resource, tag):
                     yield resource
-            following = [x.get("url", "") for x in page.get("link") or ()
-                         if x.get("relation") == "next"]  # fmt: skip
+            following = [
+                x.get("url", "") for x in page.get("link") or () if x.get("relation") == "next"
+            ]
             if not following:
                 return
             url = self._inside(following[0])
@@ -139,9 +149,13 @@ class Server:
     ) -> requests.Response:
         try:
             answer = self._session.request(
-                method, f"{self._base}/{path}", json=body, headers=headers,
-                timeout=self._seconds, allow_redirects=False,
-            )  # fmt: skip
+                method,
+                f"{self._base}/{path}",
+                json=body,
+                headers=headers,
+                timeout=self._seconds,
+                allow_redirects=False,
+            )
         except requests.Timeout:
             raise Problem(
                 f"the server did not answer within {self._seconds:g} s: try again, or use --timeout"

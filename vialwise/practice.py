@@ -42,8 +42,9 @@ def registration(url: str) -> Client:
 def app_at(service_url: str) -> App:
     """Vialwise's app as it is registered at the EHR."""
     own = f"{service_url}{APP}"
-    return App(APP_AT_EHR, "Vialwise", redirect_uris=(f"{own}/callback",),
-               launch_url=f"{own}/launch")  # fmt: skip
+    return App(
+        APP_AT_EHR, "Vialwise", redirect_uris=(f"{own}/callback",), launch_url=f"{own}/launch"
+    )
 
 
 def ehr_at(url: str) -> EhrTable:

@@ -20,10 +20,17 @@ ENVIRONMENT_ONLY = frozenset({"record_secret", "operator_secret", "window_secret
 SECRET = ENVIRONMENT_ONLY
 FILE_ONLY = frozenset({"clients", "links", "ehrs", "quiet"})  # they are tables
 # relative to the file they stand in
-PATHS = frozenset({
-    "site", "record_secret_file", "operator_secret_file", "jwks_file", "client_secret_file",
-    "app_keys_file", "window_secrets_file",
-})  # fmt: skip
+PATHS = frozenset(
+    {
+        "site",
+        "record_secret_file",
+        "operator_secret_file",
+        "jwks_file",
+        "client_secret_file",
+        "app_keys_file",
+        "window_secrets_file",
+    }
+)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -107,7 +114,6 @@ class ClientTable(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 600
 
-
     app_link: Annotated[
         bool,
         Meta(
@@ -143,9 +149,7 @@ class QuietTable(msgspec.Struct, frozen=True, kw_only=True):
     tenant: Annotated[
         str, Meta(description="A tenant. Otherwise all tenants.", examples=["clinic-7"])
     ] = ""
-    shadow: Annotated[
-        bool, Meta(description="Shadow mode: at all times.", examples=[True])
-    ] = False
+    shadow: Annotated[bool, Meta(description="Shadow mode: at all times.", examples=[True])] = False
     days: Annotated[
         tuple[str, ...],
         Meta(
@@ -284,9 +288,9 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="The address to listen on.", examples=["0.0.0.0"], min_length=1)
     ] = "127.0.0.1"
     port: Annotated[
-        int, Meta(description="Port to listen on; 0 takes a free one.", examples=[8417], ge=0,
-                  le=65535)
-    ] = 8417  # fmt: skip
+        int,
+        Meta(description="Port to listen on; 0 takes a free one.", examples=[8417], ge=0, le=65535),
+    ] = 8417
     public_url: Annotated[
         str,
         Meta(
@@ -587,11 +591,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Table = (
-    type[ServeSettings]
-    | type[ClientTable]
-    | type[LinkTable]
-    | type[EhrTable]
-    | type[QuietTable]
+    type[ServeSettings] | type[ClientTable] | type[LinkTable] | type[EhrTable] | type[QuietTable]
 )
 
 

@@ -242,14 +242,19 @@ def _said_by(ask: Callable[[], object]) -> Iterator[str]:
 
 def record_secret(settings: ServeSettings) -> bytes:
     """The secret of the record's hashes; empty when none is set. Raises Problem."""
-    return _secret("record_secret", settings.record_secret, settings.record_secret_file,
-                   SHORTEST_SECRET)  # fmt: skip
+    return _secret(
+        "record_secret", settings.record_secret, settings.record_secret_file, SHORTEST_SECRET
+    )
 
 
 def operator_secret(settings: ServeSettings) -> bytes:
     """The secret of those who run the service; empty when none is set. Raises Problem."""
-    return _secret("operator_secret", settings.operator_secret, settings.operator_secret_file,
-                   operator_access.SHORTEST_SECRET)  # fmt: skip
+    return _secret(
+        "operator_secret",
+        settings.operator_secret,
+        settings.operator_secret_file,
+        operator_access.SHORTEST_SECRET,
+    )
 
 
 def _secret(name: str, said: str, named: str, shortest: int) -> bytes:

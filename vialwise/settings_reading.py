@@ -118,8 +118,9 @@ def _nearest(key: str, known: tuple[str, ...]) -> str:
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = [settings.variable(n) for n in settings.names(ServeSettings)
-             if settings.in_environment(n)]  # fmt: skip
+    known = [
+        settings.variable(n) for n in settings.names(ServeSettings) if settings.in_environment(n)
+    ]
     for name in sorted(environ):
         ours = name.startswith(settings.PREFIX) and not _NOT_OURS.fullmatch(name)
         if ours and name not in known:
@@ -172,8 +173,10 @@ def _tables(
     if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
         problems.append(f"{place}: is no list of tables: head each with [[{name}]]")
         return ()
-    made = (_table(table, entry, f"{place}, number {n}", file, problems)
-            for n, entry in enumerate(raw, 1))  # fmt: skip
+    made = (
+        _table(table, entry, f"{place}, number {n}", file, problems)
+        for n, entry in enumerate(raw, 1)
+    )
     return tuple(entry for entry in made if entry is not None)
 
 
@@ -184,11 +187,12 @@ def _table(
     before = len(problems)
     problems += [f"{place}: {fault}" for fault in _wrong_keys(said, table)]
     values = {
-        name: _located(name, _converted(table, name, said[name], f"{place}: {name}", False,
-                                        problems), file)
+        name: _located(
+            name, _converted(table, name, said[name], f"{place}: {name}", False, problems), file
+        )
         for name in settings.names(table)
         if name in said
-    }  # fmt: skip
+    }
     for name in settings.names(table):
         if name not in said and settings.default(table, name) is msgspec.NODEFAULT:
             problems.append(f"{place}: {name} is missing: {_written(table, name)}")

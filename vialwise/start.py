@@ -55,9 +55,7 @@ def app_launch_url(said: ServeSettings, url: str) -> str:
     return said.app_launch_url or own
 
 
-def service_settings(
-    said: ServeSettings, url: str, open_: bool, app_key: bytes = b""
-) -> Settings:
+def service_settings(said: ServeSettings, url: str, open_: bool, app_key: bytes = b"") -> Settings:
     """What the CDS service is told; `url` is where it listens, `app_key` seals what its cards hand
     to the app."""
     timezone = said.timezone or None

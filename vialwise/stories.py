@@ -84,8 +84,11 @@ def _referred_first(resources: Iterable[Resource]) -> list[Resource]:
     waiting = {reference_to(resource): resource for resource in resources}
     ordered: list[Resource] = []
     while waiting:
-        ready = [key for key, resource in waiting.items()
-                 if not set(fixtures.references(resource)) & (set(waiting) - {key})]  # fmt: skip
+        ready = [
+            key
+            for key, resource in waiting.items()
+            if not set(fixtures.references(resource)) & (set(waiting) - {key})
+        ]
         for key in ready or list(waiting):  # resources that refer to each other go as they are
             ordered.append(waiting.pop(key))
     return ordered

@@ -29,9 +29,14 @@ from billing_rules.fhir.tolerant import Node, shown
 
 WITHDRAWN = ("entered-in-error", "draft")
 _REVIEWED = {
-    "A1": "granted", "A2": "granted", "A6": "granted", "A3": "denied", "C": "denied",
-    "A4": "pending", "CT": "pending",
-}  # fmt: skip
+    "A1": "granted",
+    "A2": "granted",
+    "A6": "granted",
+    "A3": "denied",
+    "C": "denied",
+    "A4": "pending",
+    "CT": "pending",
+}
 _REVIEW, _REVIEW_CODE = "extension-reviewAction", "reviewActionCode"
 _ITEM_DETAIL = "extension-itemAuthorizedDetail"
 _ITEM_PERIOD = "extension-itemPreAuthPeriod"
@@ -79,9 +84,7 @@ def _answers(node: Node, systems: CodeSystems) -> Iterator[Authorization]:
         yield _authorization(node, items, systems)
 
 
-def _authorization(
-    node: Node, items: Sequence[Node], systems: CodeSystems
-) -> Authorization:
+def _authorization(node: Node, items: Sequence[Node], systems: CodeSystems) -> Authorization:
     named = joined([_named(node, item, systems) for item in items] or [_requested(node, systems)])
     period = _period(node, items)
     cancelled = node.text("status").lower() == "cancelled"

@@ -179,7 +179,7 @@ def _part(parts: Mapping[str, Part], name: str, read: Callable[[Raw], State[T]])
 
 
 def _patient_id(parts: Mapping[str, Part]) -> str:
-    """"" where the patient was not read."""
+    """ "" where the patient was not read."""
     part = parts.get("patient")
     read = nodes(part.value, _Patient) if isinstance(part, Present) else []
     return next((n.text("id") for n in of_type(read, "Patient")), "")
@@ -197,14 +197,11 @@ def _birth_date(raw: Raw) -> State[date]:
     return Unknown("the patient could not be read") if None in read else NOTHING
 
 
-def _coverages(
-    raw: Raw, systems: CodeSystems, on: date
-) -> State[tuple[Coverage, ...]]:
+def _coverages(raw: Raw, systems: CodeSystems, on: date) -> State[tuple[Coverage, ...]]:
     read = nodes(raw, _Coverage)
     along = organisations(of_type(read, "Organization"))
     coverages = [
-        coverage(n, reference(n, "Coverage"), systems, along, on)
-        for n in of_type(read, "Coverage")
+        coverage(n, reference(n, "Coverage"), systems, along, on) for n in of_type(read, "Coverage")
     ]
     unreadable = [Coverage("") for n in read if n is None]
     if unreadable and not coverages:
@@ -212,9 +209,7 @@ def _coverages(
     return Present((*coverages, *unreadable)) if coverages else NOTHING
 
 
-def _results(
-    found: Sequence[Node | PlainObservation], systems: CodeSystems
-) -> Iterator[Measured]:
+def _results(found: Sequence[Node | PlainObservation], systems: CodeSystems) -> Iterator[Measured]:
     for one in found:
         if isinstance(one, PlainObservation):
             yield plain_result(one, systems)
@@ -242,9 +237,7 @@ def _weights(
     return Known(Present(found), gap)
 
 
-def _own_weights(
-    found: Sequence[Node], systems: CodeSystems, on: date
-) -> tuple[Measured, ...]:
+def _own_weights(found: Sequence[Node], systems: CodeSystems, on: date) -> tuple[Measured, ...]:
     weights = [
         weight
         for n in of_type(found, "Observation")
@@ -274,4 +267,3 @@ def _class(encounter: Node) -> str:
     if not lower.isdisjoint(_INPATIENT):
         return "inpatient"
     return "home" if "hh" in lower else ""
-

@@ -89,8 +89,7 @@ class Concept:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The words for what is ordered; a billing code's display only where there are no others.
-        """
+        """The words for what is ordered; a billing code's display where there are no others."""
         return self.texts or self.billing_displays
 
     @property

@@ -35,8 +35,7 @@ def _dispense_request(draft: DraftCopy) -> Json:
 
 
 def in_units(quantity: Json, units: int) -> Json:
-    """The quantity with `units` as its value; a unit that is no billing unit goes with its value.
-    """
+    """The quantity with `units` as its value; a unit of another kind goes with its value."""
     unit = quantity.get("unit") or quantity.get("code") or ""
     if is_billing_word(str(unit)):
         kept = {k: v for k, v in quantity.items() if k != "comparator"}

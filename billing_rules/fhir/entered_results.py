@@ -76,9 +76,7 @@ def _is_new(row: Row) -> bool:
     return any(a.origin != "auto" for a in row.answers)
 
 
-def _observation(
-    row: Row, kind: str, code: str, entered: Entered, loinc_uri: str
-) -> Resource:
+def _observation(row: Row, kind: str, code: str, entered: Entered, loinc_uri: str) -> Resource:
     measure, day = row.value("value"), row.value("date")
     assert isinstance(measure, Measure) and isinstance(day, date), "both are needed answers"
     system, value = entered.identifier
@@ -111,10 +109,15 @@ def _observation(
 def _seen_in(row: Row) -> str:
     """The chart's own result where its value was kept and only something beside it was added."""
     return next(
-        (a.reference for a in row.answers if isinstance(a.value, Measure) and a.origin == "auto"
-         and a.reference.startswith("Observation/")),
+        (
+            a.reference
+            for a in row.answers
+            if isinstance(a.value, Measure)
+            and a.origin == "auto"
+            and a.reference.startswith("Observation/")
+        ),
         "",
-    )  # fmt: skip
+    )
 
 
 # ---------------------------------------------------------------- the note
@@ -122,8 +125,11 @@ def _seen_in(row: Row) -> str:
 
 def note_lines(form: Form, checked: Checked) -> tuple[str, ...]:
     """All answers as the lines of a note to print, paste or file."""
-    lines = [f"Documentation for {form.drug_name}", f"Indication: {form.indication_name}",
-             f"Payer: {form.payer_name}"]  # fmt: skip
+    lines = [
+        f"Documentation for {form.drug_name}",
+        f"Indication: {form.indication_name}",
+        f"Payer: {form.payer_name}",
+    ]
     for row in checked.rows:
         lines += ["", row.group.title]
         lines += [f"- {a.field.label}: {_shown(a.value, a.field.choices)}" for a in row.answers]

@@ -63,8 +63,10 @@ def _is_ours(node: Node) -> bool:
 
 def _is_about(node: Node, patient_id: str) -> bool:
     subject = _kind_and_id(node, "subject")
-    return subject is not None and subject[0] == "Patient" and subject[1] in (
-        (patient_id,) if patient_id else (subject[1],)
+    return (
+        subject is not None
+        and subject[0] == "Patient"
+        and subject[1] in ((patient_id,) if patient_id else (subject[1],))
     )
 
 

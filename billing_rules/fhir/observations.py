@@ -27,10 +27,20 @@ WEIGHT_CODES = ("29463-7", "3141-9")
 _WEIGHT_TEXTS = ("weight", "body weight", "weight measured", "body weight measured")
 # Interpretations that laboratories write in words, as the HL7 code that means the same.
 _INTERPRETATIONS = {
-    "positive": "POS", "detected": "POS", "reactive": "POS", "negative": "NEG",
-    "not detected": "NEG", "nonreactive": "NEG", "non-reactive": "NEG", "indeterminate": "IND",
-    "equivocal": "E", "high": "H", "low": "L", "normal": "N", "abnormal": "A",
-}  # fmt: skip
+    "positive": "POS",
+    "detected": "POS",
+    "reactive": "POS",
+    "negative": "NEG",
+    "not detected": "NEG",
+    "nonreactive": "NEG",
+    "non-reactive": "NEG",
+    "indeterminate": "IND",
+    "equivocal": "E",
+    "high": "H",
+    "low": "L",
+    "normal": "N",
+    "abnormal": "A",
+}
 _QUALIFIER = " (qualifier value)"
 _SKIN_TEST = re.compile(r"\b(skin|prick|intradermal)", re.IGNORECASE)
 

@@ -24,8 +24,18 @@ _SUPPLY_DIMENSIONS = ("mass", "volume")
 _CONTAINER_WORDS = frozenset(
     word + ending
     for word in (
-        "vial", "syringe", "pen", "autoinjector", "injector", "cartridge", "container",
-        "package", "pkg", "pack", "carton", "kit",
+        "vial",
+        "syringe",
+        "pen",
+        "autoinjector",
+        "injector",
+        "cartridge",
+        "container",
+        "package",
+        "pkg",
+        "pack",
+        "carton",
+        "kit",
     )
     for ending in ("", "s")
 ) | {"box", "boxes", "each", "ea"}

@@ -13,9 +13,15 @@ from billing_rules.fhir.tolerant import Node, shown
 
 # FHIR R4 ResearchSubjectStatus, from candidate to on-study; the others have left or never began.
 _ACTIVE = (
-    "candidate", "eligible", "follow-up", "on-study", "on-study-intervention",
-    "on-study-observation", "pending-on-study", "screening",
-)  # fmt: skip
+    "candidate",
+    "eligible",
+    "follow-up",
+    "on-study",
+    "on-study-intervention",
+    "on-study-observation",
+    "pending-on-study",
+    "screening",
+)
 
 
 class SlimSubject(Slim):

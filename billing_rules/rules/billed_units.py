@@ -43,8 +43,7 @@ CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge", "pack", "c
 
 def check(case: Case) -> Iterator[Outcome]:
     groups = [
-        [line for line in group if "JW" not in line.modifiers]
-        for group in case.billed_together()
+        [line for line in group if "JW" not in line.modifiers] for group in case.billed_together()
     ]
     billing = [g for g in groups if any(not isinstance(line.billed, Nothing) for line in g)]
     if not billing:
@@ -107,8 +106,11 @@ def _finding(
             _difference(case, total, right),
         ),
         basis=(
-            *(seen(line, "billed units", line.billed.value) for line in group
-              if isinstance(line.billed, Present)),
+            *(
+                seen(line, "billed units", line.billed.value)
+                for line in group
+                if isinstance(line.billed, Present)
+            ),
             *dose_seen(case),
             *containers_seen(case),
         ),
@@ -177,8 +179,11 @@ def _millilitres(
     volumes = [c.container.volume for c in case.plan.opened]
     worded = any(c.unit.lower() == "ml" for c in billed)
     opened = sum(
-        (c.container.volume.to("mL").value * c.count for c in case.plan.opened
-         if c.container.volume),
+        (
+            c.container.volume.to("mL").value * c.count
+            for c in case.plan.opened
+            if c.container.volume
+        ),
         Decimal(0),
     )
     matches = bool(volumes) and all(volumes) and total == opened and total != right
@@ -217,9 +222,7 @@ def _rounded(case: Case, billed: Sequence[Counted], total: Decimal, right: int) 
     )
 
 
-def _repeated(
-    case: Case, billed: Sequence[Counted], total: Decimal, right: int
-) -> _Mistake | None:
+def _repeated(case: Case, billed: Sequence[Counted], total: Decimal, right: int) -> _Mistake | None:
     if len(billed) < 2 or any(c.value != right for c in billed):
         return None
     return _Mistake("same-units-billed-twice", f"{len(billed)} lines each bill the whole dose.")

@@ -72,7 +72,7 @@ def payer_seen(case: Case) -> tuple[Evidence, ...]:
 
 
 def listed(items: Iterable[object]) -> str:
-    """"a, b and c"."""
+    """ "a, b and c"."""
     words = [str(item) for item in items]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
 
@@ -112,7 +112,7 @@ def own_code(case: Case) -> Code | None:
 
 
 def money(case: Case, units: int) -> str:
-    """" (about $627.35)" for `units` when the site configured a price of the code, else ""."""
+    """ " (about $627.35)" for `units` when the site configured a price of the code, else ""."""
     price = case.site.prices.get(case.drug.hcpcs or "")
     if price is None or units <= 0:
         return ""

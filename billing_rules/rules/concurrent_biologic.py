@@ -75,10 +75,15 @@ def _ordered(case: Case) -> Iterator[tuple[Drug, Evidence]]:
         drug, therapy = case.history.drugs[named.drug_id], named.therapy
         if therapy.reference not in drafted and _is_other(case, drug) and _in_force(case, named):
             until = therapy.end or "end not stated"
-            yield drug, Evidence(
-                therapy.reference, f"active {therapy.kind}", f"{drug.name} until {until}",
-                therapy.start,
-            )  # fmt: skip
+            yield (
+                drug,
+                Evidence(
+                    therapy.reference,
+                    f"active {therapy.kind}",
+                    f"{drug.name} until {until}",
+                    therapy.start,
+                ),
+            )
 
 
 def _is_other(case: Case, drug: Drug) -> bool:

@@ -93,9 +93,7 @@ def finding(case: Case, better: tuple[ContainerCount, ...], rule: str, kind: str
     )
 
 
-def _units_saved(
-    case: Case, dose: Amount, now: Amount, better: tuple[ContainerCount, ...]
-) -> int:
+def _units_saved(case: Case, dose: Amount, now: Amount, better: tuple[ContainerCount, ...]) -> int:
     if case.drug.billing_unit is None:
         return 0
     unit = case.drug.billing_unit

@@ -45,9 +45,7 @@ def _wanted(case: Case) -> dict[str, Source]:
     return {code: one.source for one in stated for code in one.codes}
 
 
-def _lacking(
-    case: Case, wanted: dict[str, Source], lines: list[OrderLine]
-) -> Iterator[Outcome]:
+def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> Iterator[Outcome]:
     lacking = [(x, [c for c in wanted if c not in x.modifiers]) for x in lines]
     lacking = [(line, codes) for line, codes in lacking if codes]
     if not lacking:

@@ -211,8 +211,11 @@ def _finding(
         summary=summary,
         found=found,
         basis=(
-            *(seen(line, "modifiers", ", ".join(line.modifiers)) for line in group
-              if line.modifiers),
+            *(
+                seen(line, "modifiers", ", ".join(line.modifiers))
+                for line in group
+                if line.modifiers
+            ),
             *dose_seen(case),
             *containers_seen(case),
             *payer_seen(case),

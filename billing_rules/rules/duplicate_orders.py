@@ -40,9 +40,7 @@ def _finding(case: Case, first: DrugOrder) -> Finding:
         severity=Severity.WARNING,
         summary=f"{case.drug.name.capitalize()} is drafted twice for one day: remove one, or "
         "write one order with the whole dose",
-        found=(
-            f"{first.references[0]}: {_dose(first)}; {reference}: {_dose(order)}.",
-        ),
+        found=(f"{first.references[0]}: {_dose(first)}; {reference}: {_dose(order)}.",),
         basis=tuple(
             Evidence(o.references[0], "draft order", o.dose_as_written, o.date_of_service)
             for o in (first, order)

@@ -116,8 +116,11 @@ def _ordered(case: Case) -> str:
 def _basis(case: Case, now: Labelled) -> tuple[Evidence, ...]:
     return (
         *dose_seen(case),
-        *(seen(line, "interval", line.interval.value)
-          for line in case.order.prescriptions if isinstance(line.interval, Present)),
+        *(
+            seen(line, "interval", line.interval.value)
+            for line in case.order.prescriptions
+            if isinstance(line.interval, Present)
+        ),
         measured_seen(now.ige, "baseline total IgE"),
         measured_seen(now.weight, "weight"),
         *birth_seen(case),

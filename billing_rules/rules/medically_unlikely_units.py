@@ -75,8 +75,11 @@ def _finding(case: Case, limit: int, units: Decimal, group: Sequence[OrderLine])
         summary=f"{shown} units exceed CMS's limit of {limit} a day for {case.drug.hcpcs}: check",
         found=(f"{shown} units of {case.drug.hcpcs}{as_dose} are over the limit of {limit}.",),
         basis=(
-            *(seen(line, "billed units", line.billed.value)
-              for line in group if isinstance(line.billed, Present)),
+            *(
+                seen(line, "billed units", line.billed.value)
+                for line in group
+                if isinstance(line.billed, Present)
+            ),
             *dose_seen(case),
         ),
         sources=sources(case.drug.sources.get("medically_unlikely_units")),

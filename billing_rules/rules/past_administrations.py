@@ -60,26 +60,37 @@ def _doses(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     missing = _without(visits, lambda line: line.dose)
     if missing:
         yield _finding(
-            case, missing, "dose-not-charted", Severity.WARNING,
+            case,
+            missing,
+            "dose-not-charted",
+            Severity.WARNING,
             f"Chart the exact dose given: {_which(missing)} states none",
             "The units billed must agree with the dose charted.",
-        )  # fmt: skip
+        )
     yield from _unreadable("dose", (visit.dose for visit in visits))
 
 
 def _lots(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     yield from _not_found(
-        case, visits, lambda line: line.lot, "lot", "Check the lot number",
+        case,
+        visits,
+        lambda line: line.lot,
+        "lot",
+        "Check the lot number",
         "No lot number was found in the data the EHR shares.",
-    )  # fmt: skip
+    )
     yield from _unreadable("lot number", _states(visits, lambda line: line.lot))
 
 
 def _containers(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     yield from _not_found(
-        case, visits, _container_named, "container", "Check NDC and containers",
+        case,
+        visits,
+        _container_named,
+        "container",
+        "Check NDC and containers",
         "JW and JZ depend on the container that was opened.",
-    )  # fmt: skip
+    )
     yield from _unreadable("container", (visit.containers for visit in visits))
 
 
@@ -90,24 +101,35 @@ def _container_named(line: OrderLine) -> State[str]:
 
 def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     yield from _not_found(
-        case, visits, lambda line: line.route, "route", "Check the route",
+        case,
+        visits,
+        lambda line: line.route,
+        "route",
+        "Check the route",
         f"The label's route is {listed(case.drug.routes) or 'not catalogued'}.",
-    )  # fmt: skip
+    )
     other = [visit for visit in visits if any(_off_label(case, x) for x in visit.prescriptions)]
     if other:
         yield _finding(
-            case, other, "route-differs", Severity.WARNING,
+            case,
+            other,
+            "route-differs",
+            Severity.WARNING,
             f"Check the route charted: {_which(other)}, differs from the label's",
             f"The label's route is {listed(case.drug.routes)}.",
-        )  # fmt: skip
+        )
     yield from _unreadable("route", _states(visits, lambda line: line.route))
 
 
 def _sites(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     yield from _not_found(
-        case, visits, lambda line: line.site, "site", f"Check the {case.drug.giving} site",
+        case,
+        visits,
+        lambda line: line.site,
+        "site",
+        f"Check the {case.drug.giving} site",
         "No site was found in the data the EHR shares.",
-    )  # fmt: skip
+    )
     yield from _unreadable("site", _states(visits, lambda line: line.site))
 
 
@@ -115,10 +137,13 @@ def _observations(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
     """Observation after the dose, for drugs whose first doses the label wants supervised."""
     if case.drug.supervised_doses is not None:
         yield from _not_found(
-            case, visits, lambda line: line.observed, "observation",
+            case,
+            visits,
+            lambda line: line.observed,
+            "observation",
             "Check that observation is charted",
             f"No note on observation after the {case.drug.giving} was found.",
-        )  # fmt: skip
+        )
 
 
 _PARTS = (_doses, _lots, _containers, _routes, _sites, _observations)

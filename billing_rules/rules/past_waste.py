@@ -41,10 +41,12 @@ def _is_recent(case: Case, visit: DrugOrder) -> bool:
 def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
     if isinstance(visit.discarded, Unknown):
         yield _finding(
-            case, visit, "waste-amount-not-charted",
+            case,
+            visit,
+            "waste-amount-not-charted",
             f"Chart how much was discarded on {visit.date_of_service}: the record does not say",
             f"{_capital(visit.discarded.because)}.",
-        )  # fmt: skip
+        )
         return
     plan = claim_plan(visit, case.drug, case.payer, case.setting, visit.containers, False)
     if plan.waste is WasteAnswer.NOT_APPLICABLE or isinstance(visit.dose, Nothing):
@@ -99,9 +101,7 @@ def _finding(case: Case, visit: DrugOrder, kind: str, summary: str, found: str) 
         severity=Severity.WARNING if case.payer.jw == "required" else Severity.INFO,
         summary=summary,
         found=(found,),
-        basis=tuple(
-            seen(line, "given", told(line.dose, "dose")) for line in visit.prescriptions
-        ),
+        basis=tuple(seen(line, "given", told(line.dose, "dose")) for line in visit.prescriptions),
         sources=sources(case.payer.sources.get("jw")),
         topic=Topic.DOCUMENTATION,
     )

@@ -28,8 +28,10 @@ def check(case: Case) -> Iterator[Outcome]:
         severity=Severity.WARNING,
         summary="This payer denies JW lines: remove the JW line and chart the discarded amount",
         found=(f"{case.payer.name} denies lines with JW.",),
-        basis=(*(seen(line, "modifiers", ", ".join(line.modifiers)) for line in lines),
-               *payer_seen(case)),
+        basis=(
+            *(seen(line, "modifiers", ", ".join(line.modifiers)) for line in lines),
+            *payer_seen(case),
+        ),
         sources=sources(case.payer.sources.get("jw")),
         corrections=removed,
         correction_label="Remove the JW line" if removed else "",
@@ -47,6 +49,4 @@ def _without_jw(case: Case, group: Sequence[OrderLine]) -> tuple[Correction, ...
         return ()
     if any("JZ" in line.modifiers for line in jw):
         return ()
-    return tuple(
-        RemoveLine(line.reference, line.item) for line in jw if line.item is not None
-    )
+    return tuple(RemoveLine(line.reference, line.item) for line in jw if line.item is not None)

@@ -41,9 +41,11 @@ def check(case: Case) -> Iterator[Outcome]:
         yield _covered(case, on_file.value) or gap or _question(case, on_file.value)
     else:
         yield _finding(
-            case, "none-on-file", "Request prior authorization first: none is on file",
+            case,
+            "none-on-file",
+            "Request prior authorization first: none is on file",
             "No authorization was found.",
-        )  # fmt: skip
+        )
 
 
 def _covered(case: Case, found: Standing) -> Outcome | None:
@@ -57,20 +59,25 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
     assert grant is not None
     if contrary := _denied_since(found, grant):
         return _finding(
-            case, "contradicted",
+            case,
+            "contradicted",
             "Ask the payer: the authorization is on file as granted, and was entered as denied",
             "A record of the EHR covers this dose; Vialwise's form says that it was denied.",
-            grant, *contrary, severity=Severity.INFO,
-        )  # fmt: skip
+            grant,
+            *contrary,
+            severity=Severity.INFO,
+        )
     left = days_between(case.order.date_of_service, grant.end) if grant.end else None
     interval = planned_interval(case)
     if left is not None and interval is not None and left < interval:
         return _finding(
-            case, "ends-before-next-dose",
+            case,
+            "ends-before-next-dose",
             f"Renew the authorization: it ends on {grant.end}, before the next dose",
             f"It covers this dose; the next is due in {interval} days, it ends in {left}.",
-            grant, severity=Severity.INFO,
-        )  # fmt: skip
+            grant,
+            severity=Severity.INFO,
+        )
     stated = case.criteria.sources if case.criteria else {}
     return Silent(
         RULE,
@@ -88,36 +95,47 @@ def _older_denials(found: Standing, grant: Authorization) -> tuple[Authorization
 def _denied_since(found: Standing, grant: Authorization) -> tuple[Authorization, ...]:
     """Denials that somebody entered in Vialwise's form on the day of the grant or later."""
     return tuple(
-        d for d in found.denied
+        d
+        for d in found.denied
         if d.entered_on and not grant.entered_on and str(d.entered_on) >= _said_on(grant)
-    )  # fmt: skip
+    )
 
 
 def _question(case: Case, found: Standing) -> Finding:
     if found.pending:
         return _finding(
-            case, "pending", "Wait for the payer's answer: the authorization is still pending",
-            "It was asked for; no answer is on file.", *found.pending,
-        )  # fmt: skip
+            case,
+            "pending",
+            "Wait for the payer's answer: the authorization is still pending",
+            "It was asked for; no answer is on file.",
+            *found.pending,
+        )
     if found.unclear:
         return _finding(
-            case, "drug-not-named", "Check that the authorization on file is for this drug",
+            case,
+            "drug-not-named",
+            "Check that the authorization on file is for this drug",
             "It is granted for this day, but names no drug that could be told.",
-            *found.unclear, severity=Severity.INFO,
-        )  # fmt: skip
+            *found.unclear,
+            severity=Severity.INFO,
+        )
     if found.later:
         return _finding(
-            case, "starts-later",
+            case,
+            "starts-later",
             f"Ask the payer: the authorization starts only on {found.later[0].start}",
-            "It is granted, but does not cover this day yet.", *found.later,
-        )  # fmt: skip
+            "It is granted, but does not cover this day yet.",
+            *found.later,
+        )
     if found.ended or found.denied:
         return _past(case, found)
     return _finding(
-        case, "none-for-this-drug",
+        case,
+        "none-for-this-drug",
         f"Request prior authorization for {case.drug.name}: none on file names it",
-        "Authorizations are on file, for other drugs or days.", *found.other,
-    )  # fmt: skip
+        "Authorizations are on file, for other drugs or days.",
+        *found.other,
+    )
 
 
 def _past(case: Case, found: Standing) -> Finding:
@@ -125,13 +143,21 @@ def _past(case: Case, found: Standing) -> Finding:
     ended, denied = found.ended[:1], found.denied[:1]
     if denied and (not ended or _said_on(denied[0]) > str(ended[0].end)):
         return _finding(
-            case, "denied", "Ask the payer or appeal: it denied the authorization",
-            _not_covered(found), *denied, *found.outdone,
-        )  # fmt: skip
+            case,
+            "denied",
+            "Ask the payer or appeal: it denied the authorization",
+            _not_covered(found),
+            *denied,
+            *found.outdone,
+        )
     return _finding(
-        case, "ended", f"Renew the authorization: it ended on {ended[0].end}",
-        _not_covered(found), *ended, *found.outdone,
-    )  # fmt: skip
+        case,
+        "ended",
+        f"Renew the authorization: it ended on {ended[0].end}",
+        _not_covered(found),
+        *ended,
+        *found.outdone,
+    )
 
 
 def _not_covered(found: Standing) -> str:

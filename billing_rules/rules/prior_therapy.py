@@ -110,8 +110,7 @@ def _is_not_allowed(therapy: Therapy) -> bool:
 
 
 def _in_class(case: Case, therapy: Therapy, drug_class: str) -> Agreement:
-    """As the terms say; a drug that they do not know, entered as one of the class, is asked about.
-    """
+    """As the terms say; an unknown drug, entered as one of the class, is asked about."""
     answer = case.terms.in_class(therapy, drug_class)
     if answer == "no" and therapy.stated_as == drug_class:
         return "code and words disagree"
@@ -132,39 +131,57 @@ def _question(case: Case, tried: _Tried) -> Finding:
     days = tried.days(tried.sure)
     if tried.not_allowed and not tried.sure:
         return _finding(
-            case, tried, "not-allowed", Severity.INFO,
+            case,
+            tried,
+            "not-allowed",
+            Severity.INFO,
             f"Ask the payer whether it waives {name}: it is entered as not allowed",
             f"Vialwise's form says that {name} is not allowed for this patient; none was taken.",
-        )  # fmt: skip
+        )
     if tried.undated(tried.sure):
         return _finding(
-            case, tried, "dates-not-charted", Severity.INFO,
+            case,
+            tried,
+            "dates-not-charted",
+            Severity.INFO,
             f"Chart from when to when {name} was taken: its records do not say",
             f"{_days(days)} of {name} are dated{_asked(tried.need)}.",
-        )  # fmt: skip
+        )
     if entered_as := [t for t in tried.unclear if t.stated_as]:
         return _finding(
-            case, tried, "drug-not-recognised", Severity.INFO,
+            case,
+            tried,
+            "drug-not-recognised",
+            Severity.INFO,
             f"Compare '{entered_as[0].text[:40]}' with the record: is it {name}?",
             "It was entered as such; Vialwise does not know the drug by these words.",
-        )  # fmt: skip
+        )
     if tried.unclear and (tried.enough(both) or tried.undated(tried.unclear)):
         return _finding(
-            case, tried, "form-not-charted", Severity.INFO,
+            case,
+            tried,
+            "form-not-charted",
+            Severity.INFO,
             f"Chart the form of '{tried.unclear[0].text[:40]}': is it {name}?",
             "The ingredient fits, but inhaled, nasal or other cannot be told from the record.",
-        )  # fmt: skip
+        )
     if tried.sure:
         return _finding(
-            case, tried, "too-short", Severity.WARNING,
+            case,
+            tried,
+            "too-short",
+            Severity.WARNING,
             f"Chart longer use of {name}: {_days(days)} found{_asked(tried.need)}",
             f"{_days(days)} of {name} found{_looked_at(tried)}{_asked(tried.need)}.",
-        )  # fmt: skip
+        )
     return _finding(
-        case, tried, "missing", Severity.WARNING,
+        case,
+        tried,
+        "missing",
+        Severity.WARNING,
         f"Chart prior {name}{_duration(tried.need)}: none was found in the records asked",
         f"No order, statement, dispense or administration of {name} was found.",
-    )  # fmt: skip
+    )
 
 
 def _finding(
@@ -200,9 +217,11 @@ def _seen(therapy: Therapy) -> Evidence:
         return Evidence(therapy.reference, what, f"{therapy.text[:60]}, {period}", therapy.start)
     outcome = therapy.outcome.replace("-", " ")
     return Evidence(
-        therapy.reference, f"therapy{entered(therapy.entered_on)}",
-        f"{therapy.text[:80]}, {period}, {outcome}", therapy.start,
-    )  # fmt: skip
+        therapy.reference,
+        f"therapy{entered(therapy.entered_on)}",
+        f"{therapy.text[:80]}, {period}, {outcome}",
+        therapy.start,
+    )
 
 
 def _name(need: Need) -> str:

@@ -59,11 +59,13 @@ def _judged(case: Case, grant: Authorization, left: int) -> Iterator[Outcome]:
 
 def _due(case: Case, grant: Authorization, left: int) -> Finding:
     return _finding(
-        case, grant, "due",
+        case,
+        grant,
+        "due",
         f"Request reauthorization now: the authorization ends on {grant.end}",
         (f"It ends in {left} days; within {DUE_DAYS} days it is pointed out.", _wish(case)),
         (),
-    )  # fmt: skip
+    )
 
 
 def _wish(case: Case) -> str:
@@ -110,7 +112,9 @@ def _missing(
     since = grant.start or grant.on
     wanted = case.criteria.reassessment if case.criteria else ()
     return _finding(
-        case, grant, "assessment-missing",
+        case,
+        grant,
+        "assessment-missing",
         f"Chart {_named(case, missing)} since {since}: reauthorization asks for it"[:139],
         (f"The payer asks for {_named(case, wanted)}; {_named(case, missing)} was not found.",),
         tuple(
@@ -118,7 +122,7 @@ def _missing(
             for r in current
             if any(_answer(case, k, [r]) == "yes" for k in wanted if k in case.terms.observations)
         ),
-    )  # fmt: skip
+    )
 
 
 def _named(case: Case, kinds: Sequence[str]) -> str:

@@ -29,18 +29,22 @@ def check(case: Case) -> Iterator[Outcome]:
     active = [s for s in (studies.value if isinstance(studies, Present) else ()) if _on(case, s)]
     if active and not carried:
         yield _finding(
-            case, "study-without-modifier", Severity.INFO,
+            case,
+            "study-without-modifier",
+            Severity.INFO,
             "Is this dose part of the research study? Then Q0 or Q1 belongs on the claim line",
             "The patient takes part in a research study on this day.",
             tuple(_seen(study) for study in active),
-        )  # fmt: skip
+        )
     elif carried and not active:
         yield not_sure(case, RULE, "studies") or _finding(
-            case, "modifier-without-study", Severity.WARNING,
+            case,
+            "modifier-without-study",
+            Severity.WARNING,
             f"Check {carried[0][1]}: no active research study of this patient is on file",
             "Q0 and Q1 say that the service is part of an approved clinical research study.",
             _lines_seen(carried),
-        )  # fmt: skip
+        )
     else:
         yield Silent(RULE, "marked as research" if active else "no active study is on file")
 

@@ -50,8 +50,10 @@ def _finding(case: Case, setting: str, billed: list[OrderLine]) -> Finding:
         summary=f"Check the drug line: {why}",
         found=(f"{why[0].upper()}{why[1:]}: no drug line is paid beside it.{waste}",),
         basis=(
-            *(seen(line, "drug line", " ".join(("x", _units(line), *line.modifiers)))
-              for line in billed),
+            *(
+                seen(line, "drug line", " ".join(("x", _units(line), *line.modifiers)))
+                for line in billed
+            ),
             _setting_seen(case, setting),
         ),
     )

@@ -113,30 +113,42 @@ def _nothing_usable(case: Case, baseline: Baseline) -> Finding:
 
 _ASKED: tuple[tuple[Reading, str, Severity, str], ...] = (
     (
-        "other unit", "unit-not-comparable", Severity.INFO,
+        "other unit",
+        "unit-not-comparable",
+        Severity.INFO,
         "Total IgE is in a unit that cannot be compared: ask the laboratory for IU/mL",
     ),
     (
-        "preliminary", "only-preliminary", Severity.INFO,
+        "preliminary",
+        "only-preliminary",
+        Severity.INFO,
         "The total IgE on file is preliminary: add the final result",
     ),
     (
-        "undated", "total-ige-undated", Severity.INFO,
+        "undated",
+        "total-ige-undated",
+        Severity.INFO,
         "The total IgE on file has no date: say whether it was drawn before the first dose",
     ),
     (
-        "before the last course", "retest-after-a-year", Severity.WARNING,
+        "before the last course",
+        "retest-after-a-year",
+        Severity.WARNING,
         "No dose for a year or more: the label asks for a new total IgE before restarting",
     ),
     (
-        "on treatment", "only-on-treatment", Severity.WARNING,
+        "on treatment",
+        "only-on-treatment",
+        Severity.WARNING,
         f"Every total IgE on file was drawn on treatment: add {WANTED}",
     ),
     (
-        "not told apart", "code-and-words-disagree", Severity.INFO,
+        "not told apart",
+        "code-and-words-disagree",
+        Severity.INFO,
         "A result's code and words disagree on total IgE: confirm what was measured",
     ),
-)  # fmt: skip
+)
 
 
 def _asked(

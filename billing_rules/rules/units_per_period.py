@@ -54,9 +54,7 @@ def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
     return not_sure(case, RULE, "administrations") or known
 
 
-def _in_period(
-    case: Case, visits: Sequence[DrugOrder], days: int
-) -> tuple[DrugOrder, ...]:
+def _in_period(case: Case, visits: Sequence[DrugOrder], days: int) -> tuple[DrugOrder, ...]:
     on = case.order.date_of_service
     return tuple(
         visit
@@ -85,9 +83,12 @@ def _finding(
         found=(f"{units_word(planned)} of this order{given} are within {days} days.",),
         basis=(
             *dose_seen(case),
-            *(seen(line, "given", line.dose.value)
-              for visit in visits for line in visit.prescriptions
-              if isinstance(line.dose, Present)),
+            *(
+                seen(line, "given", line.dose.value)
+                for visit in visits
+                for line in visit.prescriptions
+                if isinstance(line.dose, Present)
+            ),
             *payer_seen(case),
         ),
         sources=sources(criteria.sources.get("most_units")),

@@ -32,7 +32,8 @@ def check(case: Case) -> Iterator[Outcome]:
             RULE,
             f"every drug code on the order is right for {case.drug.name}",
             basis=tuple(
-                seen(line, "code", code) for line in case.order.lines
+                seen(line, "code", code)
+                for line in case.order.lines
                 for code in line.codes_of("hcpcs")
             ),
             sources=sources(case.drug.sources.get("hcpcs")),

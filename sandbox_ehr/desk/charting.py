@@ -18,9 +18,14 @@ from sandbox_ehr.desk.elements import NotReadable, Resource
 from sandbox_ehr.desk.fhir_lines import marked
 
 SITES = (
-    "left upper arm", "right upper arm", "left thigh", "right thigh", "abdomen",
-    "left forearm vein", "right forearm vein",
-)  # fmt: skip
+    "left upper arm",
+    "right upper arm",
+    "left thigh",
+    "right thigh",
+    "abdomen",
+    "left forearm vein",
+    "right forearm vein",
+)
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
@@ -48,8 +53,15 @@ class Entry:
 
 
 _TYPED = (
-    "dose", "containers", "lot", "expiry", "discarded", "site", "given_at", "observed_until",
-)  # fmt: skip
+    "dose",
+    "containers",
+    "lot",
+    "expiry",
+    "discarded",
+    "site",
+    "given_at",
+    "observed_until",
+)
 
 
 def entries(orders: Sequence[Resource], now: datetime) -> tuple[Entry, ...]:

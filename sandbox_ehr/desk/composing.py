@@ -66,9 +66,7 @@ def drafts(typed: Mapping[str, str], patient: Resource, encounter: str) -> tuple
     return order, _billing_line(kind, product, order)
 
 
-def changed(
-    now: Sequence[Resource], wanted: str, patient: Resource | None
-) -> tuple[Resource, ...]:
+def changed(now: Sequence[Resource], wanted: str, patient: Resource | None) -> tuple[Resource, ...]:
     """The drafts after a button beside them: `add ChargeItem`, `remove ChargeItem/1`, and for a
     line of a claim `remove Claim/1#2`."""
     verb, _, what = wanted.partition(" ")

@@ -89,16 +89,18 @@ _MODIFIERS = _Element(
 )
 _ELEMENTS: Mapping[str, tuple[_Element, ...]] = {
     "MedicationRequest": (
-        _Element("product", "Drug and container", elements.product_code, elements.set_product,
-                 "product"),
+        _Element(
+            "product", "Drug and container", elements.product_code, elements.set_product, "product"
+        ),
         _Element("dose", "Dose", elements.dose, elements.set_dose, "number"),
-        _Element("dose-unit", "Dose unit", elements.dose_unit, elements.set_dose_unit,
-                 "dose-unit"),
+        _Element("dose-unit", "Dose unit", elements.dose_unit, elements.set_dose_unit, "dose-unit"),
         _Element("period", "Every", elements.period, elements.set_period, "number"),
-        _Element("period-unit", "Interval in", elements.period_unit, elements.set_period_unit,
-                 "period"),
-        _Element("containers", "Containers", elements.containers, elements.set_containers,
-                 "number"),
+        _Element(
+            "period-unit", "Interval in", elements.period_unit, elements.set_period_unit, "period"
+        ),
+        _Element(
+            "containers", "Containers", elements.containers, elements.set_containers, "number"
+        ),
         _Element(
             "code",
             "HCPCS code",
@@ -111,14 +113,20 @@ _ELEMENTS: Mapping[str, tuple[_Element, ...]] = {
         _DAY,
     ),
     "ServiceRequest": (
-        _CODE, _Element("units", "Billing units", *_units("quantityQuantity"), "number"),
-        _MODIFIERS, _COVERAGE, _DAY,
+        _CODE,
+        _Element("units", "Billing units", *_units("quantityQuantity"), "number"),
+        _MODIFIERS,
+        _COVERAGE,
+        _DAY,
     ),
     "ChargeItem": (
-        _CODE, _Element("units", "Billing units", *_units("quantity"), "number"), _MODIFIERS, _DAY,
+        _CODE,
+        _Element("units", "Billing units", *_units("quantity"), "number"),
+        _MODIFIERS,
+        _DAY,
     ),
     "Claim": (_COVERAGE,),
-}  # fmt: skip
+}
 _TITLES = {
     "MedicationRequest": "Medication order",
     "ServiceRequest": "Billing line of the order",

@@ -250,8 +250,9 @@ def giving(orders: Iterable[Resource]) -> str:
     """What a nurse calls giving them, by the ordered route: "infusion" or "injection"."""
     routes = [
         str(_first(order, "dosageInstruction", "route", "text") or "")
-        for order in orders if order.get("resourceType") == "MedicationRequest"
-    ]  # fmt: skip
+        for order in orders
+        if order.get("resourceType") == "MedicationRequest"
+    ]
     return "infusion" if routes and set(routes) == {"intravenous"} else "injection"
 
 

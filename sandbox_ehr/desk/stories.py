@@ -107,6 +107,4 @@ def opening(request: str, current: Callable[[Any], Any]) -> Opening:
     """The order of a bundled request; `current` moves its dates as the charts' were moved."""
     context = fixtures.hook_request(request)["context"]
     drafts = tuple(current(entry["resource"]) for entry in context["draftOrders"]["entry"])
-    return Opening(
-        context["patientId"], context.get("encounterId", ""), context["userId"], drafts
-    )
+    return Opening(context["patientId"], context.get("encounterId", ""), context["userId"], drafts)

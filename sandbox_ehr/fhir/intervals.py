@@ -48,9 +48,14 @@ def read(text: str) -> Interval:
         raise ValueError("no FHIR date")
     said = {name: int(v) for name, v in match.groupdict().items() if v and v.isdigit()}
     low = datetime(
-        said["year"], said.get("month", 1), said.get("day", 1), said.get("hour", 0),
-        said.get("minute", 0), said.get("second", 0), _microseconds(match["fraction"]),
-    )  # fmt: skip
+        said["year"],
+        said.get("month", 1),
+        said.get("day", 1),
+        said.get("hour", 0),
+        said.get("minute", 0),
+        said.get("second", 0),
+        _microseconds(match["fraction"]),
+    )
     return Interval(low, _end(low, match), _zone(match["zone"]))
 
 

@@ -11,8 +11,14 @@ from sandbox_ehr.quirks import Quirks
 
 # Interactions of every type (FHIR R4, "TypeRestfulInteraction").
 INTERACTIONS = (
-    "read", "vread", "update", "delete", "history-instance", "create", "search-type",
-)  # fmt: skip
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "create",
+    "search-type",
+)
 
 
 def types(quirks: Quirks) -> tuple[str, ...]:

@@ -265,13 +265,39 @@ _SUBSETTED = {
     "code": "SUBSETTED",
 }
 # Elements without which a resource is not valid, whatever was asked for.
-_MANDATORY = frozenset({
-    "status", "intent", "subject", "patient", "beneficiary", "code", "class", "payor", "use",
-    "created", "insurer", "outcome", "type", "provider", "priority", "insurance", "individual",
-    "study", "content", "target", "recorded", "agent", "relationship", "vaccineCode",
-    "medicationCodeableConcept", "medicationReference", "effectiveDateTime", "effectivePeriod",
-    "occurrenceDateTime",
-})  # fmt: skip
+_MANDATORY = frozenset(
+    {
+        "status",
+        "intent",
+        "subject",
+        "patient",
+        "beneficiary",
+        "code",
+        "class",
+        "payor",
+        "use",
+        "created",
+        "insurer",
+        "outcome",
+        "type",
+        "provider",
+        "priority",
+        "insurance",
+        "individual",
+        "study",
+        "content",
+        "target",
+        "recorded",
+        "agent",
+        "relationship",
+        "vaccineCode",
+        "medicationCodeableConcept",
+        "medicationReference",
+        "effectiveDateTime",
+        "effectivePeriod",
+        "occurrenceDateTime",
+    }
+)
 
 
 def _mandatory(resource: Resource) -> set[str]:

@@ -20,10 +20,18 @@ Asked = list[tuple[str, str]]
 Test = Callable[[Resource], bool]
 
 # Parameters that say how the answer is given, not what is looked for.
-HOW = frozenset({
-    "_count", "_sort", "_include", "_summary", "_elements", "_total", "_format",
-    "_pretty",
-})  # fmt: skip
+HOW = frozenset(
+    {
+        "_count",
+        "_sort",
+        "_include",
+        "_summary",
+        "_elements",
+        "_total",
+        "_format",
+        "_pretty",
+    }
+)
 MODIFIERS = {
     Kind.TOKEN: ("", "not", "missing", "text"),
     Kind.REFERENCE: ("", "missing"),

@@ -15,10 +15,17 @@ from sandbox_ehr.smart.scopes import Scope
 Resource = dict[str, Any]
 
 # Types that are nobody's chart: a token for one patient may read them too, and not write them.
-OF_NO_PATIENT = frozenset({
-    "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "Questionnaire",
-    "ResearchStudy",
-})  # fmt: skip
+OF_NO_PATIENT = frozenset(
+    {
+        "Location",
+        "Medication",
+        "Organization",
+        "Practitioner",
+        "PractitionerRole",
+        "Questionnaire",
+        "ResearchStudy",
+    }
+)
 _OWNERS = ("subject", "patient", "beneficiary", "individual", "for", "target")
 
 

@@ -112,9 +112,15 @@ def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
         code: Code = request.authorization_code
         session = code.session
         return Granted(
-            client_id, response["scope"], session.user, session.patient, session.encounter,
-            session.more, session.faults, code.family,
-        )  # fmt: skip
+            client_id,
+            response["scope"],
+            session.user,
+            session.patient,
+            session.encounter,
+            session.more,
+            session.faults,
+            code.family,
+        )
     if request.refresh_token is not None:
         return replace(request.refresh_token.granted, scope=response["scope"])
     return Granted(client_id, response["scope"])
@@ -168,11 +174,16 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         server.codes.keep(
             code,
             Code(
-                request.client.get_client_id(), request.payload.redirect_uri,
-                said["code_challenge"], request.user, nonce, secrets.token_urlsafe(8),
-                server.codes.now() + LIFETIME, int(time.time()),
+                request.client.get_client_id(),
+                request.payload.redirect_uri,
+                said["code_challenge"],
+                request.user,
+                nonce,
+                secrets.token_urlsafe(8),
+                server.codes.now() + LIFETIME,
+                int(time.time()),
             ),
-        )  # fmt: skip
+        )
 
     def query_authorization_code(self, code: str, client: Registered) -> Code | None:
         server: SmartServer = self.server

@@ -10,12 +10,24 @@ from sandbox_ehr.smart.assertions import ALGORITHMS
 from sandbox_ehr.smart.authorization import METHODS
 
 CAPABILITIES = (
-    "launch-ehr", "launch-standalone", "authorize-post", "client-public",
-    "client-confidential-symmetric", "client-confidential-asymmetric", "sso-openid-connect",
-    "context-banner", "context-ehr-patient", "context-ehr-encounter", "context-standalone-patient",
-    "permission-offline", "permission-online", "permission-patient", "permission-user",
-    "permission-v1", "permission-v2",
-)  # fmt: skip
+    "launch-ehr",
+    "launch-standalone",
+    "authorize-post",
+    "client-public",
+    "client-confidential-symmetric",
+    "client-confidential-asymmetric",
+    "sso-openid-connect",
+    "context-banner",
+    "context-ehr-patient",
+    "context-ehr-encounter",
+    "context-standalone-patient",
+    "permission-offline",
+    "permission-online",
+    "permission-patient",
+    "permission-user",
+    "permission-v1",
+    "permission-v2",
+)
 
 
 def document(settings: Settings) -> dict[str, Any]:

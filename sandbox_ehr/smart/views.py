@@ -93,10 +93,14 @@ def launch() -> AnyResponse:
     if it.records.read("Patient", said["patient"]) is None:
         raise Refused("No patient here has this id: give one as ?patient=.")
     token = it.launches.new(
-        said["patient"], said["encounter"], said["user"] or people.default(it.records),
-        request.args.get("appContext", "")[:4000], client_id=client.id, faults=wanted,
+        said["patient"],
+        said["encounter"],
+        said["user"] or people.default(it.records),
+        request.args.get("appContext", "")[:4000],
+        client_id=client.id,
+        faults=wanted,
         intent=request.args.get("intent", "")[:100],
-    )  # fmt: skip
+    )
     query = {"iss": it.settings.fhir_base, "launch": token}
     return redirect(add_params_to_uri(client.launch_url, list(query.items())))
 

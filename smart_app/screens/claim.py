@@ -27,9 +27,9 @@ def show() -> str:
         return no_order(at)
     catalogue = running().catalogue
     question = asked(request.args, at.order.case, catalogue)
-    case = at.order.case if question.is_empty else changed(
-        at.order.case, question.change, catalogue
-    )  # fmt: skip
+    case = (
+        at.order.case if question.is_empty else changed(at.order.case, question.change, catalogue)
+    )
     form = claim_form(case)
     return page(
         "claim.html",

@@ -151,9 +151,17 @@ def save() -> str | tuple[str, int] | Response:
     if not checked.fine or told["answer"] is None or unsure or elsewhere:
         shown_key = new_form_key() if elsewhere else key
         shown_page = _page(
-            at, one, context, charted, dict(checked.typed), shown_key, checked,
-            elsewhere=elsewhere, unsure=unsure, tried=True,
-        )  # fmt: skip
+            at,
+            one,
+            context,
+            charted,
+            dict(checked.typed),
+            shown_key,
+            checked,
+            elsewhere=elsewhere,
+            unsure=unsure,
+            tried=True,
+        )
         return shown_page, 422
     closing, result = told["closing"], told["answer"]
     lines = _settled_lines(result.plan)
@@ -196,12 +204,16 @@ def _charted(record: PatientRecord, found: FoundOrder) -> DrugOrder | None:
     today = running().today()
     lines = [g.line for g in record.given]
     doses = [
-        order for order in drug_orders(lines, running().catalogue, today)
-        if order.drug_id == found.review.drug.id and order.stage is Stage.GIVEN
+        order
+        for order in drug_orders(lines, running().catalogue, today)
+        if order.drug_id == found.review.drug.id
+        and order.stage is Stage.GIVEN
         and order.prescriptions
-        and (today - RECENT <= order.date_of_service <= today
-             or order.date_of_service == found.order.date_of_service)
-    ]  # fmt: skip
+        and (
+            today - RECENT <= order.date_of_service <= today
+            or order.date_of_service == found.order.date_of_service
+        )
+    ]
     return max(doses, key=lambda order: order.date_of_service, default=None)
 
 
@@ -242,9 +254,14 @@ def _unsealed(sealed: str) -> _Context | None:
     if said is None:
         return None
     planned = Planned(
-        said["drug"], said["payer"], _amount(said["dose"]), said["setting"],
-        _amount(said["charted_dose"]), _day(said["charted_on"]), said["observed"],
-    )  # fmt: skip
+        said["drug"],
+        said["payer"],
+        _amount(said["dose"]),
+        said["setting"],
+        _amount(said["charted_dose"]),
+        _day(said["charted_on"]),
+        said["observed"],
+    )
     return _Context(planned, _day(said["born"]))
 
 
@@ -327,8 +344,14 @@ def _page(
         summary=shown_form.summary(groups),
         confirmed=_said(answered["answer"]) if answered["answer"] else "",
         **answered,
-        **{"restored": False, "elsewhere": None, "unsure": False, "tried": False,
-           "under_way": False, **told},
+        **{
+            "restored": False,
+            "elsewhere": None,
+            "unsure": False,
+            "tried": False,
+            "under_way": False,
+            **told,
+        },
     )
 
 

@@ -107,9 +107,10 @@ def save() -> str | tuple[str, int] | Response:
     told = {
         "entered": sorted({row.group.title for row in checked.rows if _is_entered(row)}),
         "note": list(note_lines(form, checked)),
-        "before": {g.id: standing_of(g, found.review.outcomes, found.case).state
-                   for g in form.groups},
-    }  # fmt: skip
+        "before": {
+            g.id: standing_of(g, found.review.outcomes, found.case).state for g in form.groups
+        },
+    }
     gone = emptied(form, prefill, checked)
     if not one.send(key, sent, _resources(found, form, checked, gone, key), told):
         return _page(at, one, form, dict(checked.typed), key, checked, under_way=True), 409
@@ -214,19 +215,26 @@ def _resources(
     results = observations(checked, entered, catalogue.terms, loinc)
     today = running().today()
     answers = response(
-        form, checked, entered.patient, today.isoformat(),
-        {"system": SYSTEM, "value": f"{form_key}-answers"}, here.user.reference, found.reference,
+        form,
+        checked,
+        entered.patient,
+        today.isoformat(),
+        {"system": SYSTEM, "value": f"{form_key}-answers"},
+        here.user.reference,
+        found.reference,
         gone,
-    )  # fmt: skip
+    )
     when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     note = document(
-        note_lines(form, checked), TITLE, entered, today,
-        {"system": SYSTEM, "value": f"{form_key}-note"}, when,
-    )  # fmt: skip
+        note_lines(form, checked),
+        TITLE,
+        entered,
+        today,
+        {"system": SYSTEM, "value": f"{form_key}-note"},
+        when,
+    )
     return [
         write_back.new(ANSWERS, answers),
         *(write_back.new(str(o["code"]["text"]), o) for o in results),
         write_back.new("The note with all answers", note),
     ]
-
-

@@ -82,8 +82,9 @@ def sentence(case: Case, table: DosingTable | None, labelled: State[Labelled]) -
 def _ordered(case: Case) -> str:
     if not isinstance(case.order.dose, Present):
         return "no dose that could be read"
-    intervals = [p.interval.value for p in case.order.prescriptions
-                 if isinstance(p.interval, Present)]  # fmt: skip
+    intervals = [
+        p.interval.value for p in case.order.prescriptions if isinstance(p.interval, Present)
+    ]
     dose = case.order.dose.value
     return dose_words(dose, _weeks(intervals[0])) if intervals else f"{dose} without an interval"
 

@@ -18,9 +18,11 @@ from smart_app.stops import NOT_FOUND, Stop, Stopped
 from smart_app.window import window
 
 _NOT_READ = Stop(
-    "resource-not-read", 502, "The EHR did not give this record",
+    "resource-not-read",
+    502,
+    "The EHR did not give this record",
     ("It is named in the chart, but could not be read by itself.", "Go back and try again."),
-)  # fmt: skip
+)
 
 
 def blueprint() -> Blueprint:

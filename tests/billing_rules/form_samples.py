@@ -25,12 +25,22 @@ from tests.billing_rules.closing_samples import mg
 ON = date(2026, 11, 23)
 PATIENT = Patient(ON, date(1990, 5, 20))
 NOTHING_ON_FILE = {
-    "born": date(1990, 5, 20), "weight": "none", "results": "none", "allergies": "none",
-    "procedures": "none", "therapies": "none", "given": "none", "authorizations": "none",
+    "born": date(1990, 5, 20),
+    "weight": "none",
+    "results": "none",
+    "allergies": "none",
+    "procedures": "none",
+    "therapies": "none",
+    "given": "none",
+    "authorizations": "none",
     "conditions": "J45.50 2020-01-01",
-}  # fmt: skip
-IGE = {"total-ige.0.value": "350", "total-ige.0.unit": "", "total-ige.0.value.unit": "kU/L",
-       "total-ige.0.date": "2026-01-10"}  # fmt: skip
+}
+IGE = {
+    "total-ige.0.value": "350",
+    "total-ige.0.unit": "",
+    "total-ige.0.value.unit": "kU/L",
+    "total-ige.0.date": "2026-01-10",
+}
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,12 @@ def test_each_ndc_quantity_cites_the_sentence_on_its_own_qualifier(catalogue: Ca
 
 def test_the_segments_of_837p(catalogue: Catalogue) -> None:
     found = form(
-        catalogue, TWO_VIALS, "medicare-part-b",
+        catalogue,
+        TWO_VIALS,
+        "medicare-part-b",
         site={"setting": "office", "prices": {"J2357": "41.823"}},
         chart={"conditions": "J45.50"},
-    )  # fmt: skip
+    )
     assert segments(found.lines[1]) == (
         "LX*2~",
         "SV1*HC:J2357:JW*627.35*UN*15*11**1~",

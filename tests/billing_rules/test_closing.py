@@ -104,9 +104,7 @@ def test_an_expired_lot_is_pointed_out(catalogue: Catalogue) -> None:
 
 
 def test_one_lot_has_one_expiry(catalogue: Catalogue) -> None:
-    entered = closing(
-        225, row(VIAL, 1, "A", date(2028, 1, 1)), row(VIAL, 1, "A", date(2029, 1, 1))
-    )
+    entered = closing(225, row(VIAL, 1, "A", date(2028, 1, 1)), row(VIAL, 1, "A", date(2029, 1, 1)))
     assert "two expiry dates" in said(close(catalogue, entered))
 
 
@@ -142,9 +140,11 @@ def test_what_a_record_lacks_is_named(catalogue: Catalogue) -> None:
     bare = closing(225, row(lot=""), sites=(), observed="")
     open_points = close(catalogue, bare).still_open
     assert [point.split(",")[0] for point in open_points] == [
-        "the lot number", "the injection site", "the observation after the injection",
+        "the lot number",
+        "the injection site",
+        "the observation after the injection",
         "who witnessed the discarding",
-    ]  # fmt: skip
+    ]
 
 
 def test_an_observation_that_the_chart_has_is_not_asked_for_again(catalogue: Catalogue) -> None:

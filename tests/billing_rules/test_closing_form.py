@@ -66,8 +66,10 @@ def test_an_observation_without_times_fills_nothing(catalogue: Catalogue) -> Non
 
 def test_the_form_says_injection_or_infusion_as_the_label_does(catalogue: Catalogue) -> None:
     for drug_id, word in (
-        ("omalizumab", "injection"), ("reslizumab", "infusion"), ("dupilumab", "dose"),
-    ):  # fmt: skip
+        ("omalizumab", "injection"),
+        ("reslizumab", "infusion"),
+        ("dupilumab", "dose"),
+    ):
         drug = catalogue.drug(drug_id, ON)
         form = closing_form(drug, catalogue.payer("medicare-part-b", ON), ON)
         labels = " ".join(f.label for g in form.groups for f in g.fields)

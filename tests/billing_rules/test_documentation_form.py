@@ -19,9 +19,16 @@ def ids(form: object) -> list[str]:
 
 def test_what_the_label_wants_is_asked(catalogue: Catalogue) -> None:
     assert ids(asked(catalogue).form) == [
-        "diagnosis", "severity", "total-ige", "weight", "sensitisation", "inhaled-corticosteroid",
-        "start-of-therapy", "past-dose", "note",
-    ]  # fmt: skip
+        "diagnosis",
+        "severity",
+        "total-ige",
+        "weight",
+        "sensitisation",
+        "inhaled-corticosteroid",
+        "start-of-therapy",
+        "past-dose",
+        "note",
+    ]
 
 
 def test_a_form_is_that_of_its_drug_indication_and_payer(catalogue: Catalogue) -> None:
@@ -60,14 +67,17 @@ def test_of_several_therapies_each_has_its_own_answer(catalogue: Catalogue) -> N
         catalogue,
         payer="ph-medical-policies",
         therapies={
-            "text": "beclomethasone HFA inhaler", "kind": "dispense",
-            "from": date(2026, 1, 1), "to": date(2026, 10, 30),
+            "text": "beclomethasone HFA inhaler",
+            "kind": "dispense",
+            "from": date(2026, 1, 1),
+            "to": date(2026, 10, 30),
         },
     )
     found = {
         g.need: standing_of(g, with_one.outcomes, with_one.case).state
-        for g in with_one.form.groups if g.need
-    }  # fmt: skip
+        for g in with_one.form.groups
+        if g.need
+    }
     assert found == {"inhaled_corticosteroid": "on file", "second_controller": "missing"}
 
 

@@ -13,9 +13,15 @@ from billing_rules.rules.labelled_dose import UNVERIFIED
 from tests.scenario import all_scenarios, reviewed
 
 OURS = (
-    "indication", "diagnosis_on_list", "age", "total_ige", "weight", "sensitisation",
-    "eosinophils", "labelled_dose",
-)  # fmt: skip
+    "indication",
+    "diagnosis_on_list",
+    "age",
+    "total_ige",
+    "weight",
+    "sensitisation",
+    "eosinophils",
+    "labelled_dose",
+)
 
 
 def findings(scenario: dict[str, Any], catalogue: Catalogue) -> list[Finding]:
@@ -75,7 +81,8 @@ def test_an_unspecified_diagnosis_warns_where_the_payer_wants_the_severity(
 ) -> None:
     order = {"text": "omalizumab", "dose": "300 mg", "reasons": ["J45.909"]}
     known = [
-        f for f in findings({"payer": "medicare-part-b-ngs", "order": [order]}, catalogue)
+        f
+        for f in findings({"payer": "medicare-part-b-ngs", "order": [order]}, catalogue)
         if f.rule == "indication"
     ]
     assert [f.severity for f in known] == [Severity.WARNING]

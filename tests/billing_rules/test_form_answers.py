@@ -97,18 +97,26 @@ def test_today_and_the_day_of_birth_can_be(catalogue: Catalogue) -> None:
 def test_an_authorization_may_end_ahead_but_not_before_it_begins(catalogue: Catalogue) -> None:
     form = asked(catalogue, payer="commercial-uhc")
     typed = {
-        "authorization.0.number": "A1", "authorization.0.answer": "granted",
-        "authorization.0.start": "2026-01-01", "authorization.0.end": "2027-01-01",
-    }  # fmt: skip
+        "authorization.0.number": "A1",
+        "authorization.0.answer": "granted",
+        "authorization.0.start": "2026-01-01",
+        "authorization.0.end": "2027-01-01",
+    }
     if not any(g.id == "authorization" for g in form.form.groups):
         pytest.fail("the payer of this test wants no authorization any more")
     assert form.checked(typed).fine
-    assert "before the beginning" in form.checked(
-        {**typed, "authorization.0.end": "2025-01-01"}
-    ).errors["authorization.0.end"]
-    assert "compare the year" in form.checked(
-        {**typed, "authorization.0.end": "2206-01-01"}
-    ).errors["authorization.0.end"]
+    assert (
+        "before the beginning"
+        in form.checked({**typed, "authorization.0.end": "2025-01-01"}).errors[
+            "authorization.0.end"
+        ]
+    )
+    assert (
+        "compare the year"
+        in form.checked({**typed, "authorization.0.end": "2206-01-01"}).errors[
+            "authorization.0.end"
+        ]
+    )
 
 
 # ---------------------------------------------------------------- questions
@@ -185,9 +193,11 @@ def test_an_empty_form_has_no_faults(catalogue: Catalogue) -> None:
 
 def test_what_belongs_together_is_asked_for(catalogue: Catalogue) -> None:
     typed = {
-        "sensitisation.0.test": "specific-ige", "sensitisation.0.allergen": "other",
-        "sensitisation.0.result": "positive", "sensitisation.0.date": "2026-01-01",
-    }  # fmt: skip
+        "sensitisation.0.test": "specific-ige",
+        "sensitisation.0.allergen": "other",
+        "sensitisation.0.result": "positive",
+        "sensitisation.0.date": "2026-01-01",
+    }
     found = asked(catalogue).checked(typed)
     assert set(found.errors) == {"sensitisation.0.other", "sensitisation.0.value"}
 
@@ -227,12 +237,21 @@ def test_what_is_on_file_is_filled_in_with_its_origin(catalogue: Catalogue) -> N
     [
         {"results": "none", "weight": "none"},
         {"results": "unknown: forbidden", "weight": "unknown: forbidden"},
-        {"results": {"kind": "total_ige", "value": "350 ng/mL", "date": date(2026, 1, 10)},
-         "weight": ["154 kg 2026-11-01", "70 kg 2026-10-01"]},
-        {"results": {"loinc": "19113-0", "text": "Cat dander IgE", "value": "350 IU/mL",
-                     "date": date(2026, 1, 10)}, "weight": "900 kg 2026-11-01"},
+        {
+            "results": {"kind": "total_ige", "value": "350 ng/mL", "date": date(2026, 1, 10)},
+            "weight": ["154 kg 2026-11-01", "70 kg 2026-10-01"],
+        },
+        {
+            "results": {
+                "loinc": "19113-0",
+                "text": "Cat dander IgE",
+                "value": "350 IU/mL",
+                "date": date(2026, 1, 10),
+            },
+            "weight": "900 kg 2026-11-01",
+        },
     ],
-)  # fmt: skip
+)
 def test_a_guess_is_never_filled_in(catalogue: Catalogue, chart: dict[str, object]) -> None:
     filled = asked(catalogue, **chart).prefill()
     assert not [name for name in filled if name.startswith(("total-ige", "weight"))]
@@ -250,8 +269,12 @@ def test_one_of_several_diagnoses_is_not_filled_in(catalogue: Catalogue) -> None
 @given(data=st.data())
 def test_nothing_that_can_be_typed_raises(catalogue: Catalogue, data: st.DataObject) -> None:
     form = asked(catalogue).form
-    names = [f"{g.id}.{n}.{f.id.rpartition('.')[2]}" for g in form.groups
-             for n in range(g.rows) for f in g.fields]  # fmt: skip
+    names = [
+        f"{g.id}.{n}.{f.id.rpartition('.')[2]}"
+        for g in form.groups
+        for n in range(g.rows)
+        for f in g.fields
+    ]
     names += [f"{name}.unit" for name in names] + [f"{name}.sure" for name in names]
     typed = data.draw(st.dictionaries(st.sampled_from(names), st.text(max_size=40), max_size=8))
     found = check(form, typed, PATIENT)

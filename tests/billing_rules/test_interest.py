@@ -20,8 +20,18 @@ from billing_rules.review import review
 from billing_rules.states import NOTHING, Present, Unknown
 
 TODAY = date(2026, 11, 23)
-PARTS = ("patient", "coverage", "weight", "conditions", "observations", "medications",
-         "statements", "dispenses", "administrations", "allergies")  # fmt: skip
+PARTS = (
+    "patient",
+    "coverage",
+    "weight",
+    "conditions",
+    "observations",
+    "medications",
+    "statements",
+    "dispenses",
+    "administrations",
+    "allergies",
+)
 LISTS = ("results", "weights", "therapies", "administrations")
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 Json = dict[str, Any]
@@ -32,14 +42,25 @@ PULSE = {"coding": [{"system": "http://loinc.org", "code": "8867-4", "display": 
 
 
 def observation(**changes: Any) -> Json:
-    return {"resourceType": "Observation", "id": "pulse", "status": "final", "code": PULSE,
-            "effectiveDateTime": "2026-01-02", "valueQuantity": {"value": 72, "unit": "/min"},
-            } | changes  # fmt: skip
+    return {
+        "resourceType": "Observation",
+        "id": "pulse",
+        "status": "final",
+        "code": PULSE,
+        "effectiveDateTime": "2026-01-02",
+        "valueQuantity": {"value": 72, "unit": "/min"},
+    } | changes
 
 
 def medicine(kind: str = "MedicationRequest", **changes: Any) -> Json:
-    return {"resourceType": kind, "id": "statin", "status": "active", "intent": "order",
-            "medicationCodeableConcept": STATIN, "authoredOn": "2026-01-02"} | changes  # fmt: skip
+    return {
+        "resourceType": kind,
+        "id": "statin",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": STATIN,
+        "authoredOn": "2026-01-02",
+    } | changes
 
 
 def charts(parts: dict[str, Any], catalogue: Catalogue) -> tuple[Chart, Chart]:
@@ -117,10 +138,14 @@ def test_a_part_without_anything_of_interest_is_not_empty(key: str, catalogue: C
         {"code": {**PULSE, "extension": [{"url": "x"}]}},
         {"code": None},
         {"component": [{"code": {"text": "Total IgE"}, "valueString": "high"}]},
-        {"contained": [{"resourceType": "Observation", "id": "m", "code": {"text": "Total IgE"}}],
-         "hasMember": [{"reference": "#m"}]},
+        {
+            "contained": [
+                {"resourceType": "Observation", "id": "m", "code": {"text": "Total IgE"}}
+            ],
+            "hasMember": [{"reference": "#m"}],
+        },
     ],
-)  # fmt: skip
+)
 def test_what_might_be_of_interest_is_read(changes: Json, catalogue: Catalogue) -> None:
     found = [*sent("observations"), observation(**changes)]
     full, less = charts({"observations": part(found)}, catalogue)

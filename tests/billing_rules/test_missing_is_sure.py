@@ -78,8 +78,13 @@ def same(chart: Chart) -> Chart:
 
 
 def test_a_part_is_sure_when_it_is_complete() -> None:
-    chart = Chart(results=NOTHING, conditions=Present(()), allergies=Unknown("no"),
-                  procedures=Present(()), incomplete={"procedures": WHY})
+    chart = Chart(
+        results=NOTHING,
+        conditions=Present(()),
+        allergies=Unknown("no"),
+        procedures=Present(()),
+        incomplete={"procedures": WHY},
+    )
     assert chart.missing_is_sure("results") and chart.missing_is_sure("conditions")
     assert (chart.why_not("allergies"), chart.why_not("procedures")) == ("no", WHY)
     assert not chart.missing_is_sure("therapies")
@@ -92,9 +97,7 @@ def test_every_rule_that_calls_something_missing_is_tried_here(catalogue: Catalo
 
 
 @pytest.mark.parametrize("words", SCENARIOS, ids=lambda words: words["says"])
-def test_a_gap_in_the_chart_never_makes_something_missing(
-    words: Any, catalogue: Catalogue
-) -> None:
+def test_a_gap_in_the_chart_never_makes_something_missing(words: Any, catalogue: Catalogue) -> None:
     said = kinds(words, catalogue, same) & SAYS_MISSING
     assert kinds(words, catalogue, with_gaps) & SAYS_MISSING == set()
     for rule, kind in said:

@@ -32,10 +32,14 @@ SITE = {
                     "chronic-spontaneous-urticaria": {
                         date(2026, 1, 1): {
                             "authorization": {
-                                "value": "required", "source": "plan", "quote": QUOTE
+                                "value": "required",
+                                "source": "plan",
+                                "quote": QUOTE,
                             },
                             "reassessment": {
-                                "value": ["act", "uas7"], "source": "plan", "quote": QUOTE
+                                "value": ["act", "uas7"],
+                                "source": "plan",
+                                "quote": QUOTE,
                             },
                         }
                     }
@@ -43,7 +47,7 @@ SITE = {
             }
         }
     },
-}  # fmt: skip
+}
 DUE = "granted J2357 2026-01-01 to 2026-12-22"
 ACT = {"kind": "act", "value": "21", "date": "2026-09-01"}
 UAS7 = {"kind": "uas7", "value": "6", "date": "2026-09-01"}
@@ -60,11 +64,16 @@ def outcomes(catalogue: Catalogue, results: Any, authorization: str = DUE) -> li
     scenario = {
         "payer": "commercial-uhc",
         "order": [
-            {"ndc": "50242-227-01", "dose": "300 mg", "containers": "1 syringe",
-             "interval": "4 wk", "reasons": ["L50.1"]}
+            {
+                "ndc": "50242-227-01",
+                "dose": "300 mg",
+                "containers": "1 syringe",
+                "interval": "4 wk",
+                "reasons": ["L50.1"],
+            }
         ],
         "chart": {"authorizations": [authorization], "results": results},
-    }  # fmt: skip
+    }
     (review,) = reviewed(scenario, catalogue)
     return [o for o in review.outcomes if o.rule == "reauthorization"]
 

@@ -51,9 +51,15 @@ _NONE = r"\b(?:no|without an?|missing) (?:\w+ ){{0,2}}?(?:{words})\b|\b(?:{words
 
 # What the label, the payer or the past says is not about the field that was torn.
 _OF_ELSE = (
-    "no dose of", "gives no dose", "is known to be required", "No dose for a year", "is labelled",
-    "no earlier dose is on file", "no past dose leaves", "no answer is on file",
-)  # fmt: skip
+    "no dose of",
+    "gives no dose",
+    "is known to be required",
+    "No dose for a year",
+    "is labelled",
+    "no earlier dose is on file",
+    "no past dose leaves",
+    "no answer is on file",
+)
 
 
 def sentences(outcomes: Iterator[Outcome]) -> Iterator[str]:

@@ -14,9 +14,14 @@ from tests.practice import Pair, running_pair
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "screenshots"
 ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 WIDTHS = (1200, 320)
 
 Look = Callable[[Any, str], None]

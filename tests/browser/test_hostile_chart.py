@@ -37,8 +37,11 @@ from tests.smart_app.screens_app import screens_app, served
 
 pytestmark = pytest.mark.browser
 READ = ("", "dosing", "claim", "history", "packet", "orders")
-CHARTS = (TWO_VIALS, ("pat-ada-winterbourne", "ada-omalizumab-300-mg"),
-          ("pat-ulric-fennimore", "reslizumab-210-mg"))  # fmt: skip
+CHARTS = (
+    TWO_VIALS,
+    ("pat-ada-winterbourne", "ada-omalizumab-300-mg"),
+    ("pat-ulric-fennimore", "reslizumab-210-mg"),
+)
 
 
 @contextmanager
@@ -81,8 +84,13 @@ def test_no_screen_takes_a_chart_for_more_than_text(
                 seen.page.goto(f"{url}/w/w1/{screen}?{order}")
                 looked_at(seen, screen)
             for typed in PAYLOADS:
-                said = {"order": f"MedicationRequest/{chart[1]}", "dose": typed, "fill": typed,
-                        "payer": typed, "on": typed}  # fmt: skip
+                said = {
+                    "order": f"MedicationRequest/{chart[1]}",
+                    "dose": typed,
+                    "fill": typed,
+                    "payer": typed,
+                    "on": typed,
+                }
                 asked = requests.Request("GET", f"{url}/w/w1/claim", params=said).prepare()
                 seen.page.goto(asked.url)
                 assert [*seen.faults()] == [], typed
@@ -150,15 +158,21 @@ def test_cards_are_text_also_where_an_ehr_renders_html(browser: Any, catalogue: 
     reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     told = 0
     with watched(browser) as seen:
-        for name in ("story-225-mg-two-vials", "story-j2356-on-omalizumab",
-                     "story-missing-ige-and-therapy"):  # fmt: skip
+        for name in (
+            "story-225-mg-two-vials",
+            "story-j2356-on-omalizumab",
+            "story-missing-ige-and-therapy",
+        ):
             cards = _cards_of(client, name)
             for card in cards:
                 told += len(card["detail"])
                 parts = [reader.render(card["detail"]), card["summary"], card["source"]["label"]]
                 parts += [s["label"] for s in card.get("suggestions", ())]
-                parts += [a["description"] for s in card.get("suggestions", ())
-                          for a in s.get("actions", ())]  # fmt: skip
+                parts += [
+                    a["description"]
+                    for s in card.get("suggestions", ())
+                    for a in s.get("actions", ())
+                ]
                 parts += [link["label"] for link in card.get("links", ())]
                 seen.page.set_content("<br>".join(parts))
                 assert [*seen.faults()] == [], card
@@ -194,9 +208,10 @@ def test_feedback_in_clients_own_words_is_text(
     browser: Any, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     secret = b"s" * 40
-    with store_at(f"sqlite:///{tmp_path}/s.sqlite") as store, watched(
-        browser, extra_http_headers={"Authorization": f"Bearer {secret.decode()}"}
-    ) as seen:
+    with (
+        store_at(f"sqlite:///{tmp_path}/s.sqlite") as store,
+        watched(browser, extra_http_headers={"Authorization": f"Bearer {secret.decode()}"}) as seen,
+    ):
         for payload in PAYLOADS:
             card = shown_card(client=payload[:200], payer_id=payload[:60], drug_id=payload[:60])
             store.record([card])
@@ -232,9 +247,13 @@ def test_the_desk_takes_neither_charts_nor_cards_for_more_than_text(
         looked_at(seen, "a story's order")
         ours = pair.desk.services[0]
         evil = CdsClient(
-            ours.base, ours.fhir_server, ours.key, ours.look_up, ours.lend,
+            ours.base,
+            ours.fhir_server,
+            ours.key,
+            ours.look_up,
+            ours.lend,
             _known=[(1e12, (OfferedService("order-select", "x", "x", {}),))],
-        )  # fmt: skip
+        )
         answer = json.dumps({"cards": [*_hostile_cards()]}).encode()
         monkeypatch.setattr(CdsClient, "_exchange", lambda *args: (200, answer, 1))
         pair.with_services(evil)
@@ -252,18 +271,35 @@ def test_the_desk_takes_neither_charts_nor_cards_for_more_than_text(
 def _hostile_cards() -> Iterator[dict[str, Any]]:
     for place, text in enumerate(PAYLOADS):
         yield {
-            "uuid": f"card-{place}", "summary": text[:139], "detail": text, "indicator": "warning",
+            "uuid": f"card-{place}",
+            "summary": text[:139],
+            "detail": text,
+            "indicator": "warning",
             "source": {"label": text, "url": "https://ok.example/"},
-            "links": [{"label": text, "url": "https://ok.example/?" + text.split()[0][:1],
-                       "type": "absolute"}],
+            "links": [
+                {
+                    "label": text,
+                    "url": "https://ok.example/?" + text.split()[0][:1],
+                    "type": "absolute",
+                }
+            ],
             "suggestions": [{"label": text, "uuid": text}],
             "selectionBehavior": "any",
             "overrideReasons": [{"code": text, "system": text, "display": text}],
-        }  # fmt: skip
-    for address in ("javascript:window.pwned=1//pwn", "data:text/html,pwn", " javascript:pwn",
-                    "https://a:b@pwn.example", "//pwn.example"):  # fmt: skip
-        yield {"summary": "x", "indicator": "info", "source": {"label": "x", "url": address},
-               "links": [{"label": "x", "url": address, "type": "absolute"}]}  # fmt: skip
+        }
+    for address in (
+        "javascript:window.pwned=1//pwn",
+        "data:text/html,pwn",
+        " javascript:pwn",
+        "https://a:b@pwn.example",
+        "//pwn.example",
+    ):
+        yield {
+            "summary": "x",
+            "indicator": "info",
+            "source": {"label": "x", "url": address},
+            "links": [{"label": "x", "url": address, "type": "absolute"}],
+        }
 
 
 def test_this_test_would_notice(browser: Any) -> None:

@@ -40,9 +40,15 @@ def opened(browser: Any, catalogue: Catalogue) -> Iterator[Opened]:
     stack = ExitStack()
 
     def open_(
-        patient: str, order: str, screen: str = "", width: int = 1200, spoil: Any = None,
-        more: Any = (), page_size: int = 1000, **context: Any,
-    ) -> Any:  # fmt: skip
+        patient: str,
+        order: str,
+        screen: str = "",
+        width: int = 1200,
+        spoil: Any = None,
+        more: Any = (),
+        page_size: int = 1000,
+        **context: Any,
+    ) -> Any:
         ehr = stack.enter_context(fake_ehr())
         resources = [*chart_of(patient, order), *more]
         serve(ehr, spoil(resources) if spoil else resources, page=page_size)
@@ -83,9 +89,7 @@ def looks_right(page: Any, name: str) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("kind", CHARTS)
-def test_screens_fit_and_are_accessible(
-    opened: Opened, kind: str, screen: str, width: int
-) -> None:
+def test_screens_fit_and_are_accessible(opened: Opened, kind: str, screen: str, width: int) -> None:
     page = opened(*CHARTS[kind], screen=screen, width=width)
     for details in page.locator("details").all():
         details.evaluate("d => d.open = true")

@@ -64,9 +64,7 @@ def heading(page: Any) -> str:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_missing_ige_is_entered_and_the_worksheet_turns_green(
-    opened: Opened, width: int
-) -> None:
+def test_a_missing_ige_is_entered_and_the_worksheet_turns_green(opened: Opened, width: int) -> None:
     page, site = opened(EDMUND, "documentation", width)
     looks_right(page, "documentation")
     page.get_by_role("textbox", name="Total IgE").fill("1,5")

@@ -24,9 +24,16 @@ HEADERS = {
     "X-Forwarded-For": "zqzqforwarded",
 }
 _TEXTS = {
-    "display", "text", "div", "description", "patientInstruction", "lotNumber", "subscriberId",
-    "comment", "valueString",
-}  # fmt: skip
+    "display",
+    "text",
+    "div",
+    "description",
+    "patientInstruction",
+    "lotNumber",
+    "subscriberId",
+    "comment",
+    "valueString",
+}
 _PERSON = {
     "name": [{"family": "Zqzqfamily", "given": ["Zqzqgiven"], "text": "Zqzqgiven Zqzqfamily"}],
     "birthDate": BIRTH,

@@ -34,8 +34,11 @@ def client_with(catalogue: Catalogue) -> Client:
 
     def client(store: Store | None = None, metrics: Any = None, **changes: Any) -> FlaskClient:
         settings = {
-            "public_base_url": BASE, "today": lambda: TODAY, "clock": lambda: NOON, "open": True,
-        }  # fmt: skip
+            "public_base_url": BASE,
+            "today": lambda: TODAY,
+            "clock": lambda: NOON,
+            "open": True,
+        }
         told = Settings(**{**settings, **changes})
         return create_app(catalogue, told, store, metrics).test_client()
 

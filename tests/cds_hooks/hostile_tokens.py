@@ -96,24 +96,32 @@ HOSTILE = (
     Hostile("the issuer in capitals", "issuer", lambda: signed(claims(iss=ISS.upper()))),
     Hostile("the issuer in a list", "issuer", lambda: signed(claims(iss=[ISS]))),
     Hostile("no issuer", "issuer", lambda: signed(claims(iss=None))),
-    Hostile("the public sandbox", "issuer",
-            lambda: signed(claims(iss="https://sandbox.cds-hooks.org"))),
+    Hostile(
+        "the public sandbox", "issuer", lambda: signed(claims(iss="https://sandbox.cds-hooks.org"))
+    ),
     Hostile("another tenant", "tenant", lambda: signed(claims(tenant="clinic-8"))),
     Hostile("no tenant", "tenant", lambda: signed(claims(tenant=None))),
     Hostile("a tenant that is a number", "tenant", lambda: signed(claims(tenant=7))),
     # ---- another algorithm
     Hostile("algorithm none", "algorithm", lambda: raw({"alg": "none", "kid": EC}, claims())),
     Hostile("algorithm nOnE", "algorithm", lambda: raw({"alg": "nOnE", "kid": EC}, claims())),
-    Hostile("none with a signature", "algorithm",
-            lambda: raw({"alg": "none", "kid": EC}, claims(), b"x")),
+    Hostile(
+        "none with a signature",
+        "algorithm",
+        lambda: raw({"alg": "none", "kid": EC}, claims(), b"x"),
+    ),
     Hostile("HS256 with the public key as secret", "algorithm", by_shared_secret),
     Hostile("HS384", "algorithm", lambda: raw({"alg": "HS384", "kid": EC}, claims(), b"x" * 48)),
-    Hostile("ES256, not registered for this EHR", "algorithm",
-            lambda: signed(by=EC_256, alg="ES256")),
+    Hostile(
+        "ES256, not registered for this EHR", "algorithm", lambda: signed(by=EC_256, alg="ES256")
+    ),
     Hostile("RS256, not registered for this EHR", "algorithm", lambda: signed(by=RSA, alg="RS256")),
     Hostile("PS384", "algorithm", lambda: signed(by=RSA, alg="PS384")),
-    Hostile("an algorithm that is a list", "algorithm",
-            lambda: raw({"alg": ["ES384"], "kid": EC}, claims(), b"x")),
+    Hostile(
+        "an algorithm that is a list",
+        "algorithm",
+        lambda: raw({"alg": ["ES384"], "kid": EC}, claims(), b"x"),
+    ),
     # ---- another kind of token
     Hostile("an access token", "type", lambda: signed(typ="at+jwt")),
     Hostile("a type that is a number", "type", lambda: signed(typ=5)),
@@ -138,50 +146,69 @@ HOSTILE = (
     Hostile("claims changed afterwards", "signature", changed_afterwards),
     Hostile("an empty signature", "signature", lambda: signed().rpartition(".")[0] + "."),
     Hostile("half a signature", "signature", lambda: signed()[:-64]),
-    Hostile("a signature of zeros", "signature",
-            lambda: raw({"alg": "ES384", "kid": EC}, claims(), bytes(96))),
+    Hostile(
+        "a signature of zeros",
+        "signature",
+        lambda: raw({"alg": "ES384", "kid": EC}, claims(), bytes(96)),
+    ),
     Hostile("a signature in DER", "signature", in_der),
     # ---- another time
-    Hostile("expired two minutes ago", "expires",
-            lambda: signed(claims(exp=soon(-120), iat=soon(-420)))),
+    Hostile(
+        "expired two minutes ago", "expires", lambda: signed(claims(exp=soon(-120), iat=soon(-420)))
+    ),
     Hostile("no expiry", "expires", lambda: signed(claims(exp=None))),
     Hostile("an expiry that is a string", "expires", lambda: signed(claims(exp=str(soon())))),
     Hostile("an expiry that is true", "expires", lambda: signed(claims(exp=True))),
     Hostile("an expiry in milliseconds", "expires", lambda: signed(claims(exp=soon() * 1000))),
     Hostile("an expiry beyond all numbers", "expires", lambda: signed(claims(exp=10**400))),
-    Hostile("issued in five minutes", "issued",
-            lambda: signed(claims(iat=soon(300), exp=soon(600)))),
+    Hostile(
+        "issued in five minutes", "issued", lambda: signed(claims(iat=soon(300), exp=soon(600)))
+    ),
     Hostile("no time of issue", "issued", lambda: signed(claims(iat=None))),
     Hostile("a time of issue that is a string", "issued", lambda: signed(claims(iat="now"))),
     Hostile("not to be used yet", "not-before", lambda: signed(claims(nbf=soon(200)))),
     Hostile("a start that is a string", "not-before", lambda: signed(claims(nbf="soon"))),
     Hostile("a life of two hours", "lifetime", lambda: signed(claims(exp=soon(7200)))),
     Hostile("issued long ago, still valid", "lifetime", lambda: signed(claims(iat=1))),
-    Hostile("expired before it was issued", "lifetime",
-            lambda: signed(claims(iat=soon(30), exp=soon(10)))),
+    Hostile(
+        "expired before it was issued",
+        "lifetime",
+        lambda: signed(claims(iat=soon(30), exp=soon(10))),
+    ),
     # ---- for another service
     Hostile("for another service", "audience", lambda: signed(claims(aud=SERVICE_URL + "-2"))),
     Hostile("for discovery", "audience", lambda: signed(claims(aud=f"{BASE}/cds-services"))),
     Hostile("for feedback only", "audience", lambda: signed(claims(aud=SERVICE_URL + "/feedback"))),
-    Hostile("for the Host header's host", "audience",
-            lambda: signed(claims(aud="http://localhost/cds-services/vialwise-orders"))),
-    Hostile("for another scheme", "audience",
-            lambda: signed(claims(aud=SERVICE_URL.replace("https", "http")))),
-    Hostile("for the address with a slash", "audience",
-            lambda: signed(claims(aud=SERVICE_URL + "/"))),
+    Hostile(
+        "for the Host header's host",
+        "audience",
+        lambda: signed(claims(aud="http://localhost/cds-services/vialwise-orders")),
+    ),
+    Hostile(
+        "for another scheme",
+        "audience",
+        lambda: signed(claims(aud=SERVICE_URL.replace("https", "http"))),
+    ),
+    Hostile(
+        "for the address with a slash", "audience", lambda: signed(claims(aud=SERVICE_URL + "/"))
+    ),
     Hostile("for others only", "audience", lambda: signed(claims(aud=["a", "b"]))),
     Hostile("for nobody", "audience", lambda: signed(claims(aud=[]))),
     Hostile("no audience", "audience", lambda: signed(claims(aud=None))),
-    Hostile("an audience that is an object", "audience",
-            lambda: signed(claims(aud={"url": SERVICE_URL}))),
-    Hostile("a number among the audiences", "audience",
-            lambda: signed(claims(aud=[SERVICE_URL, 5]))),
+    Hostile(
+        "an audience that is an object",
+        "audience",
+        lambda: signed(claims(aud={"url": SERVICE_URL})),
+    ),
+    Hostile(
+        "a number among the audiences", "audience", lambda: signed(claims(aud=[SERVICE_URL, 5]))
+    ),
     # ---- not one call
     Hostile("no token id", "token-id", lambda: signed(claims(jti=None))),
     Hostile("a blank token id", "token-id", lambda: signed(claims(jti=" "))),
     Hostile("a token id that is a number", "token-id", lambda: signed(claims(jti=5))),
     Hostile("a token id of a kilobyte", "token-id", lambda: signed(claims(jti="x" * 1000))),
-)  # fmt: skip
+)
 
 # These name an address for the keys: tried against an EHR that registered one, JKU.
 HOSTILE_ADDRESSES = (
@@ -189,10 +216,11 @@ HOSTILE_ADDRESSES = (
     Hostile("one that begins alike", "key-address", lambda: signed(jku=JKU + ".evil.example")),
     Hostile("one below", "key-address", lambda: signed(jku=JKU + "/../evil.json")),
     Hostile("without https", "key-address", lambda: signed(jku=JKU.replace("https", "http"))),
-    Hostile("with a user name", "key-address",
-            lambda: signed(jku=JKU.replace("://", "://ehr.example@"))),
+    Hostile(
+        "with a user name", "key-address", lambda: signed(jku=JKU.replace("://", "://ehr.example@"))
+    ),
     Hostile("this machine", "key-address", lambda: signed(jku="http://127.0.0.1/latest/meta-data")),
     Hostile("a file", "key-address", lambda: signed(jku="file:///etc/passwd")),
     Hostile("a list", "key-address", lambda: signed(jku=[JKU])),
     Hostile("a blank one", "key-address", lambda: signed(jku="")),
-)  # fmt: skip
+)

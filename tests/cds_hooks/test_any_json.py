@@ -18,13 +18,37 @@ from tests.cds_hooks.conftest import SERVICE, Client
 
 Path = tuple[str | int, ...]
 REQUESTS = (
-    "seed-case", "story-payer-denies-jw", "order-select-one-of-two", "story-reslizumab-per-kg",
-    "odd-shapes-together", "duplicate-orders", "epic-shaped",
-)  # fmt: skip
+    "seed-case",
+    "story-payer-denies-jw",
+    "order-select-one-of-two",
+    "story-reslizumab-per-kg",
+    "odd-shapes-together",
+    "duplicate-orders",
+    "epic-shaped",
+)
 NASTY: tuple[Any, ...] = (
-    None, "", "x", 0, -1, 1.5, 10**30, True, [], {}, [None], [[]], {"x": None}, [{}],
-    "J2357", "omalizumab", "-0", "2026-13-45", "Patient/1", "\u0000\u202e", "9" * 400,
-)  # fmt: skip
+    None,
+    "",
+    "x",
+    0,
+    -1,
+    1.5,
+    10**30,
+    True,
+    [],
+    {},
+    [None],
+    [[]],
+    {"x": None},
+    [{}],
+    "J2357",
+    "omalizumab",
+    "-0",
+    "2026-13-45",
+    "Patient/1",
+    "\u0000\u202e",
+    "9" * 400,
+)
 SCALARS = st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(NASTY)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(

@@ -69,9 +69,14 @@ def test_billing_of_the_order_is_not_discussed(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"status": "completed"}, {"status": "draft"}, {"intent": "plan"},
-               {"medicationCodeableConcept": {"text": "amoxicillin"}}],
-)  # fmt: skip
+    "change",
+    [
+        {"status": "completed"},
+        {"status": "draft"},
+        {"intent": "plan"},
+        {"medicationCodeableConcept": {"text": "amoxicillin"}},
+    ],
+)
 def test_orders_that_are_not_active_or_not_ours_are_passed_over(
     client: FlaskClient, change: Body
 ) -> None:

@@ -70,8 +70,11 @@ def test_a_call_is_kept_with_its_rules_code_sets_input_and_outcome(
     assert ["wrong_code", "code-of-another-drug"] in kept["findings"]
     assert kept["input_hash"] == KEYS.request(sent) != KEYS.request(sent + b" ")
     assert (kept["client"], kept["service"], kept["hook"], kept["hook_instance"]) == (
-        "open", "vialwise-orders", "order-sign", INSTANCE
-    )  # fmt: skip
+        "open",
+        "vialwise-orders",
+        "order-sign",
+        INSTANCE,
+    )
     assert (kept["rule_set"], kept["status"], kept["outcome"]) == ("1.0+rules", 200, "answered")
     (listed,) = rows(url, code_sets)
     assert listed["key"] == kept["code_sets"] == code_sets_module.of(catalogue).key
@@ -175,9 +178,12 @@ def test_a_locked_database_costs_a_bounded_time_once(
 
 
 def test_a_fault_of_the_audit_itself_costs_no_answer(
-    audited: FlaskClient, wrong_code: Body, store: Store, monkeypatch: pytest.MonkeyPatch,
+    audited: FlaskClient,
+    wrong_code: Body,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     def fails(*_: Any) -> None:
         raise ZeroDivisionError("patient words")
 

@@ -35,9 +35,21 @@ from tests.databases import rows
 
 REQUESTS = {name: planted(fixtures.hook_request(name)) for name in fixtures.names("hook_requests")}
 CALL_FIELDS = {
-    "time", "level", "event", "service", "hook", "hook_instance", "client", "status", "outcome",
-    "cards", "rules", "bytes", "ms", "pid",
-}  # fmt: skip
+    "time",
+    "level",
+    "event",
+    "service",
+    "hook",
+    "hook_instance",
+    "client",
+    "status",
+    "outcome",
+    "cards",
+    "rules",
+    "bytes",
+    "ms",
+    "pid",
+}
 
 
 @dataclass
@@ -55,9 +67,7 @@ class Watched:
         service = service or service_of(body)
         path = f"/cds-services/{service}{QUERY}"
         headers = {**HEADERS, **extra}
-        answer = self.client.post(
-            path, data=sent, headers=headers, content_type="application/json"
-        )
+        answer = self.client.post(path, data=sent, headers=headers, content_type="application/json")
         self.answers.append(answer)
         return answer
 

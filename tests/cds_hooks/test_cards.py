@@ -230,7 +230,10 @@ def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> N
     assert [link["url"] for link in card["links"]] == ["https://a.example"]
     assert not {"url", "icon"} & set(card["source"])
     assert set(re.findall(r"https?://([a-z0-9.-]+)", json.dumps(card))) <= {
-        "a.example", "cds.example", "terminology.hl7.org"}  # fmt: skip
+        "a.example",
+        "cds.example",
+        "terminology.hl7.org",
+    }
     assert "](" not in card["detail"] and "**How this was decided:**" in card["detail"]
     (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts | {"cds.example"})
     assert card["source"]["url"].startswith(BASE) and f"]({BASE}/rules/" in card["detail"]

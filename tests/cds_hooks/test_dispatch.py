@@ -21,11 +21,19 @@ ADA = "pat-ada-winterbourne"
 ORDER = {**fixtures.order("seed-omalizumab-j2356"), "status": "active"}
 REFERENCE = f"MedicationRequest/{ORDER['id']}"
 PERFORMER = "Organization/org-hollow-creek-allergy"
-TASK = {"resourceType": "Task", "status": "draft", "intent": "order",
-        "for": {"reference": f"Patient/{ADA}"}}  # fmt: skip
-OTHER = {"resourceType": "MedicationRequest", "id": "other", "status": "active",
-         "medicationCodeableConcept": {"text": "amoxicillin"},
-         "subject": {"reference": f"Patient/{ADA}"}}  # fmt: skip
+TASK = {
+    "resourceType": "Task",
+    "status": "draft",
+    "intent": "order",
+    "for": {"reference": f"Patient/{ADA}"},
+}
+OTHER = {
+    "resourceType": "MedicationRequest",
+    "id": "other",
+    "status": "active",
+    "medicationCodeableConcept": {"text": "amoxicillin"},
+    "subject": {"reference": f"Patient/{ADA}"},
+}
 
 
 @pytest.fixture
@@ -36,8 +44,12 @@ def ehr() -> Iterator[FakeEhr]:
 
 
 def dispatch(*orders: str, **context: Any) -> Body:
-    given = {"patientId": ADA, "dispatchedOrders": list(orders or (REFERENCE,)),
-             "performer": PERFORMER, **context}  # fmt: skip
+    given = {
+        "patientId": ADA,
+        "dispatchedOrders": list(orders or (REFERENCE,)),
+        "performer": PERFORMER,
+        **context,
+    }
     return request("order-dispatch", {k: v for k, v in given.items() if v is not None})
 
 
@@ -60,8 +72,11 @@ def test_an_order_by_reference_is_read_with_the_token(client: FlaskClient, ehr: 
     assert any("J2356" in card["summary"] for card in cards)
     assert searches(ehr)[0] == f"/r4/{REFERENCE}"
     assert all("suggestions" not in card for card in cards), "a signed order is not changed"
-    named = {c["reference"] for card in cards
-             for c in card["extension"]["davinci-crd.associated-resource"]}  # fmt: skip
+    named = {
+        c["reference"]
+        for card in cards
+        for c in card["extension"]["davinci-crd.associated-resource"]
+    }
     assert named == {REFERENCE}
 
 
@@ -121,9 +136,14 @@ def test_a4_7_without_the_order_the_answer_is_412(client: FlaskClient, ehr: Fake
 
 
 @pytest.mark.parametrize(
-    "reference", [f"https://evil.example/r4/{REFERENCE}", "MedicationRequest/..",
-                  "MedicationRequest/a?b=c", "MedicationRequest/a#b"],
-)  # fmt: skip
+    "reference",
+    [
+        f"https://evil.example/r4/{REFERENCE}",
+        "MedicationRequest/..",
+        "MedicationRequest/a?b=c",
+        "MedicationRequest/a#b",
+    ],
+)
 def test_a5_6_an_order_elsewhere_is_not_read(
     client: FlaskClient, ehr: FakeEhr, reference: str
 ) -> None:

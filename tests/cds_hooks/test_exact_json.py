@@ -15,9 +15,22 @@ def test_a7_11_numbers_keep_their_digits(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"1e999", b"1e-999", b"1e99999999999999999999", b"0." + b"1" * 99, b"9" * 9999,
-             b"NaN", b"Infinity", b"", b"{", b'"\\ud800"', b'"\xff"', b"[" * 99999]
-)  # fmt: skip
+    "text",
+    [
+        b"1e999",
+        b"1e-999",
+        b"1e99999999999999999999",
+        b"0." + b"1" * 99,
+        b"9" * 9999,
+        b"NaN",
+        b"Infinity",
+        b"",
+        b"{",
+        b'"\\ud800"',
+        b'"\xff"',
+        b"[" * 99999,
+    ],
+)
 def test_what_cannot_be_read_is_refused(text: bytes) -> None:
     with pytest.raises(exact_json.NotReadable) as refusal:
         exact_json.decode(text, 64)

@@ -71,9 +71,7 @@ def test_a8_feedback_on_a_shown_card_is_kept_beside_it(
     with service(client_with, database_url) as client:
         (card,) = cards_of(client, wrong_code)
         suggestion = card["suggestions"][0]["uuid"]
-        accepted = entry(
-            card["uuid"], outcome="accepted", acceptedSuggestions=[{"id": suggestion}]
-        )
+        accepted = entry(card["uuid"], outcome="accepted", acceptedSuggestions=[{"id": suggestion}])
         del accepted["overrideReason"]
         response = post(client, accepted)
     assert (response.status_code, response.data) == (200, b"{}")
@@ -88,9 +86,7 @@ def test_a8_feedback_on_a_shown_card_is_kept_beside_it(
     assert (kept["outcome"], kept["accepted"]) == ("accepted", [suggestion])
 
 
-def test_a8_2_a_batch_again_and_again_is_kept_once(
-    client_with: Client, database_url: str
-) -> None:
+def test_a8_2_a_batch_again_and_again_is_kept_once(client_with: Client, database_url: str) -> None:
     batch = [entry(str(uuid.uuid4())) for _ in range(20)]
     with service(client_with, database_url) as client:
         for _ in range(3):
@@ -145,9 +141,15 @@ def test_a8_5_an_unknown_card_is_taken_and_counted(
 
 
 @pytest.mark.parametrize(
-    "time", ["2026-11-23T12:00:00Z", "2026-11-23T12:00:00.123456Z", "2026-11-23T06:00:00-06:00",
-             "2026-11-23T12:00:00", "2026-11-23"],
-)  # fmt: skip
+    "time",
+    [
+        "2026-11-23T12:00:00Z",
+        "2026-11-23T12:00:00.123456Z",
+        "2026-11-23T06:00:00-06:00",
+        "2026-11-23T12:00:00",
+        "2026-11-23",
+    ],
+)
 def test_a8_1_every_iso_8601_time_is_read(client_with: Client, store: Store, time: str) -> None:
     assert post(client_with(store), entry(outcomeTimestamp=time)).status_code == 200
 
@@ -288,9 +290,13 @@ def test_another_patient_or_dose_is_shown(
 
 @pytest.mark.parametrize("quiet_days, days_later, shown", [(30, 29, 0), (30, 31, 1), (0, 0, 1)])
 def test_the_quiet_days_end(
-    client_with: Client, wrong_code: Body, tmp_path: Path,
-    quiet_days: int, days_later: int, shown: int,
-) -> None:  # fmt: skip
+    client_with: Client,
+    wrong_code: Body,
+    tmp_path: Path,
+    quiet_days: int,
+    days_later: int,
+    shown: int,
+) -> None:
     clock = [NOON]
     with store_at(f"sqlite:///{tmp_path}/store.sqlite", lambda: clock[0]) as store:
         client = client_with(store, quiet_days=quiet_days)
@@ -323,9 +329,9 @@ def absent(engine: sa.Engine) -> None:
 
 
 def read_only(engine: sa.Engine) -> None:
-    sa.event.listen(engine, "connect", lambda connection, _: connection.execute(
-        "PRAGMA query_only = ON"
-    ))  # fmt: skip
+    sa.event.listen(
+        engine, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON")
+    )
 
 
 def spoiled(engine: sa.Engine) -> None:
@@ -406,9 +412,12 @@ def test_a_batch_that_fails_in_the_middle_is_not_half_written(
 
 
 def test_a_fault_of_our_own_in_the_store_costs_no_card(
-    client_with: Client, store: Store, wrong_code: Body,
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    client_with: Client,
+    store: Store,
+    wrong_code: Body,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def fails(*_: Any) -> None:
         raise KeyError("Ada Winterbourne")
 
@@ -454,9 +463,12 @@ def with_canaries(body: Body) -> Any:
             text = text.replace(said.split("/")[-1], canary)
     changed = json.loads(text)
     changed["fhirAuthorization"] = {
-        "access_token": CANARIES[2], "token_type": "Bearer", "expires_in": 300, "scope": "",
+        "access_token": CANARIES[2],
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "",
         "subject": "x",
-    }  # fmt: skip
+    }
     for resource in changed["context"].get("draftOrders", {}).get("entry", []):
         held = resource.get("resource") if isinstance(resource, dict) else None
         if isinstance(held, dict):

@@ -165,11 +165,13 @@ def test_the_command_and_the_page_agree_to_the_number(page: FlaskClient, tmp_pat
     for query, given in (
         ("", []),
         ("?rule=weight", ["--rule", "weight"]),
-        ("?payer=maryland-medicaid&from=2026-11-17", ["--payer", "maryland-medicaid",
-                                                     "--since", "2026-11-17"]),
+        (
+            "?payer=maryland-medicaid&from=2026-11-17",
+            ["--payer", "maryland-medicaid", "--since", "2026-11-17"],
+        ),
         ("?to=2026-11-16", ["--until", "2026-11-16"]),
         ("?client=https://a.example", ["--client", "https://a.example"]),
-    ):  # fmt: skip
+    ):
         shown = page.get(f"/feedback{query}", headers=BEARER).get_data(as_text=True)
         printed = CliRunner().invoke(cli, [*options, *given]).stdout
         lines = [" ".join(line.split()) for line in printed.splitlines()]
@@ -187,8 +189,11 @@ def test_filters_narrow_the_page_and_the_csv(page: FlaskClient) -> None:
     said = page.get(f"/feedback{query}", headers=BEARER)
     assert "Shown 7 Accepted 0 Overridden 1 Ignored 6" in text_of(said)
     assert 'value="maryland-medicaid" selected' in said.get_data(as_text=True)
-    rows = list(csv.DictReader(io.StringIO(
-        page.get(f"/feedback.csv{query}", headers=BEARER).get_data(as_text=True))))  # fmt: skip
+    rows = list(
+        csv.DictReader(
+            io.StringIO(page.get(f"/feedback.csv{query}", headers=BEARER).get_data(as_text=True))
+        )
+    )
     assert len(rows) == 7 and {row["payer"] for row in rows} == {"maryland-medicaid"}
     assert "No card was shown that fits" in text_of(
         page.get("/feedback?to=2020-01-01", headers=BEARER)
@@ -278,8 +283,12 @@ def test_the_picture_says_what_it_shows(page: FlaskClient) -> None:
 
 def test_weeks_without_cards_are_in_the_picture() -> None:
     plot = plot_of({"2026-W52": Tally(4, 1, 1), "2027-W02": Tally(2)})
-    assert plot and [week for _, week in plot.weeks] == ["2026-W52", "2026-W53", "2027-W01",
-                                                         "2027-W02"]  # fmt: skip
+    assert plot and [week for _, week in plot.weeks] == [
+        "2026-W52",
+        "2026-W53",
+        "2027-W01",
+        "2027-W02",
+    ]
     assert {bar.says.split(":")[0] for bar in plot.bars} == {"2026-W52", "2027-W02"}
     first = [bar for bar in plot.bars if bar.says.startswith("2026-W52")]
     assert sum(bar.height for bar in first) == pytest.approx(HEIGHT, abs=0.2)

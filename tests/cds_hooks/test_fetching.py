@@ -164,10 +164,18 @@ def test_a5_2_the_patient_of_the_request_is_no_other(
 
 @pytest.mark.parametrize(
     "server",
-    ["https://ehr.example/fhir", "http://169.254.169.254/latest", "http://10.0.0.1/fhir",
-     "http://127.0.0.1.evil.example/r4", "file:///etc/passwd", "http://user@127.0.0.1/r4",
-     "nonsense", "http://[::1", "https://localhost.evil.example/fhir"],
-)  # fmt: skip
+    [
+        "https://ehr.example/fhir",
+        "http://169.254.169.254/latest",
+        "http://10.0.0.1/fhir",
+        "http://127.0.0.1.evil.example/r4",
+        "file:///etc/passwd",
+        "http://user@127.0.0.1/r4",
+        "nonsense",
+        "http://[::1",
+        "https://localhost.evil.example/fhir",
+    ],
+)
 def test_a3_6_a_server_that_is_not_allowed_gets_no_token(
     client: FlaskClient, bare: Body, ehr: FakeEhr, caplog: Any, server: str
 ) -> None:
@@ -287,9 +295,7 @@ def test_a5_7_what_could_not_be_had_is_unknown_and_never_missing(
     assert not any("IgE" in card["summary"] for card in cards)
 
 
-def test_endless_pages_end_at_the_limit(
-    client_with: Client, bare: Body, ehr: FakeEhr
-) -> None:
+def test_endless_pages_end_at_the_limit(client_with: Client, bare: Body, ehr: FakeEhr) -> None:
     def endless(request: BaseHTTPRequestHandler) -> None:
         page = len(ehr.asked)
         Reply(bundle(next_link=f"{ehr.url}/MedicationRequest?page={page}")).send(request)
@@ -303,13 +309,29 @@ def test_endless_pages_end_at_the_limit(
 @pytest.mark.parametrize(
     "path, reply",
     [
-        ("/r4/Coverage", bundle({"resourceType": "Coverage", "id": "1",
-                                 "beneficiary": {"reference": "Patient/somebody-else"}})),
-        ("/r4/Condition", bundle({"resourceType": "Condition", "id": "1",
-                                  "subject": {"reference": "Patient/somebody-else"}})),
+        (
+            "/r4/Coverage",
+            bundle(
+                {
+                    "resourceType": "Coverage",
+                    "id": "1",
+                    "beneficiary": {"reference": "Patient/somebody-else"},
+                }
+            ),
+        ),
+        (
+            "/r4/Condition",
+            bundle(
+                {
+                    "resourceType": "Condition",
+                    "id": "1",
+                    "subject": {"reference": "Patient/somebody-else"},
+                }
+            ),
+        ),
         (f"/r4/Patient/{DOROTHEA}", {"resourceType": "Patient", "id": "somebody-else"}),
     ],
-)  # fmt: skip
+)
 def test_another_patients_data_refuses_everything(
     client: FlaskClient, bare: Body, ehr: FakeEhr, caplog: Any, path: str, reply: Any
 ) -> None:
@@ -416,9 +438,15 @@ def test_a_medication_that_is_not_ours_costs_one_question(
 
 
 @pytest.mark.parametrize(
-    "reference", ["Medication/gone", "https://evil.example/r4/Medication/1", "Medication/../x",
-                  "Medication/", "urn:uuid:1"],
-)  # fmt: skip
+    "reference",
+    [
+        "Medication/gone",
+        "https://evil.example/r4/Medication/1",
+        "Medication/../x",
+        "Medication/",
+        "urn:uuid:1",
+    ],
+)
 def test_a4_7_a_drug_that_cannot_be_told_is_412(
     client: FlaskClient, bare: Body, reference: str
 ) -> None:

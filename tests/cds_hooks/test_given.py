@@ -57,9 +57,7 @@ def view(hook: str = "patient-view", prefetched: bool = True, **more: Any) -> Bo
     }
     if not prefetched:
         return request(hook, context)
-    sent: Body = {
-        key: searchset(CHART, *kinds) for key, kinds in PARTS.items() if key != "patient"
-    }
+    sent: Body = {key: searchset(CHART, *kinds) for key, kinds in PARTS.items() if key != "patient"}
     sent["patient"] = next(r for r in CHART if r["resourceType"] == "Patient")
     return request(hook, context, copy.deepcopy(sent))
 
@@ -160,9 +158,7 @@ def test_on_discharge_the_encounters_own_records_count_whatever_their_day(
 # ---------------------------------------------------------------- the three profiles, 412
 
 
-def test_a4_1_token_only_gives_the_same_cards(
-    client_with: Client, ehr: FakeEhr
-) -> None:
+def test_a4_1_token_only_gives_the_same_cards(client_with: Client, ehr: FakeEhr) -> None:
     client = on(client_with, NOT_CHARTED)
     body = lent(view(prefetched=False), ehr)
     assert summaries(client, body) == summaries(client, view())
@@ -251,9 +247,13 @@ def test_another_patients_records_refuse_everything(client_with: Client) -> None
 
 
 @pytest.mark.parametrize(
-    "hook, key", [("patient-view", "userId"), ("patient-view", "patientId"),
-                  ("encounter-discharge", "encounterId")],
-)  # fmt: skip
+    "hook, key",
+    [
+        ("patient-view", "userId"),
+        ("patient-view", "patientId"),
+        ("encounter-discharge", "encounterId"),
+    ],
+)
 def test_a3_3_required_context(client_with: Client, hook: str, key: str) -> None:
     body = view(hook)
     del body["context"][key]

@@ -56,7 +56,11 @@ def test_hours_over_midnight_belong_to_the_day_they_begin_on(now: datetime, quie
 def test_hours_within_a_day_end_before_their_end() -> None:
     lunch = Hours(start=time(12), end=time(13))
     assert [lunch.cover(at(18, *when)) for when in ((11, 59), (12, 0), (12, 59), (13, 0))] == [
-        False, True, True, False]  # fmt: skip
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_days_alone_are_whole_days_and_no_more() -> None:
@@ -153,9 +157,12 @@ def test_the_reason_is_kept_and_shadow_comes_first(
 
 
 def test_the_log_the_audit_and_the_metrics_tell_shown_from_held_back(
-    client_with: Client, store: Store, tmp_path: Path, two_rules: Body,
+    client_with: Client,
+    store: Store,
+    tmp_path: Path,
+    two_rules: Body,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     metrics = Metrics()
     with caplog.at_level("INFO", "cds_hooks"):
         cards_of(client_with(store, metrics, quiet=(Quiet(),)), two_rules)

@@ -146,9 +146,15 @@ def without_uuids(value: Any) -> Any:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "application/json; charset=utf-8", "application/json+fhir",
-     "application/fhir+json", "text/plain", ""],
-)  # fmt: skip
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/json+fhir",
+        "application/fhir+json",
+        "text/plain",
+        "",
+    ],
+)
 def test_a1_1_content_types_of_lax_clients_are_accepted(
     client: FlaskClient, body: Body, content_type: str
 ) -> None:
@@ -209,9 +215,7 @@ def test_a6_3_an_order_signed_again_need_not_be_a_draft(
     assert cards_of(client, wrong_code)
 
 
-def test_a6_10_the_user_may_stand_beside_the_context(
-    client: FlaskClient, wrong_code: Body
-) -> None:
+def test_a6_10_the_user_may_stand_beside_the_context(client: FlaskClient, wrong_code: Body) -> None:
     user = wrong_code["context"].pop("userId")
     refused(client, wrong_code)
     assert cards_of(client, {**wrong_code, "user": user})

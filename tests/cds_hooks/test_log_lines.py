@@ -107,9 +107,7 @@ def test_our_information_and_others_warnings(log: io.StringIO) -> None:
     assert events == ["said", "other: %s"]
 
 
-def test_twice_set_up_is_one_line_each(
-    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_twice_set_up_is_one_line_each(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", log)
     logs.to_standard_error()
     logging.getLogger("cds_hooks").info("said")

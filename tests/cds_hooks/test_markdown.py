@@ -23,11 +23,28 @@ from cds_hooks.markdown import (
 )
 
 ACTIVE = [
-    "<script>alert(1)</script>", "<img src=x onerror=y>", "[a](https://evil.example)",
-    "![a](b)", "`code`", "a | b\n--|--", "# heading", "- item", "1. item", "https://evil.example",
-    "www.evil.example", "WWW.evil.example", "nurse@evil.example", "mailto:a", "~~a~~", "**a**",
-    "&lt;b&gt;", "\\", "_a_", "+ a", "= a",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<img src=x onerror=y>",
+    "[a](https://evil.example)",
+    "![a](b)",
+    "`code`",
+    "a | b\n--|--",
+    "# heading",
+    "- item",
+    "1. item",
+    "https://evil.example",
+    "www.evil.example",
+    "WWW.evil.example",
+    "nurse@evil.example",
+    "mailto:a",
+    "~~a~~",
+    "**a**",
+    "&lt;b&gt;",
+    "\\",
+    "_a_",
+    "+ a",
+    "= a",
+]
 
 
 @pytest.mark.parametrize("text", ACTIVE)

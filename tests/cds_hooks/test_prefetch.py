@@ -143,7 +143,7 @@ def test_a_single_resource_counts_as_the_one_match() -> None:
         ("encounter", {**ENCOUNTER, "subject": {"reference": "Patient/q/_history/1"}}),
         ("coverage", bundle({**WEIGHT, "subject": {"reference": "Patient/q"}})),
     ],
-)  # fmt: skip
+)
 def test_data_of_another_patient_refuses_everything(key: str, resource: dict[str, Any]) -> None:
     with pytest.raises(AnotherPatient):
         part(key, resource)
@@ -151,9 +151,17 @@ def test_data_of_another_patient_refuses_everything(key: str, resource: dict[str
 
 @pytest.mark.parametrize(
     "subject",
-    [None, {}, {"display": "q"}, {"reference": "#q"}, {"reference": "urn:uuid:q"}, "Patient/q",
-     {"reference": "https://ehr.example/fhir/Patient/p/_history/3"}, {"reference": "Group/q"}],
-)  # fmt: skip
+    [
+        None,
+        {},
+        {"display": "q"},
+        {"reference": "#q"},
+        {"reference": "urn:uuid:q"},
+        "Patient/q",
+        {"reference": "https://ehr.example/fhir/Patient/p/_history/3"},
+        {"reference": "Group/q"},
+    ],
+)
 def test_a_resource_that_names_no_other_patient_is_kept(subject: Any) -> None:
     assert isinstance(part("weight", bundle({**WEIGHT, "subject": subject})), Present)
 

@@ -12,9 +12,14 @@ from billing_rules.rules import RULES
 from ehr_access.query import Query
 
 TOKENS = {
-    "context.patientId", "context.userId", "context.encounterId",
-    "userPractitionerId", "userPractitionerRoleId", "userPatientId", "userRelatedPersonId",
-}  # fmt: skip
+    "context.patientId",
+    "context.userId",
+    "context.encounterId",
+    "userPractitionerId",
+    "userPractitionerRoleId",
+    "userPatientId",
+    "userRelatedPersonId",
+}
 FORBIDDEN = ("_include", "_revinclude", "_has", ":not", ":above", ":below", "_filter", "_elements")
 BY_KEY = pytest.mark.parametrize("need", DATA_NEEDED, ids=lambda need: need.key)
 

@@ -20,13 +20,30 @@ from tests.cds_hooks.invariants import check
 SERVICES = "/cds-services/vialwise-"
 PATIENT = "1288992"
 ABOUT = {"subject": {"reference": f"Patient/{PATIENT}"}}
-DIET = {"resourceType": "NutritionOrder", "id": "pureed-diet", "status": "draft",
-        "patient": {"reference": f"Patient/{PATIENT}"}, "dateTime": "2026-11-23"}  # fmt: skip
-AMOXICILLIN = {"resourceType": "MedicationRequest", "id": "smart-103", "status": "draft",
-            "intent": "order", **ABOUT,
-            "medicationCodeableConcept": {"coding": [{
-                "system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "617993",
-                "display": "amoxicillin"}], "text": "amoxicillin"}}  # fmt: skip
+DIET = {
+    "resourceType": "NutritionOrder",
+    "id": "pureed-diet",
+    "status": "draft",
+    "patient": {"reference": f"Patient/{PATIENT}"},
+    "dateTime": "2026-11-23",
+}
+AMOXICILLIN = {
+    "resourceType": "MedicationRequest",
+    "id": "smart-103",
+    "status": "draft",
+    "intent": "order",
+    **ABOUT,
+    "medicationCodeableConcept": {
+        "coding": [
+            {
+                "system": "http://www.nlm.nih.gov/research/umls/rxnorm",
+                "code": "617993",
+                "display": "amoxicillin",
+            }
+        ],
+        "text": "amoxicillin",
+    },
+}
 OURS = {**fixtures.order("seed-omalizumab-j2356"), **ABOUT}
 
 
@@ -62,15 +79,29 @@ def answer(client: FlaskClient, service: str, body: dict[str, Any], status: int 
 
 def test_discovery_is_of_the_published_shape(client: FlaskClient) -> None:
     for service in client.get("/cds-services").json["services"]:
-        assert set(service) <= {"hook", "title", "description", "id", "prefetch",
-                                "usageRequirements", "version", "hookVersion"}  # fmt: skip
+        assert set(service) <= {
+            "hook",
+            "title",
+            "description",
+            "id",
+            "prefetch",
+            "usageRequirements",
+            "version",
+            "hookVersion",
+        }
         assert all(isinstance(text, str) for text in service["prefetch"].values())
 
 
 def test_patient_view(client: FlaskClient) -> None:
     context = {"userId": "Practitioner/example", "patientId": PATIENT, "encounterId": "89284"}
-    greeted = {"patientToGreet": {"resourceType": "Patient", "id": PATIENT, "gender": "male",
-                                  "birthDate": "1925-12-23"}}  # fmt: skip
+    greeted = {
+        "patientToGreet": {
+            "resourceType": "Patient",
+            "id": PATIENT,
+            "gender": "male",
+            "birthDate": "1925-12-23",
+        }
+    }
     body = called("patient-view", context, prefetch=greeted)
     said = answer(client, "given", body, 412)
     assert said["resourceType"] == "OperationOutcome", "what was given was not sent"
@@ -80,8 +111,12 @@ def test_patient_view(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_orders(client: FlaskClient, hook: str) -> None:
-    context = {"userId": "PractitionerRole/A2340113", "patientId": PATIENT, "encounterId": "89284",
-               "draftOrders": bundle(DIET, AMOXICILLIN)}  # fmt: skip
+    context = {
+        "userId": "PractitionerRole/A2340113",
+        "patientId": PATIENT,
+        "encounterId": "89284",
+        "draftOrders": bundle(DIET, AMOXICILLIN),
+    }
     if hook == "order-select":
         context["selections"] = ["NutritionOrder/pureed-diet", "MedicationRequest/smart-103"]
     body = called(hook, context)
@@ -94,11 +129,19 @@ def test_orders(client: FlaskClient, hook: str) -> None:
 
 
 def test_order_dispatch(client: FlaskClient) -> None:
-    task = {"resourceType": "Task", "status": "draft", "intent": "order",
-            "focus": {"reference": "ServiceRequest/proc002"},
-            "for": {"reference": f"Patient/{PATIENT}"}}  # fmt: skip
-    context = {"patientId": PATIENT, "dispatchedOrders": ["ServiceRequest/proc002"],
-               "performer": "Organization/some-performer", "fulfillmentTasks": [task]}  # fmt: skip
+    task = {
+        "resourceType": "Task",
+        "status": "draft",
+        "intent": "order",
+        "focus": {"reference": "ServiceRequest/proc002"},
+        "for": {"reference": f"Patient/{PATIENT}"},
+    }
+    context = {
+        "patientId": PATIENT,
+        "dispatchedOrders": ["ServiceRequest/proc002"],
+        "performer": "Organization/some-performer",
+        "fulfillmentTasks": [task],
+    }
     body = called("order-dispatch", context)
     assert answer(client, "dispatch", body, 412)["resourceType"] == "OperationOutcome"
     context["dispatchedOrders"] = [f"MedicationRequest/{OURS['id']}"]
@@ -115,14 +158,28 @@ def test_encounter_discharge(client: FlaskClient) -> None:
 
 def test_appointment_book(client: FlaskClient) -> None:
     proposed = [
-        {"resourceType": "Appointment", "id": f"apt{n}", "status": "proposed",
-         "start": f"2026-12-1{n}T09:00:00Z", "end": f"2026-12-1{n}T09:30:00Z",
-         "participant": [{"actor": {"reference": f"Patient/{PATIENT}"}, "required": "required",
-                          "status": "tentative"}]}
+        {
+            "resourceType": "Appointment",
+            "id": f"apt{n}",
+            "status": "proposed",
+            "start": f"2026-12-1{n}T09:00:00Z",
+            "end": f"2026-12-1{n}T09:30:00Z",
+            "participant": [
+                {
+                    "actor": {"reference": f"Patient/{PATIENT}"},
+                    "required": "required",
+                    "status": "tentative",
+                }
+            ],
+        }
         for n in (1, 2)
-    ]  # fmt: skip
-    context = {"userId": "PractitionerRole/A2340113", "patientId": PATIENT, "encounterId": "89284",
-               "appointments": bundle(*proposed)}  # fmt: skip
+    ]
+    context = {
+        "userId": "PractitionerRole/A2340113",
+        "patientId": PATIENT,
+        "encounterId": "89284",
+        "appointments": bundle(*proposed),
+    }
     body = called("appointment-book", context, prefetch={"medications": bundle(AMOXICILLIN)})
     assert answer(client, "appointment", body) == {"cards": []}
     body["prefetch"]["medications"] = bundle({**OURS, "status": "active"})
@@ -134,11 +191,15 @@ def test_appointment_book(client: FlaskClient) -> None:
     [
         {"outcome": "accepted", "acceptedSuggestions": [{"id": "s"}]},
         {"outcome": "overridden"},
-        {"outcome": "overridden",
-         "overrideReason": {"reason": {"code": "d7ecf885", "system": "https://clinic.example"},
-                            "userComment": "patient of Dr A knows"}},
+        {
+            "outcome": "overridden",
+            "overrideReason": {
+                "reason": {"code": "d7ecf885", "system": "https://clinic.example"},
+                "userComment": "patient of Dr A knows",
+            },
+        },
     ],
-)  # fmt: skip
+)
 def test_feedback(client_with: Client, store: Store, entry: dict[str, Any]) -> None:
     service = client_with(store)
     cards = cards_of(service, fixtures.hook_request("story-j2356-on-omalizumab"))

@@ -56,9 +56,7 @@ def test_nothing_overridden_changes_nothing(reviewed: Reviewed, wrong_code: Body
     assert without_repeats([found], {}, KEYS.order) == (found,)
 
 
-def test_an_overridden_finding_is_silent_and_says_why(
-    reviewed: Reviewed, wrong_code: Body
-) -> None:
+def test_an_overridden_finding_is_silent_and_says_why(reviewed: Reviewed, wrong_code: Body) -> None:
     found = reviewed(wrong_code)
     first, *others = found.findings
     left = unrepeated(found, frozenset({(first.rule, first.kind)}))

@@ -33,7 +33,7 @@ def quick(_: float) -> None:
     """Without the pauses."""
 
 
-def test_old_cards_and_audits_go_and_young_ones_stay(database_url: str) -> None:  # noqa: F811
+def test_old_cards_and_audits_go_and_young_ones_stay(database_url: str) -> None:
     from cds_hooks.code_sets import CodeSets
 
     clock = Clock()
@@ -59,7 +59,7 @@ def test_without_days_nothing_is_deleted_and_nothing_asked(tmp_path: Path) -> No
         assert len(rows(f"sqlite:///{tmp_path}/s.sqlite", card_shown)) == 1
 
 
-def test_it_is_done_once_a_day(database_url: str) -> None:  # noqa: F811
+def test_it_is_done_once_a_day(database_url: str) -> None:
     clock, keep = Clock(), Retention(card_days=30)
     with store_at(database_url, clock) as store:
         done = []
@@ -74,7 +74,7 @@ def _claims(url: str) -> bool:
         return first_of_the_day(store.engine, NOON)
 
 
-def test_of_several_workers_one_does_it(database_url: str) -> None:  # noqa: F811
+def test_of_several_workers_one_does_it(database_url: str) -> None:
     with store_at(database_url):
         pass
     with multiprocessing.get_context("spawn").Pool(3) as pool:

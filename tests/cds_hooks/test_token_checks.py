@@ -107,9 +107,16 @@ def test_a9_2_others_are_accepted_where_they_are_registered(by: str, alg: str) -
 
 @pytest.mark.parametrize(
     "header",
-    [{"typ": None}, {"typ": "jwt"}, {"x5c": ["MII" * 900]}, {"jwk": {"kty": "EC"}},
-     {"x5u": "https://evil.example/chain"}, {"x5t": "abc"}, {"nonce": "of no standard"}],
-)  # fmt: skip
+    [
+        {"typ": None},
+        {"typ": "jwt"},
+        {"x5c": ["MII" * 900]},
+        {"jwk": {"kty": "EC"}},
+        {"x5u": "https://evil.example/chain"},
+        {"x5t": "abc"},
+        {"nonce": "of no standard"},
+    ],
+)
 def test_a9_2_headers_that_prove_nothing_are_not_looked_at(header: dict[str, Any]) -> None:
     assert failed(signed(**header)) == ""
 
@@ -122,9 +129,10 @@ def test_a9_3_no_address_but_the_registered_one_is_fetched(row: Hostile) -> None
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in HOSTILE if row.check in ("issuer", "tenant", "algorithm", "type")],
+    "row",
+    [row for row in HOSTILE if row.check in ("issuer", "tenant", "algorithm", "type")],
     ids=lambda row: row.tries,
-)  # fmt: skip
+)
 def test_a9_3_nothing_is_fetched_for_a_stranger(row: Hostile) -> None:
     server = Server(EC)
     assert failed(row.sends(), registered(jku=JKU), fetch=server) == row.check

@@ -97,9 +97,7 @@ def test_e9_a_category_may_be_an_object(
     assert without_ids(cards_of(client, wrong_code)) == usual
 
 
-def test_e9_the_sandbox_renders_html_so_none_is_sent(
-    client: FlaskClient, wrong_code: Body
-) -> None:
+def test_e9_the_sandbox_renders_html_so_none_is_sent(client: FlaskClient, wrong_code: Body) -> None:
     draft(wrong_code)["dosageInstruction"][0]["text"] = "<img src=x onerror=alert(1)>"
     draft(wrong_code)["id"] = "a<b>c"
     for card in cards_of(client, wrong_code):
@@ -120,9 +118,12 @@ def test_e9_the_sandbox_dismisses_by_uuid_without_system_or_display(
 ) -> None:
     service = client_with(store)
     (card, *_) = cards_of(service, wrong_code)
-    entry = {"card": card["uuid"], "outcome": "overridden",
-             "outcomeTimestamp": "2026-11-23T15:04:05.678Z",
-             "overrideReason": {"reason": {"code": "correct-as-ordered"}}}  # fmt: skip
+    entry = {
+        "card": card["uuid"],
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-11-23T15:04:05.678Z",
+        "overrideReason": {"reason": {"code": "correct-as-ordered"}},
+    }
     assert service.post(f"{SERVICE}/feedback", json={"feedback": [entry]}).status_code == 200
     (kept,) = rows(f"sqlite:///{tmp_path}/store.sqlite", card_feedback)
     assert (kept["card"], kept["reason_code"]) == (card["uuid"], "correct-as-ordered")
@@ -133,8 +134,9 @@ def test_e9_6_a_server_that_does_not_launch_is_sent_the_link_all_the_same(
 ) -> None:
     """The sandbox greys a smart link out where the server launches no apps: the card says all."""
     key, ehr = b"k" * 32, "https://ehr.example/r4"
-    service = client_with(app_launch_url="https://app.example/launch", app_key=key,
-                          fhir_bases=frozenset({ehr}))  # fmt: skip
+    service = client_with(
+        app_launch_url="https://app.example/launch", app_key=key, fhir_bases=frozenset({ehr})
+    )
     cards = cards_of(service, {**wrong_code, "fhirServer": ehr})
     for card in cards:
         (link,) = card["links"]
@@ -151,9 +153,11 @@ def test_e9_6_a_server_that_does_not_launch_is_sent_the_link_all_the_same(
 def generated(body: Body) -> Body:
     """The request as the generator sends it: one instance for all, an empty token, and keys of its
     own beside those it was asked for."""
-    own = {"practitionerBundle": {"resourceType": "Bundle", "entry": []},
-           "deviceRequestBundle": None,
-           "medicationRequestBundle": copy.deepcopy(body["context"]["draftOrders"])}  # fmt: skip
+    own = {
+        "practitionerBundle": {"resourceType": "Bundle", "entry": []},
+        "deviceRequestBundle": None,
+        "medicationRequestBundle": copy.deepcopy(body["context"]["draftOrders"]),
+    }
     return {
         **copy.deepcopy(body),
         "hookInstance": "7f000000-0000-4000-8000-0000000000bb",
@@ -185,9 +189,7 @@ def test_e9_the_generator_always_sends_the_same_instance(
     assert len({call["call"] for call in calls}) == 2 and len(calls) == 2
 
 
-def test_only_its_own_keys_leave_everything_unknown(
-    client: FlaskClient, wrong_code: Body
-) -> None:
+def test_only_its_own_keys_leave_everything_unknown(client: FlaskClient, wrong_code: Body) -> None:
     sent = generated(wrong_code)
     sent["prefetch"] = {k: v for k, v in sent["prefetch"].items() if k.endswith("Bundle")}
     cards = cards_of(client, sent)

@@ -45,8 +45,20 @@ def test_a_token_goes_over_tls_or_to_this_machine_only() -> None:
     assert not FhirBase.parse("http://ehr.example/r4").carries_tokens
 
 
-@pytest.mark.parametrize("text", ["Patient/..", "Patient/a/b", "Patient", "patient/1", "Patient/",
-                                  "Patient/1?x=1", "Patient/a%2fb", "/etc?x=1", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patient/..",
+        "Patient/a/b",
+        "Patient",
+        "patient/1",
+        "Patient/",
+        "Patient/1?x=1",
+        "Patient/a%2fb",
+        "/etc?x=1",
+        "",
+    ],
+)
 def test_a_query_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(QueryRefused):
         Query.parse(text)

@@ -43,9 +43,7 @@ def test_a_resource_that_does_not_exist_is_nothing(client: EhrClient) -> None:
     assert client.one(PATIENT) == NOTHING
 
 
-def test_a_read_answered_with_another_resource_is_not_used(
-    ehr: FakeEhr, client: EhrClient
-) -> None:
+def test_a_read_answered_with_another_resource_is_not_used(ehr: FakeEhr, client: EhrClient) -> None:
     ehr.replies["/r4/Patient/1"] = Reply({"resourceType": "Patient", "id": "2"})
     assert client.one(PATIENT) == reasons.ANOTHER_RESOURCE
 
@@ -203,9 +201,7 @@ def test_retry_after_is_waited_for(ehr: FakeEhr, client: EhrClient) -> None:
     assert time.monotonic() - began >= 1
 
 
-def test_a_longer_wait_than_there_is_time_is_not_waited(
-    ehr: FakeEhr, client: EhrClient
-) -> None:
+def test_a_longer_wait_than_there_is_time_is_not_waited(ehr: FakeEhr, client: EhrClient) -> None:
     ehr.replies["/r4/Observation"] = [Reply({}, 429, {"Retry-After": "3600"})]
     began = time.monotonic()
     assert client.one(WEIGHTS) == reasons.BUSY
@@ -225,9 +221,17 @@ def test_other_errors_are_not_retried(ehr: FakeEhr, client: EhrClient) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"resourceType": "Bundle", "entry": [', b"", b"<html>Sign in</html>", b"[]", b"null",
-     b'{"resourceType": "Bundle", "entry": 5}', b"\xff\xfe", b'{"resourceType": "Patient"}'],
-)  # fmt: skip
+    [
+        b'{"resourceType": "Bundle", "entry": [',
+        b"",
+        b"<html>Sign in</html>",
+        b"[]",
+        b"null",
+        b'{"resourceType": "Bundle", "entry": 5}',
+        b"\xff\xfe",
+        b'{"resourceType": "Patient"}',
+    ],
+)
 def test_what_is_no_fhir_is_unknown(ehr: FakeEhr, client: EhrClient, body: bytes) -> None:
     ehr.replies["/r4/Observation"] = Reply(body)
     assert client.one(WEIGHTS) == reasons.NOT_FHIR
@@ -266,9 +270,7 @@ def test_an_operation_outcome_instead_of_results_is_unknown(
     assert client.one(PATIENT) == reasons.ERROR_REPORTED
 
 
-def test_an_error_among_the_results_makes_them_incomplete(
-    ehr: FakeEhr, client: EhrClient
-) -> None:
+def test_an_error_among_the_results_makes_them_incomplete(ehr: FakeEhr, client: EhrClient) -> None:
     ehr.replies["/r4/Observation"] = Reply(bundle(weight("a"), outcome("error")))
     assert client.one(WEIGHTS) == reasons.INCOMPLETE
 
@@ -305,9 +307,7 @@ def test_the_statement_is_read_once(ehr: FakeEhr, client: EhrClient) -> None:
     assert ehr.asked.count("/r4/metadata") == 1
 
 
-def test_without_a_statement_the_queries_themselves_show(
-    ehr: FakeEhr, client: EhrClient
-) -> None:
+def test_without_a_statement_the_queries_themselves_show(ehr: FakeEhr, client: EhrClient) -> None:
     ehr.replies["/r4/metadata"] = Reply({}, 401)
     ehr.replies["/r4/Observation"] = Reply(bundle(weight("a")))
     assert ids(client.one(WEIGHTS)) == ["a"]

@@ -63,9 +63,7 @@ def test_a_dripping_body_does_not_outlast_the_deadline(
     assert time.monotonic() - began < 2
 
 
-def test_dripping_headers_do_not_outlast_the_deadline(
-    ehr: FakeEhr, client_for: MakeClient
-) -> None:
+def test_dripping_headers_do_not_outlast_the_deadline(ehr: FakeEhr, client_for: MakeClient) -> None:
     ehr.replies["/r4/Patient/1"] = drip_headers
     began = time.monotonic()
     assert client_for(Limits(seconds=0.5)).one(PATIENT) == reasons.TOO_LATE

@@ -16,9 +16,12 @@ from tests.ehr_access.server import FakeEhr, Reply, bundle, statement
 # type -> its search parameters; types of the four that the checklist does not list by parameter
 # are searched by patient
 COMMON = {
-    "Patient": "_id", "Encounter": "_id patient", "MedicationRequest": "patient intent status",
-    "AllergyIntolerance": "patient", "Procedure": "patient",
-}  # fmt: skip
+    "Patient": "_id",
+    "Encounter": "_id patient",
+    "MedicationRequest": "patient intent status",
+    "AllergyIntolerance": "patient",
+    "Procedure": "patient",
+}
 VENDORS = {
     "Epic": {
         **COMMON,

@@ -49,8 +49,12 @@ ALL, SOME, NONE = Allowed.ALL, Allowed.SOME, Allowed.NONE
         ("patient/Observation.rs?category=laboratory", BOTH, SOME),
         (f"patient/Observation.rs?category={LAB}", BOTH, SOME),
         ("patient/Observation.rs?category=laboratory,vital-signs", BOTH, ALL),
-        ("patient/Observation.rs?category=laboratory patient/Observation.rs?category=vital-signs",
-         BOTH, ALL),
+        (
+            "patient/Observation.rs?category=laboratory "
+            "patient/Observation.rs?category=vital-signs",
+            BOTH,
+            ALL,
+        ),
         ("patient/Observation.rs?category=laboratory patient/Observation.rs", SEARCH, ALL),
         ("patient/Observation.rs?category=laboratory&status=final", LABS, SOME),
         ("patient/MedicationRequest.rs?intent=order", ORDERS, SOME),
@@ -59,11 +63,14 @@ ALL, SOME, NONE = Allowed.ALL, Allowed.SOME, Allowed.NONE
         # no scope on FHIR data, or none at all
         ("", SEARCH, NONE),
         ("openid fhirUser launch launch/patient offline_access", SEARCH, NONE),
-        ("patient.Observation.read patient/observation.read Observation.read */*.read", SEARCH,
-         NONE),
+        (
+            "patient.Observation.read patient/observation.read Observation.read */*.read",
+            SEARCH,
+            NONE,
+        ),
         ("patient/Observation.read\tpatient/Patient.read\nlaunch", READ, ALL),
         ("patient/ObservationX.read patient/Obs*.read", SEARCH, NONE),
     ],
-)  # fmt: skip
+)
 def test_a_scope_allows_what_it_says(scope: str, query: str, allowed: Allowed) -> None:
     assert Scopes.parse(scope).allow(Query.parse(query)) is allowed

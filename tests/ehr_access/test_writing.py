@@ -56,9 +56,7 @@ def test_a_create_says_where_it_stands_and_sends_exact_numbers(
         Reply(None, 201, {"Location": "https://elsewhere.example/r4/Observation/9/_history/1"}),
     ],
 )
-def test_every_way_of_saying_where_is_read(
-    ehr: FakeEhr, client: EhrClient, reply: Reply
-) -> None:
+def test_every_way_of_saying_where_is_read(ehr: FakeEhr, client: EhrClient, reply: Reply) -> None:
     ehr.replies[CREATE] = reply
     assert client.create(IGE, OURS, ALL) == Written("Observation/9", "1")
 
@@ -72,10 +70,14 @@ def test_a_copy_of_an_earlier_send_is_not_written_twice(ehr: FakeEhr, client: Eh
 
 @pytest.mark.parametrize(
     ("scope", "action"),
-    [("patient/Observation.rs", "create"), ("patient/Observation.c", "update"),
-     ("patient/Patient.cruds", "create"), ("openid launch", "update"),
-     ("patient/Observation.read", "create")],
-)  # fmt: skip
+    [
+        ("patient/Observation.rs", "create"),
+        ("patient/Observation.c", "update"),
+        ("patient/Patient.cruds", "create"),
+        ("openid launch", "update"),
+        ("patient/Observation.read", "create"),
+    ],
+)
 def test_without_the_scope_nothing_is_sent(
     ehr: FakeEhr, client: EhrClient, scope: str, action: str
 ) -> None:
@@ -89,9 +91,14 @@ def test_without_the_scope_nothing_is_sent(
 
 @pytest.mark.parametrize(
     "scope",
-    ["patient/Observation.c", "user/*.*", "patient/Observation.write", "patient/*.cu",
-     "patient/Observation.c?category=laboratory"],
-)  # fmt: skip
+    [
+        "patient/Observation.c",
+        "user/*.*",
+        "patient/Observation.write",
+        "patient/*.cu",
+        "patient/Observation.c?category=laboratory",
+    ],
+)
 def test_scopes_of_both_versions_allow_a_create(
     ehr: FakeEhr, client: EhrClient, scope: str
 ) -> None:
@@ -210,8 +217,11 @@ def test_after_a_timeout_or_a_cut_line_it_may_stand_there_and_is_not_sent_again(
 
 
 def test_a_success_that_does_not_say_where_is_uncertain(ehr: FakeEhr, client: EhrClient) -> None:
-    for reply in (Reply(b"{", 201), Reply({"resourceType": "Patient", "id": "1"}, 201),
-                  Reply(None, 201, {"Location": "Patient/1"})):  # fmt: skip
+    for reply in (
+        Reply(b"{", 201),
+        Reply({"resourceType": "Patient", "id": "1"}, 201),
+        Reply(None, 201, {"Location": "Patient/1"}),
+    ):
         ehr.replies[CREATE] = reply
         assert isinstance(client.create(IGE, OURS, ALL), Uncertain)
 
@@ -263,8 +273,12 @@ def test_an_update_cannot_leave_its_place(client: EhrClient, id_: str, version: 
 
 def test_an_earlier_send_is_found_by_our_identifier_alone(ehr: FakeEhr, client: EhrClient) -> None:
     other = {"resourceType": "Observation", "id": "1", "identifier": [{"value": "another"}]}
-    ehr.replies["/r4/Observation"] = Reply(bundle(other, {**json.loads('{"id": "9"}'), **{
-        "resourceType": "Observation", "identifier": [OURS]}}))
+    ehr.replies["/r4/Observation"] = Reply(
+        bundle(
+            other,
+            {**json.loads('{"id": "9"}'), **{"resourceType": "Observation", "identifier": [OURS]}},
+        )
+    )
     assert client.already_there("Observation", OURS, "p1") == Written("Observation/9", before=True)
     ehr.replies["/r4/Observation"] = Reply(bundle(other))
     found = client.already_there("Observation", OURS, "p1")

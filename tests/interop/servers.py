@@ -34,12 +34,27 @@ def hapi() -> Iterator[str]:
     java = _java()
     built = _cache() / "hapi"
     classes = built / "classpath"
-    build = ["mvn", "-B", "-q", "-f", str(HERE / "hapi" / "pom.xml"), f"-Dout={built}", "compile",
-             "dependency:build-classpath", f"-Dmdep.outputFile={classes}"]  # fmt: skip
+    build = [
+        "mvn",
+        "-B",
+        "-q",
+        "-f",
+        str(HERE / "hapi" / "pom.xml"),
+        f"-Dout={built}",
+        "compile",
+        "dependency:build-classpath",
+        f"-Dmdep.outputFile={classes}",
+    ]
     _build(build, "mvn", "Maven (Debian: maven)", HERE)
     path = f"{built / 'classes'}:{classes.read_text(encoding='utf-8').strip()}"
-    command = [java, "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", path,
-               "interop.Launcher"]  # fmt: skip
+    command = [
+        java,
+        "-Xmx2g",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+        "-cp",
+        path,
+        "interop.Launcher",
+    ]
     with _started(command) as base:
         yield base
 

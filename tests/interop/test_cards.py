@@ -43,9 +43,13 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
     """The open service without a deadline that matters: what is answered is compared, not how fast,
     and a busy machine with three servers on it is slow."""
     settings = Settings(
-        public_base_url="https://cds.example", today=lambda: TODAY, clock=lambda: NOON, open=True,
-        fetch_seconds=_PATIENCE, given_days=366,
-    )  # fmt: skip
+        public_base_url="https://cds.example",
+        today=lambda: TODAY,
+        clock=lambda: NOON,
+        open=True,
+        fetch_seconds=_PATIENCE,
+        given_days=366,
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cds_hooks.settings.HARD_DEADLINE", _PATIENCE)
         yield create_app(catalogue, settings).test_client()
@@ -71,9 +75,12 @@ def by_callback(body: Body, base: str) -> Body:
     asking.pop("prefetch", None)
     asking["fhirServer"] = base
     asking["fhirAuthorization"] = {
-        "access_token": "no-server-here-asks-for-it", "token_type": "Bearer", "expires_in": 300,
-        "scope": "patient/*.rs", "subject": "vialwise",
-    }  # fmt: skip
+        "access_token": "no-server-here-asks-for-it",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.rs",
+        "subject": "vialwise",
+    }
     return asking
 
 
@@ -141,8 +148,13 @@ def calls_of(hook: str, chart: list[Body]) -> Iterator[Body]:
 
 def _appointment(patient: str) -> Body:
     participant = {"actor": {"reference": patient}, "status": "needs-action"}
-    proposed = {"resourceType": "Appointment", "id": "proposed", "status": "proposed",
-                "start": "2026-12-07T10:00:00-06:00", "participant": [participant]}  # fmt: skip
+    proposed = {
+        "resourceType": "Appointment",
+        "id": "proposed",
+        "status": "proposed",
+        "start": "2026-12-07T10:00:00-06:00",
+        "participant": [participant],
+    }
     return {"resourceType": "Bundle", "entry": [{"resource": proposed}]}
 
 

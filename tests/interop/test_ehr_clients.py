@@ -123,8 +123,10 @@ def test_fhirclient_parses_the_capability_statement(app: Flask) -> None:
 
 def test_fhirclient_walks_every_page_and_parses_every_chart(app: Flask) -> None:
     smart = launched(app, "launch user/*.read")
-    for kind, name in ((observation.Observation, "Observation"),
-                       (medicationrequest.MedicationRequest, "MedicationRequest")):  # fmt: skip
+    for kind, name in (
+        (observation.Observation, "Observation"),
+        (medicationrequest.MedicationRequest, "MedicationRequest"),
+    ):
         search = kind.where(struct={"_count": "20", "_sort": "_id"})
         found = [resource.id for resource in search.perform_resources_iter(smart.server)]
         held = [r["id"] for r in inside(app).records.search(name)]
@@ -173,8 +175,9 @@ def test_fhirpy_includes_what_is_referred_to(app: Flask) -> None:
 
 def test_fhirpy_creates_updates_and_deletes(app: Flask) -> None:
     clinic = beda(app)
-    made = clinic.resource("Observation", status="final", code={"text": "x"},
-                           subject={"reference": f"Patient/{ADA}"})  # fmt: skip
+    made = clinic.resource(
+        "Observation", status="final", code={"text": "x"}, subject={"reference": f"Patient/{ADA}"}
+    )
     made.save()
     assert made["id"] and made["meta"]["versionId"] == "1"
     made["status"] = "amended"

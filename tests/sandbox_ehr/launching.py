@@ -45,8 +45,9 @@ def request_of(
     return {name: value for name, value in said.items() if value is not None}
 
 
-def launched(app: Flask, patient: str = ADA, user: str = "Practitioner/prac-imogen-hartwell",
-             **more: Any) -> str:  # fmt: skip
+def launched(
+    app: Flask, patient: str = ADA, user: str = "Practitioner/prac-imogen-hartwell", **more: Any
+) -> str:
     """A launch token, as the order desk makes it."""
     return inside(app).launches.new(patient, user=user, **more)
 
@@ -97,8 +98,9 @@ def basic(client: Client, secret: str | None = None) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
-def assertion(client: Client, alg: str = "RS384", header: dict[str, Any] | None = None,
-              **changes: Any) -> str:  # fmt: skip
+def assertion(
+    client: Client, alg: str = "RS384", header: dict[str, Any] | None = None, **changes: Any
+) -> str:
     """A signed client assertion."""
     key = EC_KEY if alg.startswith("ES") else RS_KEY
     now = int(time.time())

@@ -61,12 +61,20 @@ def test_a_right_card_is_read_whole() -> None:
         ({"links": [{"label": "a", "url": "https://a.example", "type": "other"}]}, "type"),
         ({"links": [{"label": "a", "url": "http://a.example", "type": "absolute"}]}, "url"),
         (
-            {"links": [{"label": "a", "url": "https://a.example", "type": "absolute",
-                        "appContext": "x"}]},
+            {
+                "links": [
+                    {
+                        "label": "a",
+                        "url": "https://a.example",
+                        "type": "absolute",
+                        "appContext": "x",
+                    }
+                ]
+            },
             "appContext",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_card_that_breaks_the_specification_is_named(change: dict[str, Any], said: str) -> None:
     answer = read(CARD, {**CARD, **change})
     assert len(answer.cards) == 1

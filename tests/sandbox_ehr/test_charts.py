@@ -66,10 +66,15 @@ def test_decimals_of_a_folder_keep_their_digits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "no JSON"), ("[" * 100_000, "no JSON"), ("5", "holds no FHIR"), ("[]", "holds no FHIR"),
-     ('{"resourceType":"Patient"}', "holds no FHIR"),
-     ('{"resourceType":"Bundle","entry":5}', "holds no FHIR")],
-)  # fmt: skip
+    [
+        ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ("5", "holds no FHIR"),
+        ("[]", "holds no FHIR"),
+        ('{"resourceType":"Patient"}', "holds no FHIR"),
+        ('{"resourceType":"Bundle","entry":5}', "holds no FHIR"),
+    ],
+)
 def test_a_folder_without_resources_says_so(tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(charts.Unreadable, match=words):
@@ -84,9 +89,14 @@ def test_ids_as_given_stay() -> None:
 def test_only_references_are_renamed() -> None:
     held = [
         {"resourceType": "Patient", "id": "1"},
-        {"resourceType": "Basic", "id": "2", "subject": {"reference": "Patient/1"},
-         "note": "Patient/1", "author": {"reference": "Patient/elsewhere"}},
-    ]  # fmt: skip
+        {
+            "resourceType": "Basic",
+            "id": "2",
+            "subject": {"reference": "Patient/1"},
+            "note": "Patient/1",
+            "author": {"reference": "Patient/elsewhere"},
+        },
+    ]
     patient, basic = ids.renamed(held, ids.DIGITS)
     assert basic["subject"]["reference"] == f"Patient/{patient['id']}"
     assert basic["note"] == "Patient/1"

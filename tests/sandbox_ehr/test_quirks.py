@@ -30,9 +30,10 @@ def ada(ehr: FlaskClient) -> str:
 def test_every_difference_has_a_source(name: str) -> None:
     ways = quirks.like(name)
     differs = {
-        fact for fact in quirks.Quirks.__struct_fields__
+        fact
+        for fact in quirks.Quirks.__struct_fields__
         if fact not in ("name", "title", "sources") and getattr(ways, fact) != getattr(PLAIN, fact)
-    }  # fmt: skip
+    }
     # What was looked up and found to be as FHIR says, or as this server is anyway, may be noted.
     assert differs <= set(ways.sources), f"{name}.yaml: say where these are from"
     assert all(len(source) > 8 for source in ways.sources.values())
@@ -79,8 +80,12 @@ def test_epics_ids_are_letters_that_stay_the_same() -> None:
 def test_oracle_wants_a_prefix_and_a_time_and_knows_three_statuses() -> None:
     ehr = like("oracle")
     at = f"/fhir/MedicationAdministration?patient={ada(ehr)}"
-    for query in ("effective-time=2026-11-23", "effective-time=ge2026-11-23",
-                  "effective-time=2026-11-23T00:00:00Z", "status=in-progress"):  # fmt: skip
+    for query in (
+        "effective-time=2026-11-23",
+        "effective-time=ge2026-11-23",
+        "effective-time=2026-11-23T00:00:00Z",
+        "status=in-progress",
+    ):
         assert ehr.get(f"{at}&{query}").status_code == 400, query
     good = ehr.get(f"{at}&effective-time=ge2020-01-01T00:00:00Z&status=completed")
     assert len(found(good.json)) == 3

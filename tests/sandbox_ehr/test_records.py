@@ -48,8 +48,11 @@ def test_a_copy_is_given_out_and_a_copy_is_kept(records: Records) -> None:
     mine = patient("3", name=[{"family": "A"}])
     records.update(mine)["name"][0]["family"] = "changed"
     mine["name"][0]["family"] = "changed"
-    for given in (records.read("Patient", "3"), records.search("Patient", [("_id", "3")])[0],
-                  records.versions("Patient", "3")[0].resource):  # fmt: skip
+    for given in (
+        records.read("Patient", "3"),
+        records.search("Patient", [("_id", "3")])[0],
+        records.versions("Patient", "3")[0].resource,
+    ):
         assert given is not None and given["name"][0]["family"] == "A"
         given["name"][0]["family"] = "changed"
 

@@ -51,13 +51,22 @@ def screen() -> Blueprint:
     def show() -> dict[str, Any]:
         here = window()
         return {
-            "id": here.id, "ehr": here.ehr_id, "base": here.fhir_base, "patient": here.patient_id,
-            "encounter": here.encounter_id, "user": here.user.reference, "name": here.user.name,
-            "role": here.user.role.value, "order": here.order, "rules": here.rules,
+            "id": here.id,
+            "ehr": here.ehr_id,
+            "base": here.fhir_base,
+            "patient": here.patient_id,
+            "encounter": here.encounter_id,
+            "user": here.user.reference,
+            "name": here.user.name,
+            "role": here.user.role.value,
+            "order": here.order,
+            "rules": here.rules,
             "together": here.together,
-            "banner": here.shows_banner, "owner": here.owner_key, "note": here.note,
+            "banner": here.shows_banner,
+            "owner": here.owner_key,
+            "note": here.note,
             "scopes": [f"{s.resource_type}.{s.actions}" for s in here.scopes.scopes],
-        }  # fmt: skip
+        }
 
     @made.get("/form")
     def form() -> str:
@@ -169,9 +178,7 @@ def engine(tmp_path: Path, empty_database: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def site_with(
-    ehr: StrictEhr, engine: Any, catalogue: Catalogue, app_keys: AppKeys
-) -> MakeSite:
+def site_with(ehr: StrictEhr, engine: Any, catalogue: Catalogue, app_keys: AppKeys) -> MakeSite:
     """A site with any settings changed, and any of the EHR's registration (`ehr_...`)."""
 
     def make(kind: ClientKind = ClientKind.PUBLIC, **changes: Any) -> Site:

@@ -187,9 +187,7 @@ def form_site(
 # ---------------------------------------------------------------- pages
 
 
-_FIELD = re.compile(
-    r'<(?:input|select|textarea)[^>]*?name="([^"]*)"[^>]*?>', re.DOTALL
-)
+_FIELD = re.compile(r'<(?:input|select|textarea)[^>]*?name="([^"]*)"[^>]*?>', re.DOTALL)
 _VALUE = re.compile(r'value="([^"]*)"')
 
 

@@ -155,9 +155,15 @@ class _Server:
             "revocation_endpoint": f"{url}/revoke",
             "code_challenge_methods_supported": ["S256"],
             "grant_types_supported": ["authorization_code"],
-            "capabilities": ["launch-ehr", "launch-standalone", "permission-v2",
-                             "permission-online", "sso-openid-connect", "context-ehr-patient"],
-        }  # fmt: skip
+            "capabilities": [
+                "launch-ehr",
+                "launch-standalone",
+                "permission-v2",
+                "permission-online",
+                "sso-openid-connect",
+                "context-ehr-patient",
+            ],
+        }
         return jsonify(laid_over(own, self.ehr.configuration))
 
     def metadata(self) -> Response:
@@ -231,9 +237,14 @@ class _Server:
     def id_token(self, said: Mapping[str, str]) -> str:
         ehr, now = self.ehr, int(time.time())
         own = {
-            "iss": ehr.url, "sub": "user-7", "aud": CLIENT, "iat": now, "exp": now + 300,
-            "nonce": said.get("nonce"), "fhirUser": f"{ehr.base}/Practitioner/7",
-        }  # fmt: skip
+            "iss": ehr.url,
+            "sub": "user-7",
+            "aud": CLIENT,
+            "iat": now,
+            "exp": now + 300,
+            "nonce": said.get("nonce"),
+            "fhirUser": f"{ehr.base}/Practitioner/7",
+        }
         signer = ehr.signer or signing_key()
         alg = "RS256" if isinstance(signer, RSAKey) else "ES384"
         header = laid_over({"alg": alg, "kid": signer.kid}, ehr.header)

@@ -94,8 +94,11 @@ def test_the_app_judges_the_drafts_that_the_card_judged(
     *chart, order = copy.deepcopy(chart_of("pat-bartholomew-quince", VIALS))
     drafts = [order, draft_beside(order)]
     beside = {"resourceType": "Bundle", "entry": [{"resource": r} for r in chart]}
-    sent = {"resourceType": "Bundle", "type": "collection",
-            "entry": [{"resource": d} for d in drafts[:seen_by_card]]}  # fmt: skip
+    sent = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": d} for d in drafts[:seen_by_card]],
+    }
     (card,) = checking.answer(checking.of_order(sent, beside), catalogue, TODAY).reviews
     reference = f"MedicationRequest/{order['id']}"
     with fake_ehr() as ehr:

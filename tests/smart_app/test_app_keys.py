@@ -44,11 +44,13 @@ def test_while_a_key_is_changed_both_are_published(app_keys: AppKeys) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "not JSON"), ("[]", "no list"), ('{"keys": []}', "no list"),
+        ("", "not JSON"),
+        ("[]", "no list"),
+        ('{"keys": []}', "no list"),
         ('{"keys": [7]}', "no key"),
         (f'{{"keys": [{{"kty": "oct", "k": "{"A" * 64}", "kid": "x"}}]}}', "RSA"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_key_file_is_refused(content: str, why: str) -> None:
     with pytest.raises(NotAppKeys, match=why):
         AppKeys.read(content)

@@ -15,9 +15,18 @@ from smart_app.settings import RegisteredEhr
 
 EHR = RegisteredEhr("main", "Main", "https://ehr.example/r4", "c-1")
 V2 = SmartConfiguration(
-    "a", "t", "", "", "", frozenset({"permission-v1", "permission-v2"}), (), ("S256",), (), (),
+    "a",
+    "t",
+    "",
+    "",
+    "",
+    frozenset({"permission-v1", "permission-v2"}),
+    (),
+    ("S256",),
+    (),
+    (),
     False,
-)  # fmt: skip
+)
 V1 = replace(V2, capabilities=frozenset({"permission-v1"}))
 NOT_READ = Unknown("the EHR did not answer in time")
 

@@ -52,16 +52,25 @@ class Watched:
         self.directory = directory
         self.secrets: set[str] = set()
         site.ehr.granted = {
-            "patient": "zqzqpatient", "encounter": "zqzqencounter", "access_token": "zqzqaccess",
-            "refresh_token": "zqzqrefresh", "appContext": "zqzqcontext", "tenant": "zqzqtenant",
-            "fhirContext": [{"reference": "ServiceRequest/zqzq"}], "intent": "zqzqintent",
-        }  # fmt: skip
+            "patient": "zqzqpatient",
+            "encounter": "zqzqencounter",
+            "access_token": "zqzqaccess",
+            "refresh_token": "zqzqrefresh",
+            "appContext": "zqzqcontext",
+            "tenant": "zqzqtenant",
+            "fhirContext": [{"reference": "ServiceRequest/zqzq"}],
+            "intent": "zqzqintent",
+        }
         site.ehr.claims = {
-            "sub": "zqzqsubject", "name": "Zqzq Name", "fhirUser": "Practitioner/zqzq",
-        }  # fmt: skip
+            "sub": "zqzqsubject",
+            "name": "Zqzq Name",
+            "fhirUser": "Practitioner/zqzq",
+        }
         site.ehr.resources["Practitioner/zqzq"] = {
-            "resourceType": "Practitioner", "id": "zqzq", "name": [{"text": "Dr. Zqzq"}],
-        }  # fmt: skip
+            "resourceType": "Practitioner",
+            "id": "zqzq",
+            "name": [{"text": "Dr. Zqzq"}],
+        }
 
     def noted(self, answer: TestResponse) -> TestResponse:
         """Remember what random secrets an answer carries, to look for them too."""
@@ -139,8 +148,12 @@ def test_launches_that_go_nowhere(watched: Make) -> None:
     begun = app.noted(browser.begin(launch="zqzqlaunch"))
     state = begun.headers["Location"].partition("state=")[2].partition("&")[0]
     pages.append(browser.get("/callback", query_string={**hostile, "state": state}))
-    for granted in ({"patient": None}, {"id_token": "zqzq.zqzq.zqzq"}, {"access_token": None},
-                    {"scope": "zqzqscope"}):  # fmt: skip
+    for granted in (
+        {"patient": None},
+        {"id_token": "zqzq.zqzq.zqzq"},
+        {"access_token": None},
+        {"scope": "zqzqscope"},
+    ):
         before, ehr.granted = ehr.granted, {**ehr.granted, **granted}
         pages.append(app.noted(browser.get(browser.sign_in(app.noted(browser.begin())))))
         ehr.granted = before

@@ -1,5 +1,4 @@
-"""Screen "Close-out": the answer while one types, contradictions, and the records that are written.
-"""
+"""Screen "Close-out": the answer while one types, contradictions, and the records written."""
 
 from __future__ import annotations
 
@@ -186,9 +185,12 @@ def test_where_the_ehr_takes_no_administrations_the_note_has_it_all(site: FormSi
     words = text_of(shown)
     assert "Not saved The record of the dose, lot FX362P: the EHR did not permit it." in words
     assert "Saved The note on the dose" in words
-    for part in ("Dose given: 225 mg", "2 x 150 mg vials, NDC 50242-040-62, lot FX362P",
-                 "Discarded: 75 mg (rest of a single-dose container), witnessed by Ada Quill, RN",
-                 "J2357-JW x 15"):  # fmt: skip
+    for part in (
+        "Dose given: 225 mg",
+        "2 x 150 mg vials, NDC 50242-040-62, lot FX362P",
+        "Discarded: 75 mg (rest of a single-dose container), witnessed by Ada Quill, RN",
+        "J2357-JW x 15",
+    ):
         assert part in words, part
 
 

@@ -54,11 +54,14 @@ def test_relative_addresses_are_meant_from_the_documents_own() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "https://evil.example/token", "//evil.example/token", "https://ehr.example.evil.example/t",
-        "https://evil.example\\@ehr.example/t", "https://ehr.example@evil.example/t",
+        "https://evil.example/token",
+        "//evil.example/token",
+        "https://ehr.example.evil.example/t",
+        "https://evil.example\\@ehr.example/t",
+        "https://ehr.example@evil.example/t",
         "https://127.0.0.1/token",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize(
     "name", ["authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri"]
 )
@@ -94,8 +97,9 @@ def test_s256_has_to_be_said(value: Any) -> None:
 def test_a_client_that_the_ehr_does_not_accept_is_told_at_once() -> None:
     offered = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     for kind in (ClientKind.SECRET, ClientKind.ES384):
-        ehr = RegisteredEhr("main", "Main", BASE, "c", kind,
-                            authorization_hosts=EHR.authorization_hosts)  # fmt: skip
+        ehr = RegisteredEhr(
+            "main", "Main", BASE, "c", kind, authorization_hosts=EHR.authorization_hosts
+        )
         assert kind.value.split()[0] in fault(offered, ehr)
         assert of({}, ehr)  # what is not said is not held against it
     signs = {"token_endpoint_auth_signing_alg_values_supported": ["RS384"]}

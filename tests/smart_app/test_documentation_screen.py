@@ -84,23 +84,33 @@ def test_everything_that_is_written_is_valid_and_says_what_it_is(site: FormSite)
     (answers,) = site.ehr.of("QuestionnaireResponse")
     origins = {
         item["linkId"]: item["answer"][0]["extension"][0]["extension"][0]["valueCode"]
-        for group in answers["item"] for item in group["item"]
-    }  # fmt: skip
+        for group in answers["item"]
+        for item in group["item"]
+    }
     assert origins["total-ige.value"] == "manual" and origins["weight.value"] == "auto"
 
 
 def test_faults_stand_at_the_top_and_at_their_fields_and_nothing_is_lost(site: FormSite) -> None:
     client = site.client()
     wrong = {
-        "total-ige.0.value": "1,5", "total-ige.0.value.unit": "", "total-ige.0.date": "2027-01-01",
-        "total-ige.0.laboratory": "<b>Hilltop</b>", "note.0.words": "x" * 10_000,
+        "total-ige.0.value": "1,5",
+        "total-ige.0.value.unit": "",
+        "total-ige.0.date": "2027-01-01",
+        "total-ige.0.laboratory": "<b>Hilltop</b>",
+        "note.0.words": "x" * 10_000,
         "weight.0.value": "-3",
-    }  # fmt: skip
+    }
     answer = send(site, client, **wrong)
     assert answer.status_code == 422 and not site.ehr.created
     words = text_of(answer.text)
-    for part in ("5 answers need another look", "write decimals with a point", "is in the future",
-                 "holds markup", "10,000 characters; 4,000 fit", "more than 0"):  # fmt: skip
+    for part in (
+        "5 answers need another look",
+        "write decimals with a point",
+        "is in the future",
+        "holds markup",
+        "10,000 characters; 4,000 fit",
+        "more than 0",
+    ):
         assert part in words, part
     again = fields_of(answer.text)
     assert {name: again[name] for name in wrong} == wrong
@@ -166,8 +176,9 @@ def test_a_busy_ehr_keeps_the_draft_and_the_next_try_writes_only_the_rest(site: 
     words = text_of(follow(client, send(site, client)))
     assert "the EHR is too busy" in words and "Try again" in words
     assert [r["resourceType"] for r in site.ehr.created] == [
-        "QuestionnaireResponse", "DocumentReference",
-    ]  # fmt: skip
+        "QuestionnaireResponse",
+        "DocumentReference",
+    ]
     del site.ehr.refuse["Observation"]
     again = opened(site, client)
     assert again["total-ige.0.value"] == "350", "what was typed is back"
@@ -232,9 +243,7 @@ def test_what_is_sent_into_an_ended_window_is_there_after_the_next_launch(site: 
 
 def test_a_draft_is_for_its_user_alone_and_for_a_while(site: FormSite) -> None:
     client = site.client()
-    client.post(
-        address(site, "documentation/draft"), data={**opened(site, client), **IGE}
-    )
+    client.post(address(site, "documentation/draft"), data={**opened(site, client), **IGE})
     site.open("pat-edmund-larkwhistle", id_="00112233445566cc", owner="o" * 64)
     other = site.client("00112233445566cc").get(address(site, window="00112233445566cc"))
     assert fields_of(other.text)["total-ige.0.value"] == ""

@@ -20,9 +20,18 @@ from tests.smart_app.strict_ehr import laid_over, signing_key
 
 ISSUER, KEYS, CLIENT, NONCE = "https://ehr.example", "https://ehr.example/keys", "c-1", "n-1"
 CONFIGURATION = SmartConfiguration(
-    "https://ehr.example/a", "https://ehr.example/t", "", KEYS, ISSUER,
-    frozenset(), (), ("S256",), (), (), False,
-)  # fmt: skip
+    "https://ehr.example/a",
+    "https://ehr.example/t",
+    "",
+    KEYS,
+    ISSUER,
+    frozenset(),
+    (),
+    ("S256",),
+    (),
+    (),
+    False,
+)
 CURVE = ECKey.generate_key("P-256", {"kid": "p-256"})
 pytestmark = pytest.mark.filterwarnings("ignore:Key size should be")  # weak() is
 
@@ -40,8 +49,15 @@ def keys(*published: Key) -> IssuerKeys:
 
 def claims(**changes: Any) -> dict[str, Any]:
     now = int(time.time())
-    own = {"iss": ISSUER, "aud": CLIENT, "sub": "u-1", "exp": now + 300, "iat": now,
-           "nonce": NONCE, "fhirUser": "Practitioner/7"}  # fmt: skip
+    own = {
+        "iss": ISSUER,
+        "aud": CLIENT,
+        "sub": "u-1",
+        "exp": now + 300,
+        "iat": now,
+        "nonce": NONCE,
+        "fhirUser": "Practitioner/7",
+    }
     return laid_over(own, changes)
 
 
@@ -83,8 +99,13 @@ def test_an_issuer_with_one_key_need_not_name_it() -> None:
     text = token(kid=None)
     assert verified(text, CONFIGURATION, CLIENT, NONCE, keys(signing_key()))
     with pytest.raises(NotVerified, match="signature"):
-        verified(token(key=RSAKey.generate_key(2048), kid=None), CONFIGURATION, CLIENT, NONCE,
-                 keys(signing_key()))  # fmt: skip
+        verified(
+            token(key=RSAKey.generate_key(2048), kid=None),
+            CONFIGURATION,
+            CLIENT,
+            NONCE,
+            keys(signing_key()),
+        )
     with pytest.raises(NotVerified, match="key-fits"):
         verified(text, CONFIGURATION, CLIENT, NONCE, keys(signing_key("EC")))
 
@@ -97,20 +118,26 @@ def test_an_audience_of_several_names_who_it_was_made_for() -> None:
 
 HOSTILE: dict[str, list[Callable[[], str]]] = {
     "readable": [
-        lambda: "", lambda: "x.y.z", lambda: token(b"[]"), lambda: token(b"not json"),
-        lambda: token().replace(".", "!"), lambda: "a" * 100_000,
+        lambda: "",
+        lambda: "x.y.z",
+        lambda: token(b"[]"),
+        lambda: token(b"not json"),
+        lambda: token().replace(".", "!"),
+        lambda: "a" * 100_000,
         lambda: with_header(b64=False),
     ],
     "algorithm": [
         lambda: token(key=OctKey.import_key("s" * 64, {"kid": "rsa/1+="}), alg="HS256"),
-        lambda: token(alg="PS256"), lambda: token(alg="RS512"),
+        lambda: token(alg="PS256"),
+        lambda: token(alg="RS512"),
         lambda: with_header(alg="none"),
     ],
     "critical": [lambda: with_header(crit=["x"], x=1)],
     "key-id": [lambda: token(kid="")],
     "key-known": [
         lambda: token(kid=None),  # of several keys
-        lambda: token(kid="somebody-else"), lambda: token(key=weak()),
+        lambda: token(kid="somebody-else"),
+        lambda: token(key=weak()),
         lambda: token(kid="new", jwk=signing_key().as_dict(private=False)),
         lambda: token(kid="new", jku="https://evil.example/keys"),
     ],
@@ -122,31 +149,43 @@ HOSTILE: dict[str, list[Callable[[], str]]] = {
     "signature": [
         lambda: token()[:-4] + "AAAA",
         lambda: token(key=RSAKey.generate_key(2048), kid=signing_key().kid),
-        lambda: ".".join((token().split(".")[0], token(claims(sub="me")).split(".")[1],
-                          token().split(".")[2])),
+        lambda: ".".join(
+            (token().split(".")[0], token(claims(sub="me")).split(".")[1], token().split(".")[2])
+        ),
     ],
-    "issuer": [lambda: token(claims(iss=ISSUER + "/")), lambda: token(claims(iss=None)),
-               lambda: token(claims(iss=[ISSUER]))],
+    "issuer": [
+        lambda: token(claims(iss=ISSUER + "/")),
+        lambda: token(claims(iss=None)),
+        lambda: token(claims(iss=[ISSUER])),
+    ],
     "audience": [
-        lambda: token(claims(aud="other")), lambda: token(claims(aud=None)),
-        lambda: token(claims(aud=[CLIENT, "other"])), lambda: token(claims(aud=[])),
-        lambda: token(claims(azp="other")), lambda: token(claims(aud={CLIENT: 1})),
+        lambda: token(claims(aud="other")),
+        lambda: token(claims(aud=None)),
+        lambda: token(claims(aud=[CLIENT, "other"])),
+        lambda: token(claims(aud=[])),
+        lambda: token(claims(azp="other")),
+        lambda: token(claims(aud={CLIENT: 1})),
     ],
     "expires": [
-        lambda: token(claims(exp=time.time() - 61)), lambda: token(claims(exp=None)),
-        lambda: token(claims(exp="tomorrow")), lambda: token(claims(exp=True)),
+        lambda: token(claims(exp=time.time() - 61)),
+        lambda: token(claims(exp=None)),
+        lambda: token(claims(exp="tomorrow")),
+        lambda: token(claims(exp=True)),
     ],
     "issued": [
-        lambda: token(claims(iat=time.time() - 700)), lambda: token(claims(iat=time.time() + 120)),
+        lambda: token(claims(iat=time.time() - 700)),
+        lambda: token(claims(iat=time.time() + 120)),
         lambda: token(claims(iat=None)),
     ],
     "not-before": [lambda: token(claims(nbf=time.time() + 120)), lambda: token(claims(nbf="x"))],
     "nonce": [lambda: token(claims(nonce="other")), lambda: token(claims(nonce=None))],
     "subject": [
-        lambda: token(claims(sub=None)), lambda: token(claims(sub="")),
-        lambda: token(claims(sub="s" * 256)), lambda: token(claims(sub=7)),
+        lambda: token(claims(sub=None)),
+        lambda: token(claims(sub="")),
+        lambda: token(claims(sub="s" * 256)),
+        lambda: token(claims(sub=7)),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

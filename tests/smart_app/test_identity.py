@@ -79,11 +79,23 @@ def test_owners_are_those_of_this_ehrs_own_server() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["Patient/1", f"{BASE}/Patient/1", "https://other.example/r4/Patient/1", "RelatedPerson/1",
-     "Patient/1/_history/2", "Patient/1?x=y", "Patient/1/", "Patient/1#x", " Patient/1 ",
-     "Patient/1/_history", "patient/1", "relatedperson/1", f"{BASE}/Patient/1/",
-     f"https://other.example/{'x' * 3000}/Patient/1"],
-)  # fmt: skip
+    [
+        "Patient/1",
+        f"{BASE}/Patient/1",
+        "https://other.example/r4/Patient/1",
+        "RelatedPerson/1",
+        "Patient/1/_history/2",
+        "Patient/1?x=y",
+        "Patient/1/",
+        "Patient/1#x",
+        " Patient/1 ",
+        "Patient/1/_history",
+        "patient/1",
+        "relatedperson/1",
+        f"{BASE}/Patient/1/",
+        f"https://other.example/{'x' * 3000}/Patient/1",
+    ],
+)
 def test_patients_and_relatives_are_refused_wherever_they_are_kept(said: str) -> None:
     with pytest.raises(Stopped) as stopped:
         who(said)
@@ -111,5 +123,6 @@ def test_a_user_of_another_server_is_not_looked_up_with_this_token() -> None:
     found = user({"fhirUser": "https://evil.example/r4/Practitioner/7"}, EHR, reader)
     assert reader.asked == []
     assert (found.reference, found.role) == (
-        "https://evil.example/r4/Practitioner/7", Role.CLINICIAN,
-    )  # fmt: skip
+        "https://evil.example/r4/Practitioner/7",
+        Role.CLINICIAN,
+    )

@@ -180,5 +180,3 @@ def test_another_site_cannot_show_the_app(page: Any) -> None:
     frame = page.frame("one")
     assert "app/w/" not in frame.url
     assert frame.url.startswith("chrome-error://")
-
-

@@ -32,7 +32,7 @@ class Clock:
 
 
 @pytest.fixture
-def kept(database_url: str) -> Iterator[KeptForms]:  # noqa: F811
+def kept(database_url: str) -> Iterator[KeptForms]:
     with engine_at(database_url) as engine:
         database.upgrade(engine)
         yield KeptForms(engine, SEAL, Clock(), FORMS_KEPT)
@@ -45,8 +45,11 @@ def later(kept: KeptForms, by: timedelta) -> None:
 
 def test_the_migrations_make_these_tables(kept: KeptForms) -> None:
     with kept.engine.connect() as connection:
-        options = {"include_object": lambda item, name, kind, *_: name.startswith("app_")
-                   or kind != "table"}  # fmt: skip
+        options = {
+            "include_object": lambda item, name, kind, *_: (
+                name.startswith("app_") or kind != "table"
+            )
+        }
         context = MigrationContext.configure(connection, opts=options)
         changes = [c for c in compare_metadata(context, metadata) if "app_" in str(c)]
     assert changes == []
@@ -58,9 +61,11 @@ def test_a_draft_is_what_was_typed_last(kept: KeptForms) -> None:
     kept.keep("me", "documentation", "MedicationRequest/1", {"a.0.b": "2"}, "k" * 32)
     found = kept.draft("me", "documentation", "MedicationRequest/1")
     assert found is not None and found.typed == {"a.0.b": "2"} and found.form_key == "k" * 32
-    for other in (("you", "documentation", "MedicationRequest/1"),
-                  ("me", "close-out", "MedicationRequest/1"),
-                  ("me", "documentation", "MedicationRequest/2")):  # fmt: skip
+    for other in (
+        ("you", "documentation", "MedicationRequest/1"),
+        ("me", "close-out", "MedicationRequest/1"),
+        ("me", "documentation", "MedicationRequest/2"),
+    ):
         assert kept.draft(*other) is None
     kept.drop("me", "documentation", "MedicationRequest/1")
     assert kept.draft("me", "documentation", "MedicationRequest/1") is None

@@ -115,8 +115,9 @@ def test_the_same_person_and_chart_have_the_same_owner_key_in_every_window(
 
 def context(browser: Browser, patient: str = "p-1", life: timedelta = timedelta(hours=1)) -> str:
     together = ("MedicationRequest/m-1", "ChargeItem/c-1")
-    meant = AppContext("card-1", "MedicationRequest/m-1", ("total_ige",), patient,
-                       browser.site.ehr.base, together)  # fmt: skip
+    meant = AppContext(
+        "card-1", "MedicationRequest/m-1", ("total_ige",), patient, browser.site.ehr.base, together
+    )
     return sealed(meant, CONTEXT_KEY, datetime.now(UTC), life)
 
 
@@ -124,8 +125,10 @@ def test_a_cards_link_opens_its_order(browser: Browser) -> None:
     browser.site.ehr.granted = {"appContext": context(browser)}
     said = browser.seen(browser.launched())
     assert (said["order"], said["rules"], said["note"]) == (
-        "MedicationRequest/m-1", ["total_ige"], "",
-    )  # fmt: skip
+        "MedicationRequest/m-1",
+        ["total_ige"],
+        "",
+    )
     assert said["together"] == ["MedicationRequest/m-1", "ChargeItem/c-1"]
 
 
@@ -155,9 +158,14 @@ def test_a_launch_without_iss_or_launch_is_no_launch(browser: Browser) -> None:
 def test_an_unknown_iss_is_never_asked_anything(browser: Browser) -> None:
     ehr = browser.site.ehr
     for iss in (
-        f"{ehr.base}x", ehr.url, f"{ehr.base}/../r4", ehr.base.upper(), "https://evil.example/r4",
-        "file:///etc/passwd", HOSTILE,
-    ):  # fmt: skip
+        f"{ehr.base}x",
+        ehr.url,
+        f"{ehr.base}/../r4",
+        ehr.base.upper(),
+        "https://evil.example/r4",
+        "file:///etc/passwd",
+        HOSTILE,
+    ):
         page = stopped(browser.begin(iss=iss), stops.UNKNOWN_EHR)
         assert HOSTILE not in page and "evil" not in page
     assert ehr.asked == []
@@ -351,6 +359,7 @@ def test_a_token_endpoint_that_is_slow_is_left(site_with: MakeSite) -> None:
 def test_a_token_endpoint_that_drips_is_left(site_with: MakeSite) -> None:
     """One byte of a header at a time, for as long as anybody waits."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+
         def drip() -> None:
             connection, _ = listening.accept()
             with contextlib.suppress(OSError), connection:

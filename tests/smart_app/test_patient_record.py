@@ -129,8 +129,7 @@ def test_signed_orders_of_other_days_are_orders_of_their_own(
     ehr: FakeEhr, catalogue: Catalogue
 ) -> None:
     """A monthly order of last month is no duplicate of this month's."""
-    first = {**fixtures.order(TWO_VIALS), "id": "a", "status": "active",
-             "authoredOn": "2026-10-01"}  # fmt: skip
+    first = {**fixtures.order(TWO_VIALS), "id": "a", "status": "active", "authoredOn": "2026-10-01"}
     second = {**first, "id": "b", "authoredOn": "2026-10-29"}
     serve(ehr, [*chart_of(BARTHOLOMEW), first, second])
     orders = of(ehr, catalogue, BARTHOLOMEW).orders

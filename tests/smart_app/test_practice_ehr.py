@@ -81,9 +81,13 @@ def practice(
         url = f"http://127.0.0.1:{server.server_port}"
         secret = SECRET if kind is ClientKind.SECRET else ""
         client = Client(
-            "vialwise", "Vialwise", _KINDS[kind], redirect_uris=(REDIRECT,), secret=secret,
+            "vialwise",
+            "Vialwise",
+            _KINDS[kind],
+            redirect_uris=(REDIRECT,),
+            secret=secret,
             jwks=app_keys.published(),
-        )  # fmt: skip
+        )
         server.app = create_app(Records.of(invented), EhrSettings(url, TODAY, (client,)))
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         running.append(server.shutdown)

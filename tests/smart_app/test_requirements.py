@@ -43,8 +43,9 @@ def test_only_a_complete_answer_that_held_nothing_is_called_missing(catalogue: C
                     outcomes = [o for o in review.outcomes if o.rule == requirement.rule]
                     assert any(isinstance(o, Finding) for o in outcomes)
                     seen.add(requirement.rule)
-                if all(isinstance(o, NotChecked) for o in review.outcomes
-                       if o.rule == requirement.rule):  # fmt: skip
+                if all(
+                    isinstance(o, NotChecked) for o in review.outcomes if o.rule == requirement.rule
+                ):
                     assert requirement.state is State.UNCHECKED
     assert {"total_ige", "weight", "prior_therapy", "indication"} <= seen
 

@@ -97,7 +97,7 @@ def test_every_requirement_shows_state_evidence_source_and_remedy(shown: Shown) 
     text = text_of(page)
     assert "Not complete: 2 points missing or to do" in text
     assert "missing Total IgE" in text and "could not be checked Labelled dose" in text
-    article = page[page.index('id="total_ige"'):page.index('id="prior_therapy"')]
+    article = page[page.index('id="total_ige"') : page.index('id="prior_therapy"')]
     assert "add a total IgE from before the first dose" in article
     assert "<q>" in article and 'rel="noopener noreferrer"' in article
     assert "/resource/MedicationRequest/" in article and "/json" in article
@@ -106,7 +106,7 @@ def test_every_requirement_shows_state_evidence_source_and_remedy(shown: Shown) 
 
 def test_requirements_that_do_not_apply_are_folded_away(bartholomew: Shown) -> None:
     page = bartholomew.page(**order(TWO_VIALS))
-    folded = page[page.index('class="app-folded"'):]
+    folded = page[page.index('class="app-folded"') :]
     assert "Prior authorization" in folded
     assert page.count("<article") + folded.count("<li><strong>") == 37
 
@@ -163,9 +163,17 @@ def test_an_order_that_the_ehr_does_not_have_is_explained(bartholomew: Shown) ->
 
 @pytest.mark.parametrize(
     "reference",
-    ["MedicationRequest/../../admin", "https://evil.example/MedicationRequest/1", "Patient/other",
-     "MedicationRequest/", "x" * 5000, "<script>", "MedicationRequest/a?b=c", "\x00"],
-)  # fmt: skip
+    [
+        "MedicationRequest/../../admin",
+        "https://evil.example/MedicationRequest/1",
+        "Patient/other",
+        "MedicationRequest/",
+        "x" * 5000,
+        "<script>",
+        "MedicationRequest/a?b=c",
+        "\x00",
+    ],
+)
 def test_a_strange_order_in_the_address_is_never_asked_for(
     bartholomew: Shown, reference: str
 ) -> None:
@@ -176,15 +184,16 @@ def test_a_strange_order_in_the_address_is_never_asked_for(
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_screen_keeps_the_order_and_says_what_it_is(
-    bartholomew: Shown, screen: str
-) -> None:
+def test_every_screen_keeps_the_order_and_says_what_it_is(bartholomew: Shown, screen: str) -> None:
     page = bartholomew.page(screen, **order(TWO_VIALS))
     assert "not legal or clinical advice" in page
     assert page.count("<h1>") == 1
     if screen != "orders":
-        assert page.count(f"order=MedicationRequest/{TWO_VIALS}") + page.count(
-            f"order=MedicationRequest%2F{TWO_VIALS}") >= 4  # fmt: skip
+        assert (
+            page.count(f"order=MedicationRequest/{TWO_VIALS}")
+            + page.count(f"order=MedicationRequest%2F{TWO_VIALS}")
+            >= 4
+        )
         assert page.count('aria-current="page"') == 1
 
 
@@ -306,8 +315,13 @@ def test_the_claim_lines_stand_as_on_the_form_and_in_837p(bartholomew: Shown) ->
 
 
 def test_what_if_works_without_script_and_keeps_what_was_chosen(bartholomew: Shown) -> None:
-    query = {**order(TWO_VIALS), "dose": "300", "fill": "least",
-             "payer": "medicare-part-b-palmetto", "on": "2026-12-01"}  # fmt: skip
+    query = {
+        **order(TWO_VIALS),
+        "dose": "300",
+        "fill": "least",
+        "payer": "medicare-part-b-palmetto",
+        "on": "2026-12-01",
+    }
     page = bartholomew.page("claim", **query)
     text = text_of(page)
     assert "What if: 300 mg, Medicare Part B" in text and "on 2026-12-01." in text
@@ -439,8 +453,10 @@ def hostile(resources: list[Resource]) -> list[Resource]:
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_hostile_chart_text_stays_text(shown: Shown, screen: str) -> None:
-    shown.chart("pat-nerissa-goldspoon", hostile(chart_of("pat-nerissa-goldspoon",
-                                                          "nerissa-omalizumab-300-mg")))
+    shown.chart(
+        "pat-nerissa-goldspoon",
+        hostile(chart_of("pat-nerissa-goldspoon", "nerissa-omalizumab-300-mg")),
+    )
     page = shown.page(screen, **order("nerissa-omalizumab-300-mg"))
     assert "<script>alert" not in page and "\u202e" not in page
     assert "A" * 700 not in page, "long text is cut; the record itself has all of it"
@@ -471,5 +487,3 @@ def test_the_packet_names_its_patient_even_where_the_ehr_shows_the_banner(
     assert bartholomew.window
     bartholomew.window = replace(bartholomew.window, shows_banner=False)
     assert "Name: Bartholomew Quince" in bartholomew.text("packet", **order(TWO_VIALS))
-
-

@@ -20,8 +20,18 @@ from tests.smart_app.conftest import SEAL_KEYS, Clock
 from vialwise import database
 
 ATTEMPT = Attempt("strict", "a verifier", "a nonce", "launch openid")
-OPENED = Opened("p-1", "e-1", "Practitioner/7", "Dr. Fenwick", "clinician", "patient/*.rs",
-                "MedicationRequest/1", ("total_ige",), True, "")  # fmt: skip
+OPENED = Opened(
+    "p-1",
+    "e-1",
+    "Practitioner/7",
+    "Dr. Fenwick",
+    "clinician",
+    "patient/*.rs",
+    "MedicationRequest/1",
+    ("total_ige",),
+    True,
+    "",
+)
 TOKENS = Tokens("an access token", 2e9, "a refresh token")
 
 
@@ -86,8 +96,7 @@ def test_of_many_that_want_to_renew_one_may(store: Store) -> None:
     assert kept is not None
     claimed: list[bool] = []
     threads = [
-        threading.Thread(target=lambda: claimed.append(store.claim_renewal(kept)))
-        for _ in range(6)
+        threading.Thread(target=lambda: claimed.append(store.claim_renewal(kept))) for _ in range(6)
     ]
     for thread in threads:
         thread.start()
@@ -128,8 +137,18 @@ def test_nothing_stands_there_in_the_clear(store: Store, database_url: str) -> N
     opened(store)
     store.begin("a state", "a browser", ATTEMPT)
     text = str(rows(database_url, app_window)) + str(rows(database_url, app_launch))
-    for secret in ("a key", "an access", "a refresh", "p-1", "Fenwick", "a state", "a browser",
-                   "a verifier", "a nonce", "Practitioner"):  # fmt: skip
+    for secret in (
+        "a key",
+        "an access",
+        "a refresh",
+        "p-1",
+        "Fenwick",
+        "a state",
+        "a browser",
+        "a verifier",
+        "a nonce",
+        "Practitioner",
+    ):
         assert secret not in text
 
 

@@ -50,9 +50,12 @@ def peer(app_keys: AppKeys) -> Iterator[str]:
     _install(npm)
     told = {"jwks": app_keys.published(), "redirect_uri": REDIRECT, "secret": SECRET}
     process = subprocess.Popen(
-        [node, "peer.mjs", json.dumps(told)], cwd=PEER, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        [node, "peer.mjs", json.dumps(told)],
+        cwd=PEER,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert process.stdout is not None
     port = process.stdout.readline().strip()
     try:
@@ -118,9 +121,13 @@ MakePeer = Any
 def peer_as(peer: str, site_with: MakeSite) -> MakePeer:
     def make(kind: ClientKind) -> Peer:
         ehr = RegisteredEhr(
-            "peer", "Peer", f"{peer}/r4", CLIENTS[kind], kind,
+            "peer",
+            "Peer",
+            f"{peer}/r4",
+            CLIENTS[kind],
+            kind,
             secret=SECRET if kind is ClientKind.SECRET else "",
-        )  # fmt: skip
+        )
         return Peer(site_with(kind, ehrs=(ehr,)), peer, ehr)
 
     return make
@@ -153,8 +160,9 @@ def test_every_kind_of_client_opens_renews_and_gives_back(
 def reads(registered: Peer, token: str) -> bool:
     answer = requests.get(
         f"{registered.url}/r4/Practitioner/7",
-        headers={"Authorization": f"Bearer {token}"}, timeout=5,
-    )  # fmt: skip
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=5,
+    )
     return answer.status_code == 200
 
 

@@ -44,18 +44,26 @@ def ago(days: int) -> str:
 
 
 ENTERED = {
-    "total-ige.0.value": "150", "total-ige.0.value.unit": "kU/L", "total-ige.0.date": ago(300),
+    "total-ige.0.value": "150",
+    "total-ige.0.value.unit": "kU/L",
+    "total-ige.0.date": ago(300),
     "inhaled-corticosteroid.0.drug": "Budesonide 400 mcg, twice a day",
     "inhaled-corticosteroid.0.start": ago(400),
     "inhaled-corticosteroid.0.outcome": "not-controlled",
     "second-controller.0.drug": "Montelukast 10 mg",
-    "second-controller.0.start": ago(400), "second-controller.0.end": ago(20),
+    "second-controller.0.start": ago(400),
+    "second-controller.0.end": ago(20),
     "second-controller.0.outcome": "not-controlled",
-    "sensitisation.0.test": "skin-test", "sensitisation.0.allergen": "allergen-cat",
-    "sensitisation.0.result": "positive", "sensitisation.0.date": ago(200),
-    "authorization.0.number": "UHC-2026-0042", "authorization.0.answer": "granted",
-    "authorization.0.start": ago(30), "authorization.0.end": ago(-330), "action": "save",
-}  # fmt: skip
+    "sensitisation.0.test": "skin-test",
+    "sensitisation.0.allergen": "allergen-cat",
+    "sensitisation.0.result": "positive",
+    "sensitisation.0.date": ago(200),
+    "authorization.0.number": "UHC-2026-0042",
+    "authorization.0.answer": "granted",
+    "authorization.0.start": ago(30),
+    "authorization.0.end": ago(-330),
+    "action": "save",
+}
 ASKED = ("inhaled corticosteroid", "second controller", "perennial allergen", "authorization")
 
 
@@ -84,11 +92,14 @@ class Clinic:
     def cards(self) -> list[dict[str, Any]]:
         """What the service answers when the order is signed, as the practice EHR calls it."""
         context = {
-            "userId": NURSE, "patientId": DOROTHEA,
+            "userId": NURSE,
+            "patientId": DOROTHEA,
             "draftOrders": {
-                "resourceType": "Bundle", "type": "collection", "entry": [{"resource": self.draft}],
+                "resourceType": "Bundle",
+                "type": "collection",
+                "entry": [{"resource": self.draft}],
             },
-        }  # fmt: skip
+        }
         (call,) = self.pair.desk.services[0].fire("order-sign", context)
         assert call.status == 200, call.response
         self.ehr = dict(call.request)
@@ -97,23 +108,21 @@ class Clinic:
 
     def documentation(self) -> str:
         return " ".join(
-            f"{card['summary']} {card['detail']}" for card in self.cards()
+            f"{card['summary']} {card['detail']}"
+            for card in self.cards()
             if card["source"]["topic"]["code"] != "claim"
-        )  # fmt: skip
+        )
 
 
-def opened(
-    catalogue: Catalogue, engine: Any, pair: Pair, writes: frozenset[str]
-) -> Clinic:
+def opened(catalogue: Catalogue, engine: Any, pair: Pair, writes: frozenset[str]) -> Clinic:
     draft = with_payer_of_its_own(pair)
     registered = RegisteredEhr("practice", "Practice", f"{pair.ehr}/fhir", "app", writes=writes)
     settings = Settings(PUBLIC, (registered,), SEAL_KEYS)
-    store = Store(engine, Seal(SEAL_KEYS), settings.session, settings.idle,
-                  lambda: datetime.now(UTC))  # fmt: skip
-    app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)
-    clinic = Clinic(
-        pair, Browser(Site(app, store, pair.app, Clock()), app.test_client()), draft
+    store = Store(
+        engine, Seal(SEAL_KEYS), settings.session, settings.idle, lambda: datetime.now(UTC)
     )
+    app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)
+    clinic = Clinic(pair, Browser(Site(app, store, pair.app, Clock()), app.test_client()), draft)
     token = inside(pair.app).launches.new(DOROTHEA, user=NURSE)
     query = urlencode({"iss": f"{pair.ehr}/fhir", "launch": token})
     begun = clinic.browser.get(f"/launch?{query}")
@@ -130,9 +139,12 @@ def with_payer_of_its_own(pair: Pair) -> dict[str, Any]:
     (coverage,) = records.search("Coverage", [("patient", DOROTHEA)])
     plan = {"text": "Commercial"}
     records.update(
-        {**{k: v for k, v in coverage.items() if k != "class"}, "type": plan,
-         "payor": [{"display": "UnitedHealthcare"}]}
-    )  # fmt: skip
+        {
+            **{k: v for k, v in coverage.items() if k != "class"},
+            "type": plan,
+            "payor": [{"display": "UnitedHealthcare"}],
+        }
+    )
     story = fixtures.hook_request("story-missing-ige-and-therapy")
     draft = dict(story["context"]["draftOrders"]["entry"][0]["resource"])
     draft.pop("encounter", None)
@@ -158,10 +170,12 @@ def test_what_a_nurse_entered_is_missing_nowhere(
 
     told = clinic.save(**ENTERED)
     for before_it in (
-        "Total IgE Missing", "Test for a perennial allergen To confirm",
-        "Prior authorization Missing", "Prior therapy: inhaled corticosteroid Missing",
+        "Total IgE Missing",
+        "Test for a perennial allergen To confirm",
+        "Prior authorization Missing",
+        "Prior therapy: inhaled corticosteroid Missing",
         "Prior therapy: second controller Missing",
-    ):  # fmt: skip
+    ):
         assert f"{before_it} On file new" in told, told
 
     worksheet = text_of(clinic.page(""))

@@ -239,9 +239,7 @@ def test_a_token_that_was_refused_is_renewed_once_and_the_question_asked_again(
     assert "Patient.r" in browser.seen(path)["scopes"]
 
 
-def test_a_token_about_to_expire_is_renewed_before_it_is_used(
-    browser: Browser, site: Site
-) -> None:
+def test_a_token_about_to_expire_is_renewed_before_it_is_used(browser: Browser, site: Site) -> None:
     site.ehr.granted = {"expires_in": 30}
     path = browser.launched()
     site.ehr.granted = {}
@@ -400,5 +398,3 @@ def test_a_fault_of_our_own_says_nothing_of_it(
     path = browser.launched()
     monkeypatch.setattr(Store, "find", fails)
     assert "secret" not in stopped(browser.get(path), stops.OWN_FAULT)
-
-

@@ -79,20 +79,17 @@ def opened(catalogue: Catalogue, engine: Any) -> Iterator[Any]:
 
     def open_(patient: str, order: str, writes: frozenset[str] = WRITES) -> Opened:
         held = [
-            r for r in charts.invented(TODAY)
+            r
+            for r in charts.invented(TODAY)
             if patient not in str(r) or r["resourceType"] not in OTHERS or r["id"] == order
-        ]  # fmt: skip
+        ]
         ehr = practice_ehr(Records.of(held), EhrSettings(url, TODAY, (client,)))
         server.app = ehr
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        registered = RegisteredEhr(
-            "practice", "Practice", f"{url}/fhir", "vialwise", writes=writes
-        )
+        registered = RegisteredEhr("practice", "Practice", f"{url}/fhir", "vialwise", writes=writes)
         settings = Settings(PUBLIC, (registered,), SEAL_KEYS)
         seal = Seal(settings.seal_keys)
-        store = Store(
-            engine, seal, settings.session, settings.idle, lambda: datetime.now(UTC)
-        )
+        store = Store(engine, seal, settings.session, settings.idle, lambda: datetime.now(UTC))
         app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)
         return Opened(Site(app, store, ehr, Clock()), ehr, f"{url}/fhir", patient, order)
 

@@ -140,9 +140,7 @@ def test_several_orders_are_all_shown(run: Run) -> None:
     assert "Order 1 of " in result.stdout and "Order 2 of " in result.stdout
 
 
-def test_control_characters_of_a_chart_do_not_reach_the_terminal(
-    run: Run, tmp_path: Path
-) -> None:
+def test_control_characters_of_a_chart_do_not_reach_the_terminal(run: Run, tmp_path: Path) -> None:
     text = "Xolair \x1b[2J\x1b]0;owned\x07"
     file = written(tmp_path / "o.json", omalizumab(medicationCodeableConcept={"text": text}))
     result = run("check", file, "--explain", color=True)

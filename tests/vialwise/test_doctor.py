@@ -18,10 +18,14 @@ ADA = "pat-ada-winterbourne"
 SMART = {
     "authorization_endpoint": "https://ehr.example/authorize",
     "token_endpoint": "https://ehr.example/token",
-    "capabilities": ["launch-ehr", "launch-standalone", "permission-v2",
-                     "client-confidential-asymmetric"],
+    "capabilities": [
+        "launch-ehr",
+        "launch-standalone",
+        "permission-v2",
+        "client-confidential-asymmetric",
+    ],
     "code_challenge_methods_supported": ["S256"],
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -53,8 +57,10 @@ def test_what_is_not_offered_takes_its_rules_along_and_is_asked_for(run: Run, eh
     rules = {rule["rule"]: rule for rule in document["rules"]}
     assert code == 1
     assert rules["past_administrations"] == {
-        "rule": "past_administrations", "answered": "no", "without": ["administrations"],
-    }  # fmt: skip
+        "rule": "past_administrations",
+        "answered": "no",
+        "without": ["administrations"],
+    }
     assert rules["waste_modifier"]["answered"] == "in part"
     assert rules["wrong_code"]["answered"] == "whole"
     (asked,) = [text for text in document["ask"] if text.startswith("MedicationAdministration")]

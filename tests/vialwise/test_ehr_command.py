@@ -91,8 +91,15 @@ def test_our_client_reads_what_the_server_offers(client: EhrClient) -> None:
 
 
 def test_an_order_is_checked_against_it(run: Run, base: str) -> None:
-    result = run("check", "--fhir", base, "--patient", ADA, "--order",
-                 "MedicationRequest/ada-omalizumab-300-mg-again")  # fmt: skip
+    result = run(
+        "check",
+        "--fhir",
+        base,
+        "--patient",
+        ADA,
+        "--order",
+        "MedicationRequest/ada-omalizumab-300-mg-again",
+    )
     assert result.exit_code in (0, 2), result.output
     assert "J2357-JZ x 60" in result.stdout
     assert "Medicare Part B (recognised from the coverage)" in result.stdout
@@ -105,8 +112,9 @@ def test_a_folder_can_be_opened_like_another_ehr(tmp_path: Path) -> None:
     (tmp_path / "more.ndjson").write_text(json.dumps({**patient, "id": "p2"}) + "\n\n")
     process, base = started("--open", "--data", str(tmp_path), "--like", "hapi")
     try:
-        answer = Transport().get(f"{base}/Patient", token=None, deadline=Deadline.after(10),
-                                 most_bytes=100_000)  # fmt: skip
+        answer = Transport().get(
+            f"{base}/Patient", token=None, deadline=Deadline.after(10), most_bytes=100_000
+        )
         ids = [e["resource"]["id"] for e in json.loads(answer.body)["entry"]]  # type: ignore[union-attr]
         assert len(ids) == 2 and all(id_.isdigit() for id_ in ids)
     finally:
@@ -114,8 +122,14 @@ def test_a_folder_can_be_opened_like_another_ehr(tmp_path: Path) -> None:
 
 
 def test_without_open_a_token_is_wanted_and_the_start_says_so() -> None:
-    process, base = started("--app", "mine", "http://127.0.0.1:1/launch", "http://127.0.0.1:1/back",
-                            "--fault", "no_patient")  # fmt: skip
+    process, base = started(
+        "--app",
+        "mine",
+        "http://127.0.0.1:1/launch",
+        "http://127.0.0.1:1/back",
+        "--fault",
+        "no_patient",
+    )
     try:
         assert process.stdout is not None
         said = ""
@@ -125,8 +139,9 @@ def test_without_open_a_token_is_wanted_and_the_start_says_so() -> None:
             said += line
         assert "client_id=mine" in said and "no_patient" in said
         assert "need an access token" in said
-        answer = Transport().get(f"{base}/Patient", token=None, deadline=Deadline.after(10),
-                                 most_bytes=100_000)  # fmt: skip
+        answer = Transport().get(
+            f"{base}/Patient", token=None, deadline=Deadline.after(10), most_bytes=100_000
+        )
         assert answer.status == 401  # type: ignore[union-attr]
     finally:
         assert ended(process) == 0
@@ -143,8 +158,19 @@ def test_our_own_app_is_launched_from_it(tmp_path: Path) -> None:
         f'public_url = "{ours}"\n[[ehrs]]\nid = "practice"\nname = "Practice EHR"\n'
         f'fhir_base = "{base}"\nclient_id = "vialwise"\n'
     )
-    words = [sys.executable, "-m", "vialwise", "serve", "--open", "--port", ours.rpartition(":")[2],
-             "--config", str(settings), "--database", str(tmp_path / "db.sqlite")]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "vialwise",
+        "serve",
+        "--open",
+        "--port",
+        ours.rpartition(":")[2],
+        "--config",
+        str(settings),
+        "--database",
+        str(tmp_path / "db.sqlite"),
+    ]
     app = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(f"{ours}/cds-services")

@@ -72,12 +72,18 @@ def test_a_huge_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (("check", ORDER, "--fhir", "https://ehr.example"), "the order goes to --order"),
         (("check", "--fhir", "https://ehr.example"), "needs --patient"),
         (("check", "--fhir", "ehr", "--patient", "1", "--order", "2"), "https://ehr.example/fhir"),
-        (("check", "--fhir", "http://127.0.0.1:1", "--patient", "1", "--order", "2"),
-         "could not be reached"),
-        (("check", "--fhir", "http://127.0.0.1:1", "--patient", "a/b", "--order", "2"),
-         "takes the id alone"),
-        (("check", "--fhir", "http://127.0.0.1:1", "--patient", "1", "--order", "./no.json"),
-         "neither a file nor an id"),
+        (
+            ("check", "--fhir", "http://127.0.0.1:1", "--patient", "1", "--order", "2"),
+            "could not be reached",
+        ),
+        (
+            ("check", "--fhir", "http://127.0.0.1:1", "--patient", "a/b", "--order", "2"),
+            "takes the id alone",
+        ),
+        (
+            ("check", "--fhir", "http://127.0.0.1:1", "--patient", "1", "--order", "./no.json"),
+            "neither a file nor an id",
+        ),
         (("check", "--nonsense"), "see vialwise check --help"),
         (("nonsense",), "see vialwise --help"),
         (("catalogue", "show", "aspirin"), "no drug of the catalogue"),
@@ -86,7 +92,7 @@ def test_a_huge_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (("serve", "--port", "70000"), "see vialwise serve --help"),
         (("serve", "--host", "no.such.host.invalid"), "cannot be listened on"),
     ],
-)  # fmt: skip
+)
 def test_wrong_options(run: Run, args: tuple[object, ...], word: str) -> None:
     one_line(run(*args), word)
 

@@ -43,7 +43,7 @@ def a_fortnight(url: str) -> Iterator[Store]:
         yield store
 
 
-def test_it_counts_by_rule_payer_and_week(run: Run, database_url: str) -> None:  # noqa: F811
+def test_it_counts_by_rule_payer_and_week(run: Run, database_url: str) -> None:
     with a_fortnight(database_url):
         result = run("feedback", "--database", database_url)
     assert result.exit_code == 0, result.output
@@ -203,7 +203,7 @@ def test_a_secret_that_others_can_read_or_that_is_cut_is_refused(tmp_path: Path)
 
 def test_postgresql_wants_a_secret_and_then_works(
     monkeypatch: pytest.MonkeyPatch,
-    postgresql: str,  # noqa: F811
+    postgresql: str,
 ) -> None:
     with pytest.raises(Problem, match=storage.SECRET_VARIABLE):
         storage.opened(postgresql)

@@ -135,9 +135,12 @@ def test_what_the_server_keeps_is_said_with_its_reason(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("refusal", "told"),
-    [((422, "no such code"), "with HTTP status 422: no such code"), ((401, ""), "wants a token"),
-     ((500, "broken"), "with HTTP status 500: broken")],
-)  # fmt: skip
+    [
+        ((422, "no such code"), "with HTTP status 422: no such code"),
+        ((401, ""), "wants a token"),
+        ((500, "broken"), "with HTTP status 500: broken"),
+    ],
+)
 def test_a_refusal_names_the_resource_and_the_servers_reason(
     run: Run, refusal: tuple[int, str], told: str
 ) -> None:

@@ -83,9 +83,7 @@ def test_an_order_or_chart_of_another_patient_is_refused(run: Run, ehr: FakeEhr)
         bundle({**COVERED, "beneficiary": {"reference": "Patient/2"}})
     )
     assert "another patient" in live(run, ehr).stderr
-    ehr.replies["/r4/MedicationRequest/x"] = Reply(
-        omalizumab(subject={"reference": "Patient/2"})
-    )
+    ehr.replies["/r4/MedicationRequest/x"] = Reply(omalizumab(subject={"reference": "Patient/2"}))
     assert "another patient" in live(run, ehr).stderr
 
 
@@ -99,8 +97,17 @@ def test_the_token_comes_from_a_file(run: Run, ehr: FakeEhr, tmp_path: Path) -> 
 def test_a_token_is_not_sent_in_clear(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("secret", encoding="utf-8")
-    result = run("check", "--fhir", "http://ehr.example/r4", "--patient", "1",
-                 "--order", "x", "--token-file", file)  # fmt: skip
+    result = run(
+        "check",
+        "--fhir",
+        "http://ehr.example/r4",
+        "--patient",
+        "1",
+        "--order",
+        "x",
+        "--token-file",
+        file,
+    )
     assert "https only" in result.stderr and "secret" not in result.stderr
 
 

@@ -76,8 +76,9 @@ def test_the_operators_secret_is_taken_over_tls_or_on_this_machine_only(
     proxies: int, address: str, headers: dict[str, str], answer: str
 ) -> None:
     client = Client(behind(told(), proxies))
-    got = client.get("/operators", headers={**BEARER, **headers},
-                     environ_base={"REMOTE_ADDR": address})  # fmt: skip
+    got = client.get(
+        "/operators", headers={**BEARER, **headers}, environ_base={"REMOTE_ADDR": address}
+    )
     assert got.text == answer
 
 

@@ -294,8 +294,11 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         ("[[quiet]]\nshadow = true\nrule = 'qqq'", "the id that stands on its page"),
         ("[[quiet]]\nshadow = true\nclient = 'https://x.example'", "client is no registered one"),
         ("[[quiet]]\nshadow = true\ntenant = '7'", "tenant is no registered one"),
-        (PUBLIC + GOOD_CLIENT + "[[quiet]]\nshadow = true\nclient = 'https://ehr.example'\n"
-         "tenant = '7'", "quiet, number 1: tenant is no registered one"),
+        (
+            PUBLIC + GOOD_CLIENT + "[[quiet]]\nshadow = true\nclient = 'https://ehr.example'\n"
+            "tenant = '7'",
+            "quiet, number 1: tenant is no registered one",
+        ),
         ("[[quiet]]\nshadow = true\nruel = 'weight'", "'ruel' is no setting: write rule"),
     ],
 )
@@ -330,8 +333,17 @@ def test_every_problem_is_told_at_once(config: Path, run: Run) -> None:
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
     assert all(line.startswith("vialwise: ") and ": " in line[10:] for line in lines)
-    for word in ("port: expected", "'prot'", "VIALWISE_PROT", "Mars", "public_url", "'is'",
-                 "iss is missing", "absent", "ES384"):  # fmt: skip
+    for word in (
+        "port: expected",
+        "'prot'",
+        "VIALWISE_PROT",
+        "Mars",
+        "public_url",
+        "'is'",
+        "iss is missing",
+        "absent",
+        "ES384",
+    ):
         assert sum(word in line for line in lines) >= 1, word
     assert len(lines) == 9
 

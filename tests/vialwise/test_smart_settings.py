@@ -43,7 +43,7 @@ def keys_file(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_least_registration_is_enough(config: Path) -> None:  # noqa: F811
+def test_the_least_registration_is_enough(config: Path) -> None:
     assert problems(config, TOP + EHR) == []
 
 
@@ -58,7 +58,7 @@ def test_the_least_registration_is_enough(config: Path) -> None:  # noqa: F811
         ('frame_ancestors = ["https://ehr.example/"]', "no origin"),
         ('frame_ancestors = ["*"]', "no origin"),
         ('frame_ancestors = ["http://ehr.example"]', "no origin"),
-        ("frame_ancestors = [\"https://ehr.example; script-src *\"]", "no origin"),
+        ('frame_ancestors = ["https://ehr.example; script-src *"]', "no origin"),
         ('scopes = ["Observation"]', "no scope"),
         ('scopes = ["patient/Patient.r patient/Coverage.rs"]', "no scope"),
         ('writes = ["MedicationRequest"]', "writes can only be"),
@@ -67,7 +67,9 @@ def test_the_least_registration_is_enough(config: Path) -> None:  # noqa: F811
     ],
 )
 def test_each_fault_is_one_sentence_with_its_remedy(
-    config: Path, more: str, why: str  # noqa: F811
+    config: Path,
+    more: str,
+    why: str,
 ) -> None:
     assert why in one(problems(config, TOP + EHR + more))
 
@@ -83,25 +85,31 @@ def test_each_fault_is_one_sentence_with_its_remedy(
     ],
 )
 def test_what_every_registration_needs(
-    config: Path, old: str, new: str, why: str  # noqa: F811
+    config: Path,
+    old: str,
+    new: str,
+    why: str,
 ) -> None:
     assert why in one(problems(config, TOP + EHR.replace(old, new)))
 
 
-def test_two_ehrs_are_told_apart(config: Path) -> None:  # noqa: F811
+def test_two_ehrs_are_told_apart(config: Path) -> None:
     found = problems(config, TOP + EHR + EHR)
     assert [f.partition(":")[0] for f in found] == [
-        "two [[ehrs]] have the same id", "two [[ehrs]] have the same fhir_base",
-    ]  # fmt: skip
+        "two [[ehrs]] have the same id",
+        "two [[ehrs]] have the same fhir_base",
+    ]
 
 
-def test_ehrs_need_an_address_to_send_browsers_back_to(config: Path) -> None:  # noqa: F811
+def test_ehrs_need_an_address_to_send_browsers_back_to(config: Path) -> None:
     assert "send browsers back" in one(problems(config, EHR))
     assert problems(config, "development = true\n" + EHR) == []
 
 
 def test_keys_and_secrets_are_read_at_start_up(
-    config: Path, keys_file: Path, tmp_path: Path  # noqa: F811
+    config: Path,
+    keys_file: Path,
+    tmp_path: Path,
 ) -> None:
     signs = EHR + 'client = "private_key_jwt"\nalgorithm = "ES384"\n'
     top = TOP + 'app_keys_file = "keys.json"\n'
@@ -120,29 +128,35 @@ def test_keys_and_secrets_are_read_at_start_up(
     assert "both set" in one(problems(config, both, VIALWISE_WINDOW_SECRETS=long))
 
 
-def test_postgresql_needs_the_windows_secrets_told(config: Path) -> None:  # noqa: F811
+def test_postgresql_needs_the_windows_secrets_told(config: Path) -> None:
     text = TOP + 'database = "postgresql://db.example/v"\n' + EHR
     said = {"VIALWISE_RECORD_SECRET": "r" * 40}
     assert "set window_secrets_file" in one(problems(config, text, **said))
     assert problems(config, text, **said, VIALWISE_WINDOW_SECRETS="w" * 40) == []
 
 
-def test_a_window_is_idle_no_longer_than_it_lasts(config: Path) -> None:  # noqa: F811
+def test_a_window_is_idle_no_longer_than_it_lasts(config: Path) -> None:
     text = TOP + "session_minutes = 20\nidle_minutes = 30\n" + EHR
     assert "make it less" in one(problems(config, text))
 
 
-def test_without_an_ehr_nothing_of_the_app_is_looked_at(config: Path) -> None:  # noqa: F811
+def test_without_an_ehr_nothing_of_the_app_is_looked_at(config: Path) -> None:
     assert problems(config, TOP + 'app_keys_file = "nowhere"\n') == []
 
 
 def test_what_is_registered_reaches_the_app(
-    config: Path, keys_file: Path, tmp_path: Path, catalogue: Any  # noqa: F811
+    config: Path,
+    keys_file: Path,
+    tmp_path: Path,
+    catalogue: Any,
 ) -> None:
     (tmp_path / "secret").write_text("a client secret\n")
     (tmp_path / "secret").chmod(0o600)
     top = TOP + 'session_minutes = 60\nidle_minutes = 10\napp_keys_file = "keys.json"\n'
-    text = top + EHR + """
+    text = (
+        top
+        + EHR
+        + """
         client = "client_secret_basic"
         client_secret_file = "secret"
         authorization_hosts = ["LOGIN.ehr.example"]
@@ -151,6 +165,7 @@ def test_what_is_registered_reaches_the_app(
         writes = ["Observation"]
         owners = ["Practitioner/9"]
     """
+    )
     assert problems(config, text) == []
     said = read(config, {}, {}).settings
     kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
@@ -170,7 +185,9 @@ def test_what_is_registered_reaches_the_app(
 
 
 def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
-    config: Path, tmp_path: Path, catalogue: Any  # noqa: F811
+    config: Path,
+    tmp_path: Path,
+    catalogue: Any,
 ) -> None:
     kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
     (tmp_path / "v.sqlite.window-secrets").mkdir()
@@ -180,7 +197,7 @@ def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
         smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
 
 
-def test_serve_shows_the_app_beside_the_service(config: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_serve_shows_the_app_beside_the_service(config: Path, tmp_path: Path) -> None:
     away = EHR.replace("https://ehr.example/r4", "http://127.0.0.1:9/r4")
     config.write_text("development = true\n" + away)
     data = f"sqlite:///{tmp_path}/v.sqlite"
@@ -204,7 +221,8 @@ def test_serve_shows_the_app_beside_the_service(config: Path, tmp_path: Path) ->
 
 
 def test_serve_forgets_the_tokens_of_ended_windows_though_nobody_opens_the_app(
-    config: Path, tmp_path: Path  # noqa: F811
+    config: Path,
+    tmp_path: Path,
 ) -> None:
     config.write_text("development = true\n" + EHR.replace("https://ehr.example", "http://[::1]:9"))
     data = f"sqlite:///{tmp_path}/v.sqlite"

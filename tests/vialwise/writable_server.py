@@ -30,9 +30,17 @@ class WritableServer:
     page_size: int = 50
 
     def by_identifier(self, kind: str, value: str) -> str | None:
-        return next((key for key, r in self.held.items() if key.startswith(f"{kind}/") and any(
-            f"{i.get('system')}|{i.get('value')}" == value for i in r.get("identifier", []))
-        ), None)  # fmt: skip
+        return next(
+            (
+                key
+                for key, r in self.held.items()
+                if key.startswith(f"{kind}/")
+                and any(
+                    f"{i.get('system')}|{i.get('value')}" == value for i in r.get("identifier", [])
+                )
+            ),
+            None,
+        )
 
     def keep(self, key: str, resource: Resource) -> tuple[int, Resource]:
         created = key not in self.held

@@ -33,8 +33,14 @@ class Input:
 @click.option("--patient", metavar="ID", help="With --fhir: the patient's id there.")
 @click.option("--order", metavar="FILE|ID", help="With --fhir: the order, a file or its id there.")
 @click.option("--token-file", metavar="FILE", help="With --fhir: holds an access token.")
-@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 600), default=30.0,
-              show_default=True, help="With --fhir: for everything together.")  # fmt: skip
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1, 600),
+    default=30.0,
+    show_default=True,
+    help="With --fhir: for everything together.",
+)
 @options.on
 @click.option("--timezone", metavar="ZONE", help="The clinic's, like America/New_York.")
 @options.site

@@ -39,12 +39,22 @@ class Seen:
 
 @click.command()
 @click.option("--fhir", metavar="BASE", help="A live FHIR server.")
-@click.option("--ehr", "ehr_name", metavar="NAME",
-              help=f"Or what is publicly known of an EHR: {', '.join(offers.ehr_names())}.")
+@click.option(
+    "--ehr",
+    "ehr_name",
+    metavar="NAME",
+    help=f"Or what is publicly known of an EHR: {', '.join(offers.ehr_names())}.",
+)
 @click.option("--patient", metavar="ID", help="With --fhir: also ask every query about this one.")
 @click.option("--token-file", metavar="FILE", help="With --fhir: holds an access token.")
-@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 600), default=30.0,
-              show_default=True, help="With --fhir: for everything together.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.1, 600),
+    default=30.0,
+    show_default=True,
+    help="With --fhir: for everything together.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def doctor(
@@ -136,8 +146,11 @@ def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
     screen.say(f"FHIR {seen.version or 'version not known'}", "  ")
     if seen.ehr:
         source = seen.ehr.source
-        screen.say(f"As declared in: {source.title}, captured {source.captured}. A hospital's own "
-                   "server may differ: ask it with --fhir.", "  ")  # fmt: skip
+        screen.say(
+            f"As declared in: {source.title}, captured {source.captured}. A hospital's own "
+            "server may differ: ask it with --fhir.",
+            "  ",
+        )
     _show_offers(seen)
     whole = [rule for rule in rules if rule.whole]
     _titled(f"Rules that can be answered: {len(whole)} of {len(rules)}")
@@ -183,10 +196,12 @@ def _show_smart(seen: Seen) -> None:
     if isinstance(seen.smart, Unknown):
         screen.say(f"not known, because {seen.smart.because}", "  ")
         return
-    screen.columns([
-        (name, "yes" if there else "no", why)
-        for name, there, why in diagnosis.smart_checks(seen.smart)
-    ])  # fmt: skip
+    screen.columns(
+        [
+            (name, "yes" if there else "no", why)
+            for name, there, why in diagnosis.smart_checks(seen.smart)
+        ]
+    )
 
 
 def _asks(seen: Seen) -> list[str]:

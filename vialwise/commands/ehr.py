@@ -117,8 +117,10 @@ def _say(settings: Settings, records: Records) -> None:
     of = f", like {settings.quirks.title}" if settings.quirks is not PLAIN else ""
     screen.say(f"Practice EHR{of}: FHIR R4 at {settings.fhir_base}, {patients} patients.")
     for client in settings.clients:
-        screen.say(f"Open {client.id} with {settings.base_url}/auth/launch?client_id={client.id}"
-                   "&patient=ID")  # fmt: skip
+        screen.say(
+            f"Open {client.id} with {settings.base_url}/auth/launch?client_id={client.id}"
+            "&patient=ID"
+        )
     if settings.faults:
         screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.faults))}.")
     text = (

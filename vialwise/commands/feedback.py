@@ -124,9 +124,7 @@ def _show(found: Report) -> None:
     _counts("Why cards were overridden", found.reasons, lambda why: why or "no reason given")
 
 
-def _table(
-    title: str, rows: Mapping[str, Tally], name_of: Callable[[str], str] = str
-) -> None:
+def _table(title: str, rows: Mapping[str, Tally], name_of: Callable[[str], str] = str) -> None:
     if not rows:
         return
     click.echo()

@@ -22,13 +22,24 @@ _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def _of_a_server(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of both commands."""
     for option in (
-        click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0.1, 600), default=30.0,
-                     show_default=True, help="For each request."),
+        click.option(
+            "--timeout",
+            metavar="SECONDS",
+            type=click.FloatRange(0.1, 600),
+            default=30.0,
+            show_default=True,
+            help="For each request.",
+        ),
         click.option("--token-file", metavar="FILE", help="Holds an access token."),
-        click.option("--tag", metavar="CODE", default=stories.TAG, show_default=True,
-                     help="Marks what is ours there, in meta.tag."),
+        click.option(
+            "--tag",
+            metavar="CODE",
+            default=stories.TAG,
+            show_default=True,
+            help="Marks what is ours there, in meta.tag.",
+        ),
         click.option("--fhir", metavar="BASE", required=True, help="The FHIR R4 server."),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 

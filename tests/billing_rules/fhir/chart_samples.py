@@ -120,9 +120,14 @@ def panel(**changes: Any) -> Json:
             "interpretation": {"text": "Positive"},
         },
     ]
-    return result(id="panel", code={"text": "Inhalant allergens"}, component=components) | {
-        "valueQuantity": None, "interpretation": None,
-    } | changes
+    return (
+        result(id="panel", code={"text": "Inhalant allergens"}, component=components)
+        | {
+            "valueQuantity": None,
+            "interpretation": None,
+        }
+        | changes
+    )
 
 
 def request(**changes: Any) -> Json:
@@ -197,8 +202,10 @@ def reviewed_item(sequence: int, code: str) -> Json:
     return {
         "itemSequence": sequence,
         "extension": [
-            {"url": f"{PAS}/extension-itemPreAuthPeriod",
-             "valuePeriod": {"start": "2026-02-01", "end": "2026-07-31"}},
+            {
+                "url": f"{PAS}/extension-itemPreAuthPeriod",
+                "valuePeriod": {"start": "2026-02-01", "end": "2026-07-31"},
+            },
         ],
         "adjudication": [
             {
@@ -217,7 +224,7 @@ def reviewed_item(sequence: int, code: str) -> Json:
                 ],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def reviewed(*codes: str) -> Json:
@@ -249,6 +256,7 @@ def subject(**changes: Any) -> Json:
 
 STUDY: Json = {"resourceType": "ResearchStudy", "id": "airways", "title": "A study of airways"}
 
+
 # One resource of every kind that a part is read from.
 def answers(**changes: Any) -> Json:
     """What was saved of Vialwise's form."""
@@ -261,12 +269,18 @@ def answers(**changes: Any) -> Json:
     }
     measured = {
         "linkId": "weight.value",
-        "answer": [{
-            "valueQuantity": {"value": 70, "unit": "kg", "system": "http://unitsofmeasure.org",
-                              "code": "kg"},
-            "extension": [by_hand],
-        }],
-    }  # fmt: skip
+        "answer": [
+            {
+                "valueQuantity": {
+                    "value": 70,
+                    "unit": "kg",
+                    "system": "http://unitsofmeasure.org",
+                    "code": "kg",
+                },
+                "extension": [by_hand],
+            }
+        ],
+    }
     return {
         "resourceType": "QuestionnaireResponse",
         "id": "qr-1",
@@ -288,12 +302,21 @@ EVERY: tuple[tuple[str, Json], ...] = (
     ("conditions", condition()),
     ("conditions", family_history()),
     ("observations", result()),
-    ("observations", panel(
-        hasMember=[{"reference": "#sub"}],
-        contained=[{**result(id="sub"), "valueCodeableConcept": {"text": "x"}, "dataAbsentReason":
-                    {"text": "x"}, "valueRange": {"low": {"value": 1}},
-                    "valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 40}}}],
-    )),
+    (
+        "observations",
+        panel(
+            hasMember=[{"reference": "#sub"}],
+            contained=[
+                {
+                    **result(id="sub"),
+                    "valueCodeableConcept": {"text": "x"},
+                    "dataAbsentReason": {"text": "x"},
+                    "valueRange": {"low": {"value": 1}},
+                    "valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 40}},
+                }
+            ],
+        ),
+    ),
     ("medications", request()),
     ("statements", statement(medicationReference=None, medicationCodeableConcept={"text": "x"})),
     ("dispenses", dispense()),
@@ -304,7 +327,15 @@ EVERY: tuple[tuple[str, Json], ...] = (
     ("answers", answers()),
     ("authorizations", answer()),
     ("authorizations", reviewed("A1", "A3")),
-    ("authorizations", {"resourceType": "Claim", "id": "cl", "use": "claim", "insurance":
-                        [{"preAuthRef": ["PA-7"]}], "item": [{"productOrService": {"text": "x"}}]}),
+    (
+        "authorizations",
+        {
+            "resourceType": "Claim",
+            "id": "cl",
+            "use": "claim",
+            "insurance": [{"preAuthRef": ["PA-7"]}],
+            "item": [{"productOrService": {"text": "x"}}],
+        },
+    ),
     ("studies", subject()),
-)  # fmt: skip
+)

@@ -73,15 +73,19 @@ def prescription(**changes: Any) -> Json:
 
 def epic_prescription() -> Json:
     """Three doseAndRate, a Medication nobody can follow, a local route, a long id."""
-    doses = (("calculated", mg(300)), ("admin-amount", {"value": 2, "unit": "vial"}),
-             ("ordered", mg(225)))
+    doses = (
+        ("calculated", mg(300)),
+        ("admin-amount", {"value": 2, "unit": "vial"}),
+        ("ordered", mg(225)),
+    )
     return {
         "resourceType": "MedicationRequest",
         "id": "e" * 194,
         "category": {"text": "Clinic-administered"},
         "subject": {"reference": "Patient/p"},
         "medicationReference": {
-            "reference": "Medication/far-away", "display": "OMALIZUMAB 150 MG SC SOLR",
+            "reference": "Medication/far-away",
+            "display": "OMALIZUMAB 150 MG SC SOLR",
         },
         "dosageInstruction": [
             {
@@ -126,7 +130,8 @@ def service_request(**changes: Any) -> Json:
                     "url": BILLING_OPTIONS,
                     "valueCodeableConcept": {
                         "coding": [
-                            {"system": HCPCS, "code": "J2356"}, {"system": HCPCS, "code": "JZ"},
+                            {"system": HCPCS, "code": "J2356"},
+                            {"system": HCPCS, "code": "JZ"},
                         ]
                     },
                 }
@@ -209,14 +214,20 @@ def claim(*items: Any, **changes: Any) -> Json:
         "priority": concept("http://terminology.hl7.org/CodeSystem/processpriority", "normal"),
         "diagnosis": [{"sequence": 1, "diagnosisCodeableConcept": concept(ICD10, "J45.50")}],
         "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": "Coverage/c"}}],
-        "item": list(items) or [
-            claim_item(1, 60, "JZ", detail=[
-                {
-                    "sequence": 1,
-                    "productOrService": concept(NDC, "50242004062"),
-                    "quantity": {"value": 2, "unit": "UN"},
-                }
-            ]),
+        "item": list(items)
+        or [
+            claim_item(
+                1,
+                60,
+                "JZ",
+                detail=[
+                    {
+                        "sequence": 1,
+                        "productOrService": concept(NDC, "50242004062"),
+                        "quantity": {"value": 2, "unit": "UN"},
+                    }
+                ],
+            ),
             claim_item(2, 1, productOrService=concept(CPT, "96372")),
         ],
     } | changes
@@ -244,7 +255,12 @@ def administration(**changes: Any) -> Json:
 
 def all_orders() -> list[Json]:
     return [
-        prescription(), epic_prescription(), contained_prescription(), service_request(),
-        charge_item(), claim(), administration(),
+        prescription(),
+        epic_prescription(),
+        contained_prescription(),
+        service_request(),
+        charge_item(),
+        claim(),
+        administration(),
         administration(id="w", status="not-done", statusReason=[{"text": "Waste"}]),
     ]

@@ -29,19 +29,65 @@ from .samples import PREFERRED, SYSTEMS, Json, all_orders
 from .test_chart import ON, coverage, weight
 
 ANY = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
     | st.sampled_from(["#m", "mg", "JW", "2026-03-01", "Medication/m", "9" * 400, "1e999"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["coding", "code", "system", "value", "unit", "reference", "extension",
-                         "url", "text", "period", "x"]), inner, max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "coding",
+                    "code",
+                    "system",
+                    "value",
+                    "unit",
+                    "reference",
+                    "extension",
+                    "url",
+                    "text",
+                    "period",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
 NASTY: tuple[Any, ...] = (
-    None, True, False, 0, -1, 10**30, 1e308, float("nan"), float("inf"), "", " ", "x", "J2357-JW",
-    "\ud800", "\x00", "9" * 5000, [], {}, [None], [[]], [{}], [[[5]]], {"coding": 5}, {"x": None},
-    [{"coding": [{"code": 5, "system": []}]}], {"reference": "#"}, {"reference": 7}, {"value": "x"},
+    None,
+    True,
+    False,
+    0,
+    -1,
+    10**30,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    " ",
+    "x",
+    "J2357-JW",
+    "\ud800",
+    "\x00",
+    "9" * 5000,
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    [[[5]]],
+    {"coding": 5},
+    {"x": None},
+    [{"coding": [{"code": 5, "system": []}]}],
+    {"reference": "#"},
+    {"reference": 7},
+    {"value": "x"},
     {"value": 1, "unit": ["mg"]},
 )
 
@@ -90,9 +136,12 @@ def correct(resource: Any) -> None:
 
 ORDERS = all_orders()
 ORDER_PLACES = [(i, path) for i, order in enumerate(ORDERS) for path in places(order) if path]
-CHART = {"coverage": coverage(), "weight": weight(),
-         "patient": {"resourceType": "Patient", "birthDate": "1980-01-01"},
-         "encounter": {"resourceType": "Encounter", "class": {"code": "AMB"}}}
+CHART = {
+    "coverage": coverage(),
+    "weight": weight(),
+    "patient": {"resourceType": "Patient", "birthDate": "1980-01-01"},
+    "encounter": {"resourceType": "Encounter", "class": {"code": "AMB"}},
+}
 CHART_PLACES = [(part, path) for part, resource in CHART.items() for path in places(resource)]
 
 

@@ -36,13 +36,22 @@ def test_an_answer_says_what_was_granted_for_how_long() -> None:
 @pytest.mark.parametrize(
     ("words", "granted"),
     [
-        ("Approved", True), ("Certified in total", True), ("Authorization granted", True),
-        ("Partially approved", True), ("Denied", False), ("Not certified", False),
-        ("not approved: step therapy", False), ("Request rejected", False),
-        ("Disapproved", False), ("non-certified", False), ("Pended for review", None),
-        ("Under review", None), ("Claim processed", None), ("", None),
+        ("Approved", True),
+        ("Certified in total", True),
+        ("Authorization granted", True),
+        ("Partially approved", True),
+        ("Denied", False),
+        ("Not certified", False),
+        ("not approved: step therapy", False),
+        ("Request rejected", False),
+        ("Disapproved", False),
+        ("non-certified", False),
+        ("Pended for review", None),
+        ("Under review", None),
+        ("Claim processed", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_the_payers_words_decide_never_the_outcome_alone(words: str, granted: bool | None) -> None:
     assert the_answer(disposition=words).granted is granted
     said = [{"category": {"text": "benefit"}, "reason": {"text": words}}]
@@ -84,15 +93,22 @@ def test_items_answered_differently_are_authorizations_of_their_own() -> None:
 
 
 def test_without_a_period_the_one_of_its_items_counts() -> None:
-    item = {"productOrService": concept(HCPCS, "J2357"),
-            "servicedPeriod": {"start": "2026-02-01", "end": "2026-03-31"}}
+    item = {
+        "productOrService": concept(HCPCS, "J2357"),
+        "servicedPeriod": {"start": "2026-02-01", "end": "2026-03-31"},
+    }
     found = the_answer(preAuthPeriod=None, addItem=[item])
     assert (found.start, found.end) == (date(2026, 2, 1), date(2026, 3, 31))
 
 
 def test_a_claim_cites_a_number_but_proves_no_grant() -> None:
-    claim = {"resourceType": "Claim", "id": "cl", "insurance": [{"preAuthRef": ["PA-7", " "]}],
-             "item": [{"productOrService": concept(HCPCS, "J2357")}], "created": "2026-02-03"}
+    claim = {
+        "resourceType": "Claim",
+        "id": "cl",
+        "insurance": [{"preAuthRef": ["PA-7", " "]}],
+        "item": [{"productOrService": concept(HCPCS, "J2357")}],
+        "created": "2026-02-03",
+    }
     found = only(charted({"authorizations": [claim]}).authorizations)
     assert (found.reference, found.number, found.granted) == ("Claim/cl", "PA-7", None)
     assert found.codes == (Code("hcpcs", "J2357"),)
@@ -103,9 +119,19 @@ def test_a_claim_cites_a_number_but_proves_no_grant() -> None:
 
 @pytest.mark.parametrize(
     ("status", "active"),
-    [("candidate", True), ("screening", True), ("on-study", True), ("follow-up", True),
-     ("on-study-intervention", True), ("potential-candidate", False), ("off-study", False),
-     ("withdrawn", False), ("ineligible", False), ("not-registered", False), (None, False)],
+    [
+        ("candidate", True),
+        ("screening", True),
+        ("on-study", True),
+        ("follow-up", True),
+        ("on-study-intervention", True),
+        ("potential-candidate", False),
+        ("off-study", False),
+        ("withdrawn", False),
+        ("ineligible", False),
+        ("not-registered", False),
+        (None, False),
+    ],
 )
 def test_the_part_in_a_study(status: Any, active: bool) -> None:
     found = only(charted({"studies": [subject(status=status), STUDY]}).studies)

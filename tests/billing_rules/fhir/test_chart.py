@@ -40,8 +40,12 @@ def coverage(**changes: Any) -> Json:
         "beneficiary": {"reference": "Patient/p"},
         "payor": [{"reference": "#org", "display": "Medicare Part B"}],
         "contained": [
-            {"resourceType": "Organization", "id": "org", "name": "Noridian",
-             "identifier": [{"value": "02402"}]},
+            {
+                "resourceType": "Organization",
+                "id": "org",
+                "name": "Noridian",
+                "identifier": [{"value": "02402"}],
+            },
         ],
         "class": [{"type": {}, "name": "Part B", "value": "MB"}],
         "order": 1,
@@ -122,8 +126,14 @@ def test_the_birth_date_is_a_full_date_or_unknown() -> None:
 
 @pytest.mark.parametrize(
     ("code", "setting"),
-    [("IMP", Present("inpatient")), ("ACUTE", Present("inpatient")),
-     ("nonac", Present("inpatient")), ("HH", Present("home")), ("AMB", NOTHING), ("X", NOTHING)],
+    [
+        ("IMP", Present("inpatient")),
+        ("ACUTE", Present("inpatient")),
+        ("nonac", Present("inpatient")),
+        ("HH", Present("home")),
+        ("AMB", NOTHING),
+        ("X", NOTHING),
+    ],
 )
 def test_the_class_of_the_encounter(code: str, setting: State[str]) -> None:
     encounter = {"resourceType": "Encounter", "status": "in-progress", "class": {"code": code}}
@@ -153,8 +163,12 @@ def test_a_coverage_says_what_its_payer_can_be_recognised_by() -> None:
 
 
 def test_an_organization_that_came_along_names_the_payor() -> None:
-    organisation = {"resourceType": "Organization", "id": "o", "name": "Aetna",
-                    "identifier": {"value": "60054"}}
+    organisation = {
+        "resourceType": "Organization",
+        "id": "o",
+        "name": "Aetna",
+        "identifier": {"value": "60054"},
+    }
     along = coverage(payor={"reference": "https://ehr.example/Organization/o"})
     found = charted("coverage", along, organisation).coverages
     assert isinstance(found, Present)

@@ -14,7 +14,10 @@ KNOWN = CodeSystems(SYSTEMS)
 @pytest.mark.parametrize(
     "uri",
     [
-        HCPCS, HCPCS + "/", HCPCS.upper(), "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+        HCPCS,
+        HCPCS + "/",
+        HCPCS.upper(),
+        "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
         "urn:oid:2.16.840.1.113883.6.285",
         "https://fhir.cerner.com/ec2458f2-1e24/CodeSystem/BillCodes-HCPCS",
     ],
@@ -56,8 +59,12 @@ def test_codes_of_two_characters_in_a_billing_system_are_modifiers() -> None:
 
 @pytest.mark.parametrize(
     ("written", "code"),
-    [("50242-040-62", "50242004062"), ("50242004062", "50242004062"), ("5024204062", "5024204062"),
-     ("no ndc", "no ndc")],
+    [
+        ("50242-040-62", "50242004062"),
+        ("50242004062", "50242004062"),
+        ("5024204062", "5024204062"),
+        ("no ndc", "no ndc"),
+    ],
 )
 def test_an_ndc_has_eleven_digits_where_only_one_is_meant(written: str, code: str) -> None:
     read = concept(Node({"coding": [{"system": NDC, "code": written}]}), KNOWN)
@@ -99,8 +106,12 @@ def test_a_hcpcs_shape_in_a_foreign_system_is_not_read_as_hcpcs() -> None:
     [
         {"valueCodeableConcept": {"coding": [{"system": HCPCS, "code": "J2357-JZ"}]}},
         {"valueCoding": {"system": HCPCS, "code": "J2357-JZ"}},
-        {"extension": [{"url": "code", "valueCoding": {"system": HCPCS, "code": "J2357"}},
-                       {"url": "modifier", "valueCoding": {"system": HCPCS, "code": "JZ"}}]},
+        {
+            "extension": [
+                {"url": "code", "valueCoding": {"system": HCPCS, "code": "J2357"}},
+                {"url": "modifier", "valueCoding": {"system": HCPCS, "code": "JZ"}},
+            ]
+        },
     ],
 )
 def test_billing_options_add_codes_and_modifiers(inner: dict[str, object]) -> None:
@@ -110,6 +121,11 @@ def test_billing_options_add_codes_and_modifiers(inner: dict[str, object]) -> No
 
 
 def test_other_extensions_add_nothing() -> None:
-    node = Node({"extension": [{"url": "http://x.org/other", "valueCoding":
-                                {"system": HCPCS, "code": "J2357"}}]})
+    node = Node(
+        {
+            "extension": [
+                {"url": "http://x.org/other", "valueCoding": {"system": HCPCS, "code": "J2357"}}
+            ]
+        }
+    )
     assert concept(node, KNOWN).codes == ()

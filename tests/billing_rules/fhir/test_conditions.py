@@ -40,8 +40,15 @@ def test_a_condition_keeps_its_codes_its_text_and_its_date() -> None:
 
 @pytest.mark.parametrize(
     ("status", "active"),
-    [("active", True), ("recurrence", True), ("relapse", True), ("inactive", False),
-     ("remission", False), ("resolved", False), ("RESOLVED", False)],
+    [
+        ("active", True),
+        ("recurrence", True),
+        ("relapse", True),
+        ("inactive", False),
+        ("remission", False),
+        ("resolved", False),
+        ("RESOLVED", False),
+    ],
 )
 def test_the_clinical_status_says_whether_it_is_active(status: str, active: bool) -> None:
     assert the_condition(clinicalStatus=concept(CLINICAL, status)).active is active
@@ -51,21 +58,28 @@ def test_the_clinical_status_says_whether_it_is_active(status: str, active: bool
 
 @pytest.mark.parametrize(
     ("abatement", "active"),
-    [({}, True), ({"abatementDateTime": "2021"}, False), ({"abatementBoolean": True}, False),
-     ({"abatementBoolean": False}, True), ({"abatementString": "in childhood"}, False),
-     ({"abatementAge": {"value": 12}}, False)],
+    [
+        ({}, True),
+        ({"abatementDateTime": "2021"}, False),
+        ({"abatementBoolean": True}, False),
+        ({"abatementBoolean": False}, True),
+        ({"abatementString": "in childhood"}, False),
+        ({"abatementAge": {"value": 12}}, False),
+    ],
 )
-def test_without_a_clinical_status_it_is_active_unless_abated(
-    abatement: Any, active: bool
-) -> None:
+def test_without_a_clinical_status_it_is_active_unless_abated(abatement: Any, active: bool) -> None:
     assert the_condition(clinicalStatus=None, **abatement).active is active
 
 
 @pytest.mark.parametrize("status", ["refuted", "entered-in-error"])
 def test_what_was_refuted_or_entered_in_error_is_not_there(status: str) -> None:
     for wrong in (condition, allergy):
-        found = charted({"conditions": [wrong(verificationStatus=concept(VERIFIED, status))],
-                         "allergies": [wrong(verificationStatus=concept(VERIFIED, status))]})
+        found = charted(
+            {
+                "conditions": [wrong(verificationStatus=concept(VERIFIED, status))],
+                "allergies": [wrong(verificationStatus=concept(VERIFIED, status))],
+            }
+        )
         assert (found.conditions, found.allergies) == (NOTHING, NOTHING)
 
 
@@ -100,9 +114,12 @@ def test_family_history_on_the_problem_list_is_no_condition(code: Any) -> None:
 def test_a_family_member_history_never_becomes_a_condition() -> None:
     found = charted({"conditions": [family_history()]}).conditions
     assert only(found) == Problem(
-        "FamilyMemberHistory/f", "family history",
-        (Code("snomed", "195967001", "Asthma"),), "Asthma", date(2020, 1, 2),
-    )  # fmt: skip
+        "FamilyMemberHistory/f",
+        "family history",
+        (Code("snomed", "195967001", "Asthma"),),
+        "Asthma",
+        date(2020, 1, 2),
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,8 +139,9 @@ def test_icd_10_cm_is_read_as_it_is_printed(coding: Any, code: Code) -> None:
 
 
 def test_a_diagnosis_in_words_only_keeps_its_words() -> None:
-    found = the_condition(code={"text": "Chronic hives"}, onsetDateTime="2019",
-                          recordedDate="2020-02-03")
+    found = the_condition(
+        code={"text": "Chronic hives"}, onsetDateTime="2019", recordedDate="2020-02-03"
+    )
     assert (found.codes, found.text, found.on) == ((), "Chronic hives", date(2020, 2, 3))
 
 
@@ -140,8 +158,14 @@ def test_only_procedures_that_were_done_count() -> None:
     found = only(charted({"procedures": [procedure()]}).procedures)
     assert found.codes == (Code("cpt", "95004", "Skin prick test"),)
     assert found.on == date(2025, 6, 7) and found.certain
-    for status in ("not-done", "in-progress", "stopped", "preparation", "on-hold",
-                   "entered-in-error"):
+    for status in (
+        "not-done",
+        "in-progress",
+        "stopped",
+        "preparation",
+        "on-hold",
+        "entered-in-error",
+    ):
         assert charted({"procedures": [procedure(status=status)]}).procedures == NOTHING
     unsaid = charted({"procedures": [procedure(status="unknown")]}).procedures
     assert isinstance(unsaid, Present) and not unsaid.value[0].certain

@@ -78,14 +78,17 @@ def test_only_the_code_and_its_display_change() -> None:
     place = ("medicationCodeableConcept", "coding", 1)
     assert changed(order, copy) == {(*place, "code"), (*place, "display")}
     assert copy["medicationCodeableConcept"]["coding"][1] == {
-        "system": HCPCS, "code": "J2357", "display": "Injection, omalizumab, 5 mg"
+        "system": HCPCS,
+        "code": "J2357",
+        "display": "Injection, omalizumab, 5 mg",
     }
     valid(copy)
 
 
 def test_without_words_for_the_new_code_the_old_display_goes() -> None:
-    copy = after(prescription(), ReplaceCode("MedicationRequest/rx", None, WRONG,
-                                             Code("hcpcs", "J2357")))
+    copy = after(
+        prescription(), ReplaceCode("MedicationRequest/rx", None, WRONG, Code("hcpcs", "J2357"))
+    )
     assert copy["medicationCodeableConcept"]["coding"][1] == {"system": HCPCS, "code": "J2357"}
 
 
@@ -111,20 +114,25 @@ def test_the_code_is_replaced_wherever_it_was_read(order: Json, place: tuple[Any
 
 def test_the_system_is_kept_as_the_order_wrote_it() -> None:
     uri = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
-    copy = after(service_request(code=concept(uri, "J2356")),
-                 ReplaceCode("ServiceRequest/sr", None, WRONG, RIGHT))
+    copy = after(
+        service_request(code=concept(uri, "J2356")),
+        ReplaceCode("ServiceRequest/sr", None, WRONG, RIGHT),
+    )
     assert copy["code"]["coding"] == [{"system": uri, "code": "J2357"}]
 
 
 def test_modifiers_glued_to_the_code_stay() -> None:
-    copy = after(service_request(code=concept(HCPCS, "j2356-JZ")),
-                 ReplaceCode("ServiceRequest/sr", None, WRONG, RIGHT))
+    copy = after(
+        service_request(code=concept(HCPCS, "j2356-JZ")),
+        ReplaceCode("ServiceRequest/sr", None, WRONG, RIGHT),
+    )
     assert copy["code"]["coding"][0]["code"] == "J2357-JZ"
 
 
 def test_the_same_characters_in_another_system_are_left_alone() -> None:
-    order = service_request(code={"coding": [{"system": RXNORM, "code": "J2356"},
-                                             {"system": HCPCS, "code": "J2356"}]})
+    order = service_request(
+        code={"coding": [{"system": RXNORM, "code": "J2356"}, {"system": HCPCS, "code": "J2356"}]}
+    )
     copy = after(order, ReplaceCode("ServiceRequest/sr", None, WRONG, RIGHT))
     assert changed(order, copy) == {("code", "coding", 1, "code")}
     both = after(order, ReplaceCode("ServiceRequest/sr", None, WRONG, RIGHT), systems=None)
@@ -133,8 +141,15 @@ def test_the_same_characters_in_another_system_are_left_alone() -> None:
 
 def test_an_ndc_is_found_in_any_spelling() -> None:
     order = administration()
-    copy = after(order, ReplaceCode("MedicationAdministration/ma", None,
-                                    Code("ndc", "50242004062"), Code("ndc", "50242022701")))
+    copy = after(
+        order,
+        ReplaceCode(
+            "MedicationAdministration/ma",
+            None,
+            Code("ndc", "50242004062"),
+            Code("ndc", "50242022701"),
+        ),
+    )
     assert changed(order, copy) == {("contained", 0, "code", "coding", 0, "code")}
 
 
@@ -147,12 +162,21 @@ def test_one_claim_item_changes_and_the_others_do_not() -> None:
 @pytest.mark.parametrize(
     ("order", "correction", "words"),
     [
-        (epic_prescription(), ReplaceCode("MedicationRequest/" + "e" * 194, None, WRONG, RIGHT),
-         "stands in Medication/far-away"),
-        (prescription(), ReplaceCode("MedicationRequest/rx", None, Code("hcpcs", "J9999"), RIGHT),
-         "the code J9999 is not there"),
-        (prescription(), ReplaceCode("MedicationRequest/rx", None, WRONG, Code("made-up", "1")),
-         "made-up"),
+        (
+            epic_prescription(),
+            ReplaceCode("MedicationRequest/" + "e" * 194, None, WRONG, RIGHT),
+            "stands in Medication/far-away",
+        ),
+        (
+            prescription(),
+            ReplaceCode("MedicationRequest/rx", None, Code("hcpcs", "J9999"), RIGHT),
+            "the code J9999 is not there",
+        ),
+        (
+            prescription(),
+            ReplaceCode("MedicationRequest/rx", None, WRONG, Code("made-up", "1")),
+            "made-up",
+        ),
         (prescription(), ReplaceCode("MedicationRequest/other", None, WRONG, RIGHT), "other"),
         (prescription(), SetBilledUnits("MedicationRequest/rx", None, 60), "billing units"),
         (prescription(), SetModifiers("MedicationRequest/rx", 0, add=("JZ",)), "no items"),
@@ -182,8 +206,11 @@ def test_what_cannot_be_corrected_says_why(order: Json, correction: Correction, 
         (service_request(), None, ("quantityQuantity", "value")),
         (charge_item(), None, ("quantity", "value")),
         (claim(), 0, ("item", 0, "quantity", "value")),
-        (prescription(dispenseRequest={"quantity": {"value": 2, "unit": "UN"}}), None,
-         ("dispenseRequest", "quantity", "value")),
+        (
+            prescription(dispenseRequest={"quantity": {"value": 2, "unit": "UN"}}),
+            None,
+            ("dispenseRequest", "quantity", "value"),
+        ),
     ],
 )
 def test_units_are_written_where_the_resource_keeps_them(
@@ -253,8 +280,14 @@ def test_the_discarded_line_follows_its_item() -> None:
 
 
 def test_the_discarded_line_carries_no_other_modifier_and_no_money_of_the_first() -> None:
-    item = claim_item(1, 60, "JZ", productOrService=concept(HCPCS, "J2357-JZ"), id="i",
-                      net={"value": 1, "currency": "USD"})
+    item = claim_item(
+        1,
+        60,
+        "JZ",
+        productOrService=concept(HCPCS, "J2357-JZ"),
+        id="i",
+        net={"value": 1, "currency": "USD"},
+    )
     line = after(claim(item), AddDiscardedLine("Claim/cl", 0, 15))["item"][1]
     assert line["productOrService"]["coding"][0]["code"] == "J2357"
     assert not {"net", "id"} & line.keys()
@@ -284,7 +317,8 @@ def test_corrections_compose_and_count_items_as_the_original_does() -> None:
     lines = draft_orders([copy], SYSTEMS, lambda _: None)
     read = [(line.codes[0].code, str(line.billed), line.modifiers) for line in lines]
     assert [(code, "45" in b or "15" in b, m) for code, b, m in read[:2]] == [
-        ("Q5154", True, ()), ("Q5154", True, ("JW",)),
+        ("Q5154", True, ()),
+        ("Q5154", True, ("JW",)),
     ]
     assert copy["item"][3]["quantity"]["value"] == 2
 
@@ -306,14 +340,20 @@ def test_a_draft_without_id_is_corrected_by_its_type() -> None:
 @given(st.integers(1, 999), st.integers(1, 999), st.integers(0, 1))
 def test_what_is_written_is_what_is_read_back(units: int, waste: int, item: int) -> None:
     order = claim(claim_item(1, 5, "JZ"), claim_item(2, 6, "JZ"))
-    copy = after(order, SetBilledUnits("Claim/cl", item, units),
-                 SetModifiers("Claim/cl", item, remove=("JZ",)),
-                 AddDiscardedLine("Claim/cl", item, waste))
+    copy = after(
+        order,
+        SetBilledUnits("Claim/cl", item, units),
+        SetModifiers("Claim/cl", item, remove=("JZ",)),
+        AddDiscardedLine("Claim/cl", item, waste),
+    )
     lines = draft_orders([copy], SYSTEMS, lambda _: None)
     kept = [line for line in lines if line.modifiers == ("JZ",)]
     assert len(lines) == 3
     assert len(kept) == 1
-    pair = [(str(line.billed.value), line.modifiers) for line in lines  # type: ignore[union-attr]
-            if line not in kept]
+    pair = [
+        (str(line.billed.value), line.modifiers)
+        for line in lines  # type: ignore[union-attr]
+        if line not in kept
+    ]
     assert pair == [(str(units), ()), (str(waste), ("JW",))]
     valid(copy)

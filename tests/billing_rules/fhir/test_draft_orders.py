@@ -100,8 +100,14 @@ def test_a_charge_item_is_read_in_oracles_extensions() -> None:
 
 def test_a_charge_items_product_may_be_a_contained_medication() -> None:
     medication = {"resourceType": "Medication", "id": "m", "code": concept(NDC, "50242-040-62")}
-    line = one(charge_item(extension=[], code=concept(HCPCS, "J2357"), contained=[medication],
-                           productReference={"reference": "#m"}))
+    line = one(
+        charge_item(
+            extension=[],
+            code=concept(HCPCS, "J2357"),
+            contained=[medication],
+            productReference={"reference": "#m"},
+        )
+    )
     assert [c.code for c in line.codes] == ["J2357", "50242004062"]
 
 
@@ -162,8 +168,11 @@ def test_an_administration_is_what_was_given() -> None:
 
 
 def test_a_waste_record_is_a_discarded_amount_and_no_dose() -> None:
-    line = one(administration(status="not-done", statusReason=[{"text": "Drug wasted"}],
-                              dosage={"dose": mg(75)}))
+    line = one(
+        administration(
+            status="not-done", statusReason=[{"text": "Drug wasted"}], dosage={"dose": mg(75)}
+        )
+    )
     assert line.not_given
     assert line.discarded == Present(Amount.parse("75 mg"))
     assert line.dose == NOTHING
@@ -226,8 +235,12 @@ def test_an_empty_draft_gives_a_line_that_says_so() -> None:
 
 @pytest.mark.parametrize(
     "selection",
-    ["MedicationRequest/rx", "https://ehr.example/fhir/MedicationRequest/rx",
-     "MedicationRequest/rx/_history/3", "rx"],
+    [
+        "MedicationRequest/rx",
+        "https://ehr.example/fhir/MedicationRequest/rx",
+        "MedicationRequest/rx/_history/3",
+        "rx",
+    ],
 )
 def test_selections_name_orders_in_any_form(selection: str) -> None:
     lines = read(prescription(), prescription(id="other"), only=frozenset({selection}))
@@ -324,8 +337,12 @@ def test_codes_on_the_ingredients_of_a_contained_medication_count() -> None:
 
 
 def test_an_ingredient_may_be_referenced_in_turn() -> None:
-    mixture = {"resourceType": "Medication", "id": "mix", "code": {"text": "mixture"},
-               "ingredient": [{"itemReference": {"reference": "#m1"}}]}
+    mixture = {
+        "resourceType": "Medication",
+        "id": "mix",
+        "code": {"text": "mixture"},
+        "ingredient": [{"itemReference": {"reference": "#m1"}}],
+    }
     order = referring("#mix") | {"contained": [mixture, MEDICATION]}
     assert one(order).codes_of("ndc") == ("50242004062",)
 
@@ -369,8 +386,11 @@ def test_two_different_ordered_doses_are_unknown() -> None:
 
 def test_dosage_instructions_with_one_dose_and_other_timing_agree() -> None:
     instructions = [
-        {"sequence": n, "timing": {"repeat": {"frequency": 1, "period": n, "periodUnit": "wk"}},
-         "doseAndRate": [{"doseQuantity": mg(300)}]}
+        {
+            "sequence": n,
+            "timing": {"repeat": {"frequency": 1, "period": n, "periodUnit": "wk"}},
+            "doseAndRate": [{"doseQuantity": mg(300)}],
+        }
         for n in (2, 4)
     ]
     line = one(prescription(dosageInstruction=instructions))
@@ -388,15 +408,23 @@ def test_dosage_instructions_with_one_dose_and_other_timing_agree() -> None:
         ({"doseQuantity": mg(-5)}, "the dose is -5 mg"),
         ({"doseQuantity": {"unit": "mg"}}, "the dose has no number"),
         ({"doseQuantity": {"value": True, "unit": "mg"}}, "the dose could not be read"),
-        ({"doseQuantity": {"value": 5, "unit": "mg", "comparator": "<"}},
-         "the dose is given as '< 5 mg', not exactly"),
+        (
+            {"doseQuantity": {"value": 5, "unit": "mg", "comparator": "<"}},
+            "the dose is given as '< 5 mg', not exactly",
+        ),
         ({"doseQuantity": 300}, "the dose could not be read"),
-        ({"doseQuantity": quantity(2, "mL", "mg")},
-         "of the dose the unit is coded as 'mg' but written as 'mL'"),
-        ({"doseQuantity": quantity(1, "vial", "mg")},
-         "of the dose the unit is coded as 'mg' but written as 'vial'"),
-        ({"doseQuantity": quantity(150, "mg", "{vial}")},
-         "of the dose the unit is coded as '{vial}' but written as 'mg'"),
+        (
+            {"doseQuantity": quantity(2, "mL", "mg")},
+            "of the dose the unit is coded as 'mg' but written as 'mL'",
+        ),
+        (
+            {"doseQuantity": quantity(1, "vial", "mg")},
+            "of the dose the unit is coded as 'mg' but written as 'vial'",
+        ),
+        (
+            {"doseQuantity": quantity(150, "mg", "{vial}")},
+            "of the dose the unit is coded as '{vial}' but written as 'mg'",
+        ),
     ],
 )
 def test_a_dose_that_is_no_dose_is_unknown_with_its_reason(rate: Json, because: str) -> None:
@@ -514,8 +542,23 @@ NOT_CODED = {"medicationCodeableConcept": {"text": "Xolair"}}
 
 @pytest.mark.parametrize(
     "unit",
-    ["vial(s)", "{Vial}", "syringe", "pre-filled syringe", "pens", "Auto-injector", "package",
-     "pkg", "carton", "box", "KIT", "cartridge", "each", "EA", "{Each}"],
+    [
+        "vial(s)",
+        "{Vial}",
+        "syringe",
+        "pre-filled syringe",
+        "pens",
+        "Auto-injector",
+        "package",
+        "pkg",
+        "carton",
+        "box",
+        "KIT",
+        "cartridge",
+        "each",
+        "EA",
+        "{Each}",
+    ],
 )
 def test_container_words_count_containers(unit: str) -> None:
     line = dispensed(quantity(2, unit))

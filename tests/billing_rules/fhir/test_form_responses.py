@@ -33,13 +33,20 @@ TYPED = {
     "second-controller.0.start": "2026-05-01",
     "second-controller.0.end": "2026-09-30",
     "second-controller.0.outcome": "helped",
-    "sensitisation.0.test": "skin-test", "sensitisation.0.allergen": "allergen-cat",
-    "sensitisation.0.result": "positive", "sensitisation.0.date": "2026-01-11",
-    "authorization.0.number": "TX-1", "authorization.0.answer": "granted",
-    "authorization.0.start": "2026-06-01", "authorization.0.end": "2027-05-31",
-    "severity.0.words": "severe", "severity.0.exacerbations": "0", "severity.0.date": "2026-10-01",
-    "past-dose.0.date": "2026-06-01", "past-dose.0.dose": "300.5",
-}  # fmt: skip
+    "sensitisation.0.test": "skin-test",
+    "sensitisation.0.allergen": "allergen-cat",
+    "sensitisation.0.result": "positive",
+    "sensitisation.0.date": "2026-01-11",
+    "authorization.0.number": "TX-1",
+    "authorization.0.answer": "granted",
+    "authorization.0.start": "2026-06-01",
+    "authorization.0.end": "2027-05-31",
+    "severity.0.words": "severe",
+    "severity.0.exacerbations": "0",
+    "severity.0.date": "2026-10-01",
+    "past-dose.0.date": "2026-06-01",
+    "past-dose.0.dose": "300.5",
+}
 RULES = ("prior_therapy", "sensitisation", "prior_authorization")
 PAYER = "commercial-uhc"
 
@@ -74,9 +81,7 @@ def with_answers(form: Asked, catalogue: Catalogue, *found: Any) -> Any:
     }
     read = chart(parts, SYSTEMS, ON)
     asked_for = replace(form.case.chart, answers=read.answers, incomplete=read.incomplete)
-    return case_of(
-        form.case.order, form.case.drafts, asked_for, catalogue, form.case.payer_choice
-    )
+    return case_of(form.case.order, form.case.drafts, asked_for, catalogue, form.case.payer_choice)
 
 
 def rows(form: Asked, catalogue: Catalogue, *found: Any) -> list[tuple[str, dict[str, str]]]:
@@ -105,8 +110,10 @@ def test_it_counts_as_evidence_that_says_where_it_stands(
     assert not silent(form.case)
     said = silent(with_answers(form, catalogue, saved))
     assert {rule: len(outcomes) for rule, outcomes in said.items()} == {
-        "prior_therapy": 2, "sensitisation": 1, "prior_authorization": 1,
-    }  # fmt: skip
+        "prior_therapy": 2,
+        "sensitisation": 1,
+        "prior_authorization": 1,
+    }
     basis = [s for rule in RULES for outcome in said[rule] for s in outcome.basis]
     origin = "entered in Vialwise's form on 2026-11-20"
     assert all(s.reference == "QuestionnaireResponse/qr-1" and origin in s.what for s in basis)
@@ -136,42 +143,112 @@ def without_origin(saved: Json, code: str = "") -> Json:
 
 OURS = "urn:vialwise:questionnaire:omalizumab-asthma-commercial-uhc"
 FORGED: dict[str, tuple[str, list[Any]]] = {
-    "not saved for good": ("status", [
-        "in-progress", "draft", "stopped", "entered-in-error", "COMPLETED!", "", None, 5,
-        ["completed"],
-    ]),
-    "not about the patient": ("subject", [
-        {"reference": "Group/p1"}, {"reference": "#p1"}, {"reference": "p1"}, {"display": "p1"},
-        {"reference": "Patient/"}, {"reference": "RelatedPerson/p1"}, {}, None, "Patient/p1",
-        {"reference": "Patient/p2"}, {"reference": "https://other.example/r4/Patient/p11"},
-    ]),
-    "another form": ("questionnaire", [
-        "", None, 7, OURS, f"{OURS}|", f"{OURS}|1", f"{OURS}|{'g' * 12}", f"{OURS}|{'a' * 13}",
-        f"https://x.example/{OURS}|{'a' * 12}", f"{OURS} |{'a' * 12}",
-        f"{OURS}|{'a' * 12}|{'a' * 12}",
-        f"{OURS.replace('omalizumab', 'dupilumab')}|{'a' * 12}",
-        f"{OURS.replace('asthma', 'nasal-polyps')}|{'a' * 12}",
-        f"{OURS.replace('questionnaire', 'other')}|{'a' * 12}", f"{OURS.upper()}|{'a' * 12}",
-    ]),
-    "not ours": ("identifier", [
-        None, {}, [], {"value": "x"}, {"system": "urn:vialwise:entry2", "value": "x"},
-        {"system": ["urn:vialwise:entry"]}, "urn:vialwise:entry",
-    ]),
-    "not by staff": ("author", [
-        {"reference": "Patient/p1"}, {"reference": "RelatedPerson/r"}, {"reference": "Device/d"},
-        {"reference": "#n"}, {"display": "Nell"},
-    ]),
+    "not saved for good": (
+        "status",
+        [
+            "in-progress",
+            "draft",
+            "stopped",
+            "entered-in-error",
+            "COMPLETED!",
+            "",
+            None,
+            5,
+            ["completed"],
+        ],
+    ),
+    "not about the patient": (
+        "subject",
+        [
+            {"reference": "Group/p1"},
+            {"reference": "#p1"},
+            {"reference": "p1"},
+            {"display": "p1"},
+            {"reference": "Patient/"},
+            {"reference": "RelatedPerson/p1"},
+            {},
+            None,
+            "Patient/p1",
+            {"reference": "Patient/p2"},
+            {"reference": "https://other.example/r4/Patient/p11"},
+        ],
+    ),
+    "another form": (
+        "questionnaire",
+        [
+            "",
+            None,
+            7,
+            OURS,
+            f"{OURS}|",
+            f"{OURS}|1",
+            f"{OURS}|{'g' * 12}",
+            f"{OURS}|{'a' * 13}",
+            f"https://x.example/{OURS}|{'a' * 12}",
+            f"{OURS} |{'a' * 12}",
+            f"{OURS}|{'a' * 12}|{'a' * 12}",
+            f"{OURS.replace('omalizumab', 'dupilumab')}|{'a' * 12}",
+            f"{OURS.replace('asthma', 'nasal-polyps')}|{'a' * 12}",
+            f"{OURS.replace('questionnaire', 'other')}|{'a' * 12}",
+            f"{OURS.upper()}|{'a' * 12}",
+        ],
+    ),
+    "not ours": (
+        "identifier",
+        [
+            None,
+            {},
+            [],
+            {"value": "x"},
+            {"system": "urn:vialwise:entry2", "value": "x"},
+            {"system": ["urn:vialwise:entry"]},
+            "urn:vialwise:entry",
+        ],
+    ),
+    "not by staff": (
+        "author",
+        [
+            {"reference": "Patient/p1"},
+            {"reference": "RelatedPerson/r"},
+            {"reference": "Device/d"},
+            {"reference": "#n"},
+            {"display": "Nell"},
+        ],
+    ),
     "told by somebody else": ("source", [{"reference": "Patient/p1"}, {"reference": "x"}]),
-    "not dated, or of a day to come": ("authored", [
-        "2026-11-24", "2999-01-01T00:00:00Z", "2026-11", "2026", "", None, "yesterday", 20261120,
-    ]),
+    "not dated, or of a day to come": (
+        "authored",
+        [
+            "2026-11-24",
+            "2999-01-01T00:00:00Z",
+            "2026-11",
+            "2026",
+            "",
+            None,
+            "yesterday",
+            20261120,
+        ],
+    ),
     "another resource": ("resourceType", ["Questionnaire", "Observation", "", None]),
     "without an id": ("id", ["", None, 5]),
-    "empty": ("item", [
-        None, [], {}, [{}], [{"linkId": "inhaled-corticosteroid"}], "items",
-        [{"linkId": "inhaled-corticosteroid", "item": [{"linkId": "inhaled-corticosteroid.drug"}]}],
-    ]),
-}  # fmt: skip
+    "empty": (
+        "item",
+        [
+            None,
+            [],
+            {},
+            [{}],
+            [{"linkId": "inhaled-corticosteroid"}],
+            "items",
+            [
+                {
+                    "linkId": "inhaled-corticosteroid",
+                    "item": [{"linkId": "inhaled-corticosteroid.drug"}],
+                }
+            ],
+        ],
+    ),
+}
 EACH = [(why, key, value) for why, (key, values) in FORGED.items() for value in values]
 
 
@@ -212,9 +289,25 @@ def test_nothing_hostile_makes_it_say_more(
 
 
 NOT_A_DRUG = st.sampled_from(
-    ["none", "None.", "no", "not tried", "never tried", "n/a", "N/A", "NA", "nil", "declined",
-     "patient refused", "denies", "unknown", "without", "nothing", "untried"]
-)  # fmt: skip
+    [
+        "none",
+        "None.",
+        "no",
+        "not tried",
+        "never tried",
+        "n/a",
+        "N/A",
+        "NA",
+        "nil",
+        "declined",
+        "patient refused",
+        "denies",
+        "unknown",
+        "without",
+        "nothing",
+        "untried",
+    ]
+)
 DRUGS = st.sampled_from(["", "fluticasone", "Budesonide 400 mcg", "inhaled corticosteroid", "QVAR"])
 
 

@@ -117,8 +117,10 @@ def test_d1_9_two_sites_of_one_dose_add_up(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("junk", [{}, {"resourceType": 5}, {"context": 5, "request": [5]}])
 def test_junk_does_not_raise(catalogue: Catalogue, record: Resource, junk: Resource) -> None:
-    parts = {"administrations": Present((record, junk, b"{", Unknown("more"))),
-             "dispenses": Unknown("not sent")}  # fmt: skip
+    parts = {
+        "administrations": Present((record, junk, b"{", Unknown("more"))),
+        "dispenses": Unknown("not sent"),
+    }
     assert any(g.line.reference == ADMINISTRATION for g in given(parts, catalogue.systems))
 
 
@@ -127,8 +129,9 @@ def test_containers_of_dispenses_that_could_not_be_read_are_not_known(
 ) -> None:
     """Not "none are named": one of those dispenses may say them."""
     records = Present((record,))
-    (torn,) = given({"administrations": records, "dispenses": Unknown("timed out")},
-                    catalogue.systems)  # fmt: skip
+    (torn,) = given(
+        {"administrations": records, "dispenses": Unknown("timed out")}, catalogue.systems
+    )
     assert torn.line.containers == Unknown("the dispenses could not be read: timed out")
     (unasked,) = given({"administrations": records}, catalogue.systems)
     assert isinstance(unasked.line.containers, Unknown)

@@ -22,21 +22,31 @@ def the_result(*args: Any, **changes: Any) -> Measured:
 def test_a_result_keeps_value_words_date_and_interpretation() -> None:
     found = the_result()
     assert (found.reference, found.text, str(found.value)) == (
-        "Observation/o", "IgE, total", "168 IU/mL",
-    )  # fmt: skip
+        "Observation/o",
+        "IgE, total",
+        "168 IU/mL",
+    )
     assert (found.on, found.interpretation, found.final) == (date(2026, 1, 10), ("H",), True)
 
 
 @pytest.mark.parametrize(
     ("value", "unit", "read"),
     [
-        (168, "IU/mL", "168 IU/mL"), (168, "k[IU]/L", "168 IU/mL"), (168, "kU/L", "168 IU/mL"),
-        (14.2, "kUA/L", "14.2 IU/mL"), (0, "kU/L", "0 IU/mL"), (68, "%", "68 %"),
-        (68, "% predicted", "68 %"), (13, "{score}", "13 points"), (0.58, "10*3/uL", None),
-        (580, "cells/uL", "580 cells/uL"), (2.1, "L", "2.1 L"), (6, "mm", "6 mm"),
+        (168, "IU/mL", "168 IU/mL"),
+        (168, "k[IU]/L", "168 IU/mL"),
+        (168, "kU/L", "168 IU/mL"),
+        (14.2, "kUA/L", "14.2 IU/mL"),
+        (0, "kU/L", "0 IU/mL"),
+        (68, "%", "68 %"),
+        (68, "% predicted", "68 %"),
+        (13, "{score}", "13 points"),
+        (0.58, "10*3/uL", None),
+        (580, "cells/uL", "580 cells/uL"),
+        (2.1, "L", "2.1 L"),
+        (6, "mm", "6 mm"),
         (403, "ng/mL", "403 ng/mL"),
     ],
-)  # fmt: skip
+)
 def test_a_value_is_kept_in_its_own_unit(value: Any, unit: str, read: str | None) -> None:
     found = the_result(value, unit)
     assert found.value is not None
@@ -53,12 +63,16 @@ def test_counts_of_cells_convert_exactly() -> None:
     [
         ({"valueString": "Class 3"}, "Class 3"),
         ({"valueInteger": 13}, "13"),
-        ({"valueCodeableConcept": concept(SNOMED, "10828004", "Positive (qualifier value)")},
-         "Positive"),
+        (
+            {"valueCodeableConcept": concept(SNOMED, "10828004", "Positive (qualifier value)")},
+            "Positive",
+        ),
         ({"valueCodeableConcept": {"coding": [{"code": "POS"}]}}, "POS"),
         ({"valueBoolean": True}, "yes"),
-        ({"valueRange": {"low": {"value": 1, "unit": "%"}, "high": {"value": 5, "unit": "%"}}},
-         "1 % to 5 %"),
+        (
+            {"valueRange": {"low": {"value": 1, "unit": "%"}, "high": {"value": 5, "unit": "%"}}},
+            "1 % to 5 %",
+        ),
         ({"valueRange": {"high": {"value": 5, "unit": "%"}}}, "<= 5 %"),
         ({"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 40}}}, "1:40"),
         ({"dataAbsentReason": {"text": "Specimen lost"}}, "no value: Specimen lost"),
@@ -67,7 +81,7 @@ def test_counts_of_cells_convert_exactly() -> None:
         ({"valueQuantity": {"value": -1, "unit": "kU/L"}}, "-1 kU/L"),
         ({"valueQuantity": {"unit": "kU/L"}, "valueString": "see note"}, "kU/L see note"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_amount_is_kept_as_written(changes: Any, as_written: str) -> None:
     found = the_result(**({"valueQuantity": None} | changes))
     assert (found.value, found.as_written) == (None, as_written)
@@ -76,8 +90,10 @@ def test_what_is_no_amount_is_kept_as_written(changes: Any, as_written: str) -> 
 def test_a_bound_keeps_its_comparator() -> None:
     found = the_result(valueQuantity={"value": 2000, "comparator": ">", "unit": "IU/mL"})
     assert (found.comparator, str(found.value), found.as_written) == (
-        ">", "2,000 IU/mL", "> 2,000 IU/mL",
-    )  # fmt: skip
+        ">",
+        "2,000 IU/mL",
+        "> 2,000 IU/mL",
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,12 @@ def states(known: Chart, part: str) -> list[State[Any]]:
 
 def test_every_query_becomes_a_part_of_the_chart() -> None:
     assert {need.key for need in DATA_NEEDED} == {
-        *FIELDS, "patient", "coverage", "weight", "encounter",
-    }  # fmt: skip
+        *FIELDS,
+        "patient",
+        "coverage",
+        "weight",
+        "encounter",
+    }
 
 
 @BY_PART
@@ -109,8 +113,11 @@ def test_an_unread_entry_alone_is_unknown_and_beside_a_good_one_leaves_a_gap(
 
 @BY_PART
 def test_an_unread_entry_beside_a_withdrawn_one_is_unknown(part: str) -> None:
-    wrong = FIELDS[part][1] | {"status": "entered-in-error", "use": "claim",
-                               "verificationStatus": "entered-in-error"}
+    wrong = FIELDS[part][1] | {
+        "status": "entered-in-error",
+        "use": "claim",
+        "verificationStatus": "entered-in-error",
+    }
     if part == "studies":
         return  # a ResearchSubject cannot be entered in error in R4
     known = read(**{part: Present((*as_bytes(wrong), b"{"))})

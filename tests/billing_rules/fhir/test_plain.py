@@ -25,50 +25,92 @@ from .test_any_json import ANY, NASTY, Path, places, put
 from .test_chart import ON
 
 PARTS = {
-    "Observation": "observations", "Condition": "conditions", "MedicationRequest": "medications"
-}  # fmt: skip
+    "Observation": "observations",
+    "Condition": "conditions",
+    "MedicationRequest": "medications",
+}
 READERS = {
     "Observation": plain.observation,
     "Condition": plain.condition,
     "MedicationRequest": plain.request,
 }
-CONCEPT = {"coding": [{"system": "http://loinc.org", "code": "19113-0", "display": "IgE"}],
-           "text": "IgE, total"}  # fmt: skip
+CONCEPT = {
+    "coding": [{"system": "http://loinc.org", "code": "19113-0", "display": "IgE"}],
+    "text": "IgE, total",
+}
 OBSERVATION: Json = {
-    "resourceType": "Observation", "id": "o", "status": "final", "code": CONCEPT,
-    "effectiveDateTime": "2026-03-01T08:00:00Z", "issued": "2026-03-02",
-    "valueQuantity": {"value": 168.5, "unit": "IU/mL", "system": "http://unitsofmeasure.org",
-                      "code": "[IU]/mL", "comparator": ">"},
+    "resourceType": "Observation",
+    "id": "o",
+    "status": "final",
+    "code": CONCEPT,
+    "effectiveDateTime": "2026-03-01T08:00:00Z",
+    "issued": "2026-03-02",
+    "valueQuantity": {
+        "value": 168.5,
+        "unit": "IU/mL",
+        "system": "http://unitsofmeasure.org",
+        "code": "[IU]/mL",
+        "comparator": ">",
+    },
     "interpretation": [{"coding": [{"code": "H"}], "text": "High"}],
-}  # fmt: skip
+}
 CONDITION: Json = {
-    "resourceType": "Condition", "id": "c",
+    "resourceType": "Condition",
+    "id": "c",
     "clinicalStatus": {"coding": [{"code": "active"}]},
     "verificationStatus": {"coding": [{"code": "confirmed"}]},
-    "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J4550"}],
-             "text": "Severe persistent asthma"},
-    "onsetDateTime": "2020-05-01", "recordedDate": "2020-06-01",
-}  # fmt: skip
+    "code": {
+        "coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J4550"}],
+        "text": "Severe persistent asthma",
+    },
+    "onsetDateTime": "2020-05-01",
+    "recordedDate": "2020-06-01",
+}
 REQUEST: Json = {
-    "resourceType": "MedicationRequest", "id": "r", "status": "completed", "intent": "order",
-    "medicationCodeableConcept": CONCEPT, "authoredOn": "2025-05-01T10:00:00Z",
+    "resourceType": "MedicationRequest",
+    "id": "r",
+    "status": "completed",
+    "intent": "order",
+    "medicationCodeableConcept": CONCEPT,
+    "authoredOn": "2025-05-01T10:00:00Z",
     "doNotPerform": False,
     "dosageInstruction": [
-        {"timing": {"repeat": {"frequency": 1}}, "route": {"text": "Oral"}}, {"text": "as directed"}
+        {"timing": {"repeat": {"frequency": 1}}, "route": {"text": "Oral"}},
+        {"text": "as directed"},
     ],
     "dispenseRequest": {
-        "validityPeriod": {"start": "2025-05-02", "end": "2025-06"}, "numberOfRepeatsAllowed": 2,
-        "expectedSupplyDuration": {"value": 30, "unit": "days", "code": "d",
-                                   "system": "http://unitsofmeasure.org"},
+        "validityPeriod": {"start": "2025-05-02", "end": "2025-06"},
+        "numberOfRepeatsAllowed": 2,
+        "expectedSupplyDuration": {
+            "value": 30,
+            "unit": "days",
+            "code": "d",
+            "system": "http://unitsofmeasure.org",
+        },
     },
-}  # fmt: skip
+}
 PLAIN = (OBSERVATION, CONDITION, REQUEST)
 # Elements that make a resource more than plain, or that plain ones have beside those above.
 ELEMENTS = (
-    "component", "hasMember", "contained", "medicationReference", "effectivePeriod", "status",
-    "effectiveInstant", "abatementDateTime", "abatementBoolean", "assertedDate", "onsetPeriod",
-    "valueString", "dataAbsentReason", "extension", "medication", "dosage", "code", "intent",
-)  # fmt: skip
+    "component",
+    "hasMember",
+    "contained",
+    "medicationReference",
+    "effectivePeriod",
+    "status",
+    "effectiveInstant",
+    "abatementDateTime",
+    "abatementBoolean",
+    "assertedDate",
+    "onsetPeriod",
+    "valueString",
+    "dataAbsentReason",
+    "extension",
+    "medication",
+    "dosage",
+    "code",
+    "intent",
+)
 
 
 def read_as(part: str, *resources: Any, interest: Interest | None = None) -> Chart:
@@ -151,20 +193,31 @@ def test_both_readings_agree_on_what_is_withdrawn(status: str) -> None:
 def test_both_readings_agree_on_the_status_of_a_condition(
     clinical: str, verified: str, abated: str | None
 ) -> None:
-    assert both_agree({
-        **CONDITION,
-        "clinicalStatus": {"coding": [{"code": clinical}]},
-        "verificationStatus": {"text": verified},
-        "abatementDateTime": abated,
-    })  # fmt: skip
+    assert both_agree(
+        {
+            **CONDITION,
+            "clinicalStatus": {"coding": [{"code": clinical}]},
+            "verificationStatus": {"text": verified},
+            "abatementDateTime": abated,
+        }
+    )
 
 
 @pytest.mark.parametrize("status", ["active", "completed", "stopped", "draft", "", "cancelled"])
-@pytest.mark.parametrize("supply", [
-    {"value": 30, "unit": "d"}, {"value": 4, "unit": "wk"}, {"value": 30}, {"unit": "d"},
-    {"value": 3, "comparator": ">"}, {"value": 1, "unit": "x"},
-    {"value": 0}, {"value": 1e5}, {"value": 1e300},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "supply",
+    [
+        {"value": 30, "unit": "d"},
+        {"value": 4, "unit": "wk"},
+        {"value": 30},
+        {"unit": "d"},
+        {"value": 3, "comparator": ">"},
+        {"value": 1, "unit": "x"},
+        {"value": 0},
+        {"value": 1e5},
+        {"value": 1e300},
+    ],
+)
 @pytest.mark.parametrize("repeats", [None, 0, 3, -1, 10**6, 1.5, "2"])
 def test_both_readings_agree_on_how_long_an_order_lasts(
     status: str, supply: Json, repeats: Any
@@ -173,10 +226,17 @@ def test_both_readings_agree_on_how_long_an_order_lasts(
     both_agree({**REQUEST, "status": status, "dispenseRequest": dispense})
 
 
-@pytest.mark.parametrize("routes", [
-    [{}, {"text": "Oral"}], [{"text": "Oral"}, {"text": "oral"}], [None, {"text": "x"}],
-    [{"coding": []}, {"text": "Oral"}], [{"text": ""}, {"text": "Oral"}], [{"text": "a"}, {}],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [{}, {"text": "Oral"}],
+        [{"text": "Oral"}, {"text": "oral"}],
+        [None, {"text": "x"}],
+        [{"coding": []}, {"text": "Oral"}],
+        [{"text": ""}, {"text": "Oral"}],
+        [{"text": "a"}, {}],
+    ],
+)
 def test_both_readings_agree_on_the_route_of_an_order(routes: list[Any]) -> None:
     dosages = [{"route": route} for route in routes]
     both_agree({**REQUEST, "dosageInstruction": dosages})
@@ -202,6 +262,7 @@ def test_dates_are_read_alike() -> None:
     for written in ("2026-03-01", "2026-03", "2026-13-01", " 2026-03-01 ", "", "2026-03-01T"):
         both_agree({**OBSERVATION, "effectiveDateTime": written})
         both_agree({**CONDITION, "onsetDateTime": written})
-    assert date(2026, 3, 1) == read_as(
-        "observations", json.dumps(OBSERVATION).encode()
-    ).results.value[0].on  # type: ignore[union-attr]
+    assert (
+        date(2026, 3, 1)
+        == read_as("observations", json.dumps(OBSERVATION).encode()).results.value[0].on
+    )  # type: ignore[union-attr]

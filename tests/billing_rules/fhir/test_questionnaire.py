@@ -25,27 +25,34 @@ from billing_rules.states import Present
 from tests.billing_rules.form_samples import IGE, ON, Asked, asked
 
 OURS = {"system": "urn:vialwise:entry", "value": "f3a9"}
-ENTERED = Entered(
-    "Patient/p1", ("urn:vialwise:entry", "f3a9"), "Encounter/e1", "Practitioner/n1"
-)
+ENTERED = Entered("Patient/p1", ("urn:vialwise:entry", "f3a9"), "Encounter/e1", "Practitioner/n1")
 TYPED = {
     **IGE,
     "total-ige.0.laboratory": "Hilltop Laboratory",
-    "weight.0.value": "154", "weight.0.value.unit": "[lb_av]", "weight.0.date": "11/02/2026",
-    "sensitisation.0.test": "specific-ige", "sensitisation.0.allergen": "allergen-dust-mite",
-    "sensitisation.0.result": "positive", "sensitisation.0.value": "3.5",
-    "sensitisation.0.value.unit": "kU/L", "sensitisation.0.date": "2026-01-10",
-    "sensitisation.1.test": "skin-test", "sensitisation.1.allergen": "allergen-cat",
-    "sensitisation.1.result": "positive", "sensitisation.1.date": "2026-01-11",
+    "weight.0.value": "154",
+    "weight.0.value.unit": "[lb_av]",
+    "weight.0.date": "11/02/2026",
+    "sensitisation.0.test": "specific-ige",
+    "sensitisation.0.allergen": "allergen-dust-mite",
+    "sensitisation.0.result": "positive",
+    "sensitisation.0.value": "3.5",
+    "sensitisation.0.value.unit": "kU/L",
+    "sensitisation.0.date": "2026-01-10",
+    "sensitisation.1.test": "skin-test",
+    "sensitisation.1.allergen": "allergen-cat",
+    "sensitisation.1.result": "positive",
+    "sensitisation.1.date": "2026-01-11",
     "inhaled-corticosteroid.0.drug": "Fluticasone 250 mcg",
     "inhaled-corticosteroid.0.start": "2026-01-01",
     "inhaled-corticosteroid.0.outcome": "not-controlled",
-    "severity.0.words": "severe persistent", "severity.0.exacerbations": "3",
+    "severity.0.words": "severe persistent",
+    "severity.0.exacerbations": "3",
     "severity.0.date": "2026-10-01",
-    "past-dose.0.date": "2026-06-01", "past-dose.0.dose": "300",
+    "past-dose.0.date": "2026-06-01",
+    "past-dose.0.dose": "300",
     "start-of-therapy.0.date": "2026-06-01",
     "note.0.words": "Patient called.\nSecond line.",
-}  # fmt: skip
+}
 
 
 def valid(resource: dict[str, Any]) -> dict[str, Any]:
@@ -96,24 +103,41 @@ def test_units_are_offered_and_not_typed(catalogue: Catalogue) -> None:
     (ige,) = [g["item"][0] for g in made["item"] if g["linkId"] == "total-ige"]
     assert ige["type"] == "quantity"
     assert [e["valueCoding"]["code"] for e in ige["extension"]] == [
-        "[IU]/mL", "k[IU]/L", "kU/L", "ng/mL",
-    ]  # fmt: skip
+        "[IU]/mL",
+        "k[IU]/L",
+        "kU/L",
+        "ng/mL",
+    ]
 
 
 def test_a_response_answers_the_questionnaires_questions(catalogue: Catalogue) -> None:
     form = asked(catalogue)
     made = valid(
-        response(form.form, filled(form), "Patient/p1", "2026-11-23", OURS, "Practitioner/n1",
-                 "ServiceRequest/1")
-    )  # fmt: skip
+        response(
+            form.form,
+            filled(form),
+            "Patient/p1",
+            "2026-11-23",
+            OURS,
+            "Practitioner/n1",
+            "ServiceRequest/1",
+        )
+    )
     assert made["questionnaire"] == canonical(form.form)
     assert made["basedOn"] == [{"reference": "ServiceRequest/1"}]
     questions = {
         item["linkId"]: item["type"]
-        for group in questionnaire(form.form)["item"] for item in group["item"]
-    }  # fmt: skip
-    kinds = {"quantity": "valueQuantity", "integer": "valueInteger", "choice": "valueCoding",
-             "date": "valueDate", "string": "valueString", "text": "valueString"}  # fmt: skip
+        for group in questionnaire(form.form)["item"]
+        for item in group["item"]
+    }
+    kinds = {
+        "quantity": "valueQuantity",
+        "integer": "valueInteger",
+        "choice": "valueCoding",
+        "date": "valueDate",
+        "string": "valueString",
+        "text": "valueString",
+    }
     for group in made["item"]:
         for item in group["item"]:
             (answer,) = item["answer"]
@@ -127,8 +151,9 @@ def test_a_response_answers_the_questionnaires_questions(catalogue: Catalogue) -
 
 def test_a_medication_request_is_not_what_a_response_is_based_on(catalogue: Catalogue) -> None:
     form = asked(catalogue)
-    made = response(form.form, filled(form), "Patient/p1", "2026-11-23", OURS, "",
-                    "MedicationRequest/1")  # fmt: skip
+    made = response(
+        form.form, filled(form), "Patient/p1", "2026-11-23", OURS, "", "MedicationRequest/1"
+    )
     assert "basedOn" not in valid(made) and "author" not in made
 
 
@@ -149,8 +174,11 @@ def test_results_become_observations_in_the_unit_that_was_chosen(catalogue: Cata
     ige, weight, mite = (valid(o) for o in made)
     assert ige["code"]["coding"] == [{"system": "http://loinc.org", "code": "19113-0"}]
     assert ige["valueQuantity"] == {
-        "value": 350, "unit": "kU/L", "system": "http://unitsofmeasure.org", "code": "kU/L",
-    }  # fmt: skip
+        "value": 350,
+        "unit": "kU/L",
+        "system": "http://unitsofmeasure.org",
+        "code": "kU/L",
+    }
     assert ige["status"] == "final" and ige["effectiveDateTime"] == "2026-01-10"
     assert ige["performer"] == [{"display": "Hilltop Laboratory"}]
     assert "outside report" in ige["note"][0]["text"]
@@ -165,8 +193,9 @@ def test_results_become_observations_in_the_unit_that_was_chosen(catalogue: Cata
 def test_what_was_written_is_read_back_as_it_was_entered(catalogue: Catalogue) -> None:
     form = asked(catalogue)
     made = observations(filled(form), ENTERED, catalogue.terms, "http://loinc.org")
-    raw = tuple(json.dumps({**o, "id": f"o{n}"}, default=float).encode()
-                for n, o in enumerate(made))  # fmt: skip
+    raw = tuple(
+        json.dumps({**o, "id": f"o{n}"}, default=float).encode() for n, o in enumerate(made)
+    )
     read = chart({"observations": Present(raw), "weight": Present(raw)}, catalogue.systems, ON)
     assert isinstance(read.results, Present) and isinstance(read.weights, Present)
     by_text = {result.text: result for result in read.results.value}
@@ -197,8 +226,11 @@ def test_a_date_added_to_a_result_on_file_says_what_it_is_derived_from(
 ) -> None:
     form = asked(catalogue, results={"kind": "total_ige", "value": "350 IU/mL", "date": None})
     (name,) = [n for n in form.prefill() if n == "total-ige.0.value"]
-    typed = {name: "350", f"{name}.unit": form.prefill()[name].unit,
-             "total-ige.0.date": "2026-01-10"}  # fmt: skip
+    typed = {
+        name: "350",
+        f"{name}.unit": form.prefill()[name].unit,
+        "total-ige.0.date": "2026-01-10",
+    }
     found = form.checked(typed)
     (made,) = observations(found, ENTERED, catalogue.terms, "http://loinc.org")
     assert valid(made)["derivedFrom"][0]["reference"].startswith("Observation/")
@@ -223,7 +255,8 @@ def test_a_note_holds_every_answer_in_words(catalogue: Catalogue) -> None:
     assert "- Day the blood was drawn: 2026-01-10" in lines
     assert "- Outcome: Disease not controlled" in lines
     assert "- Note: Patient called. Second line." in lines
-    note = valid(document(lines, "Documentation for billing", ENTERED, ON, OURS,
-                          "2026-11-23T10:00:00Z"))  # fmt: skip
+    note = valid(
+        document(lines, "Documentation for billing", ENTERED, ON, OURS, "2026-11-23T10:00:00Z")
+    )
     data = note["content"][0]["attachment"]["data"]
     assert base64.b64decode(data).decode().splitlines() == list(lines)

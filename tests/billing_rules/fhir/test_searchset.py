@@ -58,8 +58,18 @@ def test_a_bare_resource_is_its_only_match() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"null", b"[]", b"{}", b"nonsense", b'{"resourceType": "OperationOutcome"}',
-     b'{"resourceType": "Bundle", "entry": 5}', b"[" * 100_000, {}, {"a": float("nan")}],
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"nonsense",
+        b'{"resourceType": "OperationOutcome"}',
+        b'{"resourceType": "Bundle", "entry": 5}',
+        b"[" * 100_000,
+        {},
+        {"a": float("nan")},
+    ],
 )
 def test_what_is_no_answer_is_unknown(raw: Any) -> None:
     assert isinstance(bundle_resources(raw), Unknown)

@@ -27,9 +27,13 @@ def span(therapy: Therapy) -> tuple[str, str]:
 
 def test_a_request_says_its_drug_and_its_route() -> None:
     assert the_request() == Therapy(
-        "MedicationRequest/r", "request", (Code("rxnorm", "41126", "fluticasone"),),
-        "Flovent inhaler, inhalation", date(2025, 10, 2), date(2026, 9, 30),
-    )  # fmt: skip
+        "MedicationRequest/r",
+        "request",
+        (Code("rxnorm", "41126", "fluticasone"),),
+        "Flovent inhaler, inhalation",
+        date(2025, 10, 2),
+        date(2026, 9, 30),
+    )
 
 
 BOUNDS = [{"timing": {"repeat": {"boundsPeriod": {"start": "2025-11-01", "end": "2026-01-31"}}}}]
@@ -42,28 +46,38 @@ SUPPLY = {"expectedSupplyDuration": {"value": 30, "unit": "d"}, "numberOfRepeats
         ({}, ("2025-10-02", "2026-09-30")),
         ({"dosageInstruction": BOUNDS}, ("2025-11-01", "2026-01-31")),
         ({"dispenseRequest": SUPPLY}, ("2025-10-01", "2025-12-29")),
-        ({"dispenseRequest": {"expectedSupplyDuration": {"value": 4, "unit": "wk"}}},
-         ("2025-10-01", "2025-10-28")),
-        ({"dispenseRequest": {"expectedSupplyDuration": {"value": 30}}},
-         ("2025-10-01", "2025-10-30")),
-        ({"dispenseRequest": {"expectedSupplyDuration": {"value": 30, "unit": "tablets"}}},
-         ("2025-10-01", "None")),
+        (
+            {"dispenseRequest": {"expectedSupplyDuration": {"value": 4, "unit": "wk"}}},
+            ("2025-10-01", "2025-10-28"),
+        ),
+        (
+            {"dispenseRequest": {"expectedSupplyDuration": {"value": 30}}},
+            ("2025-10-01", "2025-10-30"),
+        ),
+        (
+            {"dispenseRequest": {"expectedSupplyDuration": {"value": 30, "unit": "tablets"}}},
+            ("2025-10-01", "None"),
+        ),
         ({"dispenseRequest": {**SUPPLY, "numberOfRepeatsAllowed": 10**9}}, ("2025-10-01", "None")),
         (OPEN, ("2025-10-01", "None")),
         ({**OPEN, "authoredOn": "2025-10"}, ("None", "None")),
         ({"dispenseRequest": {"validityPeriod": {"end": "2026-02"}}}, ("2025-10-01", "2026-02-28")),
         ({"dispenseRequest": {"validityPeriod": {"end": "2025-09-01"}}}, ("2025-10-01", "None")),
     ],
-)  # fmt: skip
+)
 def test_where_the_days_of_a_request_come_from(changes: Any, days: tuple[str, str]) -> None:
     assert span(the_request(**changes)) == days
 
 
 @pytest.mark.parametrize(
     ("status", "end", "kept"),
-    [("stopped", "2026-01-31", False), ("on-hold", "2026-01-31", False),
-     ("unknown", "2026-01-31", False), ("completed", "2026-01-31", True),
-     ("completed", "2026-09-30", False)],
+    [
+        ("stopped", "2026-01-31", False),
+        ("on-hold", "2026-01-31", False),
+        ("unknown", "2026-01-31", False),
+        ("completed", "2026-01-31", True),
+        ("completed", "2026-09-30", False),
+    ],
 )
 def test_the_end_of_a_request_that_is_not_active(status: str, end: str, kept: bool) -> None:
     found = the_request(status=status, dispenseRequest={"validityPeriod": {"end": end}})
@@ -73,12 +87,24 @@ def test_the_end_of_a_request_that_is_not_active(status: str, end: str, kept: bo
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": "draft"}, {"status": "cancelled"}, {"status": "entered-in-error"},
-     {"intent": "proposal"}, {"intent": "option"}, {"doNotPerform": True}],
+    [
+        {"status": "draft"},
+        {"status": "cancelled"},
+        {"status": "entered-in-error"},
+        {"intent": "proposal"},
+        {"intent": "option"},
+        {"doNotPerform": True},
+    ],
 )
 def test_what_is_no_order_is_no_therapy(changes: Any) -> None:
-    known = charted({"medications": [request(**changes)], "statements": [], "dispenses": [],
-                     "administrations": []})
+    known = charted(
+        {
+            "medications": [request(**changes)],
+            "statements": [],
+            "dispenses": [],
+            "administrations": [],
+        }
+    )
     assert known.therapies == NOTHING
 
 
@@ -88,14 +114,23 @@ def test_what_is_no_order_is_no_therapy(changes: Any) -> None:
         ({}, ("2025-05-01", "2025-11-30"), True),
         ({"effectivePeriod": {"start": "2025-05-01"}}, ("2025-05-01", "None"), True),
         ({"effectivePeriod": {"start": "2025"}}, ("None", "None"), True),
-        ({"effectivePeriod": None, "effectiveDateTime": "2025-05-01"},
-         ("2025-05-01", "None"), True),
-        ({"effectivePeriod": None, "effectiveDateTime": "2025-05-01", "status": "completed"},
-         ("2025-05-01", "2025-05-01"), False),
-        ({"effectivePeriod": {"start": "2025-05-01"}, "status": "stopped"},
-         ("2025-05-01", "None"), False),
+        (
+            {"effectivePeriod": None, "effectiveDateTime": "2025-05-01"},
+            ("2025-05-01", "None"),
+            True,
+        ),
+        (
+            {"effectivePeriod": None, "effectiveDateTime": "2025-05-01", "status": "completed"},
+            ("2025-05-01", "2025-05-01"),
+            False,
+        ),
+        (
+            {"effectivePeriod": {"start": "2025-05-01"}, "status": "stopped"},
+            ("2025-05-01", "None"),
+            False,
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_days_of_a_statement(changes: Any, days: tuple[str, str], active: bool) -> None:
     found = only(charted({"statements": [statement(**changes), MEDICATION]}).therapies)
     assert (span(found), found.active, found.kind) == (days, active, "statement")
@@ -135,8 +170,10 @@ def test_an_administration_is_a_dose_given_and_a_therapy() -> None:
     found = charted({"administrations": [administration()]})
     given, therapy = only(found.administrations), only(found.therapies)
     assert (given.stage, given.kind, str(given.lot)) == (
-        Stage.GIVEN, "MedicationAdministration", str(Present("L1")),
-    )  # fmt: skip
+        Stage.GIVEN,
+        "MedicationAdministration",
+        str(Present("L1")),
+    )
     assert given.reference == therapy.reference == "MedicationAdministration/ma"
     assert (span(therapy), therapy.kind) == (("2026-03-01", "2026-03-01"), "administration")
 
@@ -154,12 +191,22 @@ def test_a_record_that_does_not_say_whether_it_was_given_has_no_days() -> None:
 
 
 def test_a_medication_that_came_along_is_followed_and_is_no_record_itself() -> None:
-    far = request(medicationCodeableConcept=None,
-                  medicationReference={"reference": "https://ehr.example/Medication/m/_history/1"})
+    far = request(
+        medicationCodeableConcept=None,
+        medicationReference={"reference": "https://ehr.example/Medication/m/_history/1"},
+    )
     found = only(charted({"medications": [far, MEDICATION]}).therapies)
     assert found.codes == (Code("rxnorm", "20610", "cetirizine"),)
-    lost = only(charted({"medications": [far | {"medicationReference":
-                {"reference": "Medication/z", "display": "Zyrtec"}}]}).therapies)
+    lost = only(
+        charted(
+            {
+                "medications": [
+                    far
+                    | {"medicationReference": {"reference": "Medication/z", "display": "Zyrtec"}}
+                ]
+            }
+        ).therapies
+    )
     assert (lost.codes, lost.text) == ((), "Zyrtec, inhalation")
 
 

@@ -27,8 +27,28 @@ def test_numbers_are_exact_decimals(value: object, number: Decimal) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [True, False, None, "", "abc", "1_000", "١", float("nan"), float("inf"), "NaN", "Infinity",
-     "1e99", "1e999999999", 1e300, 1e-300, "9" * 5000, [], {}, [1], "1,5"],
+    [
+        True,
+        False,
+        None,
+        "",
+        "abc",
+        "1_000",
+        "١",
+        float("nan"),
+        float("inf"),
+        "NaN",
+        "Infinity",
+        "1e99",
+        "1e999999999",
+        1e300,
+        1e-300,
+        "9" * 5000,
+        [],
+        {},
+        [1],
+        "1,5",
+    ],
 )
 def test_what_is_no_sane_number_is_none(value: object) -> None:
     assert as_number(value) is None

@@ -17,9 +17,15 @@ from sandbox_ehr.fhir import validation
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=timezone(timedelta(hours=-6)))
 TYPED = {
-    "dose": "225", "containers": "2", "lot": "FX1", "expiry": "2028-04-30", "discarded": "75",
-    "site": "left upper arm", "given_at": "10:05", "observed_until": "10:35",
-}  # fmt: skip
+    "dose": "225",
+    "containers": "2",
+    "lot": "FX1",
+    "expiry": "2028-04-30",
+    "discarded": "75",
+    "site": "left upper arm",
+    "given_at": "10:05",
+    "observed_until": "10:35",
+}
 
 
 def order(name: str = "omalizumab-225-mg-two-vials") -> dict[str, Any]:
@@ -98,12 +104,18 @@ def test_the_billing_code_of_the_order_is_no_product_that_was_given() -> None:
 @pytest.mark.parametrize(
     ("name", "typed"),
     [
-        ("dose", ""), ("dose", "all"), ("containers", ""), ("containers", "-2"),
-        ("discarded", "some"), ("expiry", "soon"),
-        ("expiry", "2028-13-01"), ("given_at", ""), ("given_at", "25:00"),
+        ("dose", ""),
+        ("dose", "all"),
+        ("containers", ""),
+        ("containers", "-2"),
+        ("discarded", "some"),
+        ("expiry", "soon"),
+        ("expiry", "2028-13-01"),
+        ("given_at", ""),
+        ("given_at", "25:00"),
         ("observed_until", "later"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_charted_is_said(name: str, typed: str) -> None:
     charted = entry(**{name: typed})
     assert set(charted.problems or ()) == {name} and getattr(charted, name) == typed

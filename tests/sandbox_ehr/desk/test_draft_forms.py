@@ -41,20 +41,32 @@ def test_a_form_sent_back_as_it_came_changes_nothing(file: str) -> None:
     ("name", "typed", "path", "value"),
     [
         ("dose", "225", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"), 225),
-        ("dose", "213.9", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"),
-         213.9),
-        ("dose-unit", "mg/kg", ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "code"),
-         "mg/kg"),
+        (
+            "dose",
+            "213.9",
+            ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "value"),
+            213.9,
+        ),
+        (
+            "dose-unit",
+            "mg/kg",
+            ("dosageInstruction", 0, "doseAndRate", 0, "doseQuantity", "code"),
+            "mg/kg",
+        ),
         ("period", "2", ("dosageInstruction", 0, "timing", "repeat", "period"), 2),
         ("containers", "1", ("dispenseRequest", "quantity", "unit"), "vial"),
         ("containers", "3", ("dispenseRequest", "quantity", "unit"), "vials"),
         ("code", "j2357", ("medicationCodeableConcept", "coding", 1, "code"), "J2357"),
-        ("code", "J2357", ("medicationCodeableConcept", "coding", 1, "display"),
-         "Injection, omalizumab, 5 mg"),
+        (
+            "code",
+            "J2357",
+            ("medicationCodeableConcept", "coding", 1, "display"),
+            "Injection, omalizumab, 5 mg",
+        ),
         ("day", "2026-12-01", ("dosageInstruction", 0, "timing", "event"), ["2026-12-01"]),
         ("product", "50242-227-01", ("dispenseRequest", "quantity", "unit"), "syringes"),
     ],
-)  # fmt: skip
+)
 def test_what_is_typed_stands_in_the_medication_order(
     name: str, typed: str, path: tuple[Any, ...], value: Any
 ) -> None:
@@ -86,12 +98,19 @@ def test_modifiers_of_an_order_stand_beside_its_code() -> None:
 @pytest.mark.parametrize(
     ("name", "typed"),
     [
-        ("dose", "three"), ("dose", "-1"), ("dose", "NaN"), ("dose", "1e9"),
-        ("containers", "0"), ("code", "2357"), ("day", "tomorrow"),
-        ("day", "2026-02-30"), ("day", "2026-W01-1"), ("product", "x"),
+        ("dose", "three"),
+        ("dose", "-1"),
+        ("dose", "NaN"),
+        ("dose", "1e9"),
+        ("containers", "0"),
+        ("code", "2357"),
+        ("day", "tomorrow"),
+        ("day", "2026-02-30"),
+        ("day", "2026-W01-1"),
+        ("product", "x"),
         ("period", "²"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_taken_is_said_and_kept_as_typed(name: str, typed: str) -> None:
     order, name = fixtures.order("xolair-vials-225-mg"), f"{VIALS}:{name}"
     _, problems = draft_forms.written([order], {name: typed})

@@ -66,8 +66,10 @@ def field(pair: Pair, address: str, element: str, place: int = 0) -> str:
 
 def press(browser: FlaskClient, address: str, **changes: str) -> TestResponse:
     """The form as it stands, with `changes`, sent with the button `do`."""
-    typed = {**fields(page(browser, address)), **{k.replace("__", ":"): v for k, v in
-             changes.items()}}  # fmt: skip
+    typed = {
+        **fields(page(browser, address)),
+        **{k.replace("__", ":"): v for k, v in changes.items()},
+    }
     return browser.post(f"{address}/drafts", data=typed)
 
 
@@ -124,15 +126,21 @@ def test_a_warning_holds_the_signature_until_the_user_answers(
 @pytest.mark.parametrize(
     ("request_name", "given", "summary"),
     [
-        ("story-225-mg-two-vials", {"discarded": "75"},
-         "Omalizumab given: bill J2357 x 45 and J2357-JW x 15"),
+        (
+            "story-225-mg-two-vials",
+            {"discarded": "75"},
+            "Omalizumab given: bill J2357 x 45 and J2357-JW x 15",
+        ),
         ("story-225-mg-two-vials", {}, "until then neither JW nor JZ can be billed"),
         ("story-225-mg-two-syringes", {}, "Omalizumab given: bill J2357-JZ x 45"),
-        ("story-reslizumab-per-kg", {"dose": "213.9", "discarded": "86.1"},
-         "Reslizumab given: bill J2786 x 214 and J2786-JW x 86"),
+        (
+            "story-reslizumab-per-kg",
+            {"dose": "213.9", "discarded": "86.1"},
+            "Reslizumab given: bill J2786 x 214 and J2786-JW x 86",
+        ),
         ("story-payer-denies-jw", {"discarded": "75"}, "this payer denies JW lines"),
     ],
-)  # fmt: skip
+)
 def test_what_was_charted_decides_the_claim_lines(
     browser: FlaskClient, pair: Pair, request_name: str, given: dict[str, str], summary: str
 ) -> None:
@@ -164,8 +172,9 @@ def test_a_drug_is_chosen_then_dosed_then_signed(browser: FlaskClient, pair: Pai
     chosen = {"product": "50242-227-01", "coverage": coverage, "line": "ChargeItem"}
     address = browser.post(f"/patients/{ADA}/orders", data=chosen).headers["Location"]
     assert [d["resourceType"] for d in sheet(pair, address).drafts] == [
-        "MedicationRequest", "ChargeItem",
-    ]  # fmt: skip
+        "MedicationRequest",
+        "ChargeItem",
+    ]
     assert sheet(pair, address).calls[0].hook == "order-select"
     dose, count = field(pair, address, "dose"), field(pair, address, "containers")
     units = field(pair, address, "units", 1)
@@ -253,9 +262,7 @@ def test_reset_puts_every_chart_back(browser: FlaskClient, pair: Pair) -> None:
     assert browser.get(address).status_code == 404
 
 
-def test_a_story_opened_again_finds_its_patient_as_before(
-    browser: FlaskClient, pair: Pair
-) -> None:
+def test_a_story_opened_again_finds_its_patient_as_before(browser: FlaskClient, pair: Pair) -> None:
     patient = [("patient", "Patient/pat-bartholomew-quince")]
     before = pair.desk.records.search("MedicationAdministration", patient)
     address = opened(browser, "story-225-mg-two-vials")
@@ -320,8 +327,10 @@ def test_a_smart_link_opens_the_app_in_a_frame_with_what_the_card_gave_it(
     assert query["from"] == ["card"] and query["iss"] == [f"{with_app.ehr}/fhir"]
     launch = with_app.desk.launches.peek(query["launch"][0])
     assert launch and (launch.patient_id, launch.app_context, launch.client_id) == (
-        ADA, "sealed", "app",
-    )  # fmt: skip
+        ADA,
+        "sealed",
+        "app",
+    )
     policy = browser.get(address).headers["Content-Security-Policy"]
     assert "frame-src 'self' https://app.example" in policy
 
@@ -353,10 +362,12 @@ def test_an_infusion_is_not_called_an_injection(browser: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://app.example/other", "https://app.example.evil.example/launch",
-        "http://app.example/launch", "https://app.example:444/launch",
+        "https://app.example/other",
+        "https://app.example.evil.example/launch",
+        "http://app.example/launch",
+        "https://app.example:444/launch",
     ],
-)  # fmt: skip
+)
 def test_an_app_that_is_not_registered_is_not_opened(
     browser: FlaskClient, with_app: Pair, url: str
 ) -> None:
@@ -467,16 +478,23 @@ def test_a_malformed_card_is_named_and_hostile_text_is_only_text(
     cards: list[Any] = [
         {"indicator": "info", "source": {"label": "x"}, "summary": ""},
         {
-            "uuid": "u1", "summary": evil, "detail": evil, "indicator": "warning",
+            "uuid": "u1",
+            "summary": evil,
+            "detail": evil,
+            "indicator": "warning",
             "source": {"label": evil},
             "links": [{"label": evil, "url": "https://elsewhere.example/launch", "type": "smart"}],
         },
-    ]  # fmt: skip
+    ]
     answer = str({"cards": cards}).replace("'", '"').encode()
     other = CdsClient(
-        ours.base, ours.fhir_server, ours.key, ours.look_up, ours.lend,
+        ours.base,
+        ours.fhir_server,
+        ours.key,
+        ours.look_up,
+        ours.lend,
         _known=[(1e12, (OfferedService("order-select", "x", "x", {}),))],
-    )  # fmt: skip
+    )
     monkeypatch.setattr(CdsClient, "_exchange", lambda *args: (200, answer, 1))
     pair.with_services(other)
     html = browser.get(opened(browser, "story-j2356-on-omalizumab")).get_data(as_text=True)
@@ -532,9 +550,7 @@ def test_buttons_of_an_earlier_step_lead_to_the_present_one(
     assert sheet(pair, address).stage == "draft"
 
 
-def test_the_developer_panel_shows_the_call_and_no_token(
-    browser: FlaskClient, pair: Pair
-) -> None:
+def test_the_developer_panel_shows_the_call_and_no_token(browser: FlaskClient, pair: Pair) -> None:
     address = opened(browser, "story-j2356-on-omalizumab")
     html = page(browser, address)
     token = sheet(pair, address).calls[0].request["fhirAuthorization"]["access_token"]

@@ -48,7 +48,8 @@ DRUG = {"resourceType": "Medication", "code": {"text": "x"}}
 
 def test_a_batch_answers_every_entry_by_itself(ehr: FlaskClient) -> None:
     response = post(
-        ehr, "batch",
+        ehr,
+        "batch",
         entry("GET", f"Patient/{ADA}"),
         entry("GET", "Patient/nobody"),
         entry("GET", f"Observation?patient={ADA}&_count=1"),
@@ -57,7 +58,7 @@ def test_a_batch_answers_every_entry_by_itself(ehr: FlaskClient) -> None:
         entry("PATCH", f"Patient/{ADA}"),
         {"no": "request"},
         5,
-    )  # fmt: skip
+    )
     assert statuses(response) == ["200", "404", "200", "201", "422", "405", "400", "400"]
     entries = response.json["entry"]
     assert response.json["type"] == "batch-response"
@@ -69,10 +70,11 @@ def test_a_batch_answers_every_entry_by_itself(ehr: FlaskClient) -> None:
 
 def test_a_transaction_ties_new_resources_together(ehr: FlaskClient) -> None:
     response = post(
-        ehr, "transaction",
+        ehr,
+        "transaction",
         entry("POST", "MedicationRequest", order(), "urn:uuid:1"),
         entry("POST", "Medication", DRUG, NEW),
-    )  # fmt: skip
+    )
     assert statuses(response) == ["201", "201"]
     made, drug = (e["resource"] for e in response.json["entry"])
     assert made["medicationReference"]["reference"] == f"Medication/{drug['id']}"
@@ -82,11 +84,12 @@ def test_a_transaction_ties_new_resources_together(ehr: FlaskClient) -> None:
 def test_a_transaction_is_done_whole_or_not_at_all(ehr: FlaskClient) -> None:
     before = ehr.get("/fhir/Medication?_summary=count").json["total"]
     response = post(
-        ehr, "transaction",
+        ehr,
+        "transaction",
         entry("POST", "Medication", DRUG, NEW),
         entry("DELETE", f"Patient/{ADA}"),
         entry("PUT", "Observation/a", {**OBSERVATION, "id": "a", "status": 7}),
-    )  # fmt: skip
+    )
     assert response.status_code == 422
     assert "Bundle.entry[2]" in text_of(response.json)
     assert ehr.get("/fhir/Medication?_summary=count").json["total"] == before
@@ -97,11 +100,12 @@ def test_deletes_come_before_creates_and_reads_come_last(ehr: FlaskClient) -> No
     made = {**OBSERVATION, "id": "a"}
     ehr.put("/fhir/Observation/a", json=made)
     response = post(
-        ehr, "transaction",
+        ehr,
+        "transaction",
         entry("GET", "Observation/b"),
         entry("PUT", "Observation/b", {**OBSERVATION, "id": "b"}),
         entry("DELETE", "Observation/a"),
-    )  # fmt: skip
+    )
     assert statuses(response) == ["200", "201", "204"]
     assert response.json["entry"][0]["resource"]["id"] == "b"
 
@@ -109,10 +113,11 @@ def test_deletes_come_before_creates_and_reads_come_last(ehr: FlaskClient) -> No
 def test_a_version_that_moved_on_ends_the_transaction(ehr: FlaskClient) -> None:
     ehr.put("/fhir/Observation/a", json={**OBSERVATION, "id": "a"})
     response = post(
-        ehr, "transaction",
+        ehr,
+        "transaction",
         entry("POST", "Medication", DRUG),
         entry("PUT", "Observation/a", {**OBSERVATION, "id": "a"}, ifMatch='W/"9"'),
-    )  # fmt: skip
+    )
     assert response.status_code == 412
 
 
@@ -120,10 +125,11 @@ def test_what_is_there_already_is_referred_to(ehr: FlaskClient) -> None:
     drug = {**DRUG, "identifier": [{"system": "urn:x", "value": "1"}]}
     there = ehr.post("/fhir/Medication", json=drug).json
     response = post(
-        ehr, "transaction",
+        ehr,
+        "transaction",
         entry("POST", "Medication", drug, NEW, ifNoneExist="identifier=urn:x|1"),
         entry("POST", "MedicationRequest", order()),
-    )  # fmt: skip
+    )
     assert statuses(response) == ["200", "201"]
     made = response.json["entry"][1]["resource"]
     assert made["medicationReference"]["reference"] == f"Medication/{there['id']}"
@@ -131,8 +137,9 @@ def test_what_is_there_already_is_referred_to(ehr: FlaskClient) -> None:
 
 def test_no_resource_is_written_twice_in_one_transaction(ehr: FlaskClient) -> None:
     body = {**OBSERVATION, "id": "a"}
-    response = post(ehr, "transaction", entry("PUT", "Observation/a", body),
-                    entry("DELETE", "Observation/a"))  # fmt: skip
+    response = post(
+        ehr, "transaction", entry("PUT", "Observation/a", body), entry("DELETE", "Observation/a")
+    )
     assert response.status_code == 400
 
 
@@ -140,8 +147,19 @@ def test_addresses_of_this_server_are_understood_in_full(ehr: FlaskClient) -> No
     assert statuses(post(ehr, "batch", entry("GET", f"{FHIR}/Patient/{ADA}"))) == ["200"]
 
 
-@pytest.mark.parametrize("url", ["", "/", "../auth/jwks", "Patient/../../x", "http://evil.example/a",
-                                 "metadata/../x", "$meta", "Patient/%2e%2e"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/",
+        "../auth/jwks",
+        "Patient/../../x",
+        "http://evil.example/a",
+        "metadata/../x",
+        "$meta",
+        "Patient/%2e%2e",
+    ],
+)
 def test_an_entry_cannot_leave_the_fhir_endpoint(ehr: FlaskClient, url: str) -> None:
     assert statuses(post(ehr, "batch", entry("GET", url)))[0] in ("400", "404")
 

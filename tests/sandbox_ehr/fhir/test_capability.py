@@ -20,10 +20,16 @@ VALUES = {"token": "x", "reference": "x", "date": "2026-11-23", "string": "x", "
 SMALLEST: dict[str, dict[str, Any]] = {
     "Account": {"status": "active"},
     "AllergyIntolerance": {"patient": {"reference": "Patient/1"}},
-    "ChargeItem": {"status": "billable", "code": {"text": "x"},
-                   "subject": {"reference": "Patient/1"}},
-    "Coverage": {"status": "active", "beneficiary": {"reference": "Patient/1"},
-                 "payor": [{"display": "x"}]},
+    "ChargeItem": {
+        "status": "billable",
+        "code": {"text": "x"},
+        "subject": {"reference": "Patient/1"},
+    },
+    "Coverage": {
+        "status": "active",
+        "beneficiary": {"reference": "Patient/1"},
+        "payor": [{"display": "x"}],
+    },
     "Condition": {"subject": {"reference": "Patient/1"}},
     "Medication": {"code": {"text": "x"}},
     "Observation": {"status": "final", "code": {"text": "x"}},
@@ -31,7 +37,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
     "Patient": {"gender": "female"},
     "Practitioner": {"active": True},
     "Task": {"status": "requested", "intent": "order"},
-}  # fmt: skip
+}
 
 
 def running(like: str) -> FlaskClient:
@@ -105,8 +111,14 @@ def test_every_interaction_of_every_type_does_what_it_says(
     for resource in resources(said):
         kind = resource["type"]
         assert [i["code"] for i in resource["interaction"]] == [
-            "read", "vread", "update", "delete", "history-instance", "create", "search-type",
-        ]  # fmt: skip
+            "read",
+            "vread",
+            "update",
+            "delete",
+            "history-instance",
+            "create",
+            "search-type",
+        ]
         body = {"resourceType": kind, "id": "claimed", **SMALLEST.get(kind, {})}
         at = f"/fhir/{kind}/claimed"
         made = ehr.put(at, json=body)

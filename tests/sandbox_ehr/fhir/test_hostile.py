@@ -39,11 +39,25 @@ def test_what_is_nested_too_deeply_is_400(
 
 @pytest.mark.parametrize(
     "body",
-    [b"null", b"[]", b"5", b'"x"', b"{", b"\xff\xfe", b"{}", b'{"resourceType":5}', b"NaN",
-     b'{"resourceType":"Observation","valueDecimal":NaN}', b'{"resourceType":null}', b"\x00",
-     b'\xef\xbb\xbf{"resourceType":"Observation"}', b'{"resourceType":"Observation",}',
-     b'{"resourceType":["Observation"]}', b'{"resourceType":"Observation","x":"\\ud800"}'],
-)  # fmt: skip
+    [
+        b"null",
+        b"[]",
+        b"5",
+        b'"x"',
+        b"{",
+        b"\xff\xfe",
+        b"{}",
+        b'{"resourceType":5}',
+        b"NaN",
+        b'{"resourceType":"Observation","valueDecimal":NaN}',
+        b'{"resourceType":null}',
+        b"\x00",
+        b'\xef\xbb\xbf{"resourceType":"Observation"}',
+        b'{"resourceType":"Observation",}',
+        b'{"resourceType":["Observation"]}',
+        b'{"resourceType":"Observation","x":"\\ud800"}',
+    ],
+)
 def test_a_body_that_is_no_resource_is_refused(ehr: FlaskClient, body: bytes) -> None:
     response = post(ehr, body)
     assert response.status_code in (400, 422), response.text
@@ -77,12 +91,24 @@ def test_a_number_without_end_is_kept_or_refused_but_breaks_nothing(ehr: FlaskCl
 
 @pytest.mark.parametrize(
     "path",
-    ["/fhir/Patient/%00", "/fhir/Patient/..%2f..%2fauth", "/fhir//Patient", "/fhir/./Patient/1",
-     "/fhir/Patient/%252e%252e", "/fhir/Patient/" + "a/" * 200, "/fhir/%F0%28%8C",
-     "/fhir/Patient;x",
-     "/fhir/Patient/1\\..\\2", "/fhir/Patient/" + "x" * 5000, "/fhir/\u202e", "/fhir/.well-known/",
-     "/fhir/.well-known/../metadata", "/fhir/metadata/x", "/fhir/METADATA"],
-)  # fmt: skip
+    [
+        "/fhir/Patient/%00",
+        "/fhir/Patient/..%2f..%2fauth",
+        "/fhir//Patient",
+        "/fhir/./Patient/1",
+        "/fhir/Patient/%252e%252e",
+        "/fhir/Patient/" + "a/" * 200,
+        "/fhir/%F0%28%8C",
+        "/fhir/Patient;x",
+        "/fhir/Patient/1\\..\\2",
+        "/fhir/Patient/" + "x" * 5000,
+        "/fhir/\u202e",
+        "/fhir/.well-known/",
+        "/fhir/.well-known/../metadata",
+        "/fhir/metadata/x",
+        "/fhir/METADATA",
+    ],
+)
 def test_a_path_with_tricks_leads_nowhere(ehr: FlaskClient, path: str) -> None:
     for method in ("GET", "PUT", "DELETE"):
         response = ehr.open(path, method=method)
@@ -97,13 +123,22 @@ def test_a_method_that_is_none_of_ours_is_405(ehr: FlaskClient, method: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("Prefer", "handling=strict, " * 2000), ("Prefer", "=;=,,;;"), ("If-None-Match", "x" * 9000),
-     ("If-None-Exist", "a=1&" * 500), ("If-None-Exist", "%00=%ff"), ("Accept", "," * 5000),
-     ("Accept", "application/fhir+json;q=x"), ("Content-Type", "application/json;" * 500),
-     ("Authorization", "Bearer " + "\u00e9" * 100), ("If-Match", "W/\"1\", W/\"2\""),
-     ("X-HTTP-Method-Override", "DELETE"), ("X-Forwarded-Host", "evil.example"),
-     ("Host", "evil.example")],
-)  # fmt: skip
+    [
+        ("Prefer", "handling=strict, " * 2000),
+        ("Prefer", "=;=,,;;"),
+        ("If-None-Match", "x" * 9000),
+        ("If-None-Exist", "a=1&" * 500),
+        ("If-None-Exist", "%00=%ff"),
+        ("Accept", "," * 5000),
+        ("Accept", "application/fhir+json;q=x"),
+        ("Content-Type", "application/json;" * 500),
+        ("Authorization", "Bearer " + "\u00e9" * 100),
+        ("If-Match", 'W/"1", W/"2"'),
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("Host", "evil.example"),
+    ],
+)
 def test_headers_with_tricks_are_borne(ehr: FlaskClient, name: str, value: str) -> None:
     for method, path, body in (
         ("GET", f"Patient/{ADA}", None),
@@ -117,11 +152,27 @@ def test_headers_with_tricks_are_borne(ehr: FlaskClient, name: str, value: str) 
 
 @pytest.mark.parametrize(
     "query",
-    ["a=1&" * 500, "=", "&&&", "%00=%00", "_id=%ff%fe", "_sort=" + "date," * 3000,
-     "code=" + "|" * 500, "code=%5C%5C%5C,", "_include=" + ":" * 50, "_elements=,,,", "_count=",
-     "date=ge", "date=%00", "patient=" + "../" * 50, "name:exact=x", "family:contains=",
-     "_lastUpdated=9999-12-31T23:59:59.999999999-12:00", "_format=json&_format=xml"],
-)  # fmt: skip
+    [
+        "a=1&" * 500,
+        "=",
+        "&&&",
+        "%00=%00",
+        "_id=%ff%fe",
+        "_sort=" + "date," * 3000,
+        "code=" + "|" * 500,
+        "code=%5C%5C%5C,",
+        "_include=" + ":" * 50,
+        "_elements=,,,",
+        "_count=",
+        "date=ge",
+        "date=%00",
+        "patient=" + "../" * 50,
+        "name:exact=x",
+        "family:contains=",
+        "_lastUpdated=9999-12-31T23:59:59.999999999-12:00",
+        "_format=json&_format=xml",
+    ],
+)
 def test_queries_with_tricks_are_answered_or_refused(ehr: FlaskClient, query: str) -> None:
     for kind in ("Observation", "Patient"):
         response = ehr.get(f"/fhir/{kind}?{query}")
@@ -137,17 +188,35 @@ def test_text_of_a_request_never_reaches_a_page_as_markup(ehr: FlaskClient) -> N
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["status", "code", "coding", "subject", "reference", "id", "meta",
-                             "effectiveDateTime", "category", "identifier", "contained", "x"]),
-            inner, max_size=4,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "status",
+                        "code",
+                        "coding",
+                        "subject",
+                        "reference",
+                        "id",
+                        "meta",
+                        "effectiveDateTime",
+                        "category",
+                        "identifier",
+                        "contained",
+                        "x",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
         ),
         max_leaves=12,
     )
-)  # fmt: skip
-@settings(max_examples=60, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_json_is_kept_or_refused(ehr: FlaskClient, value: Any) -> None:
     body = {**(value if isinstance(value, dict) else {"x": value}), "resourceType": "Observation"}
     assert post(ehr, json.dumps(body).encode()).status_code in (201, 400, 422)
@@ -160,15 +229,27 @@ def test_odd_resources_of_a_folder_break_no_search(make: Any) -> None:
     """What is loaded is not validated: somebody's export may hold anything."""
     app: Flask = make(open=True)
     odd: list[dict[str, Any]] = [
-        {"subject": "Patient/1"}, {"subject": [None, {"reference": 5}]}, {"meta": "x"},
-        {"code": [[[]]]}, {"effectivePeriod": []}, {"identifier": {"value": 5}},
+        {"subject": "Patient/1"},
+        {"subject": [None, {"reference": 5}]},
+        {"meta": "x"},
+        {"code": [[[]]]},
+        {"effectivePeriod": []},
+        {"identifier": {"value": 5}},
         {"category": [{"coding": {"code": "x"}}]},
-    ]  # fmt: skip
+    ]
     for i, more in enumerate(odd):
         inside(app).records.update({"resourceType": "Observation", "id": f"odd-{i}", **more})
     http = app.test_client()
-    for query in (f"patient={ADA}", "code=x", "date=2026", "_sort=-date", "category=x",
-                  "identifier=5", "_elements=code", "_sort=patient"):  # fmt: skip
+    for query in (
+        f"patient={ADA}",
+        "code=x",
+        "date=2026",
+        "_sort=-date",
+        "category=x",
+        "identifier=5",
+        "_elements=code",
+        "_sort=patient",
+    ):
         assert http.get(f"/fhir/Observation?{query}").status_code == 200, query
 
 

@@ -58,10 +58,22 @@ def test_decimals_keep_their_digits(ehr: FlaskClient) -> None:
     assert b"70.5000000000000000001" in ehr.get(response.headers["Location"]).data
 
 
-@pytest.mark.parametrize("path", ["Patient/nobody", "Patient/" + "x" * 65, "Patient/a b",
-                                  "Patient/..", "Patient/%2e%2e", "Patient/a%2Fb/x/y/z",
-                                  "Patient/" + ADA + "/_history/9", "Nonsense", "patient/1",
-                                  "Patient/x/$everything", "Patient/a/b/c/d/e"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Patient/nobody",
+        "Patient/" + "x" * 65,
+        "Patient/a b",
+        "Patient/..",
+        "Patient/%2e%2e",
+        "Patient/a%2Fb/x/y/z",
+        "Patient/" + ADA + "/_history/9",
+        "Nonsense",
+        "patient/1",
+        "Patient/x/$everything",
+        "Patient/a/b/c/d/e",
+    ],
+)
 def test_what_is_not_there_is_404_with_an_outcome(ehr: FlaskClient, path: str) -> None:
     response = ehr.get(f"/fhir/{path}")
     assert response.status_code == 404, response.text
@@ -187,10 +199,14 @@ def test_a_condition_that_cannot_be_searched_is_412(ehr: FlaskClient, condition:
 
 @pytest.mark.parametrize(
     ("prefer", "kind"),
-    [("return=minimal", None), ("return=representation", "Observation"),
-     ("return=OperationOutcome", "OperationOutcome"), ("", "Observation"),
-     ('handling=strict; return="minimal"', None)],
-)  # fmt: skip
+    [
+        ("return=minimal", None),
+        ("return=representation", "Observation"),
+        ("return=OperationOutcome", "OperationOutcome"),
+        ("", "Observation"),
+        ('handling=strict; return="minimal"', None),
+    ],
+)
 def test_what_comes_back_is_what_was_preferred(
     ehr: FlaskClient, prefer: str, kind: str | None
 ) -> None:
@@ -249,9 +265,15 @@ def test_json_is_spoken_and_nothing_else(ehr: FlaskClient, accept: str, status: 
 
 @pytest.mark.parametrize(
     ("wanted", "status"),
-    [("json", 200), ("application/fhir%2Bjson", 200), ("application/fhir+json", 200),
-     ("xml", 406), ("", 406), ("ttl", 406)],
-)  # fmt: skip
+    [
+        ("json", 200),
+        ("application/fhir%2Bjson", 200),
+        ("application/fhir+json", 200),
+        ("xml", 406),
+        ("", 406),
+        ("ttl", 406),
+    ],
+)
 def test_the_format_parameter_overrules_the_header(
     ehr: FlaskClient, wanted: str, status: int
 ) -> None:

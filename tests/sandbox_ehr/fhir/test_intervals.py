@@ -70,10 +70,24 @@ def test_prefixes(prefix: str, asked: str, held: str, answer: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "26", "2026-1", "2026-13", "2026-02-30", "2026-11-23T", "2026-11-23T25:00", "yesterday",
-     "2026-11-23Z", "2026-11-23T10", "0000", "٢٠٢٦", "2026-11-23T10:00:60",
-     "2026-11-23T10:00+99:00", "2026-11-23\n"],
-)  # fmt: skip
+    [
+        "",
+        "26",
+        "2026-1",
+        "2026-13",
+        "2026-02-30",
+        "2026-11-23T",
+        "2026-11-23T25:00",
+        "yesterday",
+        "2026-11-23Z",
+        "2026-11-23T10",
+        "0000",
+        "٢٠٢٦",
+        "2026-11-23T10:00:60",
+        "2026-11-23T10:00+99:00",
+        "2026-11-23\n",
+    ],
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         intervals.read(text)

@@ -52,9 +52,13 @@ def test_every_query_of_the_rules_is_understood_whole(ehr: FlaskClient, need: An
 
 
 def test_the_charts_hold_what_the_rules_ask_for(ehr: FlaskClient) -> None:
-    for kind, query in (("Coverage", ""), ("Condition", ""), ("MedicationAdministration", ""),
-                        ("Observation", "&code=http://loinc.org|19113-0"),
-                        ("MedicationRequest", "&intent=order,plan")):  # fmt: skip
+    for kind, query in (
+        ("Coverage", ""),
+        ("Condition", ""),
+        ("MedicationAdministration", ""),
+        ("Observation", "&code=http://loinc.org|19113-0"),
+        ("MedicationRequest", "&intent=order,plan"),
+    ):
         assert found(search(ehr, f"{kind}?patient={ADA}{query}")), kind
 
 
@@ -136,8 +140,17 @@ def test_strict_handling_refuses_what_is_not_known(ehr: FlaskClient) -> None:
         assert ehr.get(f"/fhir/Observation?{query}").status_code == 200
 
 
-@pytest.mark.parametrize("query", ["date=soon", "code:in=x", "_summary=much", "_include=Foo:bar",
-                                   "_include=Observation:code", "_count=many"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        "date=soon",
+        "code:in=x",
+        "_summary=much",
+        "_include=Foo:bar",
+        "_include=Observation:code",
+        "_count=many",
+    ],
+)
 def test_what_is_known_but_cannot_be_read_is_400(ehr: FlaskClient, query: str) -> None:
     response = ehr.get(f"/fhir/Observation?{query}")
     assert response.status_code == 400

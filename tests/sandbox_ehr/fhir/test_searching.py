@@ -121,8 +121,11 @@ def test_several_parameters_must_all_hold() -> None:
 
 
 def test_names_are_found_by_how_they_start() -> None:
-    patient = {"resourceType": "Patient", "id": "1",
-               "name": [{"family": "Winterbourne", "given": ["Ada", "Mae"]}]}  # fmt: skip
+    patient = {
+        "resourceType": "Patient",
+        "id": "1",
+        "name": [{"family": "Winterbourne", "given": ["Ada", "Mae"]}],
+    }
     assert matches("family", "winter", patient)
     assert not matches("family", "bourne", patient)
     assert matches("family:contains", "BOURNE", patient)
@@ -176,12 +179,19 @@ def test_what_is_not_known_is_left_out_and_named() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        {"code": "text"}, {"code": {"coding": "x"}}, {"code": {"coding": [None, 1, {}]}},
-        {"code": [1, None]}, {"subject": "Patient/1"}, {"subject": {"reference": 5}},
-        {"effectiveDateTime": 5}, {"effectivePeriod": {"start": 7}}, {"effectiveDateTime": "soon"},
-        {"identifier": "x"}, {"category": {}},
+        {"code": "text"},
+        {"code": {"coding": "x"}},
+        {"code": {"coding": [None, 1, {}]}},
+        {"code": [1, None]},
+        {"subject": "Patient/1"},
+        {"subject": {"reference": 5}},
+        {"effectiveDateTime": 5},
+        {"effectivePeriod": {"start": 7}},
+        {"effectiveDateTime": "soon"},
+        {"identifier": "x"},
+        {"category": {}},
     ],
-)  # fmt: skip
+)
 def test_odd_shapes_match_nothing_and_break_nothing(odd: dict[str, Any]) -> None:
     resource = {"resourceType": "Observation", "id": "odd", **odd}
     asked = [("code", "x"), ("patient", "1"), ("date", "2026"), ("identifier", "y")]
@@ -205,8 +215,12 @@ def dated(id_: str, date: str | None, status: str = "final") -> dict[str, Any]:
 
 
 def test_newest_first_and_what_has_no_date_last() -> None:
-    held = [dated("n", None), dated("b", "2026-02"), dated("c", "2026-03-01T10:00:00Z"),
-            dated("a", "2026-01-05")]  # fmt: skip
+    held = [
+        dated("n", None),
+        dated("b", "2026-02"),
+        dated("c", "2026-03-01T10:00:00Z"),
+        dated("a", "2026-01-05"),
+    ]
     assert sorted_ids("-date", held) == "cban"
     assert sorted_ids("date", held) == "abcn"
 

@@ -25,10 +25,17 @@ def get(app: Flask, path: str, scope: str = READS, **more: Any) -> Any:
 
 def test_without_a_token_nothing_is_answered(app: Flask) -> None:
     http = app.test_client()
-    for method, path in (("GET", f"Patient/{ADA}"), ("GET", "Patient"), ("POST", "Patient"),
-                         ("PUT", f"Patient/{ADA}"), ("DELETE", f"Patient/{ADA}"), ("POST", ""),
-                         ("GET", f"Patient/{ADA}/_history"), ("POST", "Patient/_search"),
-                         ("GET", "?_page=x.1")):  # fmt: skip
+    for method, path in (
+        ("GET", f"Patient/{ADA}"),
+        ("GET", "Patient"),
+        ("POST", "Patient"),
+        ("PUT", f"Patient/{ADA}"),
+        ("DELETE", f"Patient/{ADA}"),
+        ("POST", ""),
+        ("GET", f"Patient/{ADA}/_history"),
+        ("POST", "Patient/_search"),
+        ("GET", "?_page=x.1"),
+    ):
         response = http.open(f"/fhir/{path}".replace("/?", "?"), method=method)
         assert response.status_code == 401, (method, path)
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="fhir"'
@@ -37,9 +44,21 @@ def test_without_a_token_nothing_is_answered(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Bearer", "Bearer ", "Bearer x", "Basic eDp5", "bearer \u00e9", "Bearer a b", "Token x",
-     "Bearer " + "x" * 5000, "", "Bearer x, Bearer y", 'Bearer "x"', "Bearer ../../x"],
-)  # fmt: skip
+    [
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Basic eDp5",
+        "bearer \u00e9",
+        "Bearer a b",
+        "Token x",
+        "Bearer " + "x" * 5000,
+        "",
+        "Bearer x, Bearer y",
+        'Bearer "x"',
+        "Bearer ../../x",
+    ],
+)
 def test_a_token_that_is_none_is_401(app: Flask, header: str) -> None:
     response = app.test_client().get(f"/fhir/Patient/{ADA}", headers={"Authorization": header})
     assert response.status_code == 401
@@ -94,8 +113,16 @@ def test_a_search_finds_the_launchs_patient_alone(app: Flask, kind: str) -> None
     assert get(app, f"{kind}/{others}", "user/*.rs").status_code == 200
 
 
-@pytest.mark.parametrize("query", [f"patient={MILO}", f"patient=Patient/{MILO}", f"subject={MILO}",
-                                   f"patient={ADA},{MILO}", f"subject:Patient={MILO}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"patient={MILO}",
+        f"patient=Patient/{MILO}",
+        f"subject={MILO}",
+        f"patient={ADA},{MILO}",
+        f"subject:Patient={MILO}",
+    ],
+)
 def test_asking_for_another_patient_is_403(app: Flask, query: str) -> None:
     assert get(app, f"Condition?{query}").status_code == 403
     assert get(app, f"Condition?{query}", "user/*.rs").status_code == 200

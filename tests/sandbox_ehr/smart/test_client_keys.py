@@ -61,10 +61,18 @@ def test_keys_are_fetched_once_in_five_minutes(site: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(404, b"{}"), (500, b""), (302, b""), (200, b"{"), (200, b"[" * 50_000),
-     (200, b'{"keys":[' + b" " * 200_000 + b"]}"), (200, b'{"keys":[{"kty":"RSA","n":"x"}]}'),
-     (200, b'{"keys":5}'), (200, b'{"keys":[{"kty":"EC","crv":"none"}]}')],
-)  # fmt: skip
+    [
+        (404, b"{}"),
+        (500, b""),
+        (302, b""),
+        (200, b"{"),
+        (200, b"[" * 50_000),
+        (200, b'{"keys":[' + b" " * 200_000 + b"]}"),
+        (200, b'{"keys":[{"kty":"RSA","n":"x"}]}'),
+        (200, b'{"keys":5}'),
+        (200, b'{"keys":[{"kty":"EC","crv":"none"}]}'),
+    ],
+)
 def test_an_answer_that_holds_no_keys_refuses_the_client(
     site: Any, status: int, body: bytes
 ) -> None:

@@ -87,8 +87,11 @@ def test_the_token_endpoint_fails(troubled: Any, fault: Fault, error: str) -> No
 def test_a_refresh_token_has_expired(troubled: Any) -> None:
     app, how = troubled(Fault.TOKEN_EXPIRED_REFRESH_TOKEN)
     said = token_of(app, LASTING, **how)
-    body = {"grant_type": "refresh_token", "refresh_token": said["refresh_token"],
-            "client_id": PUBLIC.id}  # fmt: skip
+    body = {
+        "grant_type": "refresh_token",
+        "refresh_token": said["refresh_token"],
+        "client_id": PUBLIC.id,
+    }
     assert app.test_client().post("/auth/token", data=body).json["error"] == "invalid_grant"
 
 

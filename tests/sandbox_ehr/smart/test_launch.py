@@ -63,11 +63,18 @@ def test_the_discovery_document_says_what_is_there(app: Flask) -> None:
     assert said["issuer"] == FHIR
     assert said["code_challenge_methods_supported"] == ["S256"]
     assert set(said["token_endpoint_auth_methods_supported"]) == {
-        "none", "client_secret_basic", "private_key_jwt",
-    }  # fmt: skip
+        "none",
+        "client_secret_basic",
+        "private_key_jwt",
+    }
     http = app.test_client()
-    for name in ("jwks_uri", "authorization_endpoint", "token_endpoint", "introspection_endpoint",
-                 "revocation_endpoint"):  # fmt: skip
+    for name in (
+        "jwks_uri",
+        "authorization_endpoint",
+        "token_endpoint",
+        "introspection_endpoint",
+        "revocation_endpoint",
+    ):
         assert said[name].startswith(f"{BASE}/auth/")
         assert http.get(said[name]).status_code != 404
     assert http.get("/fhir/.well-known/openid-configuration").json["jwks_uri"] == said["jwks_uri"]
@@ -83,9 +90,16 @@ def test_keys_are_published_without_their_private_parts(app: Flask) -> None:
 
 @pytest.mark.parametrize("client", [PUBLIC, SECRET, SIGNING], ids=lambda c: c.id)
 def test_an_ehr_launch_gives_each_kind_of_client_its_context(app: Flask, client: Client) -> None:
-    code = code_of(app, client, f"{SCOPE} offline_access", encounter_id="enc-1",
-                   app_context='{"v":1}', intent="billing-review", need_patient_banner=False,
-                   fhir_context=({"reference": "MedicationRequest/1"},))  # fmt: skip
+    code = code_of(
+        app,
+        client,
+        f"{SCOPE} offline_access",
+        encounter_id="enc-1",
+        app_context='{"v":1}',
+        intent="billing-review",
+        need_patient_banner=False,
+        fhir_context=({"reference": "MedicationRequest/1"},),
+    )
     response = exchanged(app, client, code)
     assert response.status_code == 200, response.text
     assert response.headers["Cache-Control"] == "no-store"
@@ -200,14 +214,20 @@ def test_a_launch_of_nothing_is_refused_on_a_page(app: Flask, query: str) -> Non
 @pytest.mark.parametrize(
     "changes",
     [
-        {"client_id": "unknown"}, {"client_id": None}, {"redirect_uri": None},
-        {"redirect_uri": BACK + "/"}, {"redirect_uri": BACK + "?x=1"},
-        {"redirect_uri": BACK.upper()}, {"redirect_uri": "https://evil.example/"},
-        {"redirect_uri": "javascript:alert(1)"}, {"redirect_uri": '"><script>'},
-        {"client_id": '"><script>alert(1)</script>'}, {"state": "x" * 2001},
+        {"client_id": "unknown"},
+        {"client_id": None},
+        {"redirect_uri": None},
+        {"redirect_uri": BACK + "/"},
+        {"redirect_uri": BACK + "?x=1"},
+        {"redirect_uri": BACK.upper()},
+        {"redirect_uri": "https://evil.example/"},
+        {"redirect_uri": "javascript:alert(1)"},
+        {"redirect_uri": '"><script>'},
+        {"client_id": '"><script>alert(1)</script>'},
+        {"state": "x" * 2001},
         {"redirect_uri": "http://127.0.0.1:9999/callback#x"},
     ],
-)  # fmt: skip
+)
 def test_nobody_is_sent_where_it_is_not_sure(app: Flask, changes: dict[str, Any]) -> None:
     response = authorized(app.test_client(), request_of(**{"launch": launched(app), **changes}))
     assert response.status_code == 400
@@ -277,8 +297,13 @@ def test_an_app_may_post_its_request(app: Flask) -> None:
 def test_a_standalone_launch_asks_who_which_patient_and_whether(app: Flask) -> None:
     response = authorized(app.test_client(), request_of(scope=STANDALONE))
     assert response.status_code == 200
-    for words in ("Let Public app in?", "Hartwell, Imogen", "Winterbourne, Ada", "patient/*.rs",
-                  "Read and search everything of this patient"):  # fmt: skip
+    for words in (
+        "Let Public app in?",
+        "Hartwell, Imogen",
+        "Winterbourne, Ada",
+        "patient/*.rs",
+        "Read and search everything of this patient",
+    ):
         assert words in response.text
     policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "frame-ancestors 'self'" in policy
@@ -286,8 +311,13 @@ def test_a_standalone_launch_asks_who_which_patient_and_whether(app: Flask) -> N
 
 
 def answered(app: Flask, scope: str = STANDALONE, allowed: Any = None, **said: Any) -> Any:
-    form = {"answer": "allow", "user": IMOGEN, "patient": ADA,
-            "allowed": (allowed or scope).split(), **said}  # fmt: skip
+    form = {
+        "answer": "allow",
+        "user": IMOGEN,
+        "patient": ADA,
+        "allowed": (allowed or scope).split(),
+        **said,
+    }
     form = {name: value for name, value in form.items() if value is not None}
     return app.test_client().post(
         "/auth/authorize", query_string=request_of(scope=scope), data=form
@@ -317,13 +347,17 @@ def test_nobody_can_tick_what_was_not_asked_for(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("said", "error"),
     [
-        ({"answer": "deny"}, "access_denied"), ({"answer": ""}, "access_denied"),
-        ({"user": "Practitioner/nobody"}, "invalid_request"), ({"user": None}, "invalid_request"),
-        ({"user": f"Patient/{ADA}"}, "invalid_request"), ({"patient": None}, "invalid_request"),
-        ({"patient": "nobody"}, "invalid_request"), ({"patient": "../x"}, "invalid_request"),
+        ({"answer": "deny"}, "access_denied"),
+        ({"answer": ""}, "access_denied"),
+        ({"user": "Practitioner/nobody"}, "invalid_request"),
+        ({"user": None}, "invalid_request"),
+        ({"user": f"Patient/{ADA}"}, "invalid_request"),
+        ({"patient": None}, "invalid_request"),
+        ({"patient": "nobody"}, "invalid_request"),
+        ({"patient": "../x"}, "invalid_request"),
         ({"allowed": "nothing"}, "access_denied"),
     ],
-)  # fmt: skip
+)
 def test_who_does_not_agree_sends_the_app_back_empty(
     app: Flask, said: dict[str, Any], error: str
 ) -> None:
@@ -414,14 +448,22 @@ def test_a_wrong_secret_is_refused(app: Flask, secret: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Basic", "Basic !!!", "Basic /////w==", "Basic eA==", "Basic Og==", "Bearer x",
-     "Basic " + "A" * 9000],
-)  # fmt: skip
+    [
+        "Basic",
+        "Basic !!!",
+        "Basic /////w==",
+        "Basic eA==",
+        "Basic Og==",
+        "Bearer x",
+        "Basic " + "A" * 9000,
+    ],
+)
 def test_a_header_that_is_no_pair_is_refused(app: Flask, header: str) -> None:
     response = app.test_client().post(
-        "/auth/token", data=exchange(code_of(app, SECRET), client_id=None),
+        "/auth/token",
+        data=exchange(code_of(app, SECRET), client_id=None),
         headers={"Authorization": header},
-    )  # fmt: skip
+    )
     assert response.status_code in (400, 401), response.text
     assert response.json["error"] in ("invalid_client", "invalid_request")
 
@@ -440,15 +482,30 @@ def test_a_signed_assertion_is_taken_in_both_algorithms(app: Flask, alg: str) ->
 @pytest.mark.parametrize(
     "how",
     [
-        {"aud": "https://other.example/token"}, {"aud": FHIR}, {"aud": None},
-        {"iss": "other"}, {"iss": None}, {"sub": "other"}, {"sub": None}, {"sub": 5},
-        {"sub": PUBLIC.id, "iss": PUBLIC.id}, {"sub": SECRET.id, "iss": SECRET.id},
-        {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"exp": 2**40}, {"jti": None}, {"jti": 5},
-        {"header": {"typ": "at+jwt"}}, {"header": {"kid": None}},
-        {"header": {"kid": "other"}}, {"alg": "RS256"}, {"alg": "PS384"},
+        {"aud": "https://other.example/token"},
+        {"aud": FHIR},
+        {"aud": None},
+        {"iss": "other"},
+        {"iss": None},
+        {"sub": "other"},
+        {"sub": None},
+        {"sub": 5},
+        {"sub": PUBLIC.id, "iss": PUBLIC.id},
+        {"sub": SECRET.id, "iss": SECRET.id},
+        {"exp": 1},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": 2**40},
+        {"jti": None},
+        {"jti": 5},
+        {"header": {"typ": "at+jwt"}},
+        {"header": {"kid": None}},
+        {"header": {"kid": "other"}},
+        {"alg": "RS256"},
+        {"alg": "PS384"},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_an_assertion_with_one_thing_wrong_is_refused(app: Flask, how: dict[str, Any]) -> None:
     body = exchange(code_of(app, SIGNING), client_id=None) | signed(SIGNING, **how)
     response = app.test_client().post("/auth/token", data=body)
@@ -456,8 +513,9 @@ def test_an_assertion_with_one_thing_wrong_is_refused(app: Flask, how: dict[str,
     assert response.json["error"] == "invalid_client"
 
 
-@pytest.mark.parametrize("text", ["", "x", "a.b.c", "e30.e30.", "." * 100, "é.é.é",
-                                  "eyJhbGciOiJub25lIn0.e30."])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["", "x", "a.b.c", "e30.e30.", "." * 100, "é.é.é", "eyJhbGciOiJub25lIn0.e30."]
+)
 def test_what_is_no_assertion_is_refused(app: Flask, text: str) -> None:
     body = exchange(code_of(app, SIGNING), client_id=None) | signed(SIGNING)
     response = app.test_client().post("/auth/token", data=body | {"client_assertion": text})

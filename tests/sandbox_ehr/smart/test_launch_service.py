@@ -16,8 +16,11 @@ MILO = "pat-milo-applegarth"
 
 
 def asked(http: FlaskClient, headers: dict[str, str] | None = None, **changes: Any) -> TestResponse:
-    parameters = {"patient": ADA, "smart_messaging_origin": "http://localhost:8080",
-                  "appContext": "sealed"}  # fmt: skip
+    parameters = {
+        "patient": ADA,
+        "smart_messaging_origin": "http://localhost:8080",
+        "appContext": "sealed",
+    }
     body = {"launchUrl": LAUNCH, "parameters": parameters, **changes}
     return http.post(WHERE, json=body, headers=headers or {})
 

@@ -28,11 +28,24 @@ def test_scopes_of_both_versions_are_read(word: str, level: str, kind: str, acti
 
 @pytest.mark.parametrize(
     "word",
-    ["openid", "launch", "patient/Observation", "patient/Observation.sr", "patient/Observation.",
-     "patient/observation.rs", "Patient/Observation.rs", "patient/Observation.readwrite",
-     "patient/Observation.rs?", "patient/Observation.rs?foo=1", "patient/Observation.rs?date=soon",
-     "patient/*.rs?category=x", "patient/Observation.rs/x", "patient/../Patient.rs", ""],
-)  # fmt: skip
+    [
+        "openid",
+        "launch",
+        "patient/Observation",
+        "patient/Observation.sr",
+        "patient/Observation.",
+        "patient/observation.rs",
+        "Patient/Observation.rs",
+        "patient/Observation.readwrite",
+        "patient/Observation.rs?",
+        "patient/Observation.rs?foo=1",
+        "patient/Observation.rs?date=soon",
+        "patient/*.rs?category=x",
+        "patient/Observation.rs/x",
+        "patient/../Patient.rs",
+        "",
+    ],
+)
 def test_what_is_no_scope_on_data_allows_nothing(word: str) -> None:
     assert scopes.parse(word) is None
 
@@ -40,8 +53,10 @@ def test_what_is_no_scope_on_data_allows_nothing(word: str) -> None:
 def test_a_granular_scope_holds_what_a_search_would_find() -> None:
     scope = scopes.parse(f"patient/Observation.rs?category={CATEGORY}|laboratory")
     assert scope is not None
-    lab = {"resourceType": "Observation",
-           "category": [{"coding": [{"system": CATEGORY, "code": "laboratory"}]}]}  # fmt: skip
+    lab = {
+        "resourceType": "Observation",
+        "category": [{"coding": [{"system": CATEGORY, "code": "laboratory"}]}],
+    }
     assert scope.holds(lab)
     assert not scope.holds({"resourceType": "Observation"})
 
@@ -66,7 +81,7 @@ def test_a_granular_scope_holds_what_a_search_would_find() -> None:
         ("", "patient/*.rs", ""),
         ("patient/Task.cruds?code=a", "patient/*.rs", "patient/Task.rs?code=a"),
     ],
-)  # fmt: skip
+)
 def test_no_more_is_granted_than_is_allowed(asked: str, allowed: str, given: str) -> None:
     assert scopes.granted(asked, allowed) == given
     assert scopes.granted(given, allowed) == given
