@@ -22,6 +22,7 @@ import fixtures
 from bench.bodies import TODAY
 from bench.wsgi import answer_of
 from billing_rules import catalogue
+from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
 
 # The packages of the wheel that hold program text; fixtures are data.
@@ -78,7 +79,7 @@ class Way:
 
 def main() -> None:
     """Print both, as rows of one table."""
-    root = Path(__file__).parent.parent
+    root, known = Path(__file__).parent.parent, catalogue.load()
     size = size_of(root)
     print("| What | Counted |\n|---|---|")
     print(f"| shipped Python files; lines of code | {size.files}; {size.code_lines:,} |")
@@ -88,7 +89,7 @@ def main() -> None:
     print(f"| private functions; of them used once | {once} |")
     print(f"| names that several public classes have | {len(size.shared_names)} |")
     for request in (AN_ORDER, NOT_OURS):
-        way = way_of(request)
+        way = way_of(request, known)
         counted = f"{way.files}; {way.moves:,}; {way.functions:,}; {way.calls:,}"
         print(f"| order-sign of {request}: files; moves; functions; calls | {counted} |")
 
@@ -162,7 +163,7 @@ def _code_lines(path: Path, tree: ast.Module) -> int:
 # ---------------------------------------------------------------- the way of an order
 
 
-def way_of(request: str) -> Way:
+def way_of(request: str, known: Catalogue) -> Way:
     """The way of a hook request of the fixtures through the service as it starts without a store.
 
     Raises SystemExit when the service does not answer 200.
@@ -170,7 +171,7 @@ def way_of(request: str) -> Way:
     settings = Settings(
         public_base_url="http://127.0.0.1", today=lambda: TODAY, clock=lambda: _NOON, open=True
     )
-    app = create_app(catalogue.load(), settings)
+    app = create_app(known, settings)
     body = fixtures.path(f"hook_requests/{request}").read_bytes()
     answer_of(app, body)
     calls = _calls(app, body)
