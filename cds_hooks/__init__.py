@@ -11,26 +11,27 @@ from flask import Flask
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import (
-    accounting,
     app_link,
     client_auth,
     code_sets,
     errors,
     feedback,
-    http_headers,
+    feedback_page,
     operations,
     operator_access,
     pages,
+    request_log,
+    responses,
     rule_pages,
     trace,
     views,
 )
 from cds_hooks.running import Running, set_running
 from cds_hooks.settings import Link, Settings
+from cds_hooks.store import Store
 
-if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
     from cds_hooks.metrics import Metrics
-    from cds_hooks.store import Store
 
 __all__ = ["Link", "Settings", "create_app"]
 
@@ -38,13 +39,12 @@ __all__ = ["Link", "Settings", "create_app"]
 def create_app(
     catalogue: Catalogue,
     settings: Settings,
-    store: Store | None = None,
+    store: Store,
     metrics: Metrics | None = None,
 ) -> Flask:
     """The service as a WSGI application. It holds these four, and nothing else.
 
-    `store` remembers calls, shown cards and their feedback; without one nothing is kept. `metrics`
-    counts; without them nothing is counted.
+    `store` keeps calls, shown cards and their feedback. Without `metrics` nothing is counted.
     """
     app = Flask(__name__, static_folder=None)
     # One byte more than allowed: a chunked body is cut off there, and so seen to be too large.
@@ -55,9 +55,9 @@ def create_app(
     set_running(app, Running(catalogue, settings, store, metrics, code_sets.of(catalogue)))
     if metrics:
         metrics.serves(settings.rule_set)
-    accounting.install(app)
+    request_log.install(app)
     errors.install(app)
-    http_headers.install(app)
+    responses.install(app)
     client_auth.install(app, settings, store)
     app_link.prepare(settings)
 
@@ -72,8 +72,6 @@ def create_app(
     guard = operator_access.with_secret(secret) if secret else None
     for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):
         app.register_blueprint(page)  # open to anyone: nothing here is of a patient
-    if guard and store:
-        from cds_hooks import feedback_page  # SQLAlchemy is loaded only where there is a store
-
+    if guard:
         app.register_blueprint(feedback_page.blueprint(store.engine, guard, catalogue.payer_name))
     return app

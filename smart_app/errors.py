@@ -7,8 +7,8 @@ import logging
 from flask import Flask, Response, make_response, render_template, request
 from werkzeug.exceptions import BadHost, HTTPException
 
+from service_parts.database import StoreFailed
 from service_parts.log_events import Event, fault
-from service_parts.store_failed import StoreFailed
 from smart_app.stops import (
     DATABASE_AWAY,
     NOT_FOUND,

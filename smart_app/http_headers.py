@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from flask import Flask, Response, g, request
 
-from service_parts.own_address import path_of
+from service_parts.web import path_of
 from smart_app.launching import launching
 
 _STATIC_KEPT = 365 * 24 * 3600  # seconds; addresses of static files change with their content

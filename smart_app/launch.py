@@ -18,9 +18,9 @@ from flask import Blueprint, Response, redirect, request, url_for
 from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
 from ehr_access.smart_configuration import SmartConfiguration
+from service_parts.database import StoreFailed
 from service_parts.log_events import Event
-from service_parts.rate_limit import subscriber
-from service_parts.store_failed import StoreFailed
+from service_parts.web import subscriber
 from smart_app import asking, cookies, discovery, features, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from flask import Blueprint, request
 
+from service_parts.database import StoreFailed
 from service_parts.log_events import Event
-from service_parts.store_failed import StoreFailed
 from smart_app import rescue, write_back
 from smart_app.kept_forms import FORM_KEY, Draft, KeptForms, Sent, new_form_key
 from smart_app.launching import launching

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from service_parts.transactions import transaction
+from service_parts.database import transaction
 from smart_app.records import Attempt, KeptWindow, Opened, Tokens
+from smart_app.schema import app_launch, app_window
 from smart_app.sealing import Seal
-from smart_app.tables import app_launch, app_window
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from smart_app.authorization import NOT_SENT, NotGiven
 from smart_app.records import KeptWindow, Tokens
 from smart_app.store import Store

@@ -24,10 +24,11 @@ from markdown_it import MarkdownIt
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
+from cds_hooks.store import temporary
 from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.records import copied
 from smart_app import cookies
-from tests.databases import overridden, shown_card, store_at
+from tests.databases import KEYS, overridden, shown_card, store_at
 from tests.ehr_access.server import fake_ehr
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair
@@ -155,7 +156,7 @@ def test_cards_are_text_also_where_an_ehr_renders_html(browser: Any, catalogue: 
     """CDS Hooks 2.0.1 asks for Markdown; the sandbox of CDS Hooks lets HTML through in it. The
     worst reader: HTML in Markdown, and every other word of a card put into the page as it is."""
     settings = Settings("https://cds.example", lambda: TODAY, open=True, show_billing_plan=True)
-    client = create_app(catalogue, settings).test_client()
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     told = 0
     with watched(browser) as seen:

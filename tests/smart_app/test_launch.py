@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ehr_access.app_context import AppContext, sealed
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from smart_app import stops
 from smart_app.settings import ClientKind
 from smart_app.stops import Stop

@@ -474,7 +474,7 @@ def test_a_whole_record_may_be_long_and_hostile(shown: Shown) -> None:
 
 def test_every_printed_page_of_the_packet_says_whose_it_is(bartholomew: Shown) -> None:
     page = bartholomew.page("packet", **order(TWO_VIALS))
-    head = page.partition('<div class="app-page-head" aria-hidden="true">')[2].partition("</div>")[0]
+    (head,) = re.findall('<div class="app-page-head" aria-hidden="true">(.*?)</div>', page)
     assert "Bartholomew Quince</bdi>, born " in head and "made on" in head
     assert "/static/packet.css?v=" in page
     text = bartholomew.text("packet", **order(TWO_VIALS))
