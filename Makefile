@@ -82,7 +82,7 @@ endef
 define run_lint
 echo "ruff check" && $(PY) -m ruff check --quiet . && \
 echo "ruff format --check" && $(PY) -m ruff format --quiet --check . && \
-echo "mypy billing_rules" && $(PY) -m mypy --no-error-summary billing_rules
+echo "mypy" && $(PY) -m mypy --no-error-summary
 endef
 
 # .venv/.ready holds the directory .venv was made for. A .venv that was moved or

@@ -252,7 +252,7 @@ def _conditions(asked: Asked) -> list[sa.ColumnElement[bool]]:
 def unknown_cards(engine: sa.Engine, asked: Asked = Asked()) -> int:
     """How many cards had feedback in that time without being on record."""
     with transaction(engine, _WAIT) as connection:
-        return connection.execute(_unknown_count(asked)).scalar_one()
+        return int(connection.execute(_unknown_count(asked)).scalar_one())
 
 
 def _unknown_count(asked: Asked) -> sa.Select[Any]:

@@ -77,7 +77,8 @@ def _let_in(client: Client) -> None:
 
 def caller() -> Client | None:
     """The registered client of the current request; None in open mode."""
-    return g.get("registered_client")
+    client: Client | None = g.get("registered_client")
+    return client
 
 
 def unseen_because() -> str:

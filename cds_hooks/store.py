@@ -130,7 +130,8 @@ class Audit:
     def _unless_there(self, key: str, by: CodeSets, now: datetime) -> sa.Executable:
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         row = {"key": key, "sources": by.sources, "first_used_at": now}
-        return dialect.insert(code_sets).values(row).on_conflict_do_nothing()
+        insert: sa.Executable = dialect.insert(code_sets).values(row).on_conflict_do_nothing()
+        return insert
 
 
 class Store:

@@ -24,12 +24,7 @@ from service_parts.web import subscriber
 from smart_app import asking, cookies, discovery, features, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
-from smart_app.id_token import NotVerified, verified
-from smart_app.identity import user as identified
-from smart_app.launching import Launching, launching
-from smart_app.records import Attempt, Opened, Tokens
-from smart_app.settings import RegisteredEhr
-from smart_app.stops import (
+from smart_app.error_pages import (
     FOREIGN_STATE,
     NO_LAUNCH,
     NO_PATIENT,
@@ -41,7 +36,11 @@ from smart_app.stops import (
     UNKNOWN_EHR,
     Stopped,
 )
-from smart_app.store import ATTEMPT_LIFE
+from smart_app.id_token import NotVerified, verified
+from smart_app.identity import user as identified
+from smart_app.launching import Launching, launching
+from smart_app.settings import RegisteredEhr
+from smart_app.store import ATTEMPT_LIFE, Attempt, Opened, Tokens
 from smart_app.window import Role, User
 from smart_app.window_tokens import tokens_in
 

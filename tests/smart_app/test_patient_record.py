@@ -20,8 +20,8 @@ from cds_hooks.store import temporary
 from ehr_access import reasons
 from ehr_access.limits import Limits
 from smart_app import found_orders
+from smart_app.error_pages import Stopped
 from smart_app.patient_record import ROUNDS, PatientRecord, read
-from smart_app.stops import Stopped
 from tests.databases import KEYS
 from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
