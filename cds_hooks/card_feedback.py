@@ -249,12 +249,6 @@ def _conditions(asked: Asked) -> list[sa.ColumnElement[bool]]:
     return wanted
 
 
-def unknown_cards(engine: sa.Engine, asked: Asked = Asked()) -> int:
-    """How many cards had feedback in that time without being on record."""
-    with transaction(engine, _WAIT) as connection:
-        return int(connection.execute(_unknown_count(asked)).scalar_one())
-
-
 def _unknown_count(asked: Asked) -> sa.Select[Any]:
     feedback = card_feedback.c
     on_record = sa.exists().where(card_shown.c.card == feedback.card)

@@ -46,14 +46,13 @@ class Attempt:
     """A launch on its way through the EHR's authorization server.
 
     `verifier` is PKCE's secret (RFC 7636), `nonce` comes back in the id_token, `asked` are the
-    scopes asked for. `launch` is what the EHR gave along, "" for a launch of one's own.
+    scopes asked for.
     """
 
     ehr: str
     verifier: str
     nonce: str
     asked: str
-    launch: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 
 import smart_app.schema
 from cds_hooks import store as store_module
-from cds_hooks.card_feedback import Asked, outcomes, report, unknown_cards
+from cds_hooks.card_feedback import Asked, outcomes, report
 from cds_hooks.schema import card_feedback, card_finding, card_shown, metadata
 from cds_hooks.store import DatabaseBackoff
 from service_parts.database import StoreFailed
@@ -127,8 +127,8 @@ def test_a8_5_feedback_on_unknown_cards_is_counted(database_url: str) -> None:
         assert store.feedback([overridden(known), overridden("u" * 36), overridden("v" * 36)]) == 2
         assert store.feedback([]) == 0
     with engine_at(database_url) as engine:
-        assert unknown_cards(engine) == 2
-        assert unknown_cards(engine, Asked(datetime.now(UTC) + timedelta(days=1))) == 0
+        assert report(engine).unknown == 2
+        assert report(engine, Asked(datetime.now(UTC) + timedelta(days=1))).unknown == 0
 
 
 @pytest.mark.parametrize("when", [datetime.min, datetime.max])
