@@ -101,7 +101,7 @@ def in_force(settings: Settings, client: str, tenant: str) -> dict[str, str]:
 
 def parted(
     reviews: Sequence[OrderReview], rules: Mapping[str, str]
-) -> tuple[Sequence[OrderReview], dict[str, Sequence[OrderReview]]]:
+) -> tuple[Sequence[OrderReview], Mapping[str, Sequence[OrderReview]]]:
     """`reviews` with what may be shown, and by reason those with what is held back.
 
     What a rule could not check is held back with it. Where every rule is, no review is left to

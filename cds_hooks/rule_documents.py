@@ -36,7 +36,7 @@ class _Part(
     """Unknown members are refused, so that reading a record back tests its shape."""
 
 
-class CitedSource(_Part):
+class CitedSource(_Part, frozen=True):
     """`quote` is left out where nothing is quoted."""
 
     title: str
@@ -47,28 +47,28 @@ class CitedSource(_Part):
     quote: str = ""
 
 
-class ReadPassage(_Part):
+class ReadPassage(_Part, frozen=True):
     what: str
     of: list[str]
     source: CitedSource
 
 
-class DenialReason(_Part):
+class DenialReason(_Part, frozen=True):
     id: str
     words: str
 
 
-class DenialCode(_Part):
+class DenialCode(_Part, frozen=True):
     code: str
     source: CitedSource
 
 
-class ReleaseAndRevision(_Part):
+class ReleaseAndRevision(_Part, frozen=True):
     released: date
     revised: str
 
 
-class SourceAttributes(_Part):
+class SourceAttributes(_Part, frozen=True):
     """The thirteen source attributes."""
 
     bibliographic_citation: list[CitedSource]
@@ -86,13 +86,13 @@ class SourceAttributes(_Part):
     use_of_health_status_assessment: str
 
 
-class IntendedUse(_Part):
+class IntendedUse(_Part, frozen=True):
     use: str
     user: str
     limits: list[str]
 
 
-class Denial(_Part):
+class Denial(_Part, frozen=True):
     """`codes` are claim adjustment and remark codes, only those that a source gives."""
 
     prevents: str
@@ -100,7 +100,7 @@ class Denial(_Part):
     codes: list[DenialCode]
 
 
-class RuleDocument(_Part):
+class RuleDocument(_Part, frozen=True):
     """A whole record; `reads` are the catalogue's values as they stood on `readsOn`."""
 
     id: str

@@ -16,7 +16,7 @@ from billing_rules.passages import Passage, passages
 from billing_rules.rule_records import RuleRecord, capital, shipped
 from cds_hooks import rule_documents
 from cds_hooks.errors import Refused
-from cds_hooks.public import as_json, cacheable, page, wants_json
+from cds_hooks.responses import as_json, cacheable, page, wants_json
 from cds_hooks.running import running
 from cds_hooks.settings import Settings
 

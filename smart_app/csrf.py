@@ -13,8 +13,8 @@ import hmac
 from flask import g, request
 from markupsafe import Markup
 
+from smart_app.error_pages import FORGED, Stopped
 from smart_app.launching import launching
-from smart_app.stops import FORGED, Stopped
 
 FIELD, HEADER = "csrf_token", "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

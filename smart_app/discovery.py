@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from billing_rules.states import Unknown
@@ -20,8 +21,8 @@ from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.limits import Deadline
 from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
+from smart_app.error_pages import EHR_SILENT, EHR_UNSUITABLE, Stopped
 from smart_app.settings import ClientKind, RegisteredEhr
-from smart_app.stops import EHR_SILENT, EHR_UNSUITABLE, Stopped
 
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri")
 _SECONDS = 6.0
@@ -71,7 +72,9 @@ def read(answer: Answer | Unknown, address: str, ehr: RegisteredEhr) -> SmartCon
     said = smart_configuration.parsed(answer.body)
     if said is None:
         raise _unsuitable("Its SMART configuration is not readable.")
-    addresses = {name: _endpoint(name, getattr(said, name), address, ehr) for name in _ADDRESSES}
+    addresses: dict[str, Any] = {
+        name: _endpoint(name, getattr(said, name), address, ehr) for name in _ADDRESSES
+    }
     usable = replace(said, **addresses)
     fault = fault_of(usable, ehr)
     if fault:

@@ -8,7 +8,7 @@ from flask import Flask, current_app
 
 from ehr_access.capability import Capabilities
 from ehr_access.transport import Transport
-from service_parts.rate_limit import Buckets
+from service_parts.web import Buckets
 from smart_app.app_keys import AppKeys
 from smart_app.discovery import Discovery
 from smart_app.id_token import IssuerKeys

@@ -17,6 +17,8 @@ from click.testing import CliRunner
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
+from cds_hooks.store import temporary
+from tests.databases import KEYS
 from vialwise import clock, server
 from vialwise.cli import cli
 from vialwise.settings import ServeSettings, names, variable
@@ -57,7 +59,7 @@ def _probed() -> Iterator[str]:
 
 def test_every_probe_is_answered_without_a_token(catalogue: Catalogue) -> None:
     settings = Settings("https://cds.clinic.example", lambda: clock.today(None))
-    client = create_app(catalogue, settings).test_client()
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     paths = list(_probed())
     assert len(paths) == 4
     for path in paths:

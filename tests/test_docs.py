@@ -14,11 +14,11 @@ import pytest
 
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULES, name_of
+from cds_hooks.schema import metadata
 from cds_hooks.services import SERVICES
 from cds_hooks.settings import Settings
-from cds_hooks.tables import metadata
 from cds_hooks.trusted_clients import Client
-from smart_app.tables import metadata as app_metadata
+from smart_app.schema import metadata as app_metadata
 from vialwise.cli import cli
 from vialwise.settings import PREFIX, ClientTable, EhrTable, LinkTable, ServeSettings
 

@@ -25,7 +25,7 @@ def application(
     billing_plan: bool = False,
     timezone: str | None = None,
     site: Path | None = None,
-    store: Store | None = None,
+    store: Store,
     metrics: Metrics | None = None,
     **more: Any,
 ) -> Flask:

@@ -141,7 +141,7 @@ def _jwks(table: ClientTable, development: bool) -> str:
     if not table.jwks_file:
         return ""
     # cryptography, only where it is needed
-    from cds_hooks.client_keys import read_keys
+    from cds_hooks.client_tokens import read_keys
     from ehr_access.public_keys import NotKeys
 
     file = Path(table.jwks_file)

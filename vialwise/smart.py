@@ -19,12 +19,12 @@ from cds_hooks import feedback_page
 from smart_app import navigation, registration
 from smart_app.app import compile_templates, create_app
 from smart_app.app_keys import ALGORITHMS, AppKeys, NotAppKeys
+from smart_app.error_pages import NOT_AN_OWNER, Stopped
 from smart_app.kept_forms import KeptForms
 from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import SHORTEST_KEY, Seal
 from smart_app.settings import ClientKind, RegisteredEhr, Settings
-from smart_app.stops import NOT_AN_OWNER, Stopped
 from smart_app.store import Store
 from smart_app.window import Role, window
 from vialwise import clock, database, secret_file

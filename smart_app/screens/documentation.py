@@ -104,7 +104,7 @@ def save() -> str | tuple[str, int] | Response:
         told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
         shown_key = new_form_key() if elsewhere else key
         return _page(at, one, form, dict(checked.typed), shown_key, checked, **told), 422
-    told = {
+    outcome: dict[str, object] = {
         "entered": sorted({row.group.title for row in checked.rows if _is_entered(row)}),
         "note": list(note_lines(form, checked)),
         "before": {
@@ -112,7 +112,7 @@ def save() -> str | tuple[str, int] | Response:
         },
     }
     gone = emptied(form, prefill, checked)
-    if not one.send(key, sent, _resources(found, form, checked, gone, key), told):
+    if not one.send(key, sent, _resources(found, form, checked, gone, key), outcome):
         return _page(at, one, form, dict(checked.typed), key, checked, under_way=True), 409
     return _saved_page(one, key)
 

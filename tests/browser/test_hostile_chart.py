@@ -24,10 +24,11 @@ from markdown_it import MarkdownIt
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
+from cds_hooks.store import temporary
 from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.records import copied
 from smart_app import cookies
-from tests.databases import overridden, shown_card, store_at
+from tests.databases import KEYS, overridden, shown_card, store_at
 from tests.ehr_access.server import fake_ehr
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair
@@ -99,9 +100,10 @@ def test_no_screen_takes_a_chart_for_more_than_text(
                 for address in (f"resource/{kind}/{id_}?{order}", f"resource/{kind}/{id_}/json"):
                     seen.page.goto(f"{url}/w/w1/{address}")
                     assert [*seen.faults()] == [], address
-            packet = requests.get(f"{url}/w/w1/packet.pdf?{order}", timeout=60)
-            assert packet.content.startswith(b"%PDF-")
-            outside = re.sub(rb"stream.*?endstream", b"", packet.content, flags=re.DOTALL)
+            seen.page.goto(f"{url}/w/w1/packet?{order}")
+            printed = seen.page.pdf()
+            assert printed.startswith(b"%PDF-")
+            outside = re.sub(rb"stream.*?endstream", b"", printed, flags=re.DOTALL)
             assert not re.search(rb"/(JavaScript|JS|URI|Launch|OpenAction|AA|GoToR)\b", outside)
 
 
@@ -154,7 +156,7 @@ def test_cards_are_text_also_where_an_ehr_renders_html(browser: Any, catalogue: 
     """CDS Hooks 2.0.1 asks for Markdown; the sandbox of CDS Hooks lets HTML through in it. The
     worst reader: HTML in Markdown, and every other word of a card put into the page as it is."""
     settings = Settings("https://cds.example", lambda: TODAY, open=True, show_billing_plan=True)
-    client = create_app(catalogue, settings).test_client()
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     told = 0
     with watched(browser) as seen:

@@ -60,9 +60,11 @@ def test_what_sealing_needs_is_loaded_before_the_first_call() -> None:
     script = (
         "import sys; from datetime import date; from billing_rules.catalogue import load;"
         "from cds_hooks import Settings, create_app; catalogue = load();"
+        "from cds_hooks.keyed_hashes import KeyedHashes; from cds_hooks.store import temporary;"
+        "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'));"
         "told = lambda **app: Settings('https://a.example', date.today, open=True, **app);"
-        "create_app(catalogue, told()); assert 'joserfc' not in sys.modules;"
-        "create_app(catalogue, told(app_launch_url='https://b.example', app_key=b'k' * 32));"
+        "create_app(catalogue, told(), store); assert 'joserfc' not in sys.modules;"
+        "create_app(catalogue, told(app_launch_url='https://b.example', app_key=b'k' * 32), store);"
         "assert 'ehr_access.app_context' in sys.modules and 'joserfc' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

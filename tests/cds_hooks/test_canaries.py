@@ -23,9 +23,9 @@ from billing_rules.rules import RULES
 from cds_hooks import call_note, cards, reviewing
 from cds_hooks.log_lines import JsonLines
 from cds_hooks.metrics import Metrics
+from cds_hooks.schema import call_audit, card_shown
 from cds_hooks.services import SERVICES
 from cds_hooks.store import Store
-from cds_hooks.tables import call_audit, card_shown
 from tests.cds_hooks.canaries import CANARY, HEADERS, QUERY, leaks, planted
 from tests.cds_hooks.conftest import Client
 from tests.cds_hooks.test_appointment import booking

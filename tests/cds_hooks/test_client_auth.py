@@ -19,7 +19,8 @@ import fixtures
 from billing_rules import catalogue as catalogues
 from cds_hooks import Settings, create_app
 from cds_hooks.client_auth import install
-from cds_hooks.tables import card_shown, client_tokens_seen
+from cds_hooks.schema import card_shown, client_tokens_seen
+from cds_hooks.store import temporary
 from cds_hooks.trust import FhirTrust, trust_of_request
 from cds_hooks.trusted_clients import Client
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body
@@ -36,7 +37,7 @@ from tests.cds_hooks.tokens import (
     registered,
     signed,
 )
-from tests.databases import rows, store_at
+from tests.databases import KEYS, rows, store_at
 
 FEEDBACK = f"{SERVICE}/feedback"
 ONE_ENTRY = {
@@ -269,7 +270,6 @@ def test_while_the_database_is_away_cards_are_answered_and_feedback_is_503(
     ("changes", "word"),
     [
         ({"open": True}, "everyone may call"),
-        ({}, "a store"),
         ({"clients": (registered(iss=""), registered(jwks=""))}, "iss is missing.*give either jku"),
         ({"clients": (Client("https://sandbox.cds-hooks.org", jwks="x"),)}, "private key"),
     ],
@@ -283,16 +283,19 @@ def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
     code = (
         "import sys, datetime; from billing_rules import catalogue; import cds_hooks\n"
         "s = cds_hooks.Settings('http://x', datetime.date.today, open=True)\n"
-        "cds_hooks.create_app(catalogue.load(), s)\n"
+        "from cds_hooks.keyed_hashes import KeyedHashes; from cds_hooks.store import temporary\n"
+        "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'))\n"
+        "cds_hooks.create_app(catalogue.load(), s, store)\n"
         "assert 'joserfc' not in sys.modules and 'cryptography' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_install_names_every_fault_at_once() -> None:
-    settings = Settings(BASE, lambda: TODAY, clients=(registered(jwks=""), registered(iss="")))
+    clients = (registered(jwks=""), registered(iss=""))
+    settings = Settings(BASE, lambda: TODAY, open=True, clients=clients)
     with pytest.raises(ValueError) as raised:
-        install(Flask("x"), settings, None)
+        install(Flask("x"), settings, temporary(KEYS))
     assert str(raised.value).count(";") >= 2
 
 

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import fixtures
-from cds_hooks import outcomes
+from cds_hooks import card_feedback
 from cds_hooks.held_back import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING, Hours, Quiet
 from cds_hooks.metrics import Metrics
+from cds_hooks.schema import call_audit, card_finding, card_shown
 from cds_hooks.store import Store
-from cds_hooks.tables import call_audit, card_finding, card_shown
 from cds_hooks.trusted_clients import Client as Registered
 from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
 from tests.cds_hooks.tokens import EC, claims, jwks, signed
@@ -114,7 +114,7 @@ def test_shadow_mode_shows_nothing_and_keeps_everything(
     findings = kept(tmp_path, card_finding)
     of = {row["card"]: {f["rule"] for f in findings if f["card"] == row["card"]} for row in held}
     assert all(of.values())
-    report = outcomes.report(store.engine)
+    report = card_feedback.report(store.engine)
     assert report.total.shown == len(shown) and report.held_cards == {SHADOW: len(held)}
 
 
@@ -213,7 +213,7 @@ def test_e4_what_an_ehr_tracks_silently_is_not_counted_as_shown(
         (card["uuid"], SILENT_TRACKING) for card in cards
     }
     assert kept(tmp_path, call_audit)[0]["cards"] == [card["uuid"] for card in cards]
-    assert outcomes.report(store.engine).total.shown == 0
+    assert card_feedback.report(store.engine).total.shown == 0
 
 
 # ---------------------------------------------------------------- the most cards of an answer
@@ -255,4 +255,4 @@ def test_a_database_of_before_takes_its_cards_for_shown(tmp_path: Path) -> None:
                 f"INSERT INTO card_shown ({names}) VALUES ({marks})",
                 tuple(said.get(name, "x") for name in columns),
             )
-        assert outcomes.report(store.engine).total.shown == 1
+        assert card_feedback.report(store.engine).total.shown == 1

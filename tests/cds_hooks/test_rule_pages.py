@@ -21,8 +21,10 @@ from billing_rules.rules import RULES, name_of
 from cds_hooks import create_app, rule_documents
 from cds_hooks.rule_documents import RuleDocument
 from cds_hooks.settings import Settings
+from cds_hooks.store import temporary
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, TODAY, Body, Client, cards_of
+from tests.databases import KEYS
 
 RULE_IDS = [name_of(rule) for rule in RULES]
 PAGES = ["/", "/rules/", "/rules/nothing-of-ours", *(f"/rules/{rule}" for rule in RULE_IDS)]
@@ -201,7 +203,7 @@ def test_a_site_files_own_words_are_not_shown_to_anyone(tmp_path: Path) -> None:
     site.write_text(SITE, encoding="utf-8")
     catalogue = catalogue_module.load(site)
     assert catalogue.payer("commercial", TODAY).sources["jw"].quote == "our contract: JW denies"
-    client = create_app(catalogue, Settings(BASE, lambda: TODAY)).test_client()
+    client = create_app(catalogue, Settings(BASE, lambda: TODAY), temporary(KEYS)).test_client()
     for path in ("/rules/waste_modifier", "/rules/waste_modifier.json"):
         response = client.get(path)
         assert response.status_code == 200

@@ -16,7 +16,9 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import DATA_NEEDED
 from cds_hooks import Settings, create_app
 from cds_hooks.services import SERVICES
+from cds_hooks.store import temporary
 from tests.cds_hooks import chart_server
+from tests.databases import KEYS
 from tests.ehr_access.server import fake_ehr
 from tests.interop.conftest import Server
 
@@ -52,7 +54,7 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cds_hooks.settings.HARD_DEADLINE", _PATIENCE)
-        yield create_app(catalogue, settings).test_client()
+        yield create_app(catalogue, settings, temporary(KEYS)).test_client()
 
 
 def answer(service: Any, body: Body) -> Answer:

@@ -20,12 +20,11 @@ from werkzeug.test import TestResponse
 from billing_rules.catalogue import Catalogue
 from smart_app import cookies
 from smart_app.app import create_app
-from smart_app.records import Opened, Tokens
 from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Store
+from smart_app.store import Opened, Store, Tokens
 from tests.databases import engine_at
 from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr, statement
 from tests.smart_app.charts import TYPES, chart_of

@@ -10,10 +10,10 @@ import pytest
 from billing_rules.states import Unknown
 from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
-from smart_app import discovery, stops
+from smart_app import discovery, error_pages
 from smart_app.discovery import Discovery, read
+from smart_app.error_pages import Stopped
 from smart_app.settings import ClientKind, RegisteredEhr
-from smart_app.stops import Stopped
 from tests.smart_app.strict_ehr import StrictEhr
 
 BASE = "https://ehr.example/api/r4"
@@ -35,7 +35,7 @@ def of(changes: dict[str, Any], ehr: RegisteredEhr = EHR) -> SmartConfiguration:
 def fault(changes: dict[str, Any], ehr: RegisteredEhr = EHR) -> str:
     with pytest.raises(Stopped) as stopped:
         of(changes, ehr)
-    assert stopped.value.stop is stops.EHR_UNSUITABLE
+    assert stopped.value.stop is error_pages.EHR_UNSUITABLE
     return stopped.value.detail
 
 
@@ -118,7 +118,7 @@ def test_a_server_that_is_away_or_busy_may_be_tried_again() -> None:
     for answer in (Unknown("it was slow"), Answer(500, b"{}"), Answer(503, b""), Answer(429, b"")):
         with pytest.raises(Stopped) as stopped:
             read(answer, AT, EHR)
-        assert stopped.value.stop is stops.EHR_SILENT
+        assert stopped.value.stop is error_pages.EHR_SILENT
 
 
 def test_a_server_without_one_is_not_suitable() -> None:

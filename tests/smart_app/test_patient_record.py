@@ -16,11 +16,13 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.review import OrderReview, reviewed
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
+from cds_hooks.store import temporary
 from ehr_access import reasons
 from ehr_access.limits import Limits
 from smart_app import found_orders
+from smart_app.error_pages import Stopped
 from smart_app.patient_record import ROUNDS, PatientRecord, read
-from smart_app.stops import Stopped
+from tests.databases import KEYS
 from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
 
@@ -59,7 +61,7 @@ def test_the_page_says_what_the_card_says(ehr: FakeEhr, catalogue: Catalogue) ->
     serve(ehr, chart_of("pat-dorothea-pennyfarthing", "omalizumab-300-mg-undocumented"))
     (order,) = of(ehr, catalogue, "pat-dorothea-pennyfarthing").orders
     settings = Settings("https://cds.example", today=lambda: TODAY, open=True)
-    client = create_app(catalogue, settings).test_client()
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     body = fixtures.hook_request("story-missing-ige-and-therapy")
     cards = client.post("/cds-services/vialwise-orders", json=body).get_json()["cards"]
     assert cards

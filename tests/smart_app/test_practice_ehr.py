@@ -22,10 +22,10 @@ from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
 from sandbox_ehr.settings import Settings as EhrSettings
-from smart_app import stops
+from smart_app import error_pages
 from smart_app.app_keys import AppKeys
+from smart_app.error_pages import Stop
 from smart_app.settings import ClientKind, RegisteredEhr
-from smart_app.stops import Stop
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import REDIRECT
@@ -137,7 +137,7 @@ def test_what_a_card_handed_over_comes_back(practice: MakePractice) -> None:
 def test_a_patient_who_is_signed_in_there_sees_nothing(practice: MakePractice) -> None:
     there = practice()
     browser = there.site.browser()
-    stopped(browser.get(there.launch(browser, user=f"Patient/{ADA}")), stops.NOT_FOR_PATIENTS)
+    stopped(browser.get(there.launch(browser, user=f"Patient/{ADA}")), error_pages.NOT_FOR_PATIENTS)
 
 
 def test_writing_is_granted_only_where_it_is_asked_for(practice: MakePractice) -> None:
@@ -151,13 +151,13 @@ def test_writing_is_granted_only_where_it_is_asked_for(practice: MakePractice) -
 @pytest.mark.parametrize(
     ("fault", "stop"),
     [
-        (Fault.AUTH_INVALID_SCOPE, stops.REFUSED_BY_EHR),
-        (Fault.AUTH_ACCESS_DENIED, stops.REFUSED_BY_EHR),
-        (Fault.AUTH_WRONG_STATE, stops.FOREIGN_STATE),
-        (Fault.TOKEN_INVALID_TOKEN, stops.NOT_EXCHANGED),
-        (Fault.TOKEN_INVALID_SCOPE, stops.NOT_EXCHANGED),
-        (Fault.NO_PATIENT, stops.NO_PATIENT),
-        (Fault.WRONG_NONCE, stops.NOT_IDENTIFIED),
+        (Fault.AUTH_INVALID_SCOPE, error_pages.REFUSED_BY_EHR),
+        (Fault.AUTH_ACCESS_DENIED, error_pages.REFUSED_BY_EHR),
+        (Fault.AUTH_WRONG_STATE, error_pages.FOREIGN_STATE),
+        (Fault.TOKEN_INVALID_TOKEN, error_pages.NOT_EXCHANGED),
+        (Fault.TOKEN_INVALID_SCOPE, error_pages.NOT_EXCHANGED),
+        (Fault.NO_PATIENT, error_pages.NO_PATIENT),
+        (Fault.WRONG_NONCE, error_pages.NOT_IDENTIFIED),
     ],
 )
 def test_each_trouble_is_a_page_that_says_what_to_do(
@@ -182,7 +182,7 @@ def test_a_client_that_is_not_believed_is_not_let_in(
     there = practice(kind)
     browser = there.site.browser()
     answer = browser.get(there.launch(browser, faults=frozenset({fault})))
-    stopped(answer, stops.NOT_EXCHANGED)
+    stopped(answer, error_pages.NOT_EXCHANGED)
 
 
 def test_a_token_that_lasts_two_seconds_is_renewed_unseen(practice: MakePractice) -> None:

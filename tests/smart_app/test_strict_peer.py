@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
-from smart_app import stops
+from smart_app import error_pages
 from smart_app.app_keys import AppKeys
 from smart_app.launching import Launching
 from smart_app.settings import ClientKind, RegisteredEhr
@@ -174,7 +174,7 @@ def test_the_wrong_secret_or_key_opens_nothing(
         keys = AppKeys((app_keys.signing("RS384"), _stranger()))  # type: ignore[arg-type]
         registered = Peer(site_with(kind, ehrs=(ehr,), signing_keys=keys.text()), peer, ehr)
         browser = registered.site.browser()
-        stopped(browser.get(registered.back(browser)), stops.NOT_EXCHANGED)
+        stopped(browser.get(registered.back(browser)), error_pages.NOT_EXCHANGED)
 
 
 def _stranger() -> Any:
@@ -188,7 +188,7 @@ def test_a_code_is_used_once(peer_as: MakePeer) -> None:
     browser = registered.site.browser()
     first, second = registered.back(browser), registered.back(browser)
     assert browser.get(first).status_code == 303
-    stopped(browser.get(with_changed(second, code=of(first, "code"))), stops.NOT_EXCHANGED)
+    stopped(browser.get(with_changed(second, code=of(first, "code"))), error_pages.NOT_EXCHANGED)
 
 
 def test_the_answer_of_another_server_is_refused(peer_as: MakePeer) -> None:
@@ -198,7 +198,7 @@ def test_the_answer_of_another_server_is_refused(peer_as: MakePeer) -> None:
     back = registered.back(browser)
     assert of(back, "iss") == registered.url
     changed = with_changed(back, iss="https://evil.example")
-    stopped(browser.get(changed), stops.FOREIGN_STATE)
+    stopped(browser.get(changed), error_pages.FOREIGN_STATE)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_an_error_of_the_peer_is_a_clear_page(peer_as: MakePeer) -> None:
     registered = peer_as(ClientKind.PUBLIC)
     browser = registered.site.browser()
     location = with_changed(registered.begun(browser), launch="forged")
-    page = stopped(browser.get(came_back(location)), stops.REFUSED_BY_EHR)
+    page = stopped(browser.get(came_back(location)), error_pages.REFUSED_BY_EHR)
     assert "did not understand the request" in page and "launch is not known" not in page
 
 

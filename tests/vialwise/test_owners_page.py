@@ -12,12 +12,11 @@ import pytest
 from cds_hooks.store import Store as CardStore
 from smart_app import cookies
 from smart_app.app import create_app
-from smart_app.records import Opened, Tokens
 from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Store
+from smart_app.store import Opened, Store, Tokens
 from tests.databases import shown_card, store_at
 from tests.vialwise.conftest import shipped
 from vialwise import smart, storage

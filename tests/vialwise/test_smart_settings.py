@@ -13,11 +13,10 @@ import pytest
 import requests
 
 from smart_app.app_keys import AppKeys, new_key
-from smart_app.records import Attempt, Opened, Tokens
+from smart_app.schema import app_launch, app_window
 from smart_app.sealing import Seal
 from smart_app.settings import ClientKind
-from smart_app.store import Store
-from smart_app.tables import app_launch, app_window
+from smart_app.store import Attempt, Opened, Store, Tokens
 from tests.databases import rows
 from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture

@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_app.svg_chart import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Value, bars, points
+from service_parts.svg_chart import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Value, bars, points
 
 days = st.dates(date(2015, 1, 1), date(2030, 1, 1))
 amounts = st.decimals(min_value=0, max_value=10_000, places=1)

@@ -7,17 +7,18 @@ are rows too, and are never counted as shown.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import sqlalchemy as sa
 
 from cds_hooks.records import RuleAndKind
-from cds_hooks.tables import card_feedback, card_finding, card_shown
-from service_parts.transactions import transaction
+from cds_hooks.schema import card_feedback, card_finding, card_shown
+from service_parts.database import transaction
 
 _WAIT = 10_000  # milliseconds: nobody waits for cards here
 _EVER = datetime.min.replace(tzinfo=UTC)
@@ -84,6 +85,15 @@ class Tally:
     def ignored(self) -> int:
         """Without an answer; an EHR that sends no feedback ignores every card."""
         return self.shown - self.accepted - self.overridden
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Those shown, apart by what became of them."""
+        return {
+            "ignored": self.ignored,
+            "overridden": self.overridden,
+            "accepted": self.accepted,
+        }
 
     def add(self, outcome: str | None, cards: int) -> None:
         """That many cards of which this was said last."""
@@ -239,12 +249,6 @@ def _conditions(asked: Asked) -> list[sa.ColumnElement[bool]]:
     return wanted
 
 
-def unknown_cards(engine: sa.Engine, asked: Asked = Asked()) -> int:
-    """How many cards had feedback in that time without being on record."""
-    with transaction(engine, _WAIT) as connection:
-        return connection.execute(_unknown_count(asked)).scalar_one()
-
-
 def _unknown_count(asked: Asked) -> sa.Select[Any]:
     feedback = card_feedback.c
     on_record = sa.exists().where(card_shown.c.card == feedback.card)
@@ -295,3 +299,79 @@ def _outcome(row: Sequence[Any], findings: tuple[RuleAndKind, ...]) -> CardOutco
         said |= _UNANSWERED
     said["accepted"] = tuple(said["accepted"])
     return CardOutcome(findings=findings, **said)
+
+
+# ---------------------------------------------------------------- as a CSV file
+#
+# 45 CFR 170.315(b)(11)(ii)(C) names what an EHR must be able to export: intervention, action,
+# feedback, user, date and location. The user is left empty: who answered is not in the feedback and
+# is kept by the EHR. Nothing here is of a patient; a comment is only said to have been sent.
+
+CSV_HEADER = (
+    "intervention",
+    "action",
+    "feedback",
+    "user",
+    "date",
+    "location",
+    "card",
+    "shown",
+    "service",
+    "hook",
+    "findings",
+    "rule_set",
+    "drug",
+    "payer",
+    "topic",
+    "indicator",
+    "reason_code",
+    "reason_system",
+    "comment_sent",
+    "accepted_suggestions",
+    "held_back",
+)
+HELD_BACK = "held back"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute a cell that begins so
+
+
+def write_csv(rows: Iterable[CardOutcome], to: TextIO) -> None:
+    """One line for each feedback, and one for each card without. A card that was not shown says so
+    in `held_back`, and its action is "held back"."""
+    lines = csv.writer(to)
+    lines.writerow(CSV_HEADER)
+    for row in rows:
+        lines.writerow([_inert(cell) for cell in _csv_cells(row)])
+
+
+def _csv_cells(row: CardOutcome) -> tuple[str, ...]:
+    return (
+        " ".join(row.rules),
+        HELD_BACK if row.held_back else row.outcome,
+        row.reason,
+        "",
+        _csv_time(row.outcome_at),
+        " ".join(part for part in (row.client, row.tenant) if part),
+        row.card,
+        _csv_time(row.shown_at),
+        row.service,
+        row.hook,
+        " ".join(f"{rule}/{kind}" for rule, kind in row.findings),
+        row.rule_set,
+        row.drug_id,
+        row.payer_id,
+        row.topic,
+        row.indicator,
+        row.reason_code,
+        row.reason_system,
+        "yes" if row.comment_sent else "no",
+        " ".join(row.accepted),
+        row.held_back,
+    )
+
+
+def _inert(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _csv_time(time: datetime | None) -> str:
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z") if time else ""

@@ -18,9 +18,8 @@ from sqlalchemy import (
     Text,
 )
 
-from service_parts.utc_time import UtcTime
+from service_parts.database import HASH, UtcTime
 
-KEY = String(64)  # a SHA-256 in hexadecimal
 UUID = String(36)
 TEXT = String(200)
 
@@ -41,13 +40,13 @@ card_shown = Table(
     Column("drug_id", TEXT, nullable=False),
     Column("topic", TEXT, nullable=False),
     Column("indicator", TEXT, nullable=False),
-    Column("patient_key", KEY, nullable=False),
-    Column("order_key", KEY, nullable=False),
+    Column("patient_key", HASH, nullable=False),
+    Column("order_key", HASH, nullable=False),
     # When it was made; shown only where `held_back` is "", else the reason why not (held_back.py).
     Column("shown_at", UtcTime, nullable=False),
     Column("held_back", TEXT, nullable=False, server_default=""),
     Index("card_shown_by_patient", "patient_key"),
-    # With what cards are counted by (outcomes.py).
+    # With what cards are counted by (card_feedback.py).
     Index("card_shown_by_time", "shown_at", "held_back", "payer_id", "drug_id", "client", "card"),
 )
 
@@ -88,8 +87,8 @@ call_audit = Table(
     Column("hook", TEXT, nullable=False),
     Column("hook_instance", UUID, nullable=False),
     Column("rule_set", TEXT, nullable=False),
-    Column("code_sets", KEY, nullable=False),
-    Column("input_hash", KEY, nullable=False),
+    Column("code_sets", HASH, nullable=False),
+    Column("input_hash", HASH, nullable=False),
     Column("status", Integer, nullable=False),
     Column("outcome", TEXT, nullable=False),
     Column("cards", JSON, nullable=False),
@@ -102,7 +101,7 @@ call_audit = Table(
 code_sets = Table(
     "code_sets",
     metadata,
-    Column("key", KEY, primary_key=True),
+    Column("key", HASH, primary_key=True),
     Column("sources", JSON, nullable=False),
     Column("first_used_at", UtcTime, nullable=False),
 )
@@ -119,7 +118,7 @@ housekeeping = Table(
 client_tokens_seen = Table(
     "client_tokens_seen",
     metadata,
-    Column("token", KEY, primary_key=True),
+    Column("token", HASH, primary_key=True),
     Column("expires_at", UtcTime, nullable=False),
     Index("client_tokens_seen_by_time", "expires_at"),
 )

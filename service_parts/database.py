@@ -1,14 +1,26 @@
-"""One transaction of a store: whole, or not at all, and never a long wait."""
+"""A database as both services use it: one transaction, moments in UTC, and that it failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import TypeDecorator
 
-from service_parts.store_failed import StoreFailed
+HASH = String(64)  # a SHA-256 in hexadecimal
+
+
+class StoreFailed(Exception):
+    """The database did not do it, and nothing is half-written. `kind` names the fault alone."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 @contextmanager
@@ -30,3 +42,16 @@ def _wait_at_most(connection: sa.Connection, milliseconds: int) -> None:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {2 * milliseconds}")
     else:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {milliseconds}")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time in UTC, kept without its zone: SQLite has none to keep."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)

@@ -1,16 +1,21 @@
-"""Headers every answer carries, and CORS for the browser origins that were allowed.
+"""How answers look: the headers that every one carries, and those that anyone may keep for a while.
 
-CDS Hooks 2.0.1, "Cross-Origin Resource Sharing": discovery and services answer browser clients.
-An origin is answered only when it is on the list; a wildcard is never sent.
+CDS Hooks 2.0.1, "Cross-Origin Resource Sharing": discovery and services answer browser clients. An
+origin is answered only when it is on the list; a wildcard is never sent.
 """
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from typing import Any
 
+from flask import Flask, Response, render_template, request
+
+from cds_hooks import exact_json
 from cds_hooks.running import running
-from service_parts.own_address import path_of
+from service_parts.web import path_of
 
+CACHEABLE = "public, max-age=3600"
+JSON, HTML = "application/json", "text/html"
 CORS_PATHS = ("/cds-services",)
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -68,3 +73,33 @@ def _allow_origin(response: Response, allowed: frozenset[str]) -> None:
     response.headers["Access-Control-Allow-Origin"] = origin
     if request.method == "OPTIONS":
         response.headers.update(_PREFLIGHT)
+
+
+# ---------------------------------------------------------------- nothing of any patient in them
+
+
+def as_json(body: object, content_type: str = JSON) -> Response:
+    """`body` as JSON that may be cached."""
+    return cacheable(Response(exact_json.encode(body), content_type=content_type))
+
+
+def page(template: str, root: str, status: int = 200, **values: Any) -> Response:
+    """A page from its template. `root` leads from its address to the front page ("../"), so that
+    pages also work behind a prefix."""
+    text = render_template(template, root=root, **values)
+    response = Response(text, status, content_type=f"{HTML}; charset=utf-8")
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
+
+
+def cacheable(response: Response) -> Response:
+    """The answer with an ETag; 304 where the caller has it already."""
+    response.headers["Cache-Control"] = CACHEABLE
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def wants_json() -> bool:
+    """Whether the caller would rather have JSON than a page."""
+    return request.accept_mimetypes.best_match([HTML, JSON]) == JSON

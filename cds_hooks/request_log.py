@@ -1,6 +1,6 @@
 """The end of every request: its audit record, its numbers and its one log line.
 
-Whatever fails here costs no answer. The probes and /metrics itself are not accounted for: they
+Whatever fails here costs no answer. The probes and /metrics itself are left out: they
 come every few seconds and say nothing.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -16,11 +16,8 @@ from cds_hooks import call_note, operations, services
 from cds_hooks.call_note import CallNote
 from cds_hooks.records import AuditedCall
 from cds_hooks.running import Running, running
+from service_parts.database import StoreFailed
 from service_parts.log_events import Event, fault
-from service_parts.store_failed import StoreFailed
-
-if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
-    from cds_hooks.store import Store
 
 log = logging.getLogger("cds_hooks")
 
@@ -61,9 +58,9 @@ def _account(note: CallNote, status: int, here: Running) -> None:
     if status >= 400:
         note.shows((), ())  # whatever was planned, nothing was sent
     service = _service()
-    if note.audited and here.store is not None:
+    if note.audited:
         with note.hop("audit"):
-            _audit(note, service, status, here, here.store)
+            _audit(note, service, status, here)
     seconds = perf_counter() - note.started
     kind = _KINDS.get(request.endpoint, "page")
     if here.metrics is not None:
@@ -109,19 +106,20 @@ def _ms(seconds: float) -> float:
 # ---------------------------------------------------------------- the audit
 
 
-def _audit(note: CallNote, service: str, status: int, here: Running, store: Store) -> None:
+def _audit(note: CallNote, service: str, status: int, here: Running) -> None:
     """Keep the call; when the database is away the log says so and the answer goes out."""
+    store = here.store
     try:
-        if not store.rest.over:
+        if not store.backoff.over:
             raise StoreFailed("the database failed a moment ago")
-        with store.rest.after_failure():
-            store.audit.record(_audited(note, service, status, here, store), here.code_sets)
+        with store.backoff.after_failure():
+            store.audit.record(_audited(note, service, status, here), here.code_sets)
     except StoreFailed as error:
         note.database_failures.append("call audited")
         log.error("call not audited: %s", error.kind)
 
 
-def _audited(note: CallNote, service: str, status: int, here: Running, store: Store) -> AuditedCall:
+def _audited(note: CallNote, service: str, status: int, here: Running) -> AuditedCall:
     return AuditedCall(
         client=note.client,
         tenant=note.tenant,
@@ -130,7 +128,7 @@ def _audited(note: CallNote, service: str, status: int, here: Running, store: St
         hook_instance=note.instance,
         rule_set=here.settings.rule_set,
         code_sets=here.code_sets.key,
-        input_hash=store.keys.request(note.body),
+        input_hash=here.store.keys.request(note.body),
         status=status,
         outcome=note.outcome,
         cards=note.card_ids,

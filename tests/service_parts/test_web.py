@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service_parts import rate_limit
-from service_parts.rate_limit import Buckets, subscriber
+from service_parts import web
+from service_parts.web import Buckets, subscriber
 
 
 def test_each_name_has_calls_of_its_own_which_come_back_evenly() -> None:
@@ -18,7 +18,7 @@ def test_each_name_has_calls_of_its_own_which_come_back_evenly() -> None:
 
 
 def test_the_names_that_came_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "MOST_NAMES", 2)
+    monkeypatch.setattr(web, "MOST_NAMES", 2)
     buckets = Buckets(1, lambda: 0.0)
     for name in ("a", "b", "a", "c"):
         buckets.take(name)

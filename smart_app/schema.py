@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
 
-from service_parts.utc_time import UtcTime
+from service_parts.database import HASH, UtcTime
 
-HASH = String(64)  # a SHA-256 in hexadecimal
 ID = String(32)
 NAME = String(200)
 

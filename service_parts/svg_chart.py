@@ -1,4 +1,4 @@
-"""Scales for small charts over time, drawn as SVG by a template.
+"""Scales for charts over time, drawn as SVG by a template.
 
 Only positions are worked out here. The drawing uses SVG attributes and classes alone, so it obeys
 a Content-Security-Policy without inline styles, and needs no script.
@@ -6,9 +6,9 @@ a Content-Security-Policy without inline styles, and needs no script.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 WIDTH, HEIGHT = 320, 190
@@ -141,3 +141,93 @@ def _described(values: Sequence[Value], unit: str) -> str:
         low, high = min(v.amount for v in values), max(v.amount for v in values)
         ends += f", last {last.amount:,f} {unit} on {last.on}; lowest {low:,f}, highest {high:,f}"
     return f"{count}: {ends}. The table beside it has all of them."
+
+
+# ---------------------------------------------------------------- counts of each week, stacked
+#
+# Widths in percent and heights in pixels, so that the picture fits any width with its words
+# unscaled.
+
+STACK_HEIGHT = 180  # pixels of the tallest bar
+MOST_WEEKS = 104
+_FEWEST_SLOTS = 8  # a single week is no wall
+_NUMBERS = 8  # percent at the left for the numbers beside the lines
+_MOST_LABELS = 4  # of weeks, so that they fit into 320 pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A part of a week's bar; `x` and `width` in percent, `y` and `height` in pixels."""
+
+    part: str
+    x: float
+    width: float
+    y: float
+    height: float
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weeks:
+    """`weeks` are the labels below with their places, `lines` the numbers beside with theirs.
+    `left_out` is how many weeks before the first there would be."""
+
+    bars: tuple[Bar, ...]
+    weeks: tuple[tuple[float, str], ...]
+    lines: tuple[tuple[float, int], ...]
+    left_out: int
+    height: int = STACK_HEIGHT
+
+
+def weekly(counts: Mapping[str, Mapping[str, int]]) -> Weeks | None:
+    """A bar for each ISO week (2026-W48), its parts and how many there are of each from the ground
+    up; weeks without any included. None where there are none."""
+    if not counts:
+        return None
+    weeks = list(_weeks(min(counts), max(counts)))
+    shown = weeks[-MOST_WEEKS:]
+    parts = [counts.get(week, {}) for week in shown]
+    top = _round_up_even(max(sum(of_week.values()) for of_week in parts))
+    slot = (100 - _NUMBERS) / max(len(shown), _FEWEST_SLOTS)
+    lefts = [_NUMBERS + place * slot for place in range(len(shown))]
+    bars = tuple(
+        bar
+        for week, of_week, left in zip(shown, parts, lefts, strict=True)
+        for bar in _stack(week, of_week, left + slot * 0.1, slot * 0.8, STACK_HEIGHT / top)
+    )
+    step = -(-len(shown) // _MOST_LABELS)
+    labels = tuple(zip(lefts[::step], shown[::step], strict=True))
+    lines = tuple((STACK_HEIGHT - STACK_HEIGHT * part, round(top * part)) for part in (0.5, 1.0))
+    return Weeks(bars, labels, lines, len(weeks) - len(shown))
+
+
+def _stack(
+    week: str, parts: Mapping[str, int], x: float, width: float, scale: float
+) -> Iterator[Bar]:
+    y = float(STACK_HEIGHT)
+    for part, count in parts.items():
+        if count:
+            height = count * scale
+            y -= height
+            says = f"{week}: {count} {part}"
+            yield Bar(part, round(x, 3), round(width, 3), round(y, 1), round(height, 1), says)
+
+
+def _weeks(first: str, last: str) -> Iterator[str]:
+    """Every ISO week from `first` to `last`."""
+    day, end = _monday(first), _monday(last)
+    while day <= end:
+        year, week, _ = day.isocalendar()
+        yield f"{year}-W{week:02}"
+        day += timedelta(days=7)
+
+
+def _monday(week: str) -> date:
+    year, _, number = week.partition("-W")
+    return date.fromisocalendar(int(year), int(number), 1)
+
+
+def _round_up_even(most: int) -> int:
+    """The next even number of two digits that count, as the top of the scale."""
+    unit: int = 10 ** max(len(str(most)) - 2, 0) * 2
+    return max(-(-most // unit) * unit, 2)

@@ -1,8 +1,4 @@
-"""How often somebody may do something: a token bucket for each, in each worker process.
-
-Each worker counts for itself, so with two workers a caller gets up to twice its calls. That bounds
-what one caller can cost, which is what it is for; an exact quota would cost every call a write.
-"""
+"""How often a caller may call a web service, and where the framework's own redirects lead."""
 
 from __future__ import annotations
 
@@ -12,9 +8,28 @@ from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from threading import Lock
+from urllib.parse import urlsplit
 
 MOST_NAMES = 10_000  # buckets kept at once, a few MB; the ones used last stay
 _NETWORK = 64  # bits of an IPv6 address that stand for one subscriber (RFC 6177)
+
+
+def path_of(address: str) -> str:
+    """Path and query of an absolute address.
+
+    A framework that adds a missing slash makes the address from the request's Host, which a
+    stranger can choose, and from the scheme inside the proxy, which is http.
+    """
+    parts = urlsplit(address)
+    path = "/" + parts.path.lstrip("/\\")
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+# ---------------------------------------------------------------- how often somebody may call
+#
+# A token bucket for each caller, in each worker process. Each worker counts for itself, so with two
+# workers a caller gets up to twice its calls. That bounds what one caller can cost, which is what
+# it is for; an exact quota would cost every call a write.
 
 
 class Bucket:
