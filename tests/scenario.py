@@ -62,7 +62,7 @@ from billing_rules import ndc, review
 from billing_rules.amounts import Amount, UnitNotUnderstood
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
-from billing_rules.catalogue_files import SiteFile, Sourced, SourceFile
+from billing_rules.catalogue.files import SiteFile, Sourced, SourceFile
 from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.review import OrderReview
 from billing_rules.states import NOTHING, Present, State, Unknown

@@ -12,7 +12,7 @@ import pytest
 
 from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
-from billing_rules.catalogue_values import days_of, units_per_period
+from billing_rules.catalogue.values import days_of, units_per_period
 from billing_rules.chart import Coverage, Measured, Problem, Therapy
 from billing_rules.model import Code, Criteria, DosingTable, Indication
 from billing_rules.payers import recognised_payer

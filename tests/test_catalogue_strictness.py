@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import DATA, load
-from billing_rules.catalogue_files import CatalogueError, _stands_otherwise, stands_in
+from billing_rules.catalogue.files import CatalogueError, _stands_otherwise, stands_in
 
 OMALIZUMAB = "drugs/omalizumab.yaml"
 TEXAS = "payers/commercial-bcbs-texas.yaml"

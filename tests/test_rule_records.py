@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from billing_rules.catalogue import DATA
-from billing_rules.catalogue_files import CatalogueError, as_file, read_yaml
+from billing_rules.catalogue.files import CatalogueError, as_file, read_yaml
 from billing_rules.rule_records import NAME, RuleRecords, RulesFile, UseOf, load
 from billing_rules.rules import RULES
 

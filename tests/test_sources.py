@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import DATA
-from billing_rules.catalogue_files import (
+from billing_rules.catalogue.files import (
     CodesFile,
     DosingTableFile,
     DrugFile,

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from billing_rules import ndc
 from billing_rules.amounts import Amount
-from billing_rules.catalogue_files import CatalogueError, ContainerFile, DrugFile, Sourced
-from billing_rules.catalogue_values import amount_at, number_at, source_of
+from billing_rules.catalogue.files import CatalogueError, ContainerFile, DrugFile, Sourced
+from billing_rules.catalogue.values import amount_at, number_at, source_of
 from billing_rules.dated import Dated
 from billing_rules.dates import iso_day
 from billing_rules.model import Container, Contents, DoseStatus

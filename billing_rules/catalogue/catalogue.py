@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from billing_rules import ndc
-from billing_rules.catalogue_chart import (
+from billing_rules.catalogue.chart import (
     check_chart_words,
     criteria_of,
     indications_file,
@@ -23,8 +23,8 @@ from billing_rules.catalogue_chart import (
     read_tables,
     read_terms,
 )
-from billing_rules.catalogue_containers import containers_of
-from billing_rules.catalogue_files import (
+from billing_rules.catalogue.containers import containers_of
+from billing_rules.catalogue.files import (
     CatalogueError,
     CodesFile,
     DrugFile,
@@ -38,7 +38,8 @@ from billing_rules.catalogue_files import (
     read_yaml,
     sourced_values,
 )
-from billing_rules.catalogue_values import InForce, Resolved, change_days, listed, source_of
+from billing_rules.catalogue.terms import Terms
+from billing_rules.catalogue.values import InForce, Resolved, change_days, listed, source_of
 from billing_rules.dated import Dated
 from billing_rules.model import (
     Container,
@@ -51,9 +52,8 @@ from billing_rules.model import (
     Site,
     WantedModifiers,
 )
-from billing_rules.terms import Terms
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 UNKNOWN_PAYER = "unknown-payer"
 
 

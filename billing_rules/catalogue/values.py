@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from billing_rules.amounts import Amount
-from billing_rules.catalogue_files import CatalogueError, Sourced, SourceFile, Timeline
+from billing_rules.catalogue.files import CatalogueError, Sourced, SourceFile, Timeline
 from billing_rules.dated import Dated
 from billing_rules.model import Source
 

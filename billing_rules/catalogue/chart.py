@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from billing_rules.amounts import Amount
-from billing_rules.catalogue_files import (
+from billing_rules.catalogue.files import (
     CatalogueError,
     CodeLists,
     CriteriaFile,
@@ -28,7 +28,8 @@ from billing_rules.catalogue_files import (
     read_yaml,
     sourced_values,
 )
-from billing_rules.catalogue_values import (
+from billing_rules.catalogue.terms import DrugClass, ObservationKind, Terms
+from billing_rules.catalogue.values import (
     InForce,
     days_in,
     decimal_of,
@@ -44,7 +45,6 @@ from billing_rules.model import (
     Indication,
     Need,
 )
-from billing_rules.terms import DrugClass, ObservationKind, Terms
 
 # Kinds of evidence the rules look for that are neither one result nor one drug class.
 EVIDENCE = ("weight", "total_ige", "sensitisation", "eosinophils")
