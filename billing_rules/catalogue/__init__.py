@@ -4,9 +4,8 @@ from billing_rules.catalogue.catalogue import (
     DATA,
     UNKNOWN_PAYER,
     Catalogue,
-    Identifiers,
-    PayerRecognition,
     load,
 )
+from billing_rules.catalogue.recognition import Identifiers, PayerRecognition
 
 __all__ = ["DATA", "UNKNOWN_PAYER", "Catalogue", "Identifiers", "PayerRecognition", "load"]

@@ -84,7 +84,7 @@ def _day(sourced: Sourced | None, place: str) -> date | None:
     try:
         return iso_day(str(sourced.value))
     except ValueError:
-        raise CatalogueError(f"{place}: '{sourced.value}' is no date (YYYY-MM-DD)") from None
+        raise CatalogueError(f"{place}: '{sourced.value}' is not a date (YYYY-MM-DD)") from None
 
 
 def _strength(drug: DrugFile, file: ContainerFile, place: str) -> Amount:
