@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.catalogue.terms import Terms
 from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan
 from billing_rules.history import History
@@ -24,7 +25,6 @@ from billing_rules.model import (
     Site,
 )
 from billing_rules.payers import PayerChoice
-from billing_rules.terms import Terms
 
 if TYPE_CHECKING:  # which reads cases
     from billing_rules.entered import EnteredRow

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from billing_rules.catalogue import DATA
-from billing_rules.catalogue_files import (
+from billing_rules.catalogue.files import (
     CatalogueError,
     Sourced,
     SourceFile,
@@ -25,7 +25,7 @@ from billing_rules.catalogue_files import (
     check_sources,
     read_yaml,
 )
-from billing_rules.catalogue_values import source_of
+from billing_rules.catalogue.values import source_of
 from billing_rules.dates import iso_day
 from billing_rules.model import Source
 from billing_rules.passages import WHAT

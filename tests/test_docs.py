@@ -12,6 +12,13 @@ from pathlib import Path
 import click
 import pytest
 
+from billing_rules.catalogue.files import (
+    ContainerFile,
+    DrugFile,
+    PayerFile,
+    RecogniseFile,
+    SourceFile,
+)
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULES, name_of
 from cds_hooks.schema import metadata
@@ -287,12 +294,14 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 
 @cache
 def names_of_ours() -> frozenset[str]:
-    """Rules, settings, parts of the chart, modules and rooms."""
+    """Rules, settings, parts of the chart, keys of the catalogue, modules and rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
     settings = {field.name for kind in (Settings, Client) for field in fields(kind)}
     settings |= {name for kind in SERVE_SETTINGS for name in kind.__struct_fields__}
     parts = {need.key for need in DATA_NEEDED}
-    named = {*map(name_of, RULES), *settings, *parts, *modules, *ROOMS}
+    shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
+    keys = {name for shape in shapes for name in shape.__struct_fields__}
+    named = {*map(name_of, RULES), *settings, *parts, *keys, *modules, *ROOMS}
     return frozenset(named | kept_and_counted())
 
 

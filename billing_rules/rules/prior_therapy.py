@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from billing_rules.case import Case
-from billing_rules.chart import Therapy
+from billing_rules.chart import Agreement, Therapy
 from billing_rules.covered_days import Span, covered_days, is_dated, span_of, window
 from billing_rules.documentation import (
     entered,
@@ -27,7 +27,6 @@ from billing_rules.model import Evidence, Need
 from billing_rules.past_doses import start_of_therapy
 from billing_rules.rules.common import payer_caveat
 from billing_rules.states import Present, Unknown
-from billing_rules.terms import Agreement
 
 RULE = "prior_therapy"
 SHOWN = 6  # ours: records listed on a card; the count of the others is said

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from billing_rules.chart import Measured, Problem, Therapy
+from billing_rules.catalogue.words import Words
+from billing_rules.chart import Agreement, Measured, Problem, Therapy
 from billing_rules.model import Code
-from billing_rules.words import Words
 
-Agreement = Literal["yes", "no", "code and words disagree"]
 _NOT_READ = Words(())
 _Said = tuple[tuple[Code, ...], str]  # codes and text of one result
 # The kinds that these name, and the words of the vocabulary that they hold.

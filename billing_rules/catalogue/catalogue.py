@@ -7,15 +7,16 @@ service and answers with the value in force that day; nothing falls back to anot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from billing_rules import ndc
-from billing_rules.catalogue_chart import (
+from billing_rules.catalogue.chart import (
+    CodeListsInUse,
     check_chart_words,
     criteria_of,
     indications_file,
@@ -23,8 +24,8 @@ from billing_rules.catalogue_chart import (
     read_tables,
     read_terms,
 )
-from billing_rules.catalogue_containers import containers_of
-from billing_rules.catalogue_files import (
+from billing_rules.catalogue.containers import containers_of
+from billing_rules.catalogue.files import (
     CatalogueError,
     CodesFile,
     DrugFile,
@@ -32,13 +33,23 @@ from billing_rules.catalogue_files import (
     PayerFile,
     SiteFile,
     Sourced,
+    SourceFile,
+    Sources,
     SystemsFile,
     as_file,
     check_sources,
     read_yaml,
     sourced_values,
 )
-from billing_rules.catalogue_values import InForce, Resolved, change_days, listed, source_of
+from billing_rules.catalogue.recognition import (
+    Identifiers,
+    PayerRecognition,
+    identifiers,
+    payer_recognition,
+)
+from billing_rules.catalogue.sources import Registry
+from billing_rules.catalogue.terms import Terms
+from billing_rules.catalogue.values import InForce, Resolved, change_days, listed, source_of
 from billing_rules.dated import Dated
 from billing_rules.model import (
     Container,
@@ -51,34 +62,11 @@ from billing_rules.model import (
     Site,
     WantedModifiers,
 )
-from billing_rules.terms import Terms
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 UNKNOWN_PAYER = "unknown-payer"
-
-
-@dataclass(frozen=True, slots=True)
-class PayerRecognition:
-    """What a Coverage must say to be this payer's; all lower case."""
-
-    payer_id: str
-    identifiers: frozenset[str]
-    type_codes: frozenset[str]
-    names: tuple[str, ...]
-    not_names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Identifiers:
-    """What a drug is recognised by; values are drug ids."""
-
-    ndcs: Mapping[str, str]  # 11 digits
-    ndc_products: Mapping[str, str]  # first 9 digits
-    rxnorm_products: Mapping[str, str]
-    rxnorm_ingredients: Mapping[str, str]
-    hcpcs: Mapping[str, str]
-    names: Mapping[str, str]  # lower case
-    name_pattern: re.Pattern[str]
+F = TypeVar("F", DrugFile, PayerFile)
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +82,7 @@ class Catalogue:
     preferred_uri: Mapping[str, str]  # short name -> URI to write
     identifiers: Identifiers
     payer_recognition: tuple[PayerRecognition, ...]
+    sources: Mapping[str, SourceFile] = field(default_factory=dict)  # the registry
     terms: Terms = Terms({}, {}, frozenset(), ())
     site_file: SiteFile | None = None
     _containers: Mapping[str, tuple[Container, ...]] = field(default_factory=dict)
@@ -219,35 +208,44 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
     Raises CatalogueError with file, place and remedy for anything that is not as it must be.
     """
     site_file = as_file(read_yaml(site), SiteFile, site.name) if site else None
-    drugs = _files(data / "drugs", DrugFile, site_file.drugs if site_file else {}, site_file)
-    payers = _files(data / "payers", PayerFile, site_file.payers if site_file else {}, site_file)
+    over = site_file or SiteFile("")
+    registry = Registry(data)
+    lists = CodeListsInUse(data / "code_lists.yaml", registry)
+    drugs = _files(data / "drugs", DrugFile, registry, over.drugs, over.sources, lists.written_out)
+    payers = _files(data / "payers", PayerFile, registry, over.payers, over.sources)
     if UNKNOWN_PAYER not in payers:
         raise CatalogueError(f"payers: '{UNKNOWN_PAYER}' is missing; every order needs a payer")
-    modifiers = _modifiers(data / "modifiers.yaml")
-    codes = as_file(read_yaml(data / "codes.yaml"), CodesFile, "codes.yaml")
-    check_sources(codes.sources, sourced_values(codes), "codes.yaml")
-    systems = as_file(read_yaml(data / "code_systems.yaml"), SystemsFile, "code_systems.yaml")
-    _check_words(payers.values(), codes)
-    terms = read_terms(data / "terms.yaml")
-    tables = read_tables(data / "dosing")
+    modifiers = registry.admit(_read(data / "modifiers.yaml", ModifiersFile), "modifiers.yaml")
+    codes = registry.admit(_read(data / "codes.yaml", CodesFile), "codes.yaml")
+    systems = _read(data / "code_systems.yaml", SystemsFile).systems
+    terms = read_terms(data / "terms.yaml", registry)
+    tables = read_tables(data / "dosing", registry)
+    registry.refuse_uncited()
+    lists.refuse_unused()
+    _check_words(payers.values(), codes, modifiers)
     containers = {drug.id: containers_of(drug) for drug in drugs.values()}
     if site_file:
         _check_site(site_file, containers)
+    drug_changes = {
+        drug.id: (*change_days(drug), *change_days(indications_file(drug, drugs)))
+        for drug in drugs.values()
+    }
     catalogue = Catalogue(
         drug_files=drugs,
         payer_files=payers,
         modifiers={code: _modifier(modifiers, code) for code in modifiers.modifiers},
         not_modifiers={code: s.quote for code, s in modifiers.not_modifiers.items()},
         known_codes=_known_codes(codes, drugs.values()),
-        systems={uri: name for name, uris in systems.systems.items() for uri in uris},
-        preferred_uri={name: uris[0] for name, uris in systems.systems.items()},
-        identifiers=_identifiers(drugs.values(), containers),
-        payer_recognition=tuple(_recognition(p) for p in payers.values()),
+        systems={uri: name for name, uris in systems.items() for uri in uris},
+        preferred_uri={name: uris[0] for name, uris in systems.items()},
+        identifiers=identifiers(drugs.values(), containers),
+        payer_recognition=payer_recognition(payers),
+        sources=registry.sources,
         terms=terms,
         site_file=site_file,
         _containers=containers,
         _tables=tables,
-        _drugs=Resolved({drug.id: _drug_changes(drug, drugs) for drug in drugs.values()}),
+        _drugs=Resolved(drug_changes),
         _payers=Resolved({payer.id: change_days(payer) for payer in payers.values()}),
     )
     _check_values(catalogue)
@@ -255,8 +253,35 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
     return catalogue
 
 
-def _drug_changes(drug: DrugFile, drugs: Mapping[str, DrugFile]) -> Iterable[date]:
-    return (*change_days(drug), *change_days(indications_file(drug, drugs)))
+def _read(path: Path, shape: type[S]) -> S:
+    return as_file(read_yaml(path), shape, path.name)
+
+
+def _files(
+    folder: Path,
+    shape: type[F],
+    registry: Registry,
+    overrides: Mapping[str, dict[str, Any]],
+    site: Sources,
+    completed: Callable[[F], F] = lambda file: file,
+) -> dict[str, F]:
+    """Every file of a folder by id, and over it what a site's file says of the same id."""
+
+    def read(stem: str, content: Any) -> tuple[F, str]:
+        name = f"{folder.name}/{stem}.yaml"
+        file = as_file(content, shape, name)
+        if file.id != stem:
+            raise CatalogueError(f"{name}: its id is '{file.id}'; file and id have one name")
+        return completed(file), name
+
+    contents = {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}
+    files = {stem: registry.admit(*read(stem, content)) for stem, content in contents.items()}
+    for stem, changes in overrides.items():
+        base = contents.get(stem, {})
+        own = {**base.get("sources", {}), **changes.get("sources", {})}
+        file, name = read(stem, {**base, **changes, "sources": own})
+        files[stem] = registry.admit_overridden(file, name, site)
+    return files
 
 
 def _check_values(catalogue: Catalogue) -> None:
@@ -283,8 +308,8 @@ _PAYER_WORDS = {
 _KINDS = ("drug", "unclassified", "administration")
 
 
-def _check_words(payers: Iterable[PayerFile], codes: CodesFile) -> None:
-    """Payer rules and kinds of codes are words the rules know."""
+def _check_words(payers: Iterable[PayerFile], codes: CodesFile, modifiers: ModifiersFile) -> None:
+    """Payer rules and kinds of codes are words the rules know; modifiers look like modifiers."""
     for payer in payers:
         for name, words in _PAYER_WORDS.items():
             for sourced in getattr(payer, name).values():
@@ -296,39 +321,9 @@ def _check_words(payers: Iterable[PayerFile], codes: CodesFile) -> None:
     for code, file in codes.codes.items():
         if file.kind not in _KINDS:
             raise CatalogueError(f"codes.yaml: {code}: kind must be {', '.join(_KINDS)}")
-
-
-def _files(
-    folder: Path, shape: type[Any], overrides: Mapping[str, dict[str, Any]], site: SiteFile | None
-) -> dict[str, Any]:
-    contents = {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}
-    for key, changes in overrides.items():
-        base = contents.get(key, {"sources": {}})
-        sources = {**base["sources"], **_raw_sources(site), **changes.get("sources", {})}
-        contents[key] = {**base, **changes, "sources": sources}
-    files = {}
-    for stem, content in contents.items():
-        name = f"{folder.name}/{stem}.yaml"
-        file = as_file(content, shape, name)
-        if file.id != stem:
-            raise CatalogueError(f"{name}: its id is '{file.id}'; file and id have one name")
-        check_sources(file.sources, sourced_values(file), name)
-        files[stem] = file
-    return files
-
-
-def _raw_sources(site: SiteFile | None) -> dict[str, Any]:
-    if site is None:
-        return {}
-    return {
-        key: {
-            "title": s.title,
-            "url": s.url,
-            "published": s.published,
-            "certainty": s.certainty,
-        }
-        for key, s in site.sources.items()
-    }
+    for code in [*modifiers.modifiers, *modifiers.not_modifiers]:
+        if not re.fullmatch(r"[A-Z0-9]{2}", code):
+            raise CatalogueError(f"modifiers.yaml: '{code}' is not two capital letters or digits")
 
 
 def _check_site(site: SiteFile, containers: Mapping[str, tuple[Container, ...]]) -> None:
@@ -339,31 +334,16 @@ def _check_site(site: SiteFile, containers: Mapping[str, tuple[Container, ...]])
         forms = ndc.candidates(text)
         if len(forms) != 1 or forms[0] not in known:
             raise CatalogueError(
-                f"site file: stocked NDC '{text}' is none of the catalogue's containers; "
+                f"site file: stocked NDC '{text}' is not one of the catalogue's containers; "
                 "write it with hyphens as on the box, or add the container under drugs"
             )
     for code, timeline in site.prices.items():
         for sourced in timeline.values():
             if not re.fullmatch(r"\d+(\.\d+)?", str(sourced.value)):
                 raise CatalogueError(
-                    f"site file: the price of {code}, '{sourced.value}', is no plain number of "
+                    f"site file: the price of {code}, '{sourced.value}', is not a plain number of "
                     "dollars per billing unit"
                 )
-
-
-def _modifiers(path: Path) -> ModifiersFile:
-    file = as_file(read_yaml(path), ModifiersFile, path.name)
-    descriptors = (
-        Sourced(text, file.source, text)
-        for timeline in file.modifiers.values()
-        for text in timeline.values()
-        if text is not None
-    )
-    check_sources(file.sources, [*descriptors, *file.not_modifiers.values()], path.name)
-    for code in [*file.modifiers, *file.not_modifiers]:
-        if not re.fullmatch(r"[A-Z0-9]{2}", code):
-            raise CatalogueError(f"{path.name}: '{code}' is not two capital letters or digits")
-    return file
 
 
 def _modifier(file: ModifiersFile, code: str) -> Dated[Modifier]:
@@ -411,42 +391,3 @@ def _own_codes(drug: DrugFile) -> dict[str, Dated[KnownCode]]:
             code, "drug", meaning, drug.id, source_of(drug.sources, sourced)
         )
     return {code: Dated(timeline) for code, timeline in timelines.items()}
-
-
-def _identifiers(
-    drugs: Iterable[DrugFile], containers: Mapping[str, tuple[Container, ...]]
-) -> Identifiers:
-    drugs = list(drugs)
-    ndcs = {c.ndc: drug_id for drug_id, group in containers.items() for c in group}
-    names = {name.lower(): drug.id for drug in drugs for name in drug.names}
-    longest_first = sorted(names, key=len, reverse=True)
-    pattern = "|".join(re.escape(name) for name in longest_first)
-    return Identifiers(
-        ndcs=ndcs,
-        ndc_products={ndc.product_of(code): drug_id for code, drug_id in ndcs.items()},
-        rxnorm_products=_rxnorm(drugs, "rxnorm_products"),
-        rxnorm_ingredients=_rxnorm(drugs, "rxnorm_ingredient"),
-        hcpcs={str(s.value): d.id for d in drugs for s in d.hcpcs.values() if s.value is not None},
-        names=names,
-        name_pattern=re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", re.IGNORECASE),
-    )
-
-
-def _rxnorm(drugs: Iterable[DrugFile], name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for drug in drugs:
-        sourced: Sourced | None = getattr(drug, name)
-        for code in listed(sourced):
-            found.setdefault(code, drug.id)
-    return found
-
-
-def _recognition(payer: PayerFile) -> PayerRecognition:
-    r = payer.recognise
-    return PayerRecognition(
-        payer.id,
-        frozenset(text.lower() for text in r.identifiers),
-        frozenset(text.lower() for text in r.type_codes),
-        tuple(text.lower() for text in r.names),
-        tuple(text.lower() for text in r.not_names),
-    )

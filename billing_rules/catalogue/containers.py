@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from billing_rules import ndc
 from billing_rules.amounts import Amount
-from billing_rules.catalogue_files import CatalogueError, ContainerFile, DrugFile, Sourced
-from billing_rules.catalogue_values import amount_at, number_at, source_of
+from billing_rules.catalogue.files import CatalogueError, ContainerFile, DrugFile, Sourced
+from billing_rules.catalogue.values import amount_at, number_at, source_of
 from billing_rules.dated import Dated
 from billing_rules.dates import iso_day
 from billing_rules.model import Container, Contents, DoseStatus
@@ -84,7 +84,7 @@ def _day(sourced: Sourced | None, place: str) -> date | None:
     try:
         return iso_day(str(sourced.value))
     except ValueError:
-        raise CatalogueError(f"{place}: '{sourced.value}' is no date (YYYY-MM-DD)") from None
+        raise CatalogueError(f"{place}: '{sourced.value}' is not a date (YYYY-MM-DD)") from None
 
 
 def _strength(drug: DrugFile, file: ContainerFile, place: str) -> Amount:

@@ -7,27 +7,57 @@ values that do not stand in their source's quote are refused, each with file, pl
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import yaml
+
+from billing_rules.model import Certainty, Source
 
 
 class CatalogueError(ValueError):
     """A catalogue or site file is wrong; the message says which file, where and what to do."""
 
 
-class SourceFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One publication. `file` names the stored copy that tests compare the quotes with."""
+class SourceFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One document of the registry: the address of the very page, the day it carries and the day it
+    was read. A page without a date goes by the day it was read.
+
+    `words` are the document's own where values quote it, or our notes of it. `home_page` says that
+    only the site, or its list of pages, is known; `note` which copy was read where that matters.
+    """
 
     title: str
     url: str
-    published: date
-    certainty: str
-    file: str = ""
+    certainty: Certainty
+    published: date = date.min
+    read: date = date.min
+    words: Literal["quoted", "our notes"] = "quoted"
+    home_page: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.published == date.min:
+            msgspec.structs.force_setattr(self, "published", self.read)
+        if self.published == date.min:
+            raise ValueError("a source has a day: published, or read where the page carries none")
+
+    def cited(self, quote: str = "") -> Source:
+        """The document as what a value rests on, with the words the value stands in."""
+        title = f"{self.title} (home page)" if self.home_page else self.title
+        return Source(title, self.url, self.published, self.certainty, quote)
+
+
+Sources = dict[str, SourceFile]
+
+
+class SourcesFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`sources.yaml`: the documents that more than one file cites."""
+
+    sources: Sources
 
 
 class Sourced(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -69,7 +99,8 @@ class NeedFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     within: Sourced | None = None
 
 
-CodeLists = dict[date, list[Sourced]]
+# By the day each list begins: the codes, or the name of a list of code_lists.yaml.
+CodeLists = dict[date, list[Sourced] | str]
 
 
 class IndicationFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -98,6 +129,13 @@ class IndicationFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     tables: list[str] = []
 
 
+class CodeListsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`code_lists.yaml`: lists of diagnosis codes that more than one drug has, by name."""
+
+    lists: dict[str, list[Sourced]]
+    sources: Sources = {}
+
+
 class DosingTableFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A dosing table by total IgE (IU/mL, rows) and weight (kg, columns), upper bounds inclusive,
     lower bounds exclusive but in the first band. A cell is "mg/weeks"; "-" is no dose."""
@@ -106,10 +144,11 @@ class DosingTableFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str
     verified: bool
     age_from: int
-    source: SourceFile
+    source: str
     weights: list[str]
     rows: dict[str, list[str]]
     age_below: int | None = None
+    sources: Sources = {}
 
 
 class CriteriaFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -143,7 +182,7 @@ class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     brand: str
     group: str
     names: list[str]
-    sources: dict[str, SourceFile]
+    sources: Sources = {}
     biosimilar_of: str | None = None
     hcpcs: Timeline = {}
     billing_unit: Timeline = {}
@@ -165,7 +204,8 @@ class DrugFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class RecogniseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How a Coverage is recognised as this payer's, most specific first."""
+    """How a Coverage is recognised as this payer's, most specific first. What holds one of
+    `not_names` is not this payer's, whatever else it holds."""
 
     identifiers: list[str] = []
     type_codes: list[str] = []
@@ -174,11 +214,13 @@ class RecogniseFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PayerFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`wanted_modifiers`: asked for beside JW and JZ, by HCPCS code or "all"."""
+    """`parent` is the payer that this one is a part of: it decides whose a coverage is, no value is
+    taken from it. `wanted_modifiers`: asked for beside JW and JZ, by HCPCS code or "all"."""
 
     id: str
     name: str
-    sources: dict[str, SourceFile]
+    parent: str | None = None
+    sources: Sources = {}
     recognise: RecogniseFile = RecogniseFile()
     known: bool = True
     jw: Timeline = {}
@@ -193,10 +235,10 @@ class ModifiersFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Each modifier's descriptor by start date, all from one `source`; the descriptor is the
     quote. `null` abolishes."""
 
-    sources: dict[str, SourceFile]
     source: str
     modifiers: dict[str, dict[date, str | None]]
     not_modifiers: dict[str, Sourced] = {}
+    sources: Sources = {}
 
 
 class CodeFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -209,8 +251,8 @@ class CodeFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class CodesFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Codes that are no catalogued drug's own: unclassified, administration, neighbours."""
 
-    sources: dict[str, SourceFile]
     codes: dict[str, CodeFile]
+    sources: Sources = {}
 
 
 class ObservationKindFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -239,11 +281,11 @@ class DrugClassFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class TermsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    sources: dict[str, SourceFile]
     observations: dict[str, ObservationKindFile] = {}
     drug_classes: dict[str, DrugClassFile] = {}
     perennial_snomed: list[Sourced] = []
     perennial_words: list[str] = []
+    sources: Sources = {}
 
 
 class SystemsFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -259,7 +301,7 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     name: str
-    sources: dict[str, SourceFile] = {}
+    sources: Sources = {}
     stocked: list[str] = []
     prices: dict[str, Timeline] = {}
     setting: str | None = None
@@ -300,7 +342,7 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path.name}: is no valid YAML: {error}") from None
+        raise CatalogueError(f"{path.name}: is not valid YAML: {error}") from None
 
 
 def as_file(content: Any, shape: type[F], name: str) -> F:
@@ -317,16 +359,13 @@ def _explained(message: str) -> str:
     return message
 
 
-def check_sources(sources: dict[str, SourceFile], values: Iterable[Sourced], name: str) -> None:
-    """Every value names a listed source and stands in its quote. Raises CatalogueError."""
-    for key, source in sources.items():
-        if source.certainty not in ("A", "B", "C", "S"):
-            raise CatalogueError(f"{name}: source '{key}': certainty must be A, B, C or S")
+def check_sources(sources: Mapping[str, SourceFile], values: Iterable[Sourced], name: str) -> None:
+    """Every value names a source of the registry and stands in its quote. Raises CatalogueError."""
     for sourced in values:
         if sourced.source not in sources:
             raise CatalogueError(
-                f"{name}: '{sourced.value}' names the source '{sourced.source}', "
-                "which the file does not list under sources"
+                f"{name}: '{sourced.value}' names the source '{sourced.source}', which neither "
+                "this file nor sources.yaml has under sources"
             )
         for part in _parts(sourced.value):
             if not stands_in(part, sourced.quote):

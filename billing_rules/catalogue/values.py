@@ -7,12 +7,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from billing_rules.amounts import Amount
-from billing_rules.catalogue_files import CatalogueError, Sourced, SourceFile, Timeline
+from billing_rules.catalogue.files import CatalogueError, Sourced, SourceFile, Timeline
 from billing_rules.dated import Dated
 from billing_rules.model import Source
 
@@ -40,8 +40,7 @@ class Resolved(Generic[T]):
 
 
 def source_of(sources: Mapping[str, SourceFile], sourced: Sourced) -> Source:
-    file = sources[sourced.source]
-    return Source(file.title, file.url, file.published, cast(Any, file.certainty), sourced.quote)
+    return sources[sourced.source].cited(sourced.quote)
 
 
 def listed(sourced: Sourced | None) -> tuple[str, ...]:
@@ -129,7 +128,7 @@ def days_of(text: str) -> int:
     """`"3 months"`, `"90 days"`, `"4 weeks"`, `"12 mo"` in days. Raises ValueError."""
     found = re.fullmatch(r"(\d+) ?([a-z]+?)s?", text.strip().lower())
     if not found or found[2] not in _DAYS:
-        raise ValueError(f"'{text}' is no duration: write it as '3 months', '90 days' or '4 wk'")
+        raise ValueError(f"'{text}' is not a duration: write it as '3 months', '90 days' or '4 wk'")
     return int(found[1]) * _DAYS[found[2]]
 
 
@@ -138,7 +137,7 @@ def units_per_period(text: str) -> tuple[int, int]:
     days. Raises ValueError."""
     found = re.fullmatch(r"(\d+)(?: billable)?(?: units)? ?(?:/|every) ?(.+)", text.strip())
     if not found:
-        raise ValueError(f"'{text}' is no limit: write it as '75 units/14 d'")
+        raise ValueError(f"'{text}' is not a limit: write it as '75 units/14 d'")
     period = found[2] if found[2][0].isdigit() else f"1 {found[2]}"
     return int(found[1]), days_of(period)
 
@@ -147,7 +146,7 @@ def decimal_of(text: str) -> Decimal:
     try:
         return Decimal(text)
     except ArithmeticError:
-        raise ValueError(f"'{text}' is no number") from None
+        raise ValueError(f"'{text}' is not a number") from None
 
 
 def days_in(sourced: Sourced | None) -> int | None:

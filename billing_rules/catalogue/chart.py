@@ -7,28 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
+
+import msgspec
 
 from billing_rules.amounts import Amount
-from billing_rules.catalogue_files import (
+from billing_rules.catalogue.files import (
     CatalogueError,
     CodeLists,
+    CodeListsFile,
     CriteriaFile,
     DosingTableFile,
-    DrugClassFile,
     DrugFile,
     IndicationFile,
     NeedFile,
-    ObservationKindFile,
     PayerFile,
     Sourced,
-    SourceFile,
+    Sources,
     TermsFile,
     as_file,
-    check_sources,
     read_yaml,
-    sourced_values,
 )
-from billing_rules.catalogue_values import (
+from billing_rules.catalogue.sources import Registry
+from billing_rules.catalogue.terms import DrugClass, ObservationKind, Terms
+from billing_rules.catalogue.values import (
     InForce,
     days_in,
     decimal_of,
@@ -44,12 +46,9 @@ from billing_rules.model import (
     Indication,
     Need,
 )
-from billing_rules.terms import DrugClass, ObservationKind, Terms
 
 # Kinds of evidence the rules look for that are neither one result nor one drug class.
 EVIDENCE = ("weight", "total_ige", "sensitisation", "eosinophils")
-
-Sources = Mapping[str, SourceFile]
 
 
 # ---------------------------------------------------------------- indications
@@ -114,11 +113,48 @@ def _indication(
     )
 
 
+class CodeListsInUse:
+    """The shared lists of diagnosis codes, and which of them a drug wrote so far."""
+
+    def __init__(self, path: Path, registry: Registry) -> None:
+        self._file = path.name
+        shape = as_file(read_yaml(path), CodeListsFile, path.name)
+        self._lists = registry.admit(shape, path.name).lists
+        self._used: set[str] = set()
+
+    def written_out(self, drug: DrugFile) -> DrugFile:
+        """The drug with the codes in place of the lists' names. Raises CatalogueError."""
+        fields = ("icd10cm", "icd10cm_unspecified", "snomed", "snomed_unspecified")
+        indications = {
+            key: msgspec.structs.replace(
+                file, **{name: self._codes(getattr(file, name), drug.id) for name in fields}
+            )
+            for key, file in drug.indications.items()
+        }
+        return msgspec.structs.replace(drug, indications=indications)
+
+    def _codes(self, written: CodeLists, drug_id: str) -> CodeLists:
+        names = {name for name in written.values() if isinstance(name, str)}
+        if names - self._lists.keys():
+            raise CatalogueError(
+                f"drugs/{drug_id}.yaml: '{min(names - self._lists.keys())}' is not a list of "
+                f"{self._file}; it has {', '.join(self._lists)}"
+            )
+        self._used |= names
+        return {day: self._lists[v] if isinstance(v, str) else v for day, v in written.items()}
+
+    def refuse_unused(self) -> None:
+        """Raises CatalogueError for a list that no drug names."""
+        unused = self._lists.keys() - self._used
+        if unused:
+            raise CatalogueError(f"{self._file}: no drug names the list '{min(unused)}'; remove it")
+
+
 def _codes(name: str, lists: CodeLists, sources: Sources, values: InForce) -> frozenset[str]:
-    found = Dated(lists).on_or_none(values.on) or []
+    found = cast(list[Sourced], Dated(lists).on_or_none(values.on) or [])
     if found:
         values.sources[name] = source_of(sources, found[0])
-    return frozenset(code for sourced in found for code in listed(sourced))
+    return _codes_of(found)
 
 
 def _years(sourced: Sourced | None) -> int | None:
@@ -185,32 +221,26 @@ def _criteria(file: CriteriaFile, sources: Sources, on: date) -> Criteria:
 # ---------------------------------------------------------------- dosing tables
 
 
-def read_tables(folder: Path) -> dict[str, DosingTable]:
+def read_tables(folder: Path, registry: Registry) -> dict[str, DosingTable]:
     """Every dosing table of the folder, by id. Raises CatalogueError."""
     tables = {}
     for path in sorted(folder.glob("*.yaml")):
         name = f"{folder.name}/{path.name}"
-        file = as_file(read_yaml(path), DosingTableFile, name)
+        file = registry.admit(as_file(read_yaml(path), DosingTableFile, name), name)
         if file.id != path.stem:
             raise CatalogueError(f"{name}: its id is '{file.id}'; file and id have one name")
-        check_sources({"source": file.source}, (), name)
         try:
-            tables[file.id] = _table(file)
+            tables[file.id] = DosingTable(
+                name=file.name,
+                verified=file.verified,
+                age_from=file.age_from,
+                age_below=file.age_below,
+                cells=tuple(_cells(file)),
+                source=file.sources[file.source].cited(),
+            )
         except ValueError as error:
             raise CatalogueError(f"{name}: {error}") from None
     return tables
-
-
-def _table(file: DosingTableFile) -> DosingTable:
-    source = file.source
-    return DosingTable(
-        name=file.name,
-        verified=file.verified,
-        age_from=file.age_from,
-        age_below=file.age_below,
-        cells=tuple(_cells(file)),
-        source=source_of({"": source}, Sourced(None, "", "")),
-    )
 
 
 def _cells(file: DosingTableFile) -> Iterator[DosingCell]:
@@ -228,7 +258,7 @@ def _bands(written: Iterable[str]) -> list[tuple[Decimal, Decimal]]:
     for text in written:
         found = re.fullmatch(r"(>?)(\d+)-(\d+)", text)
         if not found or bool(found[1]) != bool(bands):
-            raise ValueError(f"'{text}' is no band: write '30-60' first, then '>60-70'")
+            raise ValueError(f"'{text}' is not a band: write '30-60' first, then '>60-70'")
         low, high = Decimal(found[2]), Decimal(found[3])
         if low >= high or (bands and bands[-1][1] != low):
             raise ValueError(f"the band '{text}' does not begin where the one before it ends")
@@ -241,47 +271,44 @@ def _dose(cell: str) -> tuple[Amount | None, Amount | None]:
         return None, None
     found = re.fullmatch(r"(\d+)/(\d+)", cell)
     if not found:
-        raise ValueError(f"'{cell}' is no cell: write mg/weeks as '225/2', or '-' for no dose")
+        raise ValueError(f"'{cell}' is not a cell: write mg/weeks as '225/2', or '-' for no dose")
     return Amount(Decimal(found[1]), "mg"), Amount(Decimal(found[2]), "wk")
 
 
 # ---------------------------------------------------------------- terms
 
 
-def read_terms(path: Path) -> Terms:
+def read_terms(path: Path, registry: Registry) -> Terms:
     """The clinical vocabulary. Raises CatalogueError."""
-    file = as_file(read_yaml(path), TermsFile, path.name)
-    check_sources(file.sources, sourced_values(file), path.name)
-    return Terms(
-        observations={key: _kind(key, kind) for key, kind in file.observations.items()},
-        drug_classes={key: _drug_class(key, c) for key, c in file.drug_classes.items()},
-        perennial_snomed=frozenset(
-            code for sourced in file.perennial_snomed for code in listed(sourced)
-        ),
-        perennial_words=_lower(file.perennial_words),
-    )
+    file = registry.admit(as_file(read_yaml(path), TermsFile, path.name), path.name)
+    observations = {
+        key: ObservationKind(
+            id=key,
+            loinc=frozenset(listed(kind.loinc)),
+            words=_lower(kind.words),
+            not_words=_lower(kind.not_words),
+            unit=kind.unit,
+            perennial=kind.perennial,
+            sure_words=_lower(kind.sure_words),
+        )
+        for key, kind in file.observations.items()
+    }
+    classes = {
+        key: DrugClass(
+            id=key,
+            rxnorm=_codes_of(drug_class.rxnorm),
+            names=_lower(drug_class.names),
+            form_words=_lower(drug_class.form_words),
+            not_form_words=_lower(drug_class.not_form_words),
+        )
+        for key, drug_class in file.drug_classes.items()
+    }
+    perennial = _codes_of(file.perennial_snomed)
+    return Terms(observations, classes, perennial, _lower(file.perennial_words))
 
 
-def _kind(key: str, file: ObservationKindFile) -> ObservationKind:
-    return ObservationKind(
-        id=key,
-        loinc=frozenset(listed(file.loinc)),
-        words=_lower(file.words),
-        not_words=_lower(file.not_words),
-        unit=file.unit,
-        perennial=file.perennial,
-        sure_words=_lower(file.sure_words),
-    )
-
-
-def _drug_class(key: str, file: DrugClassFile) -> DrugClass:
-    return DrugClass(
-        id=key,
-        rxnorm=frozenset(code for sourced in file.rxnorm for code in listed(sourced)),
-        names=_lower(file.names),
-        form_words=_lower(file.form_words),
-        not_form_words=_lower(file.not_form_words),
-    )
+def _codes_of(values: Iterable[Sourced]) -> frozenset[str]:
+    return frozenset(code for sourced in values for code in listed(sourced))
 
 
 def _lower(words: Iterable[str]) -> tuple[str, ...]:
@@ -295,47 +322,31 @@ def check_chart_words(
     drugs: Mapping[str, DrugFile], payers: Mapping[str, PayerFile], terms: Terms
 ) -> None:
     """Needs and criteria name kinds of evidence, drugs and indications that exist."""
-    known = {*EVIDENCE, *terms.observations, *terms.drug_classes}
-    for place, need in _all_needs(drugs.values(), payers.values()):
-        if need not in known:
-            raise CatalogueError(
-                f"{place}: '{need}' is no kind of evidence; name a result or drug class of "
-                f"terms.yaml, or {', '.join(EVIDENCE)}"
-            )
+    wanted = [
+        (f"drugs/{drug.id}.yaml: {key}", need.what)
+        for drug in drugs.values()
+        for key, indication in drug.indications.items()
+        for need in indication.needs
+    ]
     for payer in payers.values():
-        for drug, indications in payer.criteria.items():
-            _check_indications(payer.id, drug, indications, drugs)
-
-
-def _all_needs(drugs: Iterable[DrugFile], payers: Iterable[PayerFile]) -> Iterator[tuple[str, str]]:
-    for drug in drugs:
-        for key, indication in drug.indications.items():
-            place = f"drugs/{drug.id}.yaml: {key}"
-            yield from ((place, need.what) for need in indication.needs)
-    for payer in payers:
-        for place, file in _all_criteria(payer):
-            yield from ((place, need.what) for need in file.needs)
-            yield from ((place, kind) for kind in listed(file.reassessment))
-
-
-def _all_criteria(payer: PayerFile) -> Iterator[tuple[str, CriteriaFile]]:
-    for drug, indications in payer.criteria.items():
-        for key, versions in indications.items():
-            for file in versions.values():
-                if file:
-                    yield f"payers/{payer.id}.yaml: {drug}, {key}", file
-
-
-def _check_indications(
-    payer: str, drug: str, indications: Iterable[str], drugs: Mapping[str, DrugFile]
-) -> None:
-    file = drugs.get(drug)
-    if file is None:
-        raise CatalogueError(f"payers/{payer}.yaml: '{drug}' has no file in drugs")
-    known = indications_file(file, drugs).indications
-    for key in indications:
-        if key not in known:
+        name = f"payers/{payer.id}.yaml"
+        for drug_id, indications in payer.criteria.items():
+            if drug_id not in drugs:
+                raise CatalogueError(f"{name}: '{drug_id}' has no file in drugs")
+            known = indications_file(drugs[drug_id], drugs).indications
+            for key, versions in indications.items():
+                if key not in known:
+                    raise CatalogueError(
+                        f"{name}: '{key}' is not an indication of {drug_id}; "
+                        f"known: {', '.join(known)}"
+                    )
+                for file in filter(None, versions.values()):
+                    kinds = [*(need.what for need in file.needs), *listed(file.reassessment)]
+                    wanted += [(f"{name}: {drug_id}, {key}", kind) for kind in kinds]
+    evidence = {*EVIDENCE, *terms.observations, *terms.drug_classes}
+    for place, what in wanted:
+        if what not in evidence:
             raise CatalogueError(
-                f"payers/{payer}.yaml: '{key}' is no indication of {drug}; "
-                f"known: {', '.join(known)}"
+                f"{place}: '{what}' is not a kind of evidence; name a result or drug class of "
+                f"terms.yaml, or {', '.join(EVIDENCE)}"
             )
