@@ -27,7 +27,7 @@ def application() -> Any:
     """The service, open and without a store."""
     logging.disable(logging.INFO)
     known = catalogue.load()
-    settings = Settings(public_base_url="http://127.0.0.1", today=lambda: TODAY, open=True)
+    settings = Settings(public_url="http://127.0.0.1", today=lambda: TODAY, open=True)
     app = create_app(known, settings)
     gc.collect()
     gc.freeze()  # as vialwise.server does

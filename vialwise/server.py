@@ -19,8 +19,6 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from vialwise.logs import ServerLog
 from vialwise.problems import Problem
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8417
 WORKERS = 2
 THREADS = 8  # of all workers together
 Wsgi = Callable[..., Any]

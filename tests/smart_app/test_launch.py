@@ -14,9 +14,9 @@ import pytest
 from ehr_access.app_context import AppContext, sealed
 from service_parts.store_failed import StoreFailed
 from smart_app import stops
-from smart_app.settings import ClientKind
 from smart_app.stops import Stop
 from smart_app.store import Store
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
 

@@ -12,6 +12,7 @@ import click
 import msgspec
 import pytest
 from click.testing import CliRunner
+from vialwise.settings_reading import read, toml
 
 from cds_hooks import Settings, create_app
 from cds_hooks.held_back import Hours, Quiet
@@ -23,7 +24,6 @@ from tests.vialwise.conftest import Run, shipped
 from vialwise import settings, settings_checks, settings_page, start
 from vialwise.cli import cli
 from vialwise.settings import ClientTable, LinkTable, QuietTable, ServeSettings
-from vialwise.settings_reading import read, toml
 
 ROOT = Path(__file__).parents[2]
 TABLES = (ServeSettings, ClientTable, LinkTable, QuietTable)
@@ -87,10 +87,10 @@ def test_the_example_in_the_docs_works(config: Path) -> None:
 def test_every_setting_of_the_cds_service_can_be_set() -> None:
     """A new field of cds_hooks.Settings needs a setting, or a reason to have none."""
     elsewhere = {
-        "public_base_url": "public_url, or where it listens",
+        "public_url": "public_url, or where it listens",
         "today": "timezone",
         "open": "--open",
-        "show_billing_plan": "billing_plan",
+        "billing_plan": "billing_plan",
         "rule_set": "made from rules and data",
         "clock": "timezone",
         "app_key": "record_secret",
@@ -164,7 +164,7 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
     said = read(config, {}, {}).settings
     told = start.service_settings(said, "http://127.0.0.1:1", open_=False, app_key=b"k" * 32)
     for field in dataclasses.fields(Settings):
-        if field.name not in ("open", "development", "rule_set", "today", "public_base_url"):
+        if field.name not in ("open", "development", "rule_set", "today", "public_url"):
             assert getattr(told, field.name) != field.default, field.name
     assert told.url("/cds-services") == "https://cds.clinic.example/cds-services"
     assert told.clients == (

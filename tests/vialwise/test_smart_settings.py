@@ -23,7 +23,7 @@ from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
 from vialwise import smart, start, storage
 from vialwise.problems import Problem
-from vialwise.settings_reading import read
+from vialwise.settings.reading import read
 
 TOP = 'public_url = "https://cds.clinic.example"\n'
 EHR = """
