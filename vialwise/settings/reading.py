@@ -123,7 +123,7 @@ class _Reader:
         """The table; None, and problems, when anything is wrong with it."""
         before = len(self.problems)
         names = settings_of(self.table)
-        self.problems += [f"{where}: {fault}" for fault in _wrong_keys(written, names)]
+        self.problems.extend(f"{where}: {fault}" for fault in _wrong_keys(written, names))
         values = {
             name: self.value(name, written[name], f"{where}: {name}")
             for name in names
