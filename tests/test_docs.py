@@ -18,7 +18,7 @@ from cds_hooks.services import SERVICES
 from cds_hooks.tables import metadata
 from smart_app.tables import metadata as app_metadata
 from vialwise.cli import cli
-from vialwise.settings.models import PLACES, ROOMS, TABLES
+from vialwise.settings import models
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -286,7 +286,7 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 def names_of_ours() -> frozenset[str]:
     """Rules, settings, parts of the chart, modules and rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
-    tables = (*ROOMS.values(), *TABLES.values())
+    tables = (*models.ROOMS.values(), *models.TABLES.values())
     settings = {field.name for table in tables for field in fields(table)}
     parts = {need.key for need in DATA_NEEDED}
     named = {*map(name_of, RULES), *settings, *parts, *modules, *ROOMS}
@@ -315,7 +315,7 @@ def test_every_rule_and_setting_that_is_named_exists(page: Path) -> None:
 @BY_PAGE
 def test_every_environment_variable_that_is_named_is_read(page: Path) -> None:
     source = "".join(text(file) for file in (ROOT / "vialwise").rglob("*.py"))
-    from_settings = {place.variable for place in PLACES.values()}
+    from_settings = {place.variable for place in models.PLACES.values()}
     for name in re.findall(r"VIALWISE_[A-Z_]+", text(page)):
         known = name in from_settings or name in source
         assert known, f"{page.name} names {name}, which nothing reads"

@@ -44,9 +44,9 @@ def _show(place: Place, found: Read) -> None:
     default = page.default_text(place.default).replace("`", "")
     origin = "default" if origin == DEFAULT else f"{origin} (default: {default})"
     screen.say(f"From: {origin}", "    ")
-    table = TABLES.get(place.name)
-    for n, entry in enumerate(value if table else (), 1):
-        written = [(k, known, getattr(entry, k)) for k, known in settings_of(table).items()]
+    for n, entry in enumerate(value if place.name in TABLES else (), 1):
+        settings = settings_of(TABLES[place.name]).items()
+        written = [(key, known, getattr(entry, key)) for key, known in settings]
         text = ", ".join(f"{k} = {page.shown(of, v)}" for k, of, v in written if page.is_set(v))
         screen.say(text, f"    {n}. ")
 

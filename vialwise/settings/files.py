@@ -1,10 +1,13 @@
-"""What the files hold that the settings name: keys, secrets, registrations' own. Each problem is a
-sentence with its remedy, and never anything of a file."""
+"""What the files that the settings name hold: public keys of clients, keys of the app, secrets.
+
+A problem is a sentence with its remedy, and never anything of a file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,38 +38,32 @@ def with_files(settings: ServeSettings) -> tuple[ServeSettings, list[str]]:
             return otherwise
 
     service, app = settings.service, settings.app
-    clients = tuple(
-        replace(
-            c, jwks=found(lambda c=c: _jwks(c, service.development), NOT_READ, f"client {c.iss}: ")
-        )
-        if c.jwks_file
-        else c
-        for c in service.clients
+    clients, ehrs, secrets = [], [], app.window_secrets
+    for client in service.clients:
+        if client.jwks_file:
+            read = partial(_jwks, client, service.development)
+            client = replace(client, jwks=found(read, NOT_READ, f"client {client.iss}: "))
+        clients.append(client)
+    operator = partial(
+        _secret, "operator_secret", service.operator_secret, service.operator_secret_file
     )
-    operator = found(
-        lambda: _secret("operator_secret", service.operator_secret, service.operator_secret_file),
-        b"",
+    record = partial(_secret, "record_secret", settings.record_secret, settings.record_secret_file)
+    whole = replace(
+        settings,
+        record_secret=found(record, b""),
+        service=replace(service, clients=tuple(clients), operator_secret=found(operator, b"")),
     )
-    record = found(
-        lambda: _secret("record_secret", settings.record_secret, settings.record_secret_file), b""
-    )
-    if app.ehrs:
-        ehrs = tuple(
-            replace(
-                ehr,
-                client_secret=found(
-                    lambda ehr=ehr: _client_secret(ehr), NOT_READ, f"ehr {ehr.id}: "
-                ),
-            )
-            if ehr.client_secret_file
-            else ehr
-            for ehr in app.ehrs
-        )
-        keys = found(lambda: _app_keys(app.app_keys_file), NOT_READ)
-        secrets = found(lambda: _window_secrets(app.window_secrets, app.window_secrets_file), ())
-        app = replace(app, ehrs=ehrs, app_keys=keys, window_secrets=secrets)
-    service = replace(service, clients=clients, operator_secret=operator)
-    return replace(settings, record_secret=record, service=service, app=app), problems
+    if not app.ehrs:
+        return whole, problems
+    for ehr in app.ehrs:
+        if ehr.client_secret_file:
+            read = partial(_client_secret, ehr)
+            ehr = replace(ehr, client_secret=found(read, NOT_READ, f"ehr {ehr.id}: "))
+        ehrs.append(ehr)
+    secrets = found(partial(_window_secrets, secrets, app.window_secrets_file), secrets)
+    keys = found(partial(_app_keys, app.app_keys_file), NOT_READ)
+    app = replace(app, ehrs=tuple(ehrs), app_keys=keys, window_secrets=secrets)
+    return replace(whole, app=app), problems
 
 
 def _jwks(client: Client, development: bool) -> str:
