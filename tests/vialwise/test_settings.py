@@ -357,9 +357,42 @@ def test_every_problem_is_told_at_once(config: Path, run: Run) -> None:
         "iss is missing",
         "absent",
         "ES384",
+        "number-1: give either jku",
     ):
         assert sum(word in line for line in lines) >= 1, word
-    assert len(lines) == 9
+    assert len(lines) == 10
+
+
+def test_what_is_wrong_in_a_table_hides_nothing_else_in_it(config: Path, run: Run) -> None:
+    text = """
+        [[clients]]
+        iss = "https://ehr.example"
+        jku = "http://ehr.example/jwks"
+        calls_per_minute = 0
+        tenent = "7"
+        fhir_base = "http://ehr.example/r4"
+        [[quiet]]
+        days = ["Saturday"]
+        rule = "dose_intervall"
+        [[quiet]]
+        start = "22:00"
+    """
+    found = problems(config, PUBLIC + text)
+    for words in (
+        "clients, number 1: 'tenent' is not a setting: write tenant",
+        "clients, number 1: calls_per_minute: is not a whole number",
+        "quiet, number 1: days: is not a list of mon",
+        "jku is not a plain https address",
+        "its fhir_base is http",
+        "quiet, number 1: rule is not known: write dose_interval",
+        "quiet, number 2: end is missing",
+    ):
+        assert sum(words in problem for problem in found) == 1, words
+    assert len(found) == 7
+    result = run("settings", "--config", config)
+    shown = click.unstyle(result.stdout)
+    assert result.exit_code == 2 and "clients = wrong, see below" in shown
+    assert "ehr.example" not in shown, "what stands in for a wrong setting is not in force"
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,14 @@ def show_settings(config: Path | None, markdown: bool) -> None:
 def _show(place: Place, found: Read) -> None:
     value, origin = place.value(found.settings), found.origins[place.name]
     click.echo()
-    screen.say(_value(place, value), f"{place.name} = ", 4, bold=True)
+    is_wrong = place.name in found.wrong
+    text = "wrong, see below" if is_wrong else _value(place, value)
+    screen.say(text, f"{place.name} = ", 4, bold=True)
     screen.say(place.known.meaning, "    ")
     default = page.default_text(place.default).replace("`", "")
     origin = "default" if origin == DEFAULT else f"{origin} (default: {default})"
     screen.say(f"From: {origin}", "    ")
-    for n, entry in enumerate(value if place.name in TABLES else (), 1):
+    for n, entry in enumerate(value if place.name in TABLES and not is_wrong else (), 1):
         settings = settings_of(TABLES[place.name]).items()
         written = [(key, known, getattr(entry, key)) for key, known in settings]
         text = ", ".join(f"{k} = {page.shown(of, v)}" for k, of, v in written if page.is_set(v))

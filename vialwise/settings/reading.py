@@ -34,10 +34,12 @@ _WORDS = {
 
 @dataclass
 class Read:
-    """`settings` holds defaults where there are problems; `origins` says where each is from."""
+    """`origins` says where each setting is from. Of those that are `wrong`, `settings` holds what
+    stands in for them, so that what is wrong with the others can be found too."""
 
     settings: ServeSettings
     origins: dict[str, str] = field(default_factory=dict)
+    wrong: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
     file: Path | None = None
 
@@ -49,10 +51,9 @@ def read(config: Path | None, environ: Mapping[str, str], options: Mapping[str, 
     written = _content_of(file, problems) if file else {}
     problems += _unknown_variables(environ)
     values: dict[str, dict[str, Any]] = {room: {} for room in ROOMS}
-    origins = dict.fromkeys(PLACES, DEFAULT)
+    origins, wrong = dict.fromkeys(PLACES, DEFAULT), set()
     for name, place in PLACES.items():
-        reader = _Reader(place.table, file, problems)
-        value = REQUIRED
+        reader, before, value = _Reader(place.table, file, problems), len(problems), REQUIRED
         if options.get(name) is not None:
             where = f"--{name.replace('_', '-')}"
             origin, value = OPTION, reader.text(name, options[name], where)
@@ -63,8 +64,10 @@ def read(config: Path | None, environ: Mapping[str, str], options: Mapping[str, 
             origin, value = FILE, reader.value(name, written[name], f"{file}: {name}")
         if value is not REQUIRED:
             values[place.room][name], origins[name] = value, origin
+        if len(problems) > before:
+            wrong.add(name)
     rooms = {room: ROOMS[room](**values[room]) for room in ROOMS if room}
-    return Read(ServeSettings(**values[""], **rooms), origins, problems, file)
+    return Read(ServeSettings(**values[""], **rooms), origins, wrong, problems, file)
 
 
 # ---------------------------------------------------------------- values
@@ -111,17 +114,17 @@ class _Reader:
             return REQUIRED
 
     def _tables(self, name: str, raw: Any, where: str) -> Any:
-        """Those of a list of tables that are right; the others are problems."""
+        """A list of tables; what is wrong with them are problems."""
         if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
             self.problems.append(f"{where}: is not a list of tables: head each with [[{name}]]")
             return REQUIRED
         reader = _Reader(TABLES[name], self.file, self.problems)
-        made = (reader.entry(entry, f"{where}, number {n}") for n, entry in enumerate(raw, 1))
-        return tuple(entry for entry in made if entry is not None)
+        return tuple(reader.entry(entry, n, where) for n, entry in enumerate(raw, 1))
 
-    def entry(self, written: Mapping[str, Any], where: str) -> Any:
-        """The table; None, and problems, when anything is wrong with it."""
-        before = len(self.problems)
+    def entry(self, written: Mapping[str, Any], number: int, where: str) -> Any:
+        """The table. For what is wrong with it its default or example stands in, and for the name
+        it goes by, which is its first setting, its number."""
+        where = f"{where}, number {number}"
         names = settings_of(self.table)
         self.problems.extend(f"{where}: {fault}" for fault in _wrong_keys(written, names))
         values = {
@@ -129,10 +132,16 @@ class _Reader:
             for name in names
             if name in written
         }
-        for name, known in names.items():
-            if name not in written and default_of(self.table, name) is REQUIRED:
+        for position, (name, known) in enumerate(names.items()):
+            default = default_of(self.table, name)
+            if name not in written and default is REQUIRED:
                 self.problems.append(f"{where}: {name} is missing: {_like(known)}")
-        return self.table(**values) if len(self.problems) == before else None
+                values[name] = REQUIRED
+            if values.get(name) is REQUIRED:
+                example = known.example if position else f"number-{number}"
+                says_nothing = default in (REQUIRED, "", ()) and not known.path
+                values[name] = example if says_nothing else default
+        return self.table(**values)
 
 
 @cache
