@@ -64,9 +64,7 @@ class Settings:
     most_cards: int = setting(
         10,
         "Cards of one answer, the most urgent first; the last says how many more there are.",
-        10,
-        ge=1,
-        le=100,
+        within=(1, 100),
     )
     documentation_at_select: bool = setting(
         True,
@@ -83,9 +81,7 @@ class Settings:
         30,
         "Days that an overridden finding is not repeated for the same patient and order; 0 "
         "repeats it always.",
-        30,
-        ge=0,
-        le=3650,
+        within=(0, 3650),
     )
     links: tuple[Link, ...] = setting(
         (), "Links that every card carries, a [[links]] table each: see below."
@@ -114,20 +110,12 @@ class Settings:
         "https://clinic.example/billing",
     )
     given_days: int = setting(
-        3,
-        "How many days patient-view looks back for doses given, today included.",
-        3,
-        ge=1,
-        le=366,
+        3, "How many days patient-view looks back for doses given, today included.", within=(1, 366)
     )
     fetch_seconds: float = setting(
-        2.0,
-        "Seconds for all that is fetched from the EHR for one request.",
-        2.0,
-        gt=0,
-        le=HARD_DEADLINE,
+        2.0, "Seconds for all that is fetched from the EHR for one request.", gt=0, le=HARD_DEADLINE
     )
-    fetch_pages: int = setting(5, "Pages that are read of one search.", 5, ge=1, le=100)
+    fetch_pages: int = setting(5, "Pages that are read of one search.", within=(1, 100))
     fhir_bases: frozenset[str] = setting(
         frozenset(),
         "FHIR servers that callers may name with --open, besides those of this machine. A "
@@ -140,12 +128,10 @@ class Settings:
     max_body_bytes: int = setting(
         5 * 1024 * 1024,
         "Bytes of a request body; a larger one is answered 413.",
-        5_242_880,
-        ge=65_536,
-        le=104_857_600,
+        within=(65_536, 104_857_600),
     )
     max_json_depth: int = setting(
-        64, "How deeply the JSON of a request may be nested.", 64, ge=16, le=256
+        64, "How deeply the JSON of a request may be nested.", within=(16, 256)
     )
     keep_comments: bool = setting(
         False, "Whether the free text of feedback is kept; it may name a patient.", True

@@ -73,15 +73,10 @@ class Client:
         LONGEST_LIFE,
         "Seconds from issue to expiry that its tokens may have.",
         900,
-        ge=1,
-        le=LONGEST_LIFE,
+        within=(1, LONGEST_LIFE),
     )
     calls_per_minute: int = setting(
-        600,
-        "How often it may call, in each worker process (there are two).",
-        600,
-        ge=1,
-        le=1_000_000,
+        600, "How often it may call, in each worker process (there are two).", within=(1, 1_000_000)
     )
     app_link: bool = setting(
         True,

@@ -1,7 +1,7 @@
 """A setting as a room writes it down: one field of a frozen data class, with all
 that is known of it.
 
-    quiet_days: int = setting(30, "Days that an overridden finding is not repeated.", 30, ge=0)
+    quiet_days: int = setting(30, "Days a finding is not repeated.", within=(0, 3650))
 
 The field is what the room uses; what reads a file of settings, checks it and prints its page takes
 type, default, meaning, example and bounds from here. A field without `setting` is put in by the
@@ -38,12 +38,18 @@ def setting(
     meaning: str,
     example: Any = None,
     *,
+    within: tuple[float, float] | None = None,
     wanted: str = "",
     path: bool = False,
     secret: bool = False,
     **bounds: Any,
 ) -> Any:
-    """A field that can be set; `example` is None for tables and secrets only."""
+    """A field that can be set. Where `example` is left out the default is one; tables and secrets
+    have none. `within` are the least and the greatest number."""
+    if within:
+        bounds |= {"ge": within[0], "le": within[1]}
+    if example is None and isinstance(default, int | float):
+        example = default
     known = Setting(meaning, example, bounds, wanted, path, secret)
     return field(default=default, metadata={_KEY: known}, repr=not secret)
 

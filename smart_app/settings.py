@@ -24,9 +24,7 @@ class RegisteredEhr:
     """
 
     id: str = setting(
-        REQUIRED,
-        "A short name of your own for it, in addresses and in the log.",
-        "main-hospital",
+        REQUIRED, "A short name of your own for it, in addresses and in the log.", "main-hospital"
     )
     name: str = setting(
         REQUIRED, "Its name on pages.", "Main Hospital (Epic)", min_length=1, max_length=80
@@ -133,33 +131,25 @@ class Settings:
     session_minutes: int = setting(
         480,
         "Minutes after which a window of the app ends, whatever is done in it.",
-        480,
-        ge=5,
-        le=1440,
+        within=(5, 1440),
     )
     idle_minutes: int = setting(
         30,
         "Minutes after which a window of the app ends when nothing is done in it.",
-        30,
-        ge=2,
-        le=240,
+        within=(2, 240),
     )
     keep_forms_days: int = setting(
         7,
         "Days that what was typed into the app's forms and not saved is kept, and what became of "
         "a form that was; encrypted, for the same user.",
-        7,
-        ge=1,
-        le=90,
+        within=(1, 90),
     )
     launches_per_minute: int = setting(
         120,
         "How many launches of the app one address may begin a minute, in each worker process "
         "(there are two). Behind a proxy, trusted_proxies has to be set: otherwise all callers "
         "have the proxy's address.",
-        120,
-        ge=1,
-        le=1_000_000,
+        within=(1, 1_000_000),
     )
     context_key: bytes = field(default=b"", repr=False)
     ehr_seconds: float = 8.0

@@ -24,17 +24,14 @@ class ServeSettings:
     those of the rooms; in a file and in the environment all stand side by side."""
 
     host: str = setting(DEFAULT_HOST, "The address to listen on.", "0.0.0.0", min_length=1)
-    port: int = setting(
-        DEFAULT_PORT, "Port to listen on; 0 takes a free one.", DEFAULT_PORT, ge=0, le=65535
-    )
+    port: int = setting(DEFAULT_PORT, "Port to listen on; 0 takes a free one.", within=(0, 65535))
     trusted_proxies: int = setting(
         0,
         "How many proxies of your own stand in front, one behind another. Only they are believed "
         "who called and whether over TLS (X-Forwarded-For and -Proto, as many entries from the "
         "end); with 0 nobody is.",
         1,
-        ge=0,
-        le=10,
+        within=(0, 10),
     )
     site: str = setting(
         "", "The clinic's own file: stock, prices, values of its own.", "clinic.yaml", path=True
@@ -62,15 +59,10 @@ class ServeSettings:
         "Days that cards and their feedback are kept; older ones are deleted once a day. 0 keeps "
         "them for good.",
         400,
-        ge=0,
-        le=36_500,
+        within=(0, 36_500),
     )
     keep_audit_days: int = setting(
-        0,
-        "Days that the audit of calls is kept; 0 keeps it for good.",
-        2200,
-        ge=0,
-        le=36_500,
+        0, "Days that the audit of calls is kept; 0 keeps it for good.", 2200, within=(0, 36_500)
     )
     service: cds_hooks.Settings = field(default_factory=cds_hooks.Settings)
     app: smart_app.Settings = field(default_factory=smart_app.Settings)
