@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def serve(
     service = start.service_settings(settings, url, open_, kept.secret)
     with metering.shared() as metrics:
         app: Any = create_app(known, service, kept.store, metrics)
-        kept_for, tasks = Retention(settings.keep_days, settings.keep_audit_days), []
+        tasks: list[Callable[[], object]] = []
+        kept_for = Retention(settings.keep_days, settings.keep_audit_days)
         if kept_for != Retention():
             tasks.append(lambda: kept_for.apply(kept.store))
         if settings.app.ehrs:
