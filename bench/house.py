@@ -169,7 +169,7 @@ def way_of(request: str, known: Catalogue) -> Way:
     Raises SystemExit when the service does not answer 200.
     """
     settings = Settings(
-        public_base_url="http://127.0.0.1", today=lambda: TODAY, clock=lambda: _NOON, open=True
+        public_url="http://127.0.0.1", today=lambda: TODAY, clock=lambda: _NOON, open=True
     )
     app = create_app(known, settings)
     body = fixtures.path(f"hook_requests/{request}").read_bytes()

@@ -31,7 +31,7 @@ def application() -> Any:
     """The service, open, its database left alone: what is timed is the service's own work."""
     logging.disable(logging.ERROR)
     known = catalogue.load()
-    settings = Settings(public_base_url="http://127.0.0.1", today=lambda: TODAY, open=True)
+    settings = Settings(public_url="http://127.0.0.1", today=lambda: TODAY, open=True)
     app = create_app(known, settings, store())
     gc.collect()
     gc.freeze()  # as vialwise.server does

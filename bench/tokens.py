@@ -39,7 +39,7 @@ def added() -> float:
 
 
 def _settings(**changes: Any) -> Settings:
-    return Settings(public_base_url=_URL, today=lambda: TODAY, **changes)
+    return Settings(public_url=_URL, today=lambda: TODAY, **changes)
 
 
 def _registered(key: RSAKey) -> Settings:

@@ -11,7 +11,7 @@ from cds_hooks import (
     app_link,
     client_auth,
     code_sets,
-    errors,
+    error_answers,
     feedback,
     feedback_page,
     operations,
@@ -51,7 +51,7 @@ def create_app(
     if metrics:
         metrics.serves(settings.rule_set)
     request_log.install(app)
-    errors.install(app)
+    error_answers.install(app)
     responses.install(app)
     client_auth.install(app, settings, store)
     app_link.prepare(settings)

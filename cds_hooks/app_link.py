@@ -26,10 +26,10 @@ LABEL = "Open in Vialwise"
 def prepare(settings: Settings) -> None:
     """Load what sealing needs where there is an app to open, so that the first answer of a worker
     does not wait for it. Raises ValueError for a key that is too short."""
-    if settings.app_launch_url and settings.app_key:
+    if settings.app_launch_url and settings.context_key:
         from ehr_access import app_context
 
-        app_context.check_key(settings.app_key)
+        app_context.check_key(settings.context_key)
 
 
 def add(
@@ -44,7 +44,7 @@ def add(
     server is not known, and for a host that cards may not link to.
     """
     url = settings.linked(settings.app_launch_url)
-    if not cards or not url or not settings.app_key:
+    if not cards or not url or not settings.context_key:
         return
     client = client_auth.caller()
     base = _fhir_base(hook, trust_of_request(settings))
@@ -80,7 +80,7 @@ def _context(
     try:
         together = review.together if drafted else ()
         context = AppContext(card["uuid"], order, rules, patient_id, base, together)
-        return sealed(context, settings.app_key, settings.clock())
+        return sealed(context, settings.context_key, settings.clock())
     except ValueError:
         log.warning("no link to the app: the order's reference is too long")
         return ""

@@ -90,7 +90,7 @@ def _of_order(review: OrderReview, settings: Settings) -> list[PlannedCard]:
 
 def _shows_plan_alone(review: OrderReview, settings: Settings) -> bool:
     """Not while a dose is not charted to its end: the card that says so has the lines as well."""
-    return settings.show_billing_plan and review.plan.doubt is not Doubt.CHARTING
+    return settings.billing_plan and review.plan.doubt is not Doubt.CHARTING
 
 
 def _gaps(review: OrderReview, topic: Topic) -> tuple[NotChecked, ...]:
@@ -169,7 +169,7 @@ def _source(draft: PlannedCard, settings: Settings) -> dict[str, Any]:
     record = rule_url(draft.findings[0].rule, settings) if draft.findings else ""
     source = {
         "label": settings.source_label,
-        "url": settings.linked(record or settings.source_url or settings.public_base_url),
+        "url": settings.linked(record or settings.source_url or settings.public_url),
         "icon": settings.linked(settings.url(ICON_PATH)),
         "topic": _TOPICS[draft.topic],
     }

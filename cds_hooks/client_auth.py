@@ -72,7 +72,7 @@ def _let_in(client: Client) -> None:
     note = call_note.of_request()
     note.client, note.tenant = client.iss, client.tenant
     g.registered_client = client
-    set_trust(FhirTrust(client.fhir_bases, client.subject))
+    set_trust(FhirTrust(frozenset({client.fhir_base} - {""}), client.subject))
 
 
 def caller() -> Client | None:

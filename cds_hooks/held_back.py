@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from billing_rules.review import OrderReview
 
-if TYPE_CHECKING:  # settings hold what is quiet, so they know this module
+if TYPE_CHECKING:
     from cds_hooks.cards import PlannedCard
     from cds_hooks.settings import Settings
 
@@ -24,42 +23,6 @@ SHADOW = "shadow"  # [[quiet]] with shadow = true
 QUIET_HOURS = "quiet hours"  # [[quiet]] with hours
 SILENT_TRACKING = "silent tracking"  # the EHR was sent the card and shows none of them
 OVER_LIMIT = "over the limit"  # more cards than one answer shows (most_cards)
-ALL_DAYS = frozenset(range(7))  # Monday is 0, as in datetime.weekday
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """From `start` to before `end` on each of `days`; an end at or before the start is on the day
-    after. The whole of the days where `start` and `end` are equal."""
-
-    days: frozenset[int] = ALL_DAYS
-    start: time = time(0)
-    end: time = time(0)
-
-    def cover(self, now: datetime) -> bool:
-        """Whether `now`, in the clinic's time zone, is within them."""
-        clock, today, yesterday = now.time(), now.weekday(), (now.weekday() - 1) % 7
-        if self.start < self.end:
-            return today in self.days and self.start <= clock < self.end
-        begun_today = today in self.days and clock >= self.start
-        return begun_today or (yesterday in self.days and clock < self.end)
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """What of which is held back: a rule's findings, or all where `rule` is ""; for one client, or
-    every one; for one tenant of it, or all. `hours` of None is always: shadow mode."""
-
-    rule: str = ""
-    client: str = ""
-    tenant: str = ""
-    hours: Hours | None = None
-
-    def concerns(self, client: str, tenant: str) -> bool:
-        return self.client in ("", client) and self.tenant in ("", tenant)
-
-    def covers(self, now: datetime) -> bool:
-        return self.hours is None or self.hours.cover(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +39,7 @@ def planned(
     """The cards to show that `plan` makes of `reviews`, most urgent first, and those held back."""
     rules = in_force(settings, client, tenant)
     shown, parts = parted(reviews, rules)
-    findings_only = replace(settings, show_billing_plan=False) if parts else settings
+    findings_only = replace(settings, billing_plan=False) if parts else settings
     held = [HeldBack(why, tuple(plan(part, findings_only))) for why, part in parts.items()]
     cards = plan(shown, settings)
     if len(cards) > settings.most_cards:
@@ -91,8 +54,8 @@ def in_force(settings: Settings, client: str, tenant: str) -> dict[str, str]:
     Shadow mode comes before quiet hours where both hold. The clock is read only for hours.
     """
     concerned = [entry for entry in settings.quiet if entry.concerns(client, tenant)]
-    always = {entry.rule: SHADOW for entry in concerned if entry.hours is None}
-    hours = [entry for entry in concerned if entry.hours is not None]
+    always = {entry.rule: SHADOW for entry in concerned if entry.shadow}
+    hours = [entry for entry in concerned if not entry.shadow]
     if not hours:
         return always
     now = settings.clock()

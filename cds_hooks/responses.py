@@ -54,7 +54,7 @@ def _complete(response: Response) -> Response:
     for name, value in _SECURITY.items():
         response.headers.setdefault(name, value)
     settings = running().settings
-    if settings.public_base_url.startswith("https:"):
+    if settings.public_url.startswith("https:"):
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if _has_cors() and settings.cors_origins:
         _allow_origin(response, settings.cors_origins)

@@ -77,7 +77,7 @@ def _cards(
         found = reviewed(hook, service, here, until)
     if found is None:
         return note.passed_over(call_note.NOT_OURS)
-    settings = settings if found.plans else replace(settings, show_billing_plan=False)
+    settings = settings if found.plans else replace(settings, billing_plan=False)
     uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
     with note.hop("store"):
         reviews = recording.unrepeated(found.reviews, hook, here)

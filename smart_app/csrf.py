@@ -49,5 +49,5 @@ def require() -> None:
 
 
 def _own_origin() -> str:
-    scheme, _, rest = launching().settings.public_url.partition("://")
+    scheme, _, rest = launching().settings.app_url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

@@ -39,7 +39,7 @@ def made(settings: Settings, store: Store) -> Launching:
         Capabilities(transport),
         Discovery(transport),
         IssuerKeys(),
-        AppKeys.read(settings.signing_keys) if settings.signing_keys else AppKeys(),
+        AppKeys.read(settings.app_keys) if settings.app_keys else AppKeys(),
         Buckets(settings.launches_per_minute),
     )
 

@@ -155,7 +155,7 @@ def _free_port() -> int:
 def test_cards_are_text_also_where_an_ehr_renders_html(browser: Any, catalogue: Catalogue) -> None:
     """CDS Hooks 2.0.1 asks for Markdown; the sandbox of CDS Hooks lets HTML through in it. The
     worst reader: HTML in Markdown, and every other word of a card put into the page as it is."""
-    settings = Settings("https://cds.example", lambda: TODAY, open=True, show_billing_plan=True)
+    settings = Settings("https://cds.example", lambda: TODAY, open=True, billing_plan=True)
     client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     told = 0

@@ -34,7 +34,7 @@ def client_with(catalogue: Catalogue) -> Client:
 
     def client(store: Store | None = None, metrics: Any = None, **changes: Any) -> FlaskClient:
         settings = {
-            "public_base_url": BASE,
+            "public_url": BASE,
             "today": lambda: TODAY,
             "clock": lambda: NOON,
             "open": True,

@@ -41,7 +41,7 @@ def test_a7_every_answer_to_every_fixture_holds_the_invariants(
     client_with: Client, name: str, plan: bool
 ) -> None:
     sent = fixtures.path(f"hook_requests/{name}").read_bytes()
-    response = client_with(show_billing_plan=plan).post(SERVICE, data=sent)
+    response = client_with(billing_plan=plan).post(SERVICE, data=sent)
     assert response.status_code == 200
     invariants.check(json.loads(response.data), json.loads(sent))
 
@@ -70,7 +70,7 @@ def test_a7_1_a_clean_order_gives_an_empty_list(client: FlaskClient, name: str) 
 
 
 def test_a_clean_order_shows_its_plan_where_the_site_wants_it(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     (card,) = cards_of(client, fixtures.hook_request("clean-asthma"))
     assert card["indicator"] == "info"
     assert card["summary"] == "Omalizumab: plan to bill J2357-JZ x 60"
@@ -78,7 +78,7 @@ def test_a_clean_order_shows_its_plan_where_the_site_wants_it(client_with: Clien
 
 
 def test_a_plan_that_cannot_be_made_is_not_shown_as_one(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     cards = cards_of(client, fixtures.hook_request("order-select-before-the-dose"))
     assert {card["indicator"] for card in cards} == {"info"}, "order-select speaks softly"
     (card,) = (c for c in cards if c["source"]["topic"]["code"] == "claim")

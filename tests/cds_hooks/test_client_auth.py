@@ -170,7 +170,7 @@ def test_a9_5_behind_a_prefix_the_public_address_counts(
         store=store,
         open=False,
         clients=(registered(),),
-        public_base_url="https://proxy.example/cds/",
+        public_url="https://proxy.example/cds/",
     )
     aud = "https://proxy.example/cds/cds-services/vialwise-orders"
     assert post(client, signed(claims(aud=aud))).status_code == 200
@@ -181,8 +181,8 @@ def test_a9_8_cards_are_kept_under_their_client_and_its_fhir_base_is_trusted(
     client_with: ClientWith, tmp_path: Path, wrong_code: Body
 ) -> None:
     url = f"sqlite:///{tmp_path}/store.sqlite"
-    bases = frozenset({"https://ehr.example/r4"})
-    ehr = registered(fhir_bases=bases, subject="vialwise")
+    base = "https://ehr.example/r4"
+    ehr = registered(fhir_base=base, subject="vialwise")
     trusted: list[FhirTrust] = []
     with store_at(url) as store:
         client = client_with(store=store, open=False, clients=(ehr,))
@@ -191,7 +191,7 @@ def test_a9_8_cards_are_kept_under_their_client_and_its_fhir_base_is_trusted(
             lambda response: trusted.append(trust_of_request(settings)) or response
         )
         assert post(client, signed(), wrong_code).json["cards"]
-    assert trusted == [FhirTrust(bases, "vialwise")]
+    assert trusted == [FhirTrust(frozenset({base}), "vialwise")]
     assert {(row["client"], row["tenant"]) for row in rows(url, card_shown)} == {(ISS, TENANT)}
 
 
@@ -225,7 +225,7 @@ def test_a9_7_a_replayed_token_is_refused(
 
 
 def _worker(url: str, tokens: list[str], clients: tuple[Client, ...], start: Any, to: Any) -> None:
-    settings = Settings(public_base_url=BASE, today=lambda: TODAY, clients=clients)
+    settings = Settings(public_url=BASE, today=lambda: TODAY, clients=clients)
     body = fixtures.hook_request("fhir-authorization-null")
     with store_at(url) as store:
         client = create_app(catalogues.load(), settings, store).test_client()

@@ -433,7 +433,7 @@ def test_a10_5_no_canary_reaches_the_database_or_the_log(
     url = f"sqlite:///{tmp_path}/store.sqlite"
     shown = []
     with caplog.at_level(logging.DEBUG), store_at(url) as store:
-        client = client_with(store, show_billing_plan=True)
+        client = client_with(store, billing_plan=True)
         for name in fixtures.names("hook_requests"):
             response = client.post(SERVICE, json=with_canaries(fixtures.hook_request(name)))
             shown += (response.get_json() or {}).get("cards", [])

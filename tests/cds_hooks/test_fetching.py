@@ -410,7 +410,7 @@ def by_reference(body: Body, **reference: str) -> Body:
 def test_a6_4_a_medication_named_by_display_is_looked_up(
     client_with: Client, bare: Body, ehr: FakeEhr
 ) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     body = by_reference(bare, reference="Medication/vial", display="OMALIZUMAB 150 MG SC SOLR")
     without = details(cards_of(client, body))
     assert "only its name was read" in without

@@ -93,7 +93,7 @@ def test_a_dose_whose_rest_is_not_charted_is_asked_about(client_with: Client) ->
 def test_no_claim_lines_are_shown_as_settled_while_the_rest_is_not_charted(
     client_with: Client,
 ) -> None:
-    client = on(client_with, NOT_CHARTED, show_billing_plan=True)
+    client = on(client_with, NOT_CHARTED, billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
     assert card["summary"].startswith("Chart the discarded amount")
 
@@ -105,13 +105,13 @@ def test_what_is_charted_completely_needs_no_card(client_with: Client) -> None:
 
 def test_two_sites_of_one_dose_are_one_visit(client_with: Client) -> None:
     assert cards_of(on(client_with, TWO_SITES), view()) == []
-    client = on(client_with, TWO_SITES, show_billing_plan=True)
+    client = on(client_with, TWO_SITES, billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
     assert card["summary"] == "Omalizumab given: bill J2357-JZ x 45"
 
 
 def test_the_claim_lines_to_come_are_shown_where_the_site_wants_them(client_with: Client) -> None:
-    client = on(client_with, CHARTED, show_billing_plan=True)
+    client = on(client_with, CHARTED, billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
     assert "J2357 x 45" in card["summary"] and "J2357-JW x 15" in card["summary"]
     assert cards_of(client, view()) == [], "a chart is opened many times a day"

@@ -236,7 +236,7 @@ def _links(card: dict[str, Any]) -> set[str]:
 
 
 def test_every_link_of_every_card_into_the_service_is_answered(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     followed = set()
     for name, body in _shown():
         if "draftOrders" not in body.get("context", {}):

@@ -210,11 +210,11 @@ def test_a_check_that_breaks_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"iss": "https://sandbox.cds-hooks.org"}, "publishes its private key"),
         ({"jku": "https://SANDBOX.cds-hooks.org/jwks.json"}, "publishes its private key"),
         ({"jwks": ""}, "give either jku"),
-        ({"jku": "http://ehr.example/jwks"}, "no plain https"),
-        ({"jku": "http://127.0.0.1/jwks"}, "no plain https"),
-        ({"jku": "https://a@ehr.example/jwks"}, "no plain https"),
-        ({"jku": "https://ehr.example/jwks#x"}, "no plain https"),
-        ({"jku": "ftp://ehr.example/jwks"}, "no plain https"),
+        ({"jku": "http://ehr.example/jwks"}, "not a plain https"),
+        ({"jku": "http://127.0.0.1/jwks"}, "not a plain https"),
+        ({"jku": "https://a@ehr.example/jwks"}, "not a plain https"),
+        ({"jku": "https://ehr.example/jwks#x"}, "not a plain https"),
+        ({"jku": "ftp://ehr.example/jwks"}, "not a plain https"),
         ({"algorithms": frozenset({"HS256"})}, "algorithms can only be"),
         ({"algorithms": frozenset({"none"})}, "algorithms can only be"),
         ({"algorithms": frozenset()}, "algorithms can only be"),
@@ -222,8 +222,8 @@ def test_a_check_that_breaks_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"calls_per_minute": 0}, "calls_per_minute"),
         ({"audiences": frozenset({" "})}, "audience is blank"),
         ({"tenant": "a b"}, "tenant"),
-        ({"fhir_bases": frozenset({"http://ehr.example/r4"})}, "write the https address"),
-        ({"fhir_bases": frozenset({"ehr.example"})}, "https://ehr.example/r4"),
+        ({"fhir_base": "http://ehr.example/r4"}, "write the https address"),
+        ({"fhir_base": "ehr.example"}, "https://ehr.example/r4"),
     ],
 )
 def test_a_fault_of_a_registration_says_what_to_write(changes: dict[str, Any], word: str) -> None:
@@ -232,8 +232,8 @@ def test_a_fault_of_a_registration_says_what_to_write(changes: dict[str, Any], w
 
 
 def test_a_good_registration_has_no_fault() -> None:
-    bases = frozenset({"https://ehr.example/r4"})
-    assert faults([registered(fhir_bases=bases), registered(tenant="2", jku=JKU)], False) == []
+    ehr = registered(fhir_base="https://ehr.example/r4")
+    assert faults([ehr, registered(tenant="2", jku=JKU)], False) == []
 
 
 def test_development_allows_the_sandbox_and_this_machine() -> None:

@@ -45,7 +45,7 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
     """The open service without a deadline that matters: what is answered is compared, not how fast,
     and a busy machine with three servers on it is slow."""
     settings = Settings(
-        public_base_url="https://cds.example",
+        public_url="https://cds.example",
         today=lambda: TODAY,
         clock=lambda: NOON,
         open=True,

@@ -171,7 +171,7 @@ def form_site(
         clock = [timedelta(0)]
         store = Store(
             engine,
-            Seal(settings.seal_keys),
+            Seal(settings.window_secrets),
             settings.session,
             settings.idle,
             lambda: datetime.now(UTC) + clock[0],

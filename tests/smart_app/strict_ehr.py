@@ -27,8 +27,9 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from werkzeug.serving import make_server
 
 from smart_app.app_keys import AppKeys
-from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.settings import RegisteredEhr
 from tests.ehr_access.server import statement
+from tests.smart_app.clients import ClientKind
 
 CLIENT, SECRET = "vialwise at this EHR", "a secret: with+signs & spaces"
 REDIRECT = "https://app.example/app/callback"
@@ -86,8 +87,8 @@ class StrictEhr:
             "name": "Strict Hospital",
             "fhir_base": self.base,
             "client_id": CLIENT,
-            "kind": self.kind,
-            "secret": SECRET if self.kind is ClientKind.SECRET else "",
+            **self.kind.written,
+            "client_secret": SECRET if self.kind is ClientKind.SECRET else "",
             "frame_ancestors": ("https://ehr.example",),
             **changes,
         }

@@ -13,7 +13,8 @@ from ehr_access.transport import Answer, Transport
 from smart_app import discovery, error_pages
 from smart_app.discovery import Discovery, read
 from smart_app.error_pages import Stopped
-from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.settings import RegisteredEhr
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.strict_ehr import StrictEhr
 
 BASE = "https://ehr.example/api/r4"
@@ -98,7 +99,7 @@ def test_a_client_that_the_ehr_does_not_accept_is_told_at_once() -> None:
     offered = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     for kind in (ClientKind.SECRET, ClientKind.ES384):
         ehr = RegisteredEhr(
-            "main", "Main", BASE, "c", kind, authorization_hosts=EHR.authorization_hosts
+            "main", "Main", BASE, "c", authorization_hosts=EHR.authorization_hosts, **kind.written
         )
         assert kind.value.split()[0] in fault(offered, ehr)
         assert of({}, ehr)  # what is not said is not held against it

@@ -15,8 +15,8 @@ from ehr_access.app_context import AppContext, sealed
 from service_parts.database import StoreFailed
 from smart_app import error_pages
 from smart_app.error_pages import Stop
-from smart_app.settings import ClientKind
 from smart_app.store import Store
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
 

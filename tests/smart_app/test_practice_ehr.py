@@ -25,8 +25,9 @@ from sandbox_ehr.settings import Settings as EhrSettings
 from smart_app import error_pages
 from smart_app.app_keys import AppKeys
 from smart_app.error_pages import Stop
-from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.settings import RegisteredEhr
 from tests.sandbox_ehr.conftest import inside
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import REDIRECT
 from tests.smart_app.test_launch import stopped
@@ -92,7 +93,13 @@ def practice(
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         running.append(server.shutdown)
         ehr = RegisteredEhr(
-            "practice", "Practice", f"{url}/fhir", "vialwise", kind, secret=secret, **registered
+            "practice",
+            "Practice",
+            f"{url}/fhir",
+            "vialwise",
+            client_secret=secret,
+            **kind.written,
+            **registered,
         )
         return Practice(server.app, site_with(kind, ehrs=(ehr,)), f"{url}/fhir")
 

@@ -22,8 +22,9 @@ import requests
 from smart_app import error_pages
 from smart_app.app_keys import AppKeys
 from smart_app.launching import Launching
-from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.settings import RegisteredEhr
 from smart_app.windows import server
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import REDIRECT
 from tests.smart_app.test_launch import stopped
@@ -125,8 +126,8 @@ def peer_as(peer: str, site_with: MakeSite) -> MakePeer:
             "Peer",
             f"{peer}/r4",
             CLIENTS[kind],
-            kind,
-            secret=SECRET if kind is ClientKind.SECRET else "",
+            client_secret=SECRET if kind is ClientKind.SECRET else "",
+            **kind.written,
         )
         return Peer(site_with(kind, ehrs=(ehr,)), peer, ehr)
 
@@ -170,9 +171,11 @@ def test_the_wrong_secret_or_key_opens_nothing(
     peer: str, site_with: MakeSite, app_keys: AppKeys
 ) -> None:
     for kind, secret in ((ClientKind.SECRET, "wrong"), (ClientKind.ES384, "")):
-        ehr = RegisteredEhr("peer", "Peer", f"{peer}/r4", CLIENTS[kind], kind, secret=secret)
+        ehr = RegisteredEhr(
+            "peer", "Peer", f"{peer}/r4", CLIENTS[kind], client_secret=secret, **kind.written
+        )
         keys = AppKeys((app_keys.signing("RS384"), _stranger()))  # type: ignore[arg-type]
-        registered = Peer(site_with(kind, ehrs=(ehr,), signing_keys=keys.text()), peer, ehr)
+        registered = Peer(site_with(kind, ehrs=(ehr,), app_keys=keys.text()), peer, ehr)
         browser = registered.site.browser()
         stopped(browser.get(registered.back(browser)), error_pages.NOT_EXCHANGED)
 

@@ -34,7 +34,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     with store_at(f"sqlite:///{tmp_path}/s.sqlite") as cards:
         assert isinstance(cards, CardStore)
         cards.record([shown_card()])
-        windows = Store(cards.engine, Seal(told.seal_keys), told.session, told.idle)
+        windows = Store(cards.engine, Seal(told.window_secrets), told.session, told.idle)
         kept = storage.Opened(cards, "here")
         running = Running(shipped(), lambda: date(2026, 11, 24), "feedback_page.report")
         screens = (*SCREENS, lambda: smart.feedback_for_owners(kept, shipped()))

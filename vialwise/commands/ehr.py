@@ -15,6 +15,7 @@ from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client, Settings
 from vialwise import clock, logs, screen, server
 from vialwise.problems import Problem
+from vialwise.settings.models import DEFAULT_HOST
 
 DEFAULT_PORT = 8418
 
@@ -86,7 +87,7 @@ def ehr(
 
     ways = quirks.like(like) if like else PLAIN
     records = _records(data, ways)
-    bound = server.bound_socket(server.DEFAULT_HOST, port)
+    bound = server.bound_socket(DEFAULT_HOST, port)
     settings = Settings(
         server.address_of(bound),
         clock.today(),

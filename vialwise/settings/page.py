@@ -1,15 +1,14 @@
-"""The settings for people to read: docs/settings.md, made from vialwise/settings.py."""
+"""The settings for people to read: docs/settings.md, made from the models."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from vialwise import settings
-from vialwise.settings import ClientTable, EhrTable, LinkTable, QuietTable, ServeSettings, Table
-from vialwise.settings_reading import CONFIG_VARIABLE, toml
+from service_parts.setting_fields import REQUIRED, Setting, default_of, settings_of
+from vialwise.settings.models import PLACES, TABLES
+from vialwise.settings.reading import CONFIG_VARIABLE, toml
 
 HIDDEN = "********"
 _WIDTH = 100
@@ -23,8 +22,8 @@ A setting is taken from the command line, else from the environment, else from t
 default. The file is TOML, named by `--config` or `{CONFIG_VARIABLE}`; there is none by default.
 Paths in the file are relative to it. In the environment a list is written with commas.
 
-Everything is checked at start-up, every problem is told at once with its remedy, and a name that is
-no setting is a problem too. `vialwise settings` shows what is in force, secrets masked.
+Everything is checked at start-up, and every problem is named at once with its remedy; a name that
+is not a setting is a problem too. `vialwise settings` shows what is in force, secrets masked.
 
 `--open` answers everyone; it is an option only and refuses to start with registered clients or with
 a `public_url` that is not of this machine.
@@ -90,73 +89,58 @@ The public CDS Hooks Sandbox is refused unless `development` is set: its private
 """
 
 
+_SECTIONS = {"": "The server", "service": "The CDS service", "app": "The SMART app"}
+
+
 def markdown() -> str:
     """docs/settings.md."""
-    parts = [
-        _HEAD,
-        "## All settings\n",
-        _rows(ServeSettings),
-        "## In a [[clients]] table\n",
-        _rows(ClientTable),
-        "## In a [[links]] table\n",
-        _rows(LinkTable),
-        "## In a [[quiet]] table\n",
-        _rows(QuietTable),
-        "## In an [[ehrs]] table\n",
-        _rows(EhrTable),
-        _EXAMPLE,
-    ]
-    return "\n".join(parts)
+    parts = [_HEAD]
+    for room, title in _SECTIONS.items():
+        parts.append(f"## {title}\n")
+        places = [place for place in PLACES.values() if place.room == room]
+        parts.append(_entries((p.name, p.known, p.default, p.variable) for p in places))
+    for name, table in TABLES.items():
+        parts.append(f"## In {'an' if name[0] in 'aeiou' else 'a'} [[{name}]] table\n")
+        known = settings_of(table).items()
+        parts.append(_entries((key, of, default_of(table, key), "") for key, of in known))
+    return "\n".join([*parts, _EXAMPLE])
 
 
-def _rows(table: Table) -> str:
+def _entries(rows: Iterable[tuple[str, Setting, Any, str]]) -> str:
     """One entry a setting: its meaning, default, variable and an example."""
     entries = []
-    for name in settings.names(table):
-        meaning = settings.meta(table, name).description
-        text = f"`{name}`: {meaning} Default: {default_text(table, name)}.{_where(table, name)}"
-        entries.append(_wrapped(text))
-        example = example_of(table, name)
-        if example:
-            entries.append(f"  Example: `{example}`")
+    for name, known, default, variable in rows:
+        where = " In the environment only:" if known.secret else " Environment:"
+        text = f"`{name}`: {known.meaning} Default: {default_text(default)}."
+        text += f"{where} `{variable}`." if variable else ""
+        entries.append(
+            textwrap.fill(
+                text,
+                _WIDTH,
+                initial_indent="- ",
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+        if known.example is not None:
+            entries.append(f"  Example: `{name} = {toml(known.example)}`")
     return "\n".join(entries) + "\n"
 
 
-def _wrapped(text: str) -> str:
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent="- ",
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+def default_text(default: Any) -> str:
+    if default is REQUIRED:
+        return "none, it must be written"
+    return f"`{toml(default)}`" if is_set(default) else "not set"
 
 
-def _where(table: Table, name: str) -> str:
-    if table is not ServeSettings:
-        return ""
-    if name in settings.ENVIRONMENT_ONLY:
-        return f" In the environment only: `{settings.variable(name)}`."
-    return f" Environment: `{settings.variable(name)}`." if settings.in_environment(name) else ""
+def is_set(value: Any) -> bool:
+    """Whether it says anything: what is "" or empty is not set."""
+    return value not in ("", b"", (), frozenset())
 
 
-def default_text(table: Table, name: str) -> str:
-    value = settings.default(table, name)
-    if value is msgspec.NODEFAULT:
-        return "none, it must be given"
-    return "not set" if value in ("", ()) else f"`{toml(value)}`"
-
-
-def example_of(table: Table, name: str) -> str:
-    examples = settings.meta(table, name).examples
-    return f"{name} = {toml(examples[0])}" if examples else ""
-
-
-def shown(name: str, value: Any) -> str:
+def shown(known: Setting, value: Any) -> str:
     """A value for a terminal; of a secret only that it is set."""
-    if value in ("", ()):
+    if not is_set(value):
         return "not set"
-    if name in settings.SECRET:
-        return HIDDEN
-    return toml(value)
+    return HIDDEN if known.secret else toml(value)
