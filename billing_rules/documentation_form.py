@@ -15,7 +15,7 @@ from billing_rules.baseline import TOTAL_IGE
 from billing_rules.case import Case
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, standing
 from billing_rules.model import Source
-from billing_rules.rules import prior_therapy
+from billing_rules.rules.documentation import prior_therapy
 from billing_rules.terms import Terms
 
 Kind = Literal["quantity", "number", "choice", "date", "time", "text", "long text"]

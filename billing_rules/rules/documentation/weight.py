@@ -33,7 +33,7 @@ from billing_rules.documentation import (
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Source
 from billing_rules.rules.common import dose_amount, dose_seen, sources
-from billing_rules.rules.labelled_dose import UNVERIFIED, every, is_ordered
+from billing_rules.rules.documentation.labelled_dose import UNVERIFIED, every, is_ordered
 from billing_rules.states import Nothing, Present, Unknown
 
 RULE = "weight"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.findings import Outcome, Silent
-from billing_rules.rules.container_mix import (
+from billing_rules.rules.billing.container_mix import (
     finding,
     is_one_container,
     less_wasteful,
