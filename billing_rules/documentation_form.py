@@ -15,6 +15,7 @@ from billing_rules.baseline import TOTAL_IGE
 from billing_rules.case import Case
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, standing
 from billing_rules.model import Source
+from billing_rules.rules import rule_of_form_group
 from billing_rules.rules.documentation import prior_therapy
 from billing_rules.terms import Terms
 
@@ -70,15 +71,21 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Questions that are answered together. `rule` says whether they are still open; `need` is
-    the kind of evidence where a rule looks at several. `rows` can be filled at most."""
+    """Questions that are answered together. `kind` is what the group is one of, where a form has
+    several; `need` the evidence it is on, where its rule looks at several. `rows` can be filled at
+    most."""
 
     id: str
     title: str
     fields: tuple[Field, ...]
-    rule: str = ""
+    kind: str = ""
     need: str = ""
     rows: int = 1
+
+    @property
+    def rule(self) -> str:
+        """The rule that finds the questions open or answered, as its row states; "" without one."""
+        return rule_of_form_group(self.kind or self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +249,6 @@ _TOTAL_IGE = Group(
         _date("total-ige", "Day the blood was drawn"),
         Field("total-ige.laboratory", _LABORATORY, "text"),
     ),
-    rule="total_ige",
 )
 
 _WEIGHT = Group(
@@ -259,7 +265,6 @@ _WEIGHT = Group(
         ),
         _date("weight", "Day it was measured"),
     ),
-    rule="weight",
 )
 
 _EOSINOPHILS = Group(
@@ -282,7 +287,6 @@ _EOSINOPHILS = Group(
         _date("eosinophils", "Day the blood was drawn"),
         Field("eosinophils.laboratory", _LABORATORY, "text"),
     ),
-    rule="eosinophils",
 )
 
 _SEVERITY = Group(
@@ -304,7 +308,6 @@ _SEVERITY = Group(
         ),
         _date("severity", "Day it was documented"),
     ),
-    rule="indication",
 )
 
 _AUTHORIZATION = Group(
@@ -330,7 +333,6 @@ _AUTHORIZATION = Group(
             hint="Without its period nobody can tell whether it covers a dose.",
         ),
     ),
-    rule="prior_authorization",
 )
 
 _RESPONSE = Group(
@@ -349,7 +351,6 @@ _RESPONSE = Group(
         Field("response.words", "What changed, in the physician's words", "long text"),
         _date("response", "Day it was assessed"),
     ),
-    rule="reauthorization",
 )
 
 _START = Group(
@@ -377,7 +378,6 @@ _PAST_DOSES = Group(
         Field("past-dose.site", "Where it was given", "text", hint="For example: left upper arm."),
         Field("past-dose.observed", "Observation after the dose", "text"),
     ),
-    rule="past_administrations",
     rows=4,
 )
 
@@ -408,7 +408,6 @@ def _diagnosis(case: Case) -> Group:
             _date("diagnosis", "Day it was documented"),
             Field("diagnosis.by", "Who made the diagnosis", "text"),
         ),
-        rule="indication",
     )
 
 
@@ -458,7 +457,6 @@ def _sensitisation(terms: Terms) -> Group:
             _date("sensitisation", "Day of the test"),
             Field("sensitisation.laboratory", "Laboratory or clinic that tested", "text"),
         ),
-        rule="sensitisation",
         rows=3,
     )
 
@@ -484,7 +482,7 @@ def _therapy(drug_class: str) -> Group:
             ),
             Field(f"{id_}.words", "Remarks", "text"),
         ),
-        rule="prior_therapy",
+        kind="therapy",
         need=drug_class,
         rows=4,
     )
@@ -502,5 +500,5 @@ def _assessment(kind: str, terms: Terms) -> Group:
             Field(f"{id_}.value", name, "quantity", (unit,), needed=True, kind_of_result=kind),
             _date(id_, "Day of the assessment"),
         ),
-        rule="reauthorization",
+        kind="assessment",
     )

@@ -14,7 +14,8 @@ import msgspec
 
 from billing_rules.model import CERTAINTY, Source
 from billing_rules.passages import Passage
-from billing_rules.rule_records import RuleRecord, UseOf
+from billing_rules.rule_records import RuleRecord
+from billing_rules.rules.rule import UseOf
 
 # The nine attributes in plain words, by their names in UseOf.
 USES = {

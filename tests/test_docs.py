@@ -13,7 +13,7 @@ import click
 import pytest
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.rules import RULES, name_of
+from billing_rules.rules import RULE_BY_ID
 from cds_hooks.services import SERVICES
 from cds_hooks.settings import Settings
 from cds_hooks.tables import metadata
@@ -292,7 +292,7 @@ def names_of_ours() -> frozenset[str]:
     settings = {field.name for kind in (Settings, Client) for field in fields(kind)}
     settings |= {name for kind in SERVE_SETTINGS for name in kind.__struct_fields__}
     parts = {need.key for need in DATA_NEEDED}
-    named = {*map(name_of, RULES), *settings, *parts, *modules, *ROOMS}
+    named = {*RULE_BY_ID, *settings, *parts, *modules, *ROOMS}
     return frozenset(named | kept_and_counted())
 
 
@@ -312,7 +312,7 @@ def test_every_rule_and_setting_that_is_named_exists(page: Path) -> None:
         known = name in names_of_ours() or name in NOT_OURS
         assert known, f"{page.name} names {name}, which is no rule, setting or module"
     for name in re.findall(r"/rules/([a-z_]+)", text(page)):
-        assert name in map(name_of, RULES), f"{page.name} links to the page of no rule, {name}"
+        assert name in RULE_BY_ID, f"{page.name} links to the page of no rule, {name}"
 
 
 @BY_PAGE

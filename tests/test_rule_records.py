@@ -37,7 +37,7 @@ def records() -> RuleRecords:
 
 
 def test_one_record_per_rule_both_ways(records: RuleRecords) -> None:
-    rules = {rule.__module__.rpartition(".")[2] for rule in RULES}
+    rules = {rule.id for rule in RULES}
     assert set(records.records) == rules, "data/rules.yaml has one record per rule of rules.RULES"
 
 
@@ -73,7 +73,7 @@ def test_birth_date_is_used_by_age_and_by_no_billing_rule(records: RuleRecords) 
 def test_a_rule_that_reads_the_birth_date_says_so(records: RuleRecords) -> None:
     reads = {"birth_date", "age_at_start"}
     for rule in RULES:
-        name = rule.__module__.rpartition(".")[2]
+        name = rule.id
         (path,) = (DATA.parent / "rules").glob(f"*/{name}.py")
         text = path.read_text(encoding="utf-8")
         if any(word in text for word in reads):

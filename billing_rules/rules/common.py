@@ -77,6 +77,16 @@ def listed(items: Iterable[object]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
 
 
+def capital(text: str) -> str:
+    """The text with its first letter large; str.capitalize would lower the others."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(clause: str) -> str:
+    """A clause, as a reason is stated, as a sentence of its own."""
+    return f"{capital(clause)}."
+
+
 def sources(*candidates: Source | None) -> tuple[Source, ...]:
     """The sources that there are, each once."""
     return tuple(dict.fromkeys(s for s in candidates if s is not None))

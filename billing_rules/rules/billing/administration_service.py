@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 
 from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model import OrderLine
 from billing_rules.rules.common import seen, sources, text_caveat
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
 
-RULE = "administration_service"
 _ADMINISTRATION = re.compile(
     r"\b(administration|administering|injection (service|visit|procedure|fee)|nurse visit)\b", re.I
 )
@@ -37,9 +37,9 @@ def check(case: Case) -> Iterator[Outcome]:
     elif drug_billed and not services and any(line.kind == "Claim" for line in drug_billed):
         yield _drug_without_service(case, drug_billed[0])
     elif not services and not drug_billed:
-        yield Silent(RULE, "the order bills no lines", applies=False)
+        yield Silent("the order bills no lines", applies=False)
     else:
-        yield Silent(RULE, "drug and administration each have a line, or charges are still coming")
+        yield Silent("drug and administration each have a line, or charges are still coming")
 
 
 def _bills_administration(case: Case, line: OrderLine) -> bool:
@@ -59,9 +59,7 @@ def _bills_administration(case: Case, line: OrderLine) -> bool:
 def _drug_code_for_service(case: Case, line: OrderLine) -> Finding:
     usually = ", usually 96372" if case.drug.giving == "injection" else ""
     return Finding(
-        rule=RULE,
         kind="drug-code-for-administration",
-        severity=Severity.WARNING,
         summary=f"Bill the {_giving(case)} on a line of its own{usually}: a J code bills the drug",
         found=(f"{line.place} uses a drug code for the administration.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
@@ -72,9 +70,7 @@ def _drug_code_for_service(case: Case, line: OrderLine) -> Finding:
 
 def _service_without_drug(case: Case, line: OrderLine) -> Finding:
     return Finding(
-        rule=RULE,
         kind="administration-without-drug",
-        severity=Severity.WARNING,
         summary=f"The {_giving(case)} is billed but not the drug: "
         f"add a {case.drug.hcpcs or 'drug'} line",
         found=(f"{line.place} bills the administration; no line bills {case.drug.name}.",),
@@ -86,9 +82,7 @@ def _service_without_drug(case: Case, line: OrderLine) -> Finding:
 
 def _drug_without_service(case: Case, line: OrderLine) -> Finding:
     return Finding(
-        rule=RULE,
         kind="drug-without-administration",
-        severity=Severity.INFO,
         summary=f"No line bills the {_giving(case)} itself: "
         "add the administration service if given here",
         found=(f"{line.reference} bills {case.drug.name} without an administration service.",),
@@ -101,3 +95,27 @@ def _drug_without_service(case: Case, line: OrderLine) -> Finding:
 def _giving(case: Case) -> str:
     """ "injection" or "infusion"; a dose is what the drug's own line bills."""
     return "administration" if case.drug.giving == "dose" else case.drug.giving
+
+
+RULE = Rule(
+    id="administration_service",
+    check=check,
+    topic=Topic.BILLING,
+    rank=150,
+    warns=("drug-code-for-administration", "administration-without-drug"),
+    informs=("drug-without-administration",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    hooks=ORDERS,
+    record=Record(
+        name="administration service",
+        title="Drug and administration are two lines",
+        says=(
+            "The injection or infusion is billed by its own code, never by the drug's and never"
+            " inside it."
+        ),
+        prevents="A claim on which drug and administration stand for each other.",
+        denials=("administration-billed-as-drug",),
+        citations=("rac", "contractor-article"),
+        reads=("drug.hcpcs", "code.administration"),
+    ),
+)

@@ -19,8 +19,8 @@ from billing_rules.findings import (
     NotChecked,
     Outcome,
     SetBilledUnits,
-    Severity,
     Silent,
+    Topic,
 )
 from billing_rules.model import Counted, OrderLine
 from billing_rules.rules.common import (
@@ -35,9 +35,9 @@ from billing_rules.rules.common import (
     text_caveat,
     units_word,
 )
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Nothing, Present, Unknown
 
-RULE = "billed_units"
 CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge", "pack", "carton", "kit")
 
 
@@ -47,10 +47,10 @@ def check(case: Case) -> Iterator[Outcome]:
     ]
     billing = [g for g in groups if any(not isinstance(line.billed, Nothing) for line in g)]
     if not billing:
-        yield Silent(RULE, "the order carries no billed units", applies=False)
+        yield Silent("the order carries no billed units", applies=False)
         return
     if case.plan.administered_units is None:
-        yield NotChecked(RULE, _no_units_reason(case))
+        yield NotChecked(_no_units_reason(case))
         return
     for group in billing:
         yield _judged(case, group, case.plan.administered_units)
@@ -65,12 +65,11 @@ def _no_units_reason(case: Case) -> str:
 def _judged(case: Case, group: Sequence[OrderLine], right: int) -> Outcome:
     unread = next((line.billed for line in group if isinstance(line.billed, Unknown)), None)
     if unread:
-        return NotChecked(RULE, unread.because)
+        return NotChecked(unread.because)
     billed = [line.billed.value for line in group if isinstance(line.billed, Present)]
     total = sum((counted.value for counted in billed), Decimal(0))
     if total == right and not any(_is_other_unit(c) for c in billed):
         return Silent(
-            RULE,
             f"{plain(total)} units bill {case.order.dose_as_written}",
             basis=dose_seen(case),
             sources=sources(case.drug.sources.get("billing_unit")),
@@ -95,9 +94,7 @@ def _finding(
     mistake = _mistake(case, billed, total, right)
     corrections = _corrections(case, group, mistake, right)
     return Finding(
-        rule=RULE,
         kind=mistake.kind,
-        severity=Severity.WARNING,
         summary=_summary(case, total, right),
         found=(
             mistake.what,
@@ -249,3 +246,38 @@ def _label(case: Case, right: int, corrections: tuple[Correction, ...]) -> str:
         return ""
     extra = f" and {units_word(case.plan.discarded_units)} JW" if len(corrections) > 1 else ""
     return f"Set {units_word(right)}{extra}"
+
+
+RULE = Rule(
+    id="billed_units",
+    check=check,
+    topic=Topic.BILLING,
+    rank=50,
+    warns=(
+        "milligrams-as-units",
+        "containers-as-units",
+        "millilitres-as-units",
+        "discarded-amount-on-administered-line",
+        "units-not-rounded-up",
+        "same-units-billed-twice",
+        "units-not-whole",
+        "units-above-dose",
+        "units-below-dose",
+    ),
+    corrected_at={Topic.BILLING: Place.CLAIM_PLAN},
+    suggests=(SetBilledUnits, AddDiscardedLine),
+    hooks=ORDERS,
+    queries=("weight",),
+    record=Record(
+        name="billed units",
+        title="Units are what the dose comes to",
+        says=(
+            "Billed units must be the dose in whole billing units, rounded up; milligrams are "
+            "no units."
+        ),
+        prevents="Too many or too few units for the dose that was ordered.",
+        denials=("incorrect-dosage",),
+        citations=("rac", "rounding"),
+        reads=("drug.billing_unit",),
+    ),
+)

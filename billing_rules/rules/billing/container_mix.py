@@ -8,7 +8,7 @@ from billing_rules.amounts import Amount
 from billing_rules.case import Case
 from billing_rules.claim_lines import discarded_units_of
 from billing_rules.containers import NoContainerPlan, least_discarded
-from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model import ContainerCount, Stage, labelled_total
 from billing_rules.rules.common import (
     because,
@@ -18,23 +18,22 @@ from billing_rules.rules.common import (
     money,
     sources,
 )
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
 from billing_rules.stock import stocked_containers
-
-RULE = "container_mix"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     better = less_wasteful(case)
     if nothing_to_choose(case):
-        yield Silent(RULE, nothing_to_choose(case), applies=False)
+        yield Silent(nothing_to_choose(case), applies=False)
     elif better is None:
         sold = "stocked" if case.site.stocked else "marketed"
-        yield Silent(RULE, f"no {sold} containers discard less")
+        yield Silent(f"no {sold} containers discard less")
     elif is_one_container(case.plan.opened) and is_one_container(better):
-        yield Silent(RULE, "one smaller container does: judged by smallest_container")
+        yield Silent("one smaller container does: judged by smallest_container")
     else:
-        yield finding(case, better, RULE, "mix-discards-less")
+        yield finding(case, better, "mix-discards-less")
 
 
 def nothing_to_choose(case: Case) -> str:
@@ -69,16 +68,14 @@ def is_one_container(opened: tuple[ContainerCount, ...]) -> bool:
     return len(opened) == 1 and opened[0].count == 1
 
 
-def finding(case: Case, better: tuple[ContainerCount, ...], rule: str, kind: str) -> Finding:
+def finding(case: Case, better: tuple[ContainerCount, ...], kind: str) -> Finding:
     """The finding that proposes `better`, with the amount and money it saves."""
     dose = case.order.dose
     assert isinstance(dose, Present) and isinstance(case.order.containers, Present)
     now = labelled_total(case.order.containers.value)
     saved = now - labelled_total(better).to(now.unit)
     return Finding(
-        rule=rule,
         kind=kind,
-        severity=Severity.INFO,
         summary=f"Use {listed(better)}{'' if case.site.stocked else ' if in stock'}: "
         f"{saved} less is discarded",
         found=(
@@ -99,3 +96,24 @@ def _units_saved(case: Case, dose: Amount, now: Amount, better: tuple[ContainerC
     unit = case.drug.billing_unit
     before = discarded_units_of(dose, now, unit)
     return before - discarded_units_of(dose, labelled_total(better), unit)
+
+
+RULE = Rule(
+    id="container_mix",
+    check=check,
+    topic=Topic.BILLING,
+    rank=160,
+    informs=("mix-discards-less",),
+    corrected_at={Topic.BILLING: Place.CONTAINERS},
+    hooks=ORDERS,
+    record=Record(
+        name="container mix",
+        title="A mix of containers that discards less",
+        says="Where another mix of containers would discard less, it is shown.",
+        prevents="Discarded drug that an auditor would call avoidable.",
+        denials=("missing-waste-modifier",),
+        citations=("label-amount",),
+        reads=("container",),
+        limits=("It knows the site's stock and prices only where the site has stated them.",),
+    ),
+)

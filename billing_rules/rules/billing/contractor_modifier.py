@@ -10,11 +10,18 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.claim_lines import EXEMPT_SETTINGS
-from billing_rules.findings import Finding, NotChecked, Outcome, SetModifiers, Severity, Silent
+from billing_rules.findings import (
+    Finding,
+    NotChecked,
+    Outcome,
+    SetModifiers,
+    Silent,
+    Topic,
+)
 from billing_rules.model import OrderLine, Source, WantedModifiers
 from billing_rules.rules.common import listed, payer_seen, seen, sources
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 
-RULE = "contractor_modifier"
 MODIFIER_KINDS = ("Claim", "ChargeItem", "ServiceRequest")  # resources that can carry modifiers
 
 
@@ -23,13 +30,13 @@ def check(case: Case) -> Iterator[Outcome]:
     lines = [line for line in case.drug_lines() if line.kind in MODIFIER_KINDS]
     not_there = [code for code in wanted if case.codes.modifier(code) is None]
     if not wanted:
-        yield Silent(RULE, "neither payer nor site states one", applies=False)
+        yield Silent("neither payer nor site states one", applies=False)
     elif case.setting in EXEMPT_SETTINGS:
-        yield Silent(RULE, EXEMPT_SETTINGS[case.setting], applies=False)
+        yield Silent(EXEMPT_SETTINGS[case.setting], applies=False)
     elif not_there:
-        yield NotChecked(RULE, f"{listed(not_there)} is not in force on this date of service")
+        yield NotChecked(f"{listed(not_there)} is not in force on this date of service")
     elif not lines:
-        yield Silent(RULE, f"no claim line yet: bill with {listed(wanted)}")
+        yield Silent(f"no claim line yet: bill with {listed(wanted)}")
     else:
         yield from _lacking(case, wanted, lines)
 
@@ -49,7 +56,7 @@ def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> I
     lacking = [(x, [c for c in wanted if c not in x.modifiers]) for x in lines]
     lacking = [(line, codes) for line, codes in lacking if codes]
     if not lacking:
-        yield Silent(RULE, f"every drug line carries {listed(wanted)}")
+        yield Silent(f"every drug line carries {listed(wanted)}")
         return
     codes = list(dict.fromkeys(code for _, missing in lacking for code in missing))
     known = [m for code in codes if (m := case.codes.modifier(code))]
@@ -59,9 +66,7 @@ def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> I
         if line.item is not None
     )
     yield Finding(
-        rule=RULE,
         kind="wanted-modifier-missing",
-        severity=Severity.WARNING,
         summary=f"Add {listed(codes)} to each line of {case.drug.name}: payer or site wants it",
         found=tuple(f"{m.code}: {m.descriptor}." for m in known),
         basis=(
@@ -72,3 +77,27 @@ def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> I
         corrections=corrections,
         correction_label=f"Add {listed(codes)}" if corrections else "",
     )
+
+
+RULE = Rule(
+    id="contractor_modifier",
+    check=check,
+    topic=Topic.BILLING,
+    rank=180,
+    warns=("wanted-modifier-missing",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    suggests=(SetModifiers,),
+    hooks=ORDERS,
+    record=Record(
+        name="contractor modifier",
+        title="Modifiers a contractor or the site asks for",
+        says=(
+            "Modifiers that a payer or site file states, such as JB or TB, must be on each drug"
+            " line."
+        ),
+        prevents="A line returned or repriced for a modifier this contractor wants.",
+        denials=("modifier-use",),
+        citations=("hcpcs",),
+        reads=("payer.wanted_modifiers", "modifier.JB", "modifier.JG", "modifier.TB"),
+    ),
+)

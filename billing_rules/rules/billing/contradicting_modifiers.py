@@ -20,8 +20,8 @@ from billing_rules.findings import (
     Outcome,
     SetBilledUnits,
     SetModifiers,
-    Severity,
     Silent,
+    Topic,
 )
 from billing_rules.model import OrderLine, labelled_total
 from billing_rules.rules.common import (
@@ -34,16 +34,16 @@ from billing_rules.rules.common import (
     sources,
     units_word,
 )
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
 
-RULE = "contradicting_modifiers"
 WASTE = ("JW", "JZ")
 
 
 def check(case: Case) -> Iterator[Outcome]:
     groups = [g for g in case.billed_together() if _carried(g)]
     if not groups:
-        yield Silent(RULE, "the order carries neither JW nor JZ", applies=False)
+        yield Silent("the order carries neither JW nor JZ", applies=False)
     for group in groups:
         yield _judged(case, group)
 
@@ -62,14 +62,14 @@ def _judged(case: Case, group: Sequence[OrderLine]) -> Outcome:
         return _by_units_alone(case, group, modifier)
     if plan.waste is WasteAnswer.INDETERMINATE or plan.computed:
         why = "the order names no containers" if plan.computed else plan.because
-        return NotChecked(RULE, f"{modifier} cannot be compared with the containers: {why}")
+        return NotChecked(f"{modifier} cannot be compared with the containers: {why}")
     if plan.waste is WasteAnswer.NOT_APPLICABLE:
         return _not_applicable(case, group, modifier)
     if plan.waste.value != modifier:
         return _jz_with_waste(case, group) if modifier == "JZ" else _jw_without(case, group)
     if modifier == "JW":
         return _discarded_units(case, group)
-    return Silent(RULE, f"{modifier} is right: {plan.because}")
+    return Silent(f"{modifier} is right: {plan.because}")
 
 
 def _by_units_alone(case: Case, group: Sequence[OrderLine], modifier: str) -> Outcome:
@@ -77,13 +77,13 @@ def _by_units_alone(case: Case, group: Sequence[OrderLine], modifier: str) -> Ou
     opened, unit = case.order.containers, case.drug.billing_unit
     billed = [line.billed.value.value for line in group if isinstance(line.billed, Present)]
     if not isinstance(opened, Present) or unit is None or len(billed) != len(group):
-        return NotChecked(RULE, f"{modifier} cannot be judged: {case.plan.because}")
+        return NotChecked(f"{modifier} cannot be judged: {case.plan.because}")
     held = whole_units_down(labelled_total(opened.value), unit)
     if any(c.container.dose_status != "single-dose" for c in opened.value):
-        return NotChecked(RULE, f"{modifier} cannot be judged: {case.plan.because}")
+        return NotChecked(f"{modifier} cannot be judged: {case.plan.because}")
     total = sum(billed, Decimal(0))
     if total == held:
-        return Silent(RULE, f"{modifier}: the lines bill the {held} units of the containers")
+        return Silent(f"{modifier}: the lines bill the {held} units of the containers")
     if modifier == "JZ" and total < held:
         return _finding(
             case,
@@ -155,9 +155,9 @@ def _jw_without(case: Case, group: Sequence[OrderLine]) -> Finding:
 def _not_applicable(case: Case, group: Sequence[OrderLine], modifier: str) -> Outcome:
     several = any(c.container.dose_status == "multiple-dose" for c in case.plan.opened)
     if case.payer.jw == "denies" and not several:
-        return Silent(RULE, f"{case.payer.name} denies JW: judged by that rule", applies=False)
+        return Silent(f"{case.payer.name} denies JW: judged by that rule", applies=False)
     if "not yet" in (case.payer.jw, case.payer.jz) and not several:
-        return Silent(RULE, f"{modifier} is not asked for yet: {case.plan.because}", applies=False)
+        return Silent(f"{modifier} is not asked for yet: {case.plan.because}", applies=False)
     return _finding(
         case,
         group,
@@ -180,9 +180,9 @@ def _discarded_units(case: Case, group: Sequence[OrderLine]) -> Outcome:
     billed = [line.billed.value.value for line in lines if isinstance(line.billed, Present)]
     if len(billed) != len(lines):
         unsaid = next(line.billed for line in lines if not isinstance(line.billed, Present))
-        return NotChecked(RULE, because(unsaid, "the JW line states no units"))
+        return NotChecked(because(unsaid, "the JW line states no units"))
     if sum(billed) == right:
-        return Silent(RULE, f"JW is right: {case.plan.because}")
+        return Silent(f"JW is right: {case.plan.because}")
     fix = len(lines) == 1 and not case.order.identity.conflict
     return _finding(
         case,
@@ -205,9 +205,7 @@ def _finding(
     label: str = "",
 ) -> Finding:
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=Severity.WARNING,
         summary=summary,
         found=found,
         basis=(
@@ -224,3 +222,36 @@ def _finding(
         corrections=corrections,
         correction_label=label if corrections else "",
     )
+
+
+RULE = Rule(
+    id="contradicting_modifiers",
+    check=check,
+    topic=Topic.BILLING,
+    rank=80,
+    warns=(
+        "jw-with-jz",
+        "jz-with-discarded-amount",
+        "jw-without-discarded-amount",
+        "units-differ-from-containers",
+        "discarded-units-differ",
+        "modifier-on-multiple-dose-container",
+        "waste-modifier-not-applicable",
+    ),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    suggests=(SetModifiers, SetBilledUnits, AddDiscardedLine),
+    hooks=ORDERS,
+    record=Record(
+        name="contradicting modifiers",
+        title="JW and JZ say what containers and dose say",
+        says=(
+            "JW only where a whole unit is discarded, JZ only where none is, never both on one "
+            "line."
+        ),
+        prevents="A waste modifier that the record contradicts.",
+        denials=("missing-waste-modifier", "modifier-use"),
+        citations=("discarded-drugs",),
+        codes=("CO-16", "N823"),
+        reads=("payer.jw", "payer.jz", "container.dose_status"),
+    ),
+)

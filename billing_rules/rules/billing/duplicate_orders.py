@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, RemoveOrder, Severity, Silent
+from billing_rules.findings import Finding, Outcome, RemoveOrder, Silent, Topic
 from billing_rules.model import DrugOrder, Evidence
 from billing_rules.rules.common import told
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
-
-RULE = "duplicate_orders"
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -24,7 +23,7 @@ def check(case: Case) -> Iterator[Outcome]:
         and o.prescriptions
     ]
     if not earlier or not order.prescriptions:
-        yield Silent(RULE, f"no earlier draft for {case.drug.name} on that day")
+        yield Silent(f"no earlier draft for {case.drug.name} on that day")
         return
     yield _finding(case, earlier[0])
 
@@ -35,9 +34,7 @@ def _finding(case: Case, first: DrugOrder) -> Finding:
     same = known and first.dose == order.dose and _products(first) == _products(order)
     reference = order.references[0]
     return Finding(
-        rule=RULE,
         kind="same-order-twice" if same else "same-drug-twice",
-        severity=Severity.WARNING,
         summary=f"{case.drug.name.capitalize()} is drafted twice for one day: remove one, or "
         "write one order with the whole dose",
         found=(f"{first.references[0]}: {_dose(first)}; {reference}: {_dose(order)}.",),
@@ -57,3 +54,23 @@ def _dose(order: DrugOrder) -> str:
 
 def _products(order: DrugOrder) -> set[tuple[str, ...]]:
     return {line.codes_of("ndc") for line in order.prescriptions}
+
+
+RULE = Rule(
+    id="duplicate_orders",
+    check=check,
+    topic=Topic.BILLING,
+    rank=140,
+    warns=("same-order-twice", "same-drug-twice"),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    suggests=(RemoveOrder,),
+    hooks=ORDERS,
+    record=Record(
+        name="duplicate orders",
+        title="One dose is ordered once",
+        says="Two drafts of the same dose on the same day are pointed out.",
+        prevents="A duplicate line that is denied or paid twice.",
+        denials=("incorrect-dosage",),
+        citations=("rac",),
+    ),
+)

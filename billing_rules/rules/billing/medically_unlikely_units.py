@@ -11,20 +11,19 @@ from decimal import Decimal
 
 from billing_rules.amounts import plain
 from billing_rules.case import Case
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
+from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import OrderLine
 from billing_rules.rules.common import dose_seen, payer_caveat, seen, sources, units_word
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
-
-RULE = "medically_unlikely_units"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     limit = case.drug.medically_unlikely_units
     if limit is None:
-        yield Silent(RULE, "no edit is known for this code and date", applies=False)
+        yield Silent("no edit is known for this code and date", applies=False)
     elif case.payer.known and not case.payer.medically_unlikely_edits:
-        yield Silent(RULE, f"no such edit of {case.payer.name} is known", applies=False)
+        yield Silent(f"no such edit of {case.payer.name} is known", applies=False)
     else:
         yield from _compared(case, limit)
 
@@ -41,12 +40,12 @@ def _compared(case: Case, limit: int) -> Iterator[Outcome]:
     elif planned is not None and planned + case.plan.discarded_units > limit:
         yield _with_waste(case, limit, planned)
     elif planned is None and not groups and (unread := _unread(case)):
-        yield NotChecked(RULE, unread)
+        yield NotChecked(unread)
     elif planned is None and not groups:
-        yield Silent(RULE, "no units are billed or can be worked out", applies=False)
+        yield Silent("no units are billed or can be worked out", applies=False)
     else:
         source = case.drug.sources.get("medically_unlikely_units")
-        yield Silent(RULE, f"no more than {limit} units", sources=sources(source))
+        yield Silent(f"no more than {limit} units", sources=sources(source))
 
 
 def _unread(case: Case) -> str:
@@ -69,7 +68,6 @@ def _finding(case: Case, limit: int, units: Decimal, group: Sequence[OrderLine])
     unit = case.drug.billing_unit
     as_dose = f" = {plain(units * unit.value)} {unit.unit}" if unit and units < 10**9 else ""
     return Finding(
-        rule=RULE,
         kind="units-over-edit",
         severity=Severity.WARNING if case.payer.known else Severity.INFO,
         summary=f"{shown} units exceed CMS's limit of {limit} a day for {case.drug.hcpcs}: check",
@@ -90,12 +88,38 @@ def _finding(case: Case, limit: int, units: Decimal, group: Sequence[OrderLine])
 def _with_waste(case: Case, limit: int, planned: int) -> Finding:
     total = planned + case.plan.discarded_units
     return Finding(
-        rule=RULE,
         kind="units-with-discarded-over-edit",
-        severity=Severity.INFO,
         summary=f"Given and discarded units together, {total}, exceed CMS's limit of {limit} a day",
         found=(f"{units_word(planned)} given and {units_word(case.plan.discarded_units)} JW.",),
         basis=dose_seen(case),
         sources=sources(case.drug.sources.get("medically_unlikely_units")),
         unchecked=("Whether JW units count towards the limit was found in no source.",),
     )
+
+
+RULE = Rule(
+    id="medically_unlikely_units",
+    check=check,
+    topic=Topic.BILLING,
+    rank=60,
+    warns=("units-over-edit",),
+    informs=("units-over-edit", "units-with-discarded-over-edit"),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    hooks=ORDERS,
+    queries=("coverage",),
+    record=Record(
+        name="medically unlikely units",
+        title="Units within CMS's medically unlikely edit",
+        says="Units over CMS's limit for the code and day are denied unless documented.",
+        prevents="A line denied because its units exceed the edit.",
+        denials=("incorrect-dosage",),
+        citations=("mue",),
+        reads=("drug.medically_unlikely_units", "payer.medically_unlikely_edits"),
+        limits=(
+            (
+                "Whether JW units count towards the limit was found in no source; they are not "
+                "added to it."
+            ),
+        ),
+    ),
+)

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Severity, Silent
+from billing_rules.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model import Container, OrderLine
 from billing_rules.orders import container_of
 from billing_rules.rules.common import seen, sources
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 from billing_rules.states import Nothing, Present
-
-RULE = "ndc_marketed"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     lines = [line for line in case.order.lines if line.codes_of("ndc")]
     if not lines:
-        yield Silent(RULE, "the order carries no NDC", applies=False)
+        yield Silent("the order carries no NDC", applies=False)
     for line in lines:
         yield _judged(case, line)
 
@@ -31,13 +30,12 @@ def _judged(case: Case, line: OrderLine) -> Outcome:
     if isinstance(container, Present):
         if container.value.marketed_on(case.order.date_of_service):
             return Silent(
-                RULE,
                 f"{container.value.ndc_shown} is listed for {case.drug.name}",
                 sources=(container.value.source,),
             )
         return _not_marketed(case, line, container.value)
     if isinstance(container, Nothing) or len(line.codes_of("ndc")) > 1:
-        return Silent(RULE, "the order names several containers", applies=False)
+        return Silent("the order names several containers", applies=False)
     return _not_listed(case, line)
 
 
@@ -46,9 +44,7 @@ def _not_marketed(case: Case, line: OrderLine, container: Container) -> Finding:
     early = container.marketed_from is not None and day < container.marketed_from
     when = f"from {container.marketed_from}" if early else f"until {container.marketed_until}"
     return Finding(
-        rule=RULE,
         kind="ndc-not-marketed",
-        severity=Severity.WARNING,
         summary=f"NDC {container.ndc_shown} is marketed {when}: choose one for {day}",
         found=(f"{container.name} {container.ndc_shown} is marketed {when}, not on {day}.",),
         basis=(seen(line, "NDC", container.ndc_shown),),
@@ -59,9 +55,7 @@ def _not_marketed(case: Case, line: OrderLine, container: Container) -> Finding:
 def _not_listed(case: Case, line: OrderLine) -> Finding:
     code = case.drug.ndc_shown(line.codes_of("ndc")[0])
     return Finding(
-        rule=RULE,
         kind="ndc-not-listed",
-        severity=Severity.INFO,
         summary=f"NDC {code[:13]} is not among {case.drug.name}'s listed containers: check the box",
         found=(
             f"NDC {code} is none of the containers CMS's crosswalk or FDA lists for "
@@ -70,3 +64,24 @@ def _not_listed(case: Case, line: OrderLine) -> Finding:
         basis=(seen(line, "NDC", code),),
         sources=sources(case.drug.containers[0].source if case.drug.containers else None),
     )
+
+
+RULE = Rule(
+    id="ndc_marketed",
+    check=check,
+    topic=Topic.BILLING,
+    rank=120,
+    warns=("ndc-not-marketed",),
+    informs=("ndc-not-listed",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    hooks=(*ORDERS, *GIVEN),
+    record=Record(
+        name="NDC marketed",
+        title="The NDC was marketed on the date of service",
+        says="The NDC must be one listed for the drug and marketed on the day it is given.",
+        prevents="A line rejected by the clearinghouse for its NDC.",
+        denials=("wrong-code",),
+        citations=("clearinghouse", "crosswalk"),
+        reads=("container",),
+    ),
+)

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from billing_rules.case import Case
-from billing_rules.findings import Correction, Finding, Outcome, RemoveLine, Severity, Silent
+from billing_rules.findings import Correction, Finding, Outcome, RemoveLine, Silent, Topic
 from billing_rules.model import OrderLine
 from billing_rules.rules.common import payer_seen, seen, sources
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
-
-RULE = "payer_denied_modifier"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     if case.payer.jw != "denies":
-        yield Silent(RULE, f"{case.payer.name} is not known to deny JW lines", applies=False)
+        yield Silent(f"{case.payer.name} is not known to deny JW lines", applies=False)
         return
     lines = [line for line in case.drug_lines() if "JW" in line.modifiers]
     removed = tuple(c for group in case.billed_together() for c in _without_jw(case, group))
     if not lines:
-        yield Silent(RULE, f"{case.payer.name} denies JW lines, and there is none")
+        yield Silent(f"{case.payer.name} denies JW lines, and there is none")
         return
     yield Finding(
-        rule=RULE,
         kind="payer-denies-jw",
-        severity=Severity.WARNING,
         summary="This payer denies JW lines: remove the JW line and chart the discarded amount",
         found=(f"{case.payer.name} denies lines with JW.",),
         basis=(
@@ -50,3 +47,25 @@ def _without_jw(case: Case, group: Sequence[OrderLine]) -> tuple[Correction, ...
     if any("JZ" in line.modifiers for line in jw):
         return ()
     return tuple(RemoveLine(line.reference, line.item) for line in jw if line.item is not None)
+
+
+RULE = Rule(
+    id="payer_denied_modifier",
+    check=check,
+    topic=Topic.BILLING,
+    rank=90,
+    warns=("payer-denies-jw",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    suggests=(RemoveLine,),
+    hooks=ORDERS,
+    queries=("coverage",),
+    record=Record(
+        name="payer-denied modifier",
+        title="No JW line for a payer that denies it",
+        says=("Some plans deny JW lines; there the discarded amount is charted and not billed."),
+        prevents="A JW line that this payer always denies.",
+        denials=("modifier-use",),
+        citations=("payer-manuals",),
+        reads=("payer.jw",),
+    ),
+)

@@ -10,23 +10,22 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.claim_lines import EXEMPT_SETTINGS
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, OrderLine
 from billing_rules.rules.common import seen
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
-
-RULE = "setting"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     billed = [line for line in case.drug_lines() if _bills(line)]
     if case.setting is None and isinstance(case.chart.setting, Unknown):
-        yield NotChecked(RULE, case.chart.setting.because)
+        yield NotChecked(case.chart.setting.because)
     elif case.setting not in EXEMPT_SETTINGS:
         shown = case.setting or "no special one"
-        yield Silent(RULE, f"the setting is {shown}: the drug is billed by line")
+        yield Silent(f"the setting is {shown}: the drug is billed by line")
     elif not billed:
-        yield Silent(RULE, f"no line bills the drug, and {EXEMPT_SETTINGS[case.setting]}")
+        yield Silent(f"no line bills the drug, and {EXEMPT_SETTINGS[case.setting]}")
     else:
         yield _finding(case, case.setting, billed)
 
@@ -44,9 +43,7 @@ def _finding(case: Case, setting: str, billed: list[OrderLine]) -> Finding:
     marked = sorted({m for line in billed for m in line.modifiers if m in ("JW", "JZ")})
     waste = f" {' and '.join(marked)} does not apply either." if marked else ""
     return Finding(
-        rule=RULE,
         kind="drug-line-in-exempt-setting",
-        severity=Severity.INFO,
         summary=f"Check the drug line: {why}",
         found=(f"{why[0].upper()}{why[1:]}: no drug line is paid beside it.{waste}",),
         basis=(
@@ -65,3 +62,25 @@ def _units(line: OrderLine) -> str:
 
 def _setting_seen(case: Case, setting: str) -> Evidence:
     return Evidence("", "setting, from the site file" if case.site.setting else "setting", setting)
+
+
+RULE = Rule(
+    id="setting",
+    check=check,
+    topic=Topic.BILLING,
+    rank=190,
+    informs=("drug-line-in-exempt-setting",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    hooks=ORDERS,
+    queries=("encounter",),
+    record=Record(
+        name="setting",
+        title="Settings without a drug line",
+        says=(
+            "For inpatients, RHC and FQHC, white-bagged drugs and home use no drug line is billed."
+        ),
+        prevents="A drug line where the drug is paid another way.",
+        denials=("administration-billed-as-drug", "modifier-use"),
+        citations=("discarded-drugs",),
+    ),
+)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, ReplaceCode, Severity, Silent
+from billing_rules.findings import Finding, Outcome, ReplaceCode, Silent, Topic
 from billing_rules.model import Code, OrderLine
 from billing_rules.rules.common import own_code, seen, sources, text_caveat
-
-RULE = "unclassified_code"
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -23,12 +22,12 @@ def check(case: Case) -> Iterator[Outcome]:
         if (known := case.codes.code(code)) and known.kind == "unclassified"
     ]
     if not carrying:
-        yield Silent(RULE, "the order carries no unclassified code", applies=False)
+        yield Silent("the order carries no unclassified code", applies=False)
         return
     right = own_code(case)
     if right is None:
         codes = ", ".join(sorted({code for _, code in carrying}))
-        yield Silent(RULE, f"{case.drug.name} has no code of its own: {codes} can be right")
+        yield Silent(f"{case.drug.name} has no code of its own: {codes} can be right")
         return
     for line, code in carrying:
         yield _finding(case, line, code, right)
@@ -38,9 +37,7 @@ def _finding(case: Case, line: OrderLine, code: str, right: Code) -> Finding:
     known = case.codes.code(code)
     sure = case.order.identity.conflict is None
     return Finding(
-        rule=RULE,
         kind="specific-code-exists",
-        severity=Severity.WARNING,
         summary=f"{code} is unclassified, but {case.drug.name} has its own code: use {right.code}",
         found=(
             f"{code} is for drugs without a code of their own.",
@@ -54,3 +51,27 @@ def _finding(case: Case, line: OrderLine, code: str, right: Code) -> Finding:
         else (),
         correction_label=f"Change {code} to {right.code}" if sure else "",
     )
+
+
+RULE = Rule(
+    id="unclassified_code",
+    check=check,
+    topic=Topic.BILLING,
+    rank=30,
+    warns=("specific-code-exists",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    suggests=(ReplaceCode,),
+    hooks=ORDERS,
+    record=Record(
+        name="unclassified code",
+        title="No unclassified code where the drug has its own",
+        says=(
+            "Unclassified codes are only for drugs without a code of their own on the date of "
+            "service."
+        ),
+        prevents="An unclassified line that is returned because a specific code exists.",
+        denials=("wrong-code",),
+        citations=("hcpcs",),
+        reads=("drug.hcpcs", "drug.unclassified_codes", "code.unclassified"),
+    ),
+)

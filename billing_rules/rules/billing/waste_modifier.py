@@ -35,9 +35,8 @@ from billing_rules.rules.common import (
     text_caveat,
     units_word,
 )
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 from billing_rules.states import Nothing, Present, Unknown
-
-RULE = "waste_modifier"
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -66,11 +65,10 @@ def _has_waste_modifier(lines: Sequence[OrderLine]) -> bool:
 def _jw(case: Case) -> Outcome:
     lines = _modifier_lines(case)
     if _has_waste_modifier(lines):
-        return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
+        return Silent("a waste modifier is there: judged by contradicting_modifiers")
     plan = case.plan
     if case.order.stage is Stage.GIVEN and not lines:
         return Silent(
-            RULE,
             f"the record is complete: bill {listed(plan.lines)}",
             basis=(*dose_seen(case), *containers_seen(case), *discarded_seen(case)),
             sources=plan.sources,
@@ -106,13 +104,12 @@ def _jz(case: Case) -> Outcome:
     lines = _modifier_lines(case)
     if not lines:
         return Silent(
-            RULE,
             f"bill {listed(case.plan.lines)}, because {case.plan.because}",
             basis=containers_seen(case),
             sources=case.plan.sources,
         )
     if _has_waste_modifier(lines):
-        return Silent(RULE, "a waste modifier is there: judged by contradicting_modifiers")
+        return Silent("a waste modifier is there: judged by contradicting_modifiers")
     claim = [line for line in lines if line.item is not None]
     corrections: tuple[Correction, ...] = ()
     if len(claim) == 1 and not case.plan.computed and not case.order.identity.conflict:
@@ -144,11 +141,10 @@ def _not_applicable(case: Case) -> Outcome:
             return _finding(
                 case,
                 kind="discarded-amount-not-billable",
-                severity=Severity.INFO,
                 summary=f"Do not bill the discarded amount: this payer denies JW lines{chart_it}",
                 found=(*left, f"{case.plan.because}."),
             )
-    return Silent(RULE, f"not applicable: {case.plan.because}", applies=False)
+    return Silent(f"not applicable: {case.plan.because}", applies=False)
 
 
 def _left(case: Case) -> str:
@@ -158,24 +154,18 @@ def _left(case: Case) -> str:
     return str(left) if left.value > 0 else ""
 
 
-# kind, severity, topic and what to do, by what the answer waits for
+# kind and what to do, by what the answer waits for
 _QUESTIONS = {
     Doubt.CONTAINERS: (
         "containers-needed",
-        Severity.INFO,
-        Topic.BILLING,
         "Name the NDC and how many containers: JW or JZ depends on them",
     ),
     Doubt.DOSE_STATUS: (
         "dose-status-not-known",
-        Severity.INFO,
-        Topic.BILLING,
         "Check the label, single-dose or multiple-dose: JW and JZ are for single-dose only",
     ),
     Doubt.PAYER: (
         "payer-rule-not-known",
-        Severity.INFO,
-        Topic.BILLING,
         "Ask this payer whether it wants the discarded amount on a JW line; chart it in any case",
     ),
 }
@@ -188,15 +178,13 @@ def _indeterminate(case: Case) -> Outcome:
         return _not_charted(case)
     nothing_left = plan.doubt is Doubt.PAYER and not (plan.discarded and plan.discarded.value)
     if plan.doubt not in _QUESTIONS or nothing_left:
-        return NotChecked(RULE, plan.because)
-    kind, severity, topic, summary = _QUESTIONS[plan.doubt]
+        return NotChecked(plan.because)
+    kind, summary = _QUESTIONS[plan.doubt]
     return _finding(
         case,
         kind=kind,
-        severity=severity,
         summary=summary,
         found=(*_left_over(case), _sentence(plan.because)),
-        topic=topic,
     )
 
 
@@ -218,7 +206,6 @@ def _not_charted(case: Case) -> Finding:
     return _finding(
         case,
         kind="containers-not-read" if unread else "chart-discarded-amount",
-        severity=Severity.INFO if unread else Severity.WARNING,
         summary=summary,
         found=(_sentence(case.plan.because),),
         topic=Topic.DOCUMENTATION,
@@ -244,15 +231,14 @@ def _finding(
     case: Case,
     *,
     kind: str,
-    severity: Severity,
     summary: str,
     found: tuple[str, ...],
+    severity: Severity = Severity.INFO,
     corrections: tuple[Correction, ...] = (),
     label: str = "",
     topic: Topic = Topic.BILLING,
 ) -> Finding:
     return Finding(
-        rule=RULE,
         kind=kind,
         severity=severity,
         summary=summary,
@@ -264,3 +250,38 @@ def _finding(
         correction_label=label,
         topic=topic,
     )
+
+
+RULE = Rule(
+    id="waste_modifier",
+    check=check,
+    topic=Topic.BILLING,
+    rank=100,
+    warns=("needs-jw", "needs-jz", "plan-jw", "chart-discarded-amount"),
+    informs=(
+        "needs-jw",
+        "needs-jz",
+        "plan-jw",
+        "discarded-amount-not-billable",
+        "containers-needed",
+        "dose-status-not-known",
+        "payer-rule-not-known",
+        "containers-not-read",
+    ),
+    corrected_at={Topic.BILLING: Place.CLAIM_PLAN, Topic.DOCUMENTATION: Place.CLOSE_OUT},
+    suggests=(SetModifiers, AddDiscardedLine),
+    hooks=(*ORDERS, *GIVEN),
+    queries=("coverage", "weight", "encounter", "dispenses"),
+    record=Record(
+        name="waste modifier",
+        title="JW or JZ, whichever the containers call for",
+        says=("A single-dose drug line needs JW where a unit is discarded and JZ where none is."),
+        prevents=(
+            "A line returned for a missing waste modifier, or discarded drug that is not paid."
+        ),
+        denials=("missing-waste-modifier", "dose-lot-and-waste-record"),
+        citations=("discarded-drugs", "label-amount"),
+        codes=("CO-16", "N822"),
+        reads=("payer.jw", "payer.jz", "container.dose_status"),
+    ),
+)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, ReplaceCode, Severity, Silent
+from billing_rules.findings import Finding, Outcome, ReplaceCode, Silent, Topic
 from billing_rules.model import Code, Evidence, OrderLine
 from billing_rules.rules.common import own_code, seen, sources, text_caveat
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 
-RULE = "wrong_code"
 DRUG_CODE_LETTERS = ("J", "Q", "C", "S")
 
 
@@ -26,10 +26,9 @@ def check(case: Case) -> Iterator[Outcome]:
     if found:
         return
     if not any(line.codes_of("hcpcs") for line in case.order.lines):
-        yield Silent(RULE, "the order carries no HCPCS code", applies=False)
+        yield Silent("the order carries no HCPCS code", applies=False)
     else:
         yield Silent(
-            RULE,
             f"every drug code on the order is right for {case.drug.name}",
             basis=tuple(
                 seen(line, "code", code)
@@ -53,9 +52,7 @@ def _finding(case: Case, line: OrderLine, code: str) -> Finding:
     known = case.codes.code(code)
     sure = right is not None and case.order.identity.conflict is None
     return Finding(
-        rule=RULE,
         kind=_kind(case, code),
-        severity=Severity.WARNING,
         summary=_summary(case, code, right),
         found=(_meaning(case, code), _right(case, right)),
         basis=(seen(line, "HCPCS code", code), _identity(case, line)),
@@ -105,3 +102,27 @@ def _corrections(line: OrderLine, code: str, right: Code | None) -> tuple[Replac
     if right is None:
         return ()
     return (ReplaceCode(line.reference, line.item, Code("hcpcs", code), right),)
+
+
+RULE = Rule(
+    id="wrong_code",
+    check=check,
+    topic=Topic.BILLING,
+    rank=20,
+    warns=("code-of-another-drug", "code-not-of-this-drug", "code-not-in-force"),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    suggests=(ReplaceCode,),
+    hooks=ORDERS,
+    record=Record(
+        name="wrong code",
+        title="The code is this drug's own",
+        says=(
+            "The HCPCS code must belong to the ordered drug; J2356 is tezepelumab, J2357 is "
+            "omalizumab."
+        ),
+        prevents="A claim under another drug's code, paid wrongly or denied.",
+        denials=("wrong-code",),
+        citations=("hcpcs",),
+        reads=("drug.hcpcs", "code.drug"),
+    ),
+)

@@ -12,24 +12,23 @@ from billing_rules.baseline import age_at_start
 from billing_rules.case import Case
 from billing_rules.dates import age_on
 from billing_rules.documentation import birth_seen, indication, indication_seen, without_indication
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, Indication
 from billing_rules.past_doses import start_of_therapy
 from billing_rules.rules.common import sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Nothing, Present, State, Unknown
-
-RULE = "age"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     chosen = case.indication.indication
     birth = case.chart.birth_date
-    if stopped := without_indication(case, RULE):
+    if stopped := without_indication(case):
         yield stopped
     elif chosen is None or (chosen.age_from is None and chosen.age_below is None):
-        yield Silent(RULE, f"no age is stated for {indication(case)}", applies=False)
+        yield Silent(f"no age is stated for {indication(case)}", applies=False)
     elif isinstance(birth, Unknown):
-        yield NotChecked(RULE, birth.because)
+        yield NotChecked(birth.because)
     elif isinstance(birth, Nothing):
         yield _no_birth_date(case, chosen)
     else:
@@ -39,11 +38,10 @@ def check(case: Case) -> Iterator[Outcome]:
 def _judged(case: Case, chosen: Indication) -> Outcome:
     age = _age(case, chosen)
     if isinstance(age, Unknown):
-        return NotChecked(RULE, age.because)
+        return NotChecked(age.because)
     assert isinstance(age, Present)
     if _in_range(age.value, chosen):
         return Silent(
-            RULE,
             f"{age.value} years, labelled {_range(chosen)}",
             basis=birth_seen(case),
             sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
@@ -78,14 +76,11 @@ def _range(chosen: Indication) -> str:
 def _out_of_range(case: Case, chosen: Indication, age: int) -> Finding:
     when = "at start of therapy" if chosen.age_at_start else "on the date of service"
     return Finding(
-        rule=RULE,
         kind="age-outside-label",
-        severity=Severity.WARNING,
         summary=f"Age {age} is outside the label for {chosen.name[:50]}: is the order intended?",
         found=(f"{age} years {when}; labelled {_range(chosen)}.",),
         basis=(*birth_seen(case), *_start_seen(case, chosen), *indication_seen(case)),
         sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -99,12 +94,32 @@ def _start_seen(case: Case, chosen: Indication) -> tuple[Evidence, ...]:
 
 def _no_birth_date(case: Case, chosen: Indication) -> Finding:
     return Finding(
-        rule=RULE,
         kind="birth-date-missing",
-        severity=Severity.INFO,
         summary=f"No birth date is on file: add it, {case.drug.name} is labelled by age",
         found=(f"Labelled {_range(chosen)} for {chosen.name}.",),
         basis=(Evidence("Patient", "birth date", "none on file"), *indication_seen(case)),
         sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="age",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=30,
+    warns=("age-outside-label",),
+    informs=("birth-date-missing",),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("patient", "administrations"),
+    record=Record(
+        name="age",
+        title="Age within the label",
+        says="The patient's age is compared with the range labelled for the indication.",
+        prevents="A denial because the age is outside the labelled range.",
+        denials=("coverage-criteria",),
+        citations=("label",),
+        reads=("indication.age_from",),
+        uses=UseOf(date_of_birth="the age on the date of service or at start of therapy"),
+    ),
+)

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.dates import days_between
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.history import DrugTherapy
 from billing_rules.model import Drug, DrugOrder, Evidence
 from billing_rules.rules.common import seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import longest_interval
 from billing_rules.states import Present, State
 
-RULE = "concurrent_biologic"
 MAY_LAST_DAYS = 56  # the longest interval labelled in the group (benralizumab, 8 weeks)
 
 
@@ -31,9 +31,9 @@ def check(case: Case) -> Iterator[Outcome]:
     gaps = [why for part in looked_at if (why := case.chart.why_not(part))]
     gaps += [f"how long {name} lasts is not catalogued" for name in _lasting_unknown(case)]
     if gaps:
-        yield NotChecked(RULE, "; ".join(dict.fromkeys(gaps)))
+        yield NotChecked("; ".join(dict.fromkeys(gaps)))
     elif not found:
-        yield Silent(RULE, f"no other of the {case.drug.group} is given or active")
+        yield Silent(f"no other of the {case.drug.group} is given or active")
 
 
 def _looked_at(case: Case) -> tuple[State[tuple[DrugOrder, ...]], State[tuple[DrugTherapy, ...]]]:
@@ -110,12 +110,36 @@ def _finding(case: Case, other: Drug, evidence: list[Evidence]) -> Finding:
         else f"Both belong to the {case.drug.group}; plans rarely cover two at once."
     )
     return Finding(
-        rule=RULE,
         kind="reference-and-biosimilar" if same else "another-biologic",
-        severity=Severity.WARNING,
         summary=f"Chart whether {other.name} ends: it is still on file beside {case.drug.name}",
         found=(why,),
         basis=tuple(dict.fromkeys(evidence)),
         sources=sources(other.sources.get("intervals")),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="concurrent_biologic",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=130,
+    warns=("another-biologic", "reference-and-biosimilar"),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("medications", "statements", "dispenses", "administrations"),
+    record=Record(
+        name="concurrent biologic",
+        title="No second biologic on file",
+        says=(
+            "Another biologic of the group that was given lately or is still ordered is pointed"
+            " out."
+        ),
+        prevents="A denial because a second biologic is not covered beside the first.",
+        denials=("coverage-criteria",),
+        citations=("policies",),
+        reads=("drug.intervals",),
+        limits=(
+            ("It sees only what the chart holds; a drug given elsewhere may be missing there."),
+        ),
+    ),
+)

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from billing_rules.case import Case
 from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import DrugOrder, Evidence
 from billing_rules.rules.common import dose_seen, seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import interval_source, planned_interval
 from billing_rules.states import Nothing, Present
 
-RULE = "dose_interval"
 # Ours: clinics book a week day, so a few days early is no question. No label or payer text that
 # states a tolerance was found.
 DAYS_EARLY = 3
@@ -26,13 +26,13 @@ def check(case: Case) -> Iterator[Outcome]:
     interval = planned_interval(case)
     before = case.history.before(case.order)
     if interval is None:
-        yield Silent(RULE, "neither order nor label states an interval", applies=False)
+        yield Silent("neither order nor label states an interval", applies=False)
     elif isinstance(before, Nothing):
-        yield Silent(RULE, "no earlier dose is on file")
+        yield Silent("no earlier dose is on file")
     elif isinstance(before, Present):
         yield _judged(case, interval, [v for v in before.value if v.drug_id == case.drug.id])
     else:
-        yield NotChecked(RULE, before.because)
+        yield NotChecked(before.because)
 
 
 def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
@@ -40,13 +40,12 @@ def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
     if gap is not None and gap < interval - DAYS_EARLY:
         return _finding(case, interval, gap, visits[0])
     if case.drug.id in case.history.undated:
-        return NotChecked(RULE, f"an earlier dose of {case.drug.name} has no date")
-    if unsure := not_sure(case, RULE, "administrations"):
+        return NotChecked(f"an earlier dose of {case.drug.name} has no date")
+    if unsure := not_sure(case, "administrations"):
         return unsure
     if gap is None:
-        return Silent(RULE, "no earlier dose is on file")
+        return Silent("no earlier dose is on file")
     return Silent(
-        RULE,
         f"{gap} days after the last dose; the interval is {interval} days",
         basis=_last_seen(visits[0]),
         sources=sources(interval_source(case)),
@@ -63,9 +62,7 @@ def _last_seen(last: DrugOrder) -> tuple[Evidence, ...]:
 def _finding(case: Case, interval: int, gap: int, last: DrugOrder) -> Finding:
     days = "1 day" if gap == 1 else f"{gap} days"
     return Finding(
-        rule=RULE,
         kind="too-soon",
-        severity=Severity.WARNING,
         summary=f"Check the date: {days} after the last dose, and the interval is {interval} days",
         found=(
             f"The last dose on file is of {last.date_of_service}, {days} before this one.",
@@ -76,5 +73,25 @@ def _finding(case: Case, interval: int, gap: int, last: DrugOrder) -> Finding:
             *dose_seen(case),
         ),
         sources=sources(interval_source(case)),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="dose_interval",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=110,
+    warns=("too-soon",),
+    corrected_at={Topic.DOCUMENTATION: Place.PAST_DOSES},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("administrations",),
+    record=Record(
+        name="dose interval",
+        title="Not too soon after the last dose",
+        says=("The days since the last dose are compared with the interval of the order or label."),
+        prevents="A denial because the dose came before the last one had run out.",
+        denials=("incorrect-dosage",),
+        citations=("label",),
+        reads=("indication.intervals", "drug.intervals"),
+    ),
+)

@@ -13,22 +13,21 @@ from billing_rules.documentation import indication, indication_seen
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Source
 from billing_rules.rules.common import listed, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.states import Present
-
-RULE = "indication"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     choice = case.indication
     if choice.answer == "not labelled":
-        yield Silent(RULE, choice.because, applies=False)
+        yield Silent(choice.because, applies=False)
     elif choice.answer == "unknown":
-        yield NotChecked(RULE, choice.because)
+        yield NotChecked(choice.because)
     elif choice.answer == "several":
         yield _several(case)
     elif choice.answer == "none":
         unread = _unread_reasons(case)
-        yield NotChecked(RULE, unread) if unread else _none(case)
+        yield NotChecked(unread) if unread else _none(case)
     else:
         yield from _chosen(case)
 
@@ -44,7 +43,6 @@ def _chosen(case: Case) -> Iterator[Outcome]:
     if choice.diagnoses and choice.specific and choice.certain:
         named = choice.indication.name if choice.indication else ""
         yield Silent(
-            RULE,
             f"{named}, {choice.because}",
             basis=choice.evidence,
             sources=_chosen_source(case),
@@ -69,9 +67,7 @@ def _none(case: Case) -> Finding:
     active = [c for c in read if c.active and c.kind == "condition"]
     names = listed(dict.fromkeys(i.name for i in case.drug.indications))
     return Finding(
-        rule=RULE,
         kind="no-indication-on-file",
-        severity=Severity.WARNING,
         summary=f"No labelled indication of {case.drug.name} is on file: add the diagnosis",
         found=(
             f"{case.indication.because.capitalize()}.",
@@ -82,7 +78,6 @@ def _none(case: Case) -> Finding:
             Evidence("", "active conditions read", str(len(active))),
         ),
         sources=_label_sources(case),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -107,28 +102,22 @@ def _chosen_source(case: Case) -> tuple[Source, ...]:
 
 def _several(case: Case) -> Finding:
     return Finding(
-        rule=RULE,
         kind="several-indications",
-        severity=Severity.INFO,
         summary=f"Name the reason for this order: {len(case.indication.candidates)} are on file",
         found=(f"On file: {listed(case.indication.candidates)}.",),
         basis=indication_seen(case),
         sources=_label_sources(case),
         unchecked=("What label and payer want for the indication, until one is named.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _not_coded(case: Case) -> Finding:
     return Finding(
-        rule=RULE,
         kind="diagnosis-not-coded",
-        severity=Severity.INFO,
         summary="The diagnosis is written in words only: add its ICD-10-CM code",
         found=(f"Found in words, without a code: {indication(case)}.",),
         basis=indication_seen(case),
         sources=_chosen_source(case),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -137,25 +126,50 @@ def _unspecified(case: Case) -> Finding:
     who = case.payer.name if wanted else "The label"
     codes = listed(dict.fromkeys(c.code for c in case.indication.diagnoses))
     return Finding(
-        rule=RULE,
         kind="unspecified-diagnosis",
         severity=Severity.WARNING if wanted else Severity.INFO,
         summary=f"Diagnosis {codes[:40]} leaves the severity or kind open: add the specific code",
         found=(f"{who} speaks of {indication(case)}; {codes} does not say as much.",),
         basis=indication_seen(case),
         sources=_chosen_source(case),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _provisional(case: Case) -> Finding:
     return Finding(
-        rule=RULE,
         kind="diagnosis-not-confirmed",
-        severity=Severity.INFO,
         summary="The diagnosis is on file as provisional only: confirm it if it is",
         found=("No confirmed diagnosis of the indication was found.",),
         basis=indication_seen(case),
         sources=_chosen_source(case),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="indication",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=10,
+    warns=("no-indication-on-file", "unspecified-diagnosis"),
+    informs=(
+        "several-indications",
+        "diagnosis-not-coded",
+        "unspecified-diagnosis",
+        "diagnosis-not-confirmed",
+    ),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("conditions",),
+    form_groups=("diagnosis", "severity"),
+    record=Record(
+        name="indication",
+        title="The indication the order serves",
+        says=(
+            "The order's reason or an active condition must be a labelled indication of the drug."
+        ),
+        prevents="A denial as not medically necessary because no fitting diagnosis is on file.",
+        denials=("medical-necessity-documentation", "diagnosis-or-test-missing"),
+        citations=("label", "policies"),
+        reads=("indication.labelled", "criteria.wants_severity"),
+    ),
+)

@@ -31,9 +31,9 @@ from billing_rules.documentation import (
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Indication, Source
 from billing_rules.rules.common import because, dose_amount, dose_seen, listed, seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Present, Unknown
 
-RULE = "labelled_dose"
 UNVERIFIED = "This dosing table was not seen in the US label itself: compare it with the label."
 # Ours: a dose by weight is drawn up in whole milligrams, rounded up or down.
 ROUNDING = Decimal(1)
@@ -43,16 +43,16 @@ Schedule = tuple[Amount, Amount]
 def check(case: Case) -> Iterator[Outcome]:
     chosen = case.indication.indication
     dose = case.order.dose
-    if stopped := without_indication(case, RULE):
+    if stopped := without_indication(case):
         yield stopped
     elif not isinstance(dose, Present):
-        yield NotChecked(RULE, because(dose, "the order states no dose"))
+        yield NotChecked(because(dose, "the order states no dose"))
     elif case.drug.labelled_dose_per_weight:
         yield _by_weight(case, dose.value, case.drug.labelled_dose_per_weight)
     elif chosen and chosen.tables:
         yield _by_table(case)
     elif chosen and any(need.what == TOTAL_IGE for need in chosen.needs):
-        yield NotChecked(RULE, f"the dosing table for {chosen.name} could not be read")
+        yield NotChecked(f"the dosing table for {chosen.name} could not be read")
     else:
         yield _by_list(case, chosen)
 
@@ -63,13 +63,13 @@ def check(case: Case) -> Iterator[Outcome]:
 def _by_table(case: Case) -> Outcome:
     labelled = case.once(labelled_now)
     if isinstance(labelled, Unknown):
-        return NotChecked(RULE, labelled.because)
+        return NotChecked(labelled.because)
     if not isinstance(labelled, Present):
-        return Silent(RULE, "no dosing table is for the age at start of therapy", applies=False)
+        return Silent("no dosing table is for the age at start of therapy", applies=False)
     if doubtful_weight(case):
-        return NotChecked(RULE, "the weight on file is doubtful: that is asked first")
+        return NotChecked("the weight on file is doubtful: that is asked first")
     if not labelled.value.ige_fits:
-        return NotChecked(RULE, "total IgE is outside the table: that is asked first")
+        return NotChecked("total IgE is outside the table: that is asked first")
     return _compared(case, labelled.value)
 
 
@@ -78,14 +78,13 @@ def _compared(case: Case, now: Labelled) -> Outcome:
         return _no_dose(case, now)
     if is_ordered(case, now.dose):
         return Silent(
-            RULE,
             f"{every(now.dose)} is labelled for this total IgE and weight",
             basis=(measured_seen(now.ige), measured_seen(now.weight, "weight")),
             sources=(now.table.source,),
         )
     then = labelled_at_last_dose(case, now)
     if then and then.dose not in (None, now.dose) and is_ordered(case, then.dose):
-        return Silent(RULE, "the dose is that of the earlier weight: asked with the weight")
+        return Silent("the dose is that of the earlier weight: asked with the weight")
     return _differs(case, now)
 
 
@@ -135,7 +134,6 @@ def _unchecked(case: Case, now: Labelled) -> tuple[str, ...]:
 
 def _differs(case: Case, now: Labelled) -> Finding:
     return Finding(
-        rule=RULE,
         kind="dose-differs-from-label",
         severity=Severity.WARNING if now.table.verified else Severity.INFO,
         summary=f"Is {_ordered(case)} intended? The labelled table gives {every(now.dose)}",
@@ -145,13 +143,11 @@ def _differs(case: Case, now: Labelled) -> Finding:
         basis=_basis(case, now),
         sources=(now.table.source,),
         unchecked=_unchecked(case, now),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _no_dose(case: Case, now: Labelled) -> Finding:
     return Finding(
-        rule=RULE,
         kind="no-dose-labelled",
         severity=Severity.WARNING if now.table.verified else Severity.INFO,
         summary=f"Is {_ordered(case)} intended? The label gives no dose for this IgE and weight",
@@ -159,7 +155,6 @@ def _no_dose(case: Case, now: Labelled) -> Finding:
         basis=_basis(case, now),
         sources=(now.table.source,),
         unchecked=_unchecked(case, now),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -169,28 +164,25 @@ def _no_dose(case: Case, now: Labelled) -> Finding:
 def _by_weight(case: Case, dose: Amount, per_weight: Amount) -> Outcome:
     weight = case.once(current_weight)
     if not isinstance(weight, Present):
-        return NotChecked(RULE, because(weight, "no weight is on file"))
+        return NotChecked(because(weight, "no weight is on file"))
     if doubtful_weight(case):
-        return NotChecked(RULE, "the weight on file is doubtful: that is asked first")
+        return NotChecked("the weight on file is doubtful: that is asked first")
     kg = kilograms(weight.value).value
     labelled = Amount(per_weight.to("mg/kg").value * kg, "mg")
     if abs(dose.to("mg").value - labelled.value) <= ROUNDING:
         return Silent(
-            RULE,
             f"{dose} is {per_weight} for {weight.value.as_written}",
             basis=(measured_seen(weight.value, "weight"),),
             sources=sources(case.drug.sources.get("labelled_dose_per_weight")),
         )
     rounded = Amount(labelled.value.quantize(Decimal("0.1")), "mg")
     return Finding(
-        rule=RULE,
         kind="dose-differs-from-label",
         severity=Severity.INFO,
         summary=f"Is {dose} intended? {per_weight} is labelled: {rounded} for this weight",
         found=(f"{per_weight} for {weight.value.as_written} is {rounded}; ordered {dose}.",),
         basis=(*dose_seen(case), measured_seen(weight.value, "weight"), *indication_seen(case)),
         sources=sources(case.drug.sources.get("labelled_dose_per_weight")),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -198,14 +190,13 @@ def _by_list(case: Case, chosen: Indication | None) -> Outcome:
     doses = (chosen.doses if chosen else ()) or case.drug.labelled_doses
     intervals = (chosen.intervals if chosen else ()) or case.drug.intervals
     if not doses:
-        return Silent(RULE, f"no labelled dose of {indication(case)} is known", applies=False)
+        return Silent(f"no labelled dose of {indication(case)} is known", applies=False)
     dose = case.order.dose
     dose_fits = isinstance(dose, Present) and dose.value.to("mg") in [d.to("mg") for d in doses]
     days = [i.to("d") for i in intervals]
     interval_fits = not days or all(i.to("d") in days for i in ordered_intervals(case))
     if dose_fits and interval_fits:
         return Silent(
-            RULE,
             f"{_ordered(case)} is among the labelled doses",
             basis=dose_seen(case),
             sources=_dose_sources(case),
@@ -217,14 +208,11 @@ def _not_listed(case: Case, doses: tuple[Amount, ...], intervals: tuple[Amount, 
     often = f" every {' or '.join(str(i) for i in intervals)}" if intervals else ""
     labelled = f"{listed(doses)}{often}"
     return Finding(
-        rule=RULE,
         kind="dose-not-labelled",
-        severity=Severity.INFO,
         summary=f"Is {_ordered(case)} intended? It is no labelled dose for {indication(case)[:50]}",
         found=(f"Labelled: {labelled}. Ordered: {_ordered(case)}.",),
         basis=(*dose_seen(case), *indication_seen(case)),
         sources=_dose_sources(case),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -232,3 +220,43 @@ def _dose_sources(case: Case) -> tuple[Source, ...]:
     chosen = case.indication.indication
     own = chosen.sources if chosen else {}
     return sources(own.get("doses") or case.drug.sources.get("labelled_doses"))
+
+
+RULE = Rule(
+    id="labelled_dose",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=80,
+    warns=("dose-differs-from-label", "no-dose-labelled"),
+    informs=("dose-differs-from-label", "no-dose-labelled", "dose-not-labelled"),
+    corrected_at={Topic.DOCUMENTATION: Place.DOSING_TABLE},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("weight", "observations"),
+    record=Record(
+        name="labelled dose",
+        title="The dose of the labelled table",
+        says=(
+            "The ordered dose and interval are compared with the label, and a difference is "
+            "asked about."
+        ),
+        prevents="A denial because the dose differs from the label.",
+        denials=("incorrect-dosage", "coverage-criteria"),
+        citations=("label",),
+        reads=(
+            "table",
+            "indication.doses",
+            "drug.labelled_doses",
+            "drug.labelled_dose_per_weight",
+            "indication.intervals",
+            "drug.intervals",
+        ),
+        limits=(
+            (
+                "A table that was not seen in the US label itself is named as such and never "
+                "makes a warning."
+            ),
+            "No food-allergy dose is worked out, because its table could not be read.",
+        ),
+        uses=UseOf(date_of_birth="the age decides which labelled dosing table applies"),
+    ),
+)

@@ -12,12 +12,12 @@ from typing import Any
 
 from billing_rules.case import Case
 from billing_rules.dates import days_between
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import DrugOrder, OrderLine
 from billing_rules.rules.common import listed, seen, sources, told
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
-RULE = "past_administrations"
 LOOK_BACK_DAYS = 365  # ours: older doses are past every deadline to correct a claim known to us
 
 _ELSEWHERE = "It may be charted where the EHR does not share it."
@@ -26,11 +26,11 @@ _ELSEWHERE = "It may be charted where the EHR does not share it."
 def check(case: Case) -> Iterator[Outcome]:
     visits = case.history.visits
     if isinstance(visits, Unknown):
-        yield NotChecked(RULE, visits.because)
+        yield NotChecked(visits.because)
         return
     recent = _recent(case, visits.value if isinstance(visits, Present) else ())
     if not recent:
-        yield Silent(RULE, f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
+        yield Silent(f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
         return
     outcomes = [o for part in _PARTS for o in part(case, recent)]
     yield from outcomes or (_charted_whole(case, recent),)
@@ -42,7 +42,7 @@ def _charted_whole(case: Case, recent: Sequence[DrugOrder]) -> Silent:
     because = f"{_which(recent)}: dose, lot, container, route{observed} and site are charted"
     lines = recent[0].prescriptions
     basis = tuple(seen(line, "administration", _charted(case, line)) for line in lines)
-    return Silent(RULE, because, basis=basis)
+    return Silent(because, basis=basis)
 
 
 def _recent(case: Case, visits: Sequence[DrugOrder]) -> list[DrugOrder]:
@@ -63,7 +63,6 @@ def _doses(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
             case,
             missing,
             "dose-not-charted",
-            Severity.WARNING,
             f"Chart the exact dose given: {_which(missing)} states none",
             "The units billed must agree with the dose charted.",
         )
@@ -114,7 +113,6 @@ def _routes(case: Case, visits: Sequence[DrugOrder]) -> Iterator[Outcome]:
             case,
             other,
             "route-differs",
-            Severity.WARNING,
             f"Check the route charted: {_which(other)}, differs from the label's",
             f"The label's route is {listed(case.drug.routes)}.",
         )
@@ -173,7 +171,7 @@ def _not_found(
     if without:
         summary = f"{check_it}: {_which(without)}, not found in the data the EHR shares"
         kind = f"{what}-not-found"
-        yield _finding(case, without, kind, Severity.INFO, summary, found, _ELSEWHERE)
+        yield _finding(case, without, kind, summary, found, _ELSEWHERE)
 
 
 def _without(
@@ -191,7 +189,7 @@ def _states(
 def _unreadable(what: str, states: Iterator[State[Any]]) -> Iterator[Outcome]:
     reasons = dict.fromkeys(state.because for state in states if isinstance(state, Unknown))
     if reasons:
-        yield NotChecked(RULE, f"the {what} of an earlier dose: {listed(reasons)}")
+        yield NotChecked(f"the {what} of an earlier dose: {listed(reasons)}")
 
 
 def _which(visits: Sequence[DrugOrder]) -> str:
@@ -203,14 +201,11 @@ def _finding(
     case: Case,
     visits: Sequence[DrugOrder],
     kind: str,
-    severity: Severity,
     summary: str,
     *found: str,
 ) -> Finding:
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=severity,
         summary=summary,
         found=found,
         basis=tuple(
@@ -219,7 +214,6 @@ def _finding(
             for line in visit.prescriptions
         ),
         sources=sources(case.drug.sources.get("routes")) if kind.startswith("route") else (),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -233,3 +227,34 @@ def _charted(case: Case, line: OrderLine) -> str:
         told(line.site, "site", lambda site: site[:30]),
     ]
     return ", ".join(parts)
+
+
+RULE = Rule(
+    id="past_administrations",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=140,
+    warns=("dose-not-charted", "route-differs"),
+    informs=(
+        "lot-not-found",
+        "container-not-found",
+        "route-not-found",
+        "site-not-found",
+        "observation-not-found",
+    ),
+    corrected_at={Topic.DOCUMENTATION: Place.PAST_DOSES},
+    hooks=(*ORDERS, *GIVEN),
+    queries=("administrations",),
+    form_groups=("past-dose",),
+    record=Record(
+        name="past doses",
+        title="Past doses are charted as a claim needs them",
+        says=(
+            "Exact dose, lot number, container, route, site and observation of past doses are "
+            "looked for."
+        ),
+        prevents="A claim that an audit cannot trace to what was given.",
+        denials=("dose-lot-and-waste-record",),
+        citations=("discarded-drugs", "audit"),
+    ),
+)

@@ -16,21 +16,21 @@ from billing_rules.dates import days_between
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Container, DrugOrder
 from billing_rules.rules.common import seen, sources, told
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Nothing, Present, State, Unknown
 
-RULE = "past_waste"
 LOOK_BACK_DAYS = 365  # ours, as in past_administrations
 
 
 def check(case: Case) -> Iterator[Outcome]:
     before = case.history.before(case.order)
     if isinstance(before, Unknown):
-        yield NotChecked(RULE, before.because)
+        yield NotChecked(before.because)
         return
     visits = before.value if isinstance(before, Present) else ()
     recent = [visit for visit in visits if _is_recent(case, visit)]
     outcomes = [o for visit in recent for o in _judged(case, visit)]
-    yield from outcomes or (Silent(RULE, "no past dose leaves a discarded amount uncharted"),)
+    yield from outcomes or (Silent("no past dose leaves a discarded amount uncharted"),)
 
 
 def _is_recent(case: Case, visit: DrugOrder) -> bool:
@@ -52,7 +52,7 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
     if plan.waste is WasteAnswer.NOT_APPLICABLE or isinstance(visit.dose, Nothing):
         return
     if isinstance(visit.dose, Unknown):
-        yield NotChecked(RULE, f"the dose of {visit.date_of_service}: {visit.dose.because}")
+        yield NotChecked(f"the dose of {visit.date_of_service}: {visit.dose.because}")
         return
     if isinstance(visit.containers, Present) and plan.doubt is Doubt.CHARTING:
         yield _left(case, visit, f"{_capital(plan.because)}.")
@@ -96,16 +96,36 @@ def _left(case: Case, visit: DrugOrder, found: str) -> Finding:
 
 def _finding(case: Case, visit: DrugOrder, kind: str, summary: str, found: str) -> Finding:
     return Finding(
-        rule=RULE,
         kind=kind,
         severity=Severity.WARNING if case.payer.jw == "required" else Severity.INFO,
         summary=summary,
         found=(found,),
         basis=tuple(seen(line, "given", told(line.dose, "dose")) for line in visit.prescriptions),
         sources=sources(case.payer.sources.get("jw")),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
+
+
+RULE = Rule(
+    id="past_waste",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=150,
+    warns=("waste-amount-not-charted", "waste-not-charted", "waste-differs"),
+    informs=("waste-amount-not-charted", "waste-not-charted", "waste-differs"),
+    corrected_at={Topic.DOCUMENTATION: Place.PAST_DOSES},
+    hooks=ORDERS,
+    queries=("administrations",),
+    record=Record(
+        name="past waste",
+        title="Discarded amounts of past doses are charted",
+        says="What a past dose left of its container must be charted as discarded.",
+        prevents="A JW line taken back because the record does not show the discarded amount.",
+        denials=("dose-lot-and-waste-record", "missing-waste-modifier"),
+        citations=("discarded-drugs", "audit"),
+        reads=("payer.jw",),
+    ),
+)

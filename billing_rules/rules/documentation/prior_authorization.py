@@ -19,25 +19,24 @@ from billing_rules.case import Case
 from billing_rules.chart import Authorization
 from billing_rules.dates import days_between
 from billing_rules.documentation import form_unread, not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence
 from billing_rules.rules.common import listed, payer_seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, Unknown
-
-RULE = "prior_authorization"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     wanted, on_file = authorization_wanted(case), standing(case)
     if isinstance(wanted, Unknown):
-        yield NotChecked(RULE, wanted.because)
+        yield NotChecked(wanted.because)
     elif isinstance(wanted, Nothing):
-        yield Silent(RULE, no_authorization_wanted(case), applies=False)
+        yield Silent(no_authorization_wanted(case), applies=False)
     elif isinstance(on_file, Unknown):
-        yield NotChecked(RULE, on_file.because)
+        yield NotChecked(on_file.because)
     elif isinstance(on_file, Present):
-        gap = not_sure(case, RULE, "authorizations")
+        gap = not_sure(case, "authorizations")
         yield _covered(case, on_file.value) or gap or _question(case, on_file.value)
     else:
         yield _finding(
@@ -54,7 +53,7 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
         return None
     dated = [a for a in found.covering if a.start or a.end]
     if not dated:
-        return NotChecked(RULE, "the authorization on file states no period")
+        return NotChecked("the authorization on file states no period")
     grant = found.latest_grant
     assert grant is not None
     if contrary := _denied_since(found, grant):
@@ -65,7 +64,6 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
             "A record of the EHR covers this dose; Vialwise's form says that it was denied.",
             grant,
             *contrary,
-            severity=Severity.INFO,
         )
     left = days_between(case.order.date_of_service, grant.end) if grant.end else None
     interval = planned_interval(case)
@@ -76,11 +74,9 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
             f"Renew the authorization: it ends on {grant.end}, before the next dose",
             f"It covers this dose; the next is due in {interval} days, it ends in {left}.",
             grant,
-            severity=Severity.INFO,
         )
     stated = case.criteria.sources if case.criteria else {}
     return Silent(
-        RULE,
         f"{grant.number or grant.reference} covers this dose",
         basis=tuple(map(seen_authorization, (grant, *_older_denials(found, grant)))),
         sources=sources(stated.get("authorization")),
@@ -117,7 +113,6 @@ def _question(case: Case, found: Standing) -> Finding:
             "Check that the authorization on file is for this drug",
             "It is granted for this day, but names no drug that could be told.",
             *found.unclear,
-            severity=Severity.INFO,
         )
     if found.later:
         return _finding(
@@ -176,14 +171,11 @@ def _finding(
     summary: str,
     found: str,
     *authorizations: Authorization,
-    severity: Severity = Severity.WARNING,
 ) -> Finding:
     stated = case.criteria.sources if case.criteria else {}
     insurers = listed(dict.fromkeys(a.insurer for a in authorizations if a.insurer))
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=severity,
         summary=summary,
         found=(f"{case.payer.name} wants an authorization first.", found),
         basis=(
@@ -196,5 +188,36 @@ def _finding(
             *((f"Whether {insurers} is still the insurer.",) if insurers else ()),
             *form_unread(case),
         ),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="prior_authorization",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=90,
+    warns=("none-on-file", "none-for-this-drug", "pending", "starts-later", "ended", "denied"),
+    informs=("contradicted", "ends-before-next-dose", "drug-not-named"),
+    corrected_at={Topic.DOCUMENTATION: Place.AUTHORIZATIONS},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("coverage", "authorizations", "answers"),
+    form_groups=("authorization",),
+    record=Record(
+        name="prior authorization",
+        title="Prior authorization on file",
+        says=(
+            "Where the payer wants it, a granted authorization must name the drug and cover the"
+            " day."
+        ),
+        prevents="A denial for want of authorization, whatever the chart shows.",
+        denials=("prior-authorization",),
+        citations=("policies",),
+        reads=("criteria.authorization",),
+        limits=(
+            (
+                "What was entered in Vialwise's form counts as entered, and is named so; no "
+                "record shows it."
+            ),
+        ),
+    ),
+)

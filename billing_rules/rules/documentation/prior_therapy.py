@@ -22,14 +22,14 @@ from billing_rules.documentation import (
     wanted_by,
     without_indication,
 )
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, Need
 from billing_rules.past_doses import start_of_therapy
 from billing_rules.rules.common import payer_caveat
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
 from billing_rules.terms import Agreement
 
-RULE = "prior_therapy"
 SHOWN = 6  # ours: records listed on a card; the count of the others is said
 
 
@@ -60,10 +60,10 @@ class _Tried:
 
 def check(case: Case) -> Iterator[Outcome]:
     wanted = needs(case)
-    if stopped := without_indication(case, RULE):
+    if stopped := without_indication(case):
         yield stopped
     elif not wanted:
-        yield Silent(RULE, "neither label nor payer names a therapy to try first", applies=False)
+        yield Silent("neither label nor payer names a therapy to try first", applies=False)
     for need in wanted:
         yield _checked(case, need)
 
@@ -79,20 +79,19 @@ def needs(case: Case) -> tuple[Need, ...]:
 def _checked(case: Case, need: Need) -> Outcome:
     therapies = case.chart.therapies
     if isinstance(therapies, Unknown):
-        return NotChecked(RULE, f"{_name(need)}: {therapies.because}")
+        return NotChecked(f"{_name(need)}: {therapies.because}")
     on_file = therapies.value if isinstance(therapies, Present) else ()
     barred = tuple(t for t in on_file if _is_not_allowed(t) and t.stated_as == need.what)
     tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need), barred)
     if tried.enough(tried.sure):
         return Silent(
-            RULE,
             f"{_name(need)} is on file{_days_found(tried)}",
             basis=tuple(_seen(t) for t in tried.sure[:SHOWN]),
             sources=need_sources(need),
         )
     asked = _question(case, tried)
-    says_missing = asked.severity is Severity.WARNING  # the others ask about what was found
-    return (not_sure(case, RULE, "therapies") if says_missing else None) or asked
+    says_missing = asked.kind in RULE.warns  # the others ask about what was found
+    return (not_sure(case, "therapies") if says_missing else None) or asked
 
 
 def _by_class(
@@ -134,7 +133,6 @@ def _question(case: Case, tried: _Tried) -> Finding:
             case,
             tried,
             "not-allowed",
-            Severity.INFO,
             f"Ask the payer whether it waives {name}: it is entered as not allowed",
             f"Vialwise's form says that {name} is not allowed for this patient; none was taken.",
         )
@@ -143,7 +141,6 @@ def _question(case: Case, tried: _Tried) -> Finding:
             case,
             tried,
             "dates-not-charted",
-            Severity.INFO,
             f"Chart from when to when {name} was taken: its records do not say",
             f"{_days(days)} of {name} are dated{_asked(tried.need)}.",
         )
@@ -152,7 +149,6 @@ def _question(case: Case, tried: _Tried) -> Finding:
             case,
             tried,
             "drug-not-recognised",
-            Severity.INFO,
             f"Compare '{entered_as[0].text[:40]}' with the record: is it {name}?",
             "It was entered as such; Vialwise does not know the drug by these words.",
         )
@@ -161,7 +157,6 @@ def _question(case: Case, tried: _Tried) -> Finding:
             case,
             tried,
             "form-not-charted",
-            Severity.INFO,
             f"Chart the form of '{tried.unclear[0].text[:40]}': is it {name}?",
             "The ingredient fits, but inhaled, nasal or other cannot be told from the record.",
         )
@@ -170,7 +165,6 @@ def _question(case: Case, tried: _Tried) -> Finding:
             case,
             tried,
             "too-short",
-            Severity.WARNING,
             f"Chart longer use of {name}: {_days(days)} found{_asked(tried.need)}",
             f"{_days(days)} of {name} found{_looked_at(tried)}{_asked(tried.need)}.",
         )
@@ -178,21 +172,16 @@ def _question(case: Case, tried: _Tried) -> Finding:
         case,
         tried,
         "missing",
-        Severity.WARNING,
         f"Chart prior {name}{_duration(tried.need)}: none was found in the records asked",
         f"No order, statement, dispense or administration of {name} was found.",
     )
 
 
-def _finding(
-    case: Case, tried: _Tried, kind: str, severity: Severity, summary: str, found: str
-) -> Finding:
+def _finding(case: Case, tried: _Tried, kind: str, summary: str, found: str) -> Finding:
     records = (*tried.sure, *tried.unclear, *tried.not_allowed)
     more = len(records) - SHOWN
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=severity,
         summary=summary,
         found=(
             found,
@@ -206,7 +195,6 @@ def _finding(
         ),
         sources=need_sources(tried.need),
         unchecked=(*payer_caveat(case), *form_unread(case)),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -249,3 +237,40 @@ def _looked_at(tried: _Tried) -> str:
     if tried.need.within is None:
         return f" up to {tried.within.last}"
     return f" between {tried.within.first} and {tried.within.last}"
+
+
+RULE = Rule(
+    id="prior_therapy",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=100,
+    warns=("missing", "too-short"),
+    informs=("not-allowed", "dates-not-charted", "drug-not-recognised", "form-not-charted"),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("medications", "statements", "dispenses", "administrations", "answers"),
+    form_groups=("therapy",),
+    record=Record(
+        name="prior therapy",
+        title="Therapies tried first, for long enough",
+        says=(
+            "Records of each therapy to try first must cover the days that label or payer asks for."
+        ),
+        prevents="A denial because step therapy is not documented.",
+        denials=("step-therapy", "medical-necessity-documentation"),
+        citations=("policies", "label"),
+        reads=(
+            "need.inhaled_corticosteroid",
+            "need.second_controller",
+            "need.h1_antihistamine",
+            "need.nasal_corticosteroid",
+        ),
+        limits=(
+            (
+                "What was entered in Vialwise's form counts as entered, and is named so; no "
+                "record shows it."
+            ),
+            ("It counts covered days from dated records; it cannot tell whether a drug was taken."),
+        ),
+    ),
+)

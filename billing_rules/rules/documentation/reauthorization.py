@@ -17,13 +17,13 @@ from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured
 from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence
 from billing_rules.rules.common import listed, payer_seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, Unknown
 
-RULE = "reauthorization"
 # Ours: answers took a median of 34 days in published series (Montefiore and Scripps, 2018-2020),
 # and payers take requests about a month ahead.
 DUE_DAYS = 30
@@ -33,27 +33,27 @@ def check(case: Case) -> Iterator[Outcome]:
     wanted, on_file = authorization_wanted(case), standing(case)
     grant = on_file.value.latest_grant if isinstance(on_file, Present) else None
     if isinstance(wanted, Unknown):
-        yield NotChecked(RULE, wanted.because)
+        yield NotChecked(wanted.because)
     elif isinstance(wanted, Nothing):
-        yield Silent(RULE, no_authorization_wanted(case), applies=False)
+        yield Silent(no_authorization_wanted(case), applies=False)
     elif isinstance(on_file, Unknown):
-        yield NotChecked(RULE, on_file.because)
+        yield NotChecked(on_file.because)
     elif grant is None and (gap := case.chart.why_not("authorizations")):
-        yield NotChecked(RULE, gap)
+        yield NotChecked(gap)
     elif grant is None or grant.end is None:
-        yield Silent(RULE, "no granted authorization with an end is on file", applies=False)
+        yield Silent("no granted authorization with an end is on file", applies=False)
     else:
         yield from _judged(case, grant, days_between(case.order.date_of_service, grant.end))
 
 
 def _judged(case: Case, grant: Authorization, left: int) -> Iterator[Outcome]:
     if left > DUE_DAYS:
-        yield Silent(RULE, f"the authorization goes on for {left} days")
+        yield Silent(f"the authorization goes on for {left} days")
         return
     outcomes = list(_assessments(case, grant))
     if left >= (planned_interval(case) or 0):  # sooner ends are prior_authorization's
         outcomes.append(_due(case, grant, left))
-    said = Silent(RULE, "no assessment is missing; that it ends is said by prior_authorization")
+    said = Silent("no assessment is missing; that it ends is said by prior_authorization")
     yield from outcomes or (said,)
 
 
@@ -84,7 +84,7 @@ def _assessments(case: Case, grant: Authorization) -> Iterator[Outcome]:
         return
     if since is None or isinstance(results, Unknown):
         why = results.because if isinstance(results, Unknown) else "it does not say since when"
-        yield NotChecked(RULE, f"the assessments for reauthorization: {why}")
+        yield NotChecked(f"the assessments for reauthorization: {why}")
         return
     on_file = [r for r in results.value if r.on] if isinstance(results, Present) else []
     current = [r for r in on_file if r.on and since <= r.on <= case.order.date_of_service]
@@ -92,11 +92,11 @@ def _assessments(case: Case, grant: Authorization) -> Iterator[Outcome]:
     answers = {kind: _answer(case, kind, current) for kind in known}
     missing = [kind for kind, answer in answers.items() if answer == "no"]
     if missing:
-        gap = not_sure(case, RULE, "results")
+        gap = not_sure(case, "results")
         yield gap or _missing(case, grant, missing, current)
     unclear = [k for k in kinds if answers.get(k, "unclear") == "unclear"]
     if unclear:
-        yield NotChecked(RULE, f"no result can be told to be {_named(case, unclear)}")
+        yield NotChecked(f"no result can be told to be {_named(case, unclear)}")
 
 
 def _answer(case: Case, kind: str, results: Sequence[Measured]) -> str:
@@ -144,12 +144,38 @@ def _finding(
     stated = case.criteria.sources if case.criteria else {}
     wishes = ("authorization", "next_period", "reassessment")
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=Severity.WARNING if kind == "assessment-missing" else Severity.INFO,
         summary=summary,
         found=found,
         basis=(seen_authorization(grant), *basis, *payer_seen(case)),
         sources=sources(*(stated.get(wish) for wish in wishes)),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="reauthorization",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=160,
+    warns=("assessment-missing",),
+    informs=("due",),
+    corrected_at={Topic.DOCUMENTATION: Place.AUTHORIZATIONS},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("authorizations", "answers"),
+    form_groups=("response", "assessment"),
+    record=Record(
+        name="reauthorization",
+        title="Reauthorization in time, with its assessment",
+        says=(
+            "An authorization about to end is pointed out, with the results its renewal asks for."
+        ),
+        prevents="A gap in authorization, or a renewal denied for want of an updated assessment.",
+        denials=("reauthorization",),
+        citations=("policies",),
+        reads=("criteria.first_period", "criteria.next_period"),
+        uses=UseOf(
+            health_status_assessment="scores such as the asthma control test, "
+            "where the payer asks for them"
+        ),
+    ),
+)

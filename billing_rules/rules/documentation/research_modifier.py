@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from billing_rules.case import Case
 from billing_rules.chart import Study
 from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, OrderLine
 from billing_rules.rules.common import seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
 
-RULE = "research_modifier"
 RESEARCH = ("Q0", "Q1")
 
 
@@ -24,29 +24,27 @@ def check(case: Case) -> Iterator[Outcome]:
     studies = case.chart.studies
     carried = [(line, m) for line in case.order.lines for m in line.modifiers if m in RESEARCH]
     if isinstance(studies, Unknown):
-        yield NotChecked(RULE, studies.because)
+        yield NotChecked(studies.because)
         return
     active = [s for s in (studies.value if isinstance(studies, Present) else ()) if _on(case, s)]
     if active and not carried:
         yield _finding(
             case,
             "study-without-modifier",
-            Severity.INFO,
             "Is this dose part of the research study? Then Q0 or Q1 belongs on the claim line",
             "The patient takes part in a research study on this day.",
             tuple(_seen(study) for study in active),
         )
     elif carried and not active:
-        yield not_sure(case, RULE, "studies") or _finding(
+        yield not_sure(case, "studies") or _finding(
             case,
             "modifier-without-study",
-            Severity.WARNING,
             f"Check {carried[0][1]}: no active research study of this patient is on file",
             "Q0 and Q1 say that the service is part of an approved clinical research study.",
             _lines_seen(carried),
         )
     else:
-        yield Silent(RULE, "marked as research" if active else "no active study is on file")
+        yield Silent("marked as research" if active else "no active study is on file")
 
 
 def _on(case: Case, study: Study) -> bool:
@@ -67,7 +65,6 @@ def _lines_seen(carried: list[tuple[OrderLine, str]]) -> tuple[Evidence, ...]:
 def _finding(
     case: Case,
     kind: str,
-    severity: Severity,
     summary: str,
     found: str,
     basis: tuple[Evidence, ...],
@@ -75,11 +72,34 @@ def _finding(
     known = [case.codes.modifier(code) for code in RESEARCH]
     meant = tuple(f"{m.code}: {m.descriptor}." for m in known if m)
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=severity,
         summary=summary,
         found=(found, *meant),
         basis=basis,
         sources=sources(*(m.source for m in known if m)),
     )
+
+
+RULE = Rule(
+    id="research_modifier",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=180,
+    warns=("modifier-without-study",),
+    informs=("study-without-modifier",),
+    corrected_at={Topic.BILLING: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("studies",),
+    record=Record(
+        name="research modifier",
+        title="Research is marked with Q0 or Q1",
+        says="A patient on an active study, or Q0 or Q1 without one, is pointed out.",
+        prevents="A line processed under the wrong rules because research is marked wrongly.",
+        denials=("modifier-use",),
+        citations=("hcpcs",),
+        reads=("modifier.Q0", "modifier.Q1"),
+        limits=(
+            ("It does not know whether a service is routine care or research; that is asked."),
+        ),
+    ),
+)

@@ -27,9 +27,10 @@ from billing_rules.documentation import (
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Code, Evidence
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.states import Present, State
 
-RULE = "sensitisation"
+NEED = "sensitisation"  # of label and payer
 POSITIVE_FROM = Decimal("0.35")  # kU/L: the usual cut-off of class 1
 # Percutaneous and intradermal allergy tests.
 SKIN_TEST_CPT = ("95004", "95017", "95018", "95024", "95027")
@@ -51,7 +52,7 @@ class _Sign:
 
 
 def check(case: Case) -> Iterator[Outcome]:
-    if stopped := without_need(case, RULE, RULE):
+    if stopped := without_need(case, NEED):
         yield stopped
         return
     signs = list(_signs(case))
@@ -59,15 +60,14 @@ def check(case: Case) -> Iterator[Outcome]:
     unread = _unread(case)
     if tests:
         yield Silent(
-            RULE,
             f"a positive test is on file: {tests[0].seen.what} {tests[0].seen.value}",
             basis=tuple(test.seen for test in tests),
-            sources=need_sources(case.need(RULE)),
+            sources=need_sources(case.need(NEED)),
         )
     elif to_clarify := [s for s in signs if s.strength == "test to clarify"]:
         yield _clarify(case, to_clarify)
     elif unread:
-        yield NotChecked(RULE, unread)
+        yield NotChecked(unread)
     elif stated := [s for s in signs if s.strength == "stated only"]:
         yield _stated_only(case, stated)
     else:
@@ -75,7 +75,7 @@ def check(case: Case) -> Iterator[Outcome]:
 
 
 def _unread(case: Case) -> str:
-    gap = not_sure(case, RULE, "results", "allergies", "procedures")
+    gap = not_sure(case, "results", "allergies", "procedures")
     return gap.because if gap else ""
 
 
@@ -195,28 +195,22 @@ def _words(text: str, codes: tuple[Code, ...]) -> str:
 
 def _clarify(case: Case, signs: list[_Sign]) -> Finding:
     return Finding(
-        rule=RULE,
         kind="allergy-test-to-clarify",
-        severity=Severity.INFO,
         summary="An allergy test is on file but leaves the allergen or result open: add it",
         found=tuple(f"{s.seen.reference}: {s.ask}." for s in signs),
         basis=(*(s.seen for s in signs), *indication_seen(case)),
-        sources=need_sources(case.need(RULE)),
+        sources=need_sources(case.need(NEED)),
         unchecked=("Whether a perennial aeroallergen tested positive.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _stated_only(case: Case, signs: list[_Sign]) -> Finding:
     return Finding(
-        rule=RULE,
         kind="allergy-stated-without-test",
-        severity=Severity.INFO,
         summary="An allergy is listed, but no test of it: add the skin test or specific IgE result",
         found=("An allergy or condition entry does not say how the allergy was shown.",),
         basis=(*(s.seen for s in signs), *indication_seen(case)),
-        sources=need_sources(case.need(RULE)),
-        topic=Topic.DOCUMENTATION,
+        sources=need_sources(case.need(NEED)),
     )
 
 
@@ -225,7 +219,6 @@ def _missing(case: Case, negative: list[_Sign]) -> Finding:
     # A skin test has no standard code, so results asked for by code cannot show that none is there.
     unseen = only_coded(case, "results")
     return Finding(
-        rule=RULE,
         kind="sensitisation-missing",
         severity=Severity.INFO if unseen else Severity.WARNING,
         summary="No positive test to a perennial allergen was found: add the skin test or IgE",
@@ -235,7 +228,35 @@ def _missing(case: Case, negative: list[_Sign]) -> Finding:
             *(s.seen for s in negative),
             *indication_seen(case),
         ),
-        sources=need_sources(case.need(RULE)),
+        sources=need_sources(case.need(NEED)),
         unchecked=(*unseen, *form_unread(case)),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="sensitisation",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=60,
+    warns=("sensitisation-missing",),
+    informs=("sensitisation-missing", "allergy-test-to-clarify", "allergy-stated-without-test"),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("observations", "allergies", "procedures", "answers"),
+    form_groups=("sensitisation",),
+    record=Record(
+        name="test for a perennial allergen",
+        title="A test for a perennial allergen",
+        says="A positive skin test or specific IgE to a perennial aeroallergen is on file.",
+        prevents="A denial because the allergy the label speaks of was not tested.",
+        denials=("medical-necessity-documentation", "diagnosis-or-test-missing"),
+        citations=("label", "policies"),
+        reads=("need.sensitisation",),
+        limits=(
+            (
+                "What was entered in Vialwise's form counts as entered, and is named so; no "
+                "record shows it."
+            ),
+        ),
+    ),
+)

@@ -10,25 +10,24 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import DrugOrder
 from billing_rules.rules.common import seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
-
-RULE = "supervised_doses"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     wanted = case.drug.supervised_doses
     before = case.history.before(case.order)
     if wanted is None:
-        yield Silent(RULE, "the label asks for no supervised first doses", applies=False)
+        yield Silent("the label asks for no supervised first doses", applies=False)
     elif case.setting is None and isinstance(case.chart.setting, Unknown):
-        yield NotChecked(RULE, f"the setting: {case.chart.setting.because}")
+        yield NotChecked(f"the setting: {case.chart.setting.because}")
     elif case.setting != "home":
-        yield Silent(RULE, "the order is not for the patient's home", applies=False)
+        yield Silent("the order is not for the patient's home", applies=False)
     elif isinstance(before, Unknown):
-        yield NotChecked(RULE, before.because)
+        yield NotChecked(before.because)
     else:
         visits = before.value if isinstance(before, Present) else ()
         yield _counted(case, wanted, [v for v in visits if _same_drug(case, v)])
@@ -47,13 +46,11 @@ def _same_drug(case: Case, visit: DrugOrder) -> bool:
 def _counted(case: Case, wanted: int, visits: list[DrugOrder]) -> Outcome:
     days = {visit.date_of_service for visit in visits}
     if len(days) >= wanted:
-        return Silent(RULE, f"{len(days)} doses are charted as given")
+        return Silent(f"{len(days)} doses are charted as given")
     if case.drug.id in case.history.undated:
-        return NotChecked(RULE, f"an earlier dose of {case.drug.name} has no date")
-    return not_sure(case, RULE, "administrations") or Finding(
-        rule=RULE,
+        return NotChecked(f"an earlier dose of {case.drug.name} has no date")
+    return not_sure(case, "administrations") or Finding(
         kind="first-doses-at-home",
-        severity=Severity.INFO,
         summary=(
             f"Is home right? {len(days)} of the first {wanted} doses in a healthcare setting "
             "were found"
@@ -62,5 +59,25 @@ def _counted(case: Case, wanted: int, visits: list[DrugOrder]) -> Outcome:
         basis=tuple(seen(x, "given", "a dose") for v in visits for x in v.prescriptions),
         sources=sources(case.drug.sources.get("supervised_doses")),
         unchecked=("Doses given elsewhere may not be in this chart.",),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="supervised_doses",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=170,
+    informs=("first-doses-at-home",),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("encounter", "administrations"),
+    record=Record(
+        name="supervised doses",
+        title="First doses in a healthcare setting",
+        says="Before a dose at home, the label's first supervised doses are looked for.",
+        prevents="A home dose that the label does not yet foresee.",
+        denials=("coverage-criteria",),
+        citations=("label",),
+        reads=("drug.supervised_doses",),
+    ),
+)

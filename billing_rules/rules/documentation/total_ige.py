@@ -37,21 +37,21 @@ from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silen
 from billing_rules.model import Evidence, Need
 from billing_rules.past_doses import dose_days
 from billing_rules.rules.common import sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Nothing, Present, Unknown
 
-RULE = "total_ige"
 WANTED = "a total IgE from before the first dose"
 
 
 def check(case: Case) -> Iterator[Outcome]:
-    if stopped := without_need(case, RULE, TOTAL_IGE):
+    if stopped := without_need(case, TOTAL_IGE):
         yield stopped
         return
     baseline = case.once(baseline_total_ige)
     if isinstance(baseline, Unknown):
-        yield NotChecked(RULE, baseline.because)
+        yield NotChecked(baseline.because)
     elif isinstance(baseline, Nothing):
-        yield not_sure(case, RULE, "results") or _missing(case)
+        yield not_sure(case, "results") or _missing(case)
     else:
         yield _judged(case, baseline.value)
 
@@ -59,7 +59,7 @@ def check(case: Case) -> Iterator[Outcome]:
 def _judged(case: Case, baseline: Baseline) -> Outcome:
     value = baseline.value
     if value is None:
-        return not_sure(case, RULE, "results") or _nothing_usable(case, baseline)
+        return not_sure(case, "results") or _nothing_usable(case, baseline)
     old = _too_old(case, value)
     outside = _outside(case, value)
     if outside:
@@ -67,12 +67,11 @@ def _judged(case: Case, baseline: Baseline) -> Outcome:
     if value.comparator:
         return _comparator(case, value)
     if old:
-        return not_sure(case, RULE, "results") or old
+        return not_sure(case, "results") or old
     if isinstance(baseline.doses, Unknown):
         why = f"total IgE is on file; whether from before the first dose: {baseline.doses.because}"
-        return NotChecked(RULE, why)
+        return NotChecked(why)
     return Silent(
-        RULE,
         f"{value.as_written} {dated(value.on)}",
         basis=(measured_seen(value), *_first_dose(case)),
         sources=need_sources(case.need(TOTAL_IGE)),
@@ -85,15 +84,12 @@ def _judged(case: Case, baseline: Baseline) -> Outcome:
 def _missing(case: Case) -> Finding:
     need = case.need(TOTAL_IGE)
     return Finding(
-        rule=RULE,
         kind="total-ige-missing",
-        severity=Severity.WARNING,
         summary=f"No total IgE result is on file: add {WANTED}",
         found=(f"{_who(case, need)} wants total IgE for {indication(case)}; none was found.",),
         basis=(Evidence("", "total IgE results read", "none"), *indication_seen(case)),
         sources=need_sources(need),
         unchecked=only_coded(case, "results"),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -104,66 +100,55 @@ def _who(case: Case, need: Need | None) -> str:
 
 def _nothing_usable(case: Case, baseline: Baseline) -> Finding:
     """The result nearest to counting says what to do."""
-    for reading, kind, severity, summary in _ASKED:
+    for reading, kind, summary in _ASKED:
         found = baseline.of(reading)
         if found:
-            return _asked(case, found, kind, summary, severity)
+            return _asked(case, found, kind, summary)
     raise AssertionError("a baseline without results is Nothing")
 
 
-_ASKED: tuple[tuple[Reading, str, Severity, str], ...] = (
+_ASKED: tuple[tuple[Reading, str, str], ...] = (
     (
         "other unit",
         "unit-not-comparable",
-        Severity.INFO,
         "Total IgE is in a unit that cannot be compared: ask the laboratory for IU/mL",
     ),
     (
         "preliminary",
         "only-preliminary",
-        Severity.INFO,
         "The total IgE on file is preliminary: add the final result",
     ),
     (
         "undated",
         "total-ige-undated",
-        Severity.INFO,
         "The total IgE on file has no date: say whether it was drawn before the first dose",
     ),
     (
         "before the last course",
         "retest-after-a-year",
-        Severity.WARNING,
         "No dose for a year or more: the label asks for a new total IgE before restarting",
     ),
     (
         "on treatment",
         "only-on-treatment",
-        Severity.WARNING,
         f"Every total IgE on file was drawn on treatment: add {WANTED}",
     ),
     (
         "not told apart",
         "code-and-words-disagree",
-        Severity.INFO,
         "A result's code and words disagree on total IgE: confirm what was measured",
     ),
 )
 
 
-def _asked(
-    case: Case, found: tuple[Measured, ...], kind: str, summary: str, severity: Severity
-) -> Finding:
+def _asked(case: Case, found: tuple[Measured, ...], kind: str, summary: str) -> Finding:
     return Finding(
-        rule=RULE,
         kind=kind,
-        severity=severity,
         summary=summary,
         found=tuple(_told(result) for result in found),
         basis=(*(measured_seen(result) for result in found), *_first_dose(case)),
         sources=need_sources(case.need(TOTAL_IGE)),
         unchecked=("Whether total IgE is within the labelled range.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -192,7 +177,6 @@ def _outside(case: Case, value: Measured) -> Finding | None:
     if not (_surely_below(number, value, window) or _surely_above(number, value, window)):
         return None
     return Finding(
-        rule=RULE,
         kind="total-ige-outside-label",
         severity=Severity.WARNING if window.firm else Severity.INFO,
         summary=f"Total IgE {value.comparator}{plain(number)} IU/mL is outside {window}: "
@@ -201,7 +185,6 @@ def _outside(case: Case, value: Measured) -> Finding | None:
         basis=(measured_seen(value), *birth_seen(case), *indication_seen(case)),
         sources=sources(window.source),
         unchecked=_window_caveats(case, window),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -227,15 +210,12 @@ def _window_caveats(case: Case, window: IgeWindow) -> tuple[str, ...]:
 
 def _comparator(case: Case, value: Measured) -> Finding:
     return Finding(
-        rule=RULE,
         kind="total-ige-not-exact",
-        severity=Severity.INFO,
         summary=f"Total IgE is only known as {value.as_written[:30]}: ask for the exact value",
         found=("The labelled dose needs the exact value; the laboratory can dilute and repeat.",),
         basis=(measured_seen(value), *indication_seen(case)),
         sources=need_sources(case.need(TOTAL_IGE)),
         unchecked=("Whether total IgE is within the labelled range.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -247,12 +227,52 @@ def _too_old(case: Case, value: Measured) -> Finding | None:
     if age <= need.within:
         return None
     return Finding(
-        rule=RULE,
         kind="total-ige-too-old",
-        severity=Severity.WARNING,
         summary=f"Total IgE is {age} days old, {need.within} are accepted: add a newer one if any",
         found=(f"{_who(case, need)} accepts {need.within} days.",),
         basis=(measured_seen(value),),
         sources=need_sources(need),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="total_ige",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=40,
+    warns=(
+        "total-ige-missing",
+        "only-on-treatment",
+        "retest-after-a-year",
+        "total-ige-outside-label",
+        "total-ige-too-old",
+    ),
+    informs=(
+        "total-ige-outside-label",
+        "total-ige-not-exact",
+        "total-ige-undated",
+        "unit-not-comparable",
+        "only-preliminary",
+        "code-and-words-disagree",
+    ),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("observations", "administrations"),
+    form_groups=("total-ige",),
+    record=Record(
+        name="total IgE",
+        title="Total IgE before treatment",
+        says=(
+            "A total IgE from before the first dose is on file where the indication is dosed by it."
+        ),
+        prevents="A denial because the baseline IgE is missing or outside the labelled window.",
+        denials=(
+            "medical-necessity-documentation",
+            "diagnosis-or-test-missing",
+            "coverage-criteria",
+        ),
+        citations=("label", "policies"),
+        reads=("need.total_ige", "indication.total_ige", "table"),
+        uses=UseOf(date_of_birth="the age decides which labelled window of total IgE applies"),
+    ),
+)

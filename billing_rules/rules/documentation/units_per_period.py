@@ -12,23 +12,22 @@ from billing_rules.case import Case
 from billing_rules.claim_lines import units_of
 from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Criteria, DrugOrder
 from billing_rules.rules.common import dose_seen, payer_seen, seen, sources, units_word
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import no_criteria, payer_criteria
 from billing_rules.states import Nothing, Present, Unknown
-
-RULE = "units_per_period"
 
 
 def check(case: Case) -> Iterator[Outcome]:
     criteria = payer_criteria(case)
     if isinstance(criteria, Unknown):
-        yield NotChecked(RULE, criteria.because)
+        yield NotChecked(criteria.because)
     elif isinstance(criteria, Nothing) or criteria.value.most_units is None:
-        yield Silent(RULE, f"no limit: {no_criteria(case)}", applies=False)
+        yield Silent(f"no limit: {no_criteria(case)}", applies=False)
     elif case.plan.administered_units is None:
-        yield NotChecked(RULE, "the units of this order cannot be worked out")
+        yield NotChecked("the units of this order cannot be worked out")
     else:
         yield _compared(case, criteria.value, case.plan.administered_units)
 
@@ -43,15 +42,14 @@ def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
     if total > most:
         return _finding(case, criteria, planned, total, visits)
     if isinstance(before, Unknown):
-        return NotChecked(RULE, before.because)
+        return NotChecked(before.because)
     if case.drug.id in case.history.undated or any(units is None for _, units in counted):
-        return NotChecked(RULE, f"the date or dose of an earlier {case.drug.name} is not known")
+        return NotChecked(f"the date or dose of an earlier {case.drug.name} is not known")
     known = Silent(
-        RULE,
         f"{units_word(total)} in {days} days, of {most} at the most",
         sources=sources(criteria.sources.get("most_units")),
     )
-    return not_sure(case, RULE, "administrations") or known
+    return not_sure(case, "administrations") or known
 
 
 def _in_period(case: Case, visits: Sequence[DrugOrder], days: int) -> tuple[DrugOrder, ...]:
@@ -76,9 +74,7 @@ def _finding(
     most, days = criteria.most_units
     given = f" and {units_word(total - planned)} given before" if total > planned else ""
     return Finding(
-        rule=RULE,
         kind="over-the-limit",
-        severity=Severity.WARNING,
         summary=f"Ask the payer first: {total:,} units in {days} days, it allows {most:,}",
         found=(f"{units_word(planned)} of this order{given} are within {days} days.",),
         basis=(
@@ -94,3 +90,24 @@ def _finding(
         sources=sources(criteria.sources.get("most_units")),
         unchecked=("Discarded units are not counted; whether this payer does is not known.",),
     )
+
+
+RULE = Rule(
+    id="units_per_period",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=120,
+    warns=("over-the-limit",),
+    corrected_at={Topic.BILLING: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("administrations",),
+    record=Record(
+        name="units per period",
+        title="Units within the payer's limit",
+        says=("Units of this order and those given in the payer's period stay within its limit."),
+        prevents="A denial because the payer's quantity limit is exceeded.",
+        denials=("coverage-criteria", "incorrect-dosage"),
+        citations=("policies",),
+        reads=("criteria.most_units",),
+    ),
+)

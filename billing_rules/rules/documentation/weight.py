@@ -34,18 +34,19 @@ from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silen
 from billing_rules.model import Evidence, Source
 from billing_rules.rules.common import dose_amount, dose_seen, sources
 from billing_rules.rules.documentation.labelled_dose import UNVERIFIED, every, is_ordered
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Nothing, Present, Unknown
 
-RULE = "weight"
+NEED = "weight"  # of label and payer
 
 
 def check(case: Case) -> Iterator[Outcome]:
     weights = case.chart.weights
     by_weight = case.drug.labelled_dose_per_weight is not None
-    if stopped := without_indication(case, RULE) if by_weight else without_need(case, RULE, RULE):
+    if stopped := without_indication(case) if by_weight else without_need(case, NEED):
         yield stopped
     elif isinstance(weights, Unknown):
-        yield NotChecked(RULE, weights.because)
+        yield NotChecked(weights.because)
     elif isinstance(weights, Nothing) or not weights.value:
         yield _missing(case)
     else:
@@ -55,18 +56,17 @@ def check(case: Case) -> Iterator[Outcome]:
 def _judged(case: Case) -> Outcome:
     newest = case.once(current_weight)
     if not isinstance(newest, Present):
-        return not_sure(case, RULE, "weights") or _unreadable(case)
+        return not_sure(case, "weights") or _unreadable(case)
     if doubtful := doubtful_weight(case):
         return _doubtful(case, doubtful)
     if newest.value.on is None:
         return _undated(case, newest.value)
     age = days_between(newest.value.on, case.order.date_of_service)
-    need = case.need(RULE)
+    need = case.need(NEED)
     limit = need.within if need and need.within is not None else YEAR
     if age > limit:
-        return not_sure(case, RULE, "weights") or _stale(case, newest.value, age, limit)
+        return not_sure(case, "weights") or _stale(case, newest.value, age, limit)
     return _moved(case) or Silent(
-        RULE,
         f"{newest.value.as_written} {dated(newest.value.on)}",
         basis=(measured_seen(newest.value, "weight"),),
         sources=_sources(case),
@@ -75,19 +75,16 @@ def _judged(case: Case) -> Outcome:
 
 def _sources(case: Case) -> tuple[Source, ...]:
     per_weight = case.drug.sources.get("labelled_dose_per_weight")
-    return need_sources(case.need(RULE)) or sources(per_weight)
+    return need_sources(case.need(NEED)) or sources(per_weight)
 
 
 def _missing(case: Case) -> Finding:
     return Finding(
-        rule=RULE,
         kind="weight-missing",
-        severity=Severity.WARNING,
         summary="No body weight is on file: add it, the labelled dose depends on it",
         found=(f"The labelled dose of {case.drug.name} depends on weight; none was found.",),
         basis=(Evidence("", "weights read", "none"), *dose_seen(case)),
         sources=_sources(case),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -95,15 +92,12 @@ def _unreadable(case: Case) -> Finding:
     weights = case.chart.weights
     read = weights.value if isinstance(weights, Present) else ()
     return Finding(
-        rule=RULE,
         kind="weight-not-understood",
-        severity=Severity.INFO,
         summary="No weight on file can be read with its unit: add one in kg or lb",
         found=("No weight on file has a number and a unit of mass up to the date of service.",),
         basis=tuple(measured_seen(w, "weight") for w in read),
         sources=_sources(case),
         unchecked=("Whether the dose follows the weight.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -116,37 +110,30 @@ def _doubtful(case: Case, doubtful: tuple[Measured, ...]) -> Finding:
         else f"{kilograms(value)} is outside what a patient weighs."
     )
     return Finding(
-        rule=RULE,
         kind="weight-implausible",
-        severity=Severity.WARNING,
         summary=f"Weight {value.as_written[:30]}: are unit and number right? Pounds for kilograms?",
         found=(why,),
         basis=(*(measured_seen(w, "weight") for w in doubtful), *birth_seen(case)),
         sources=_sources(case),
         unchecked=("Whether the dose follows the weight.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _undated(case: Case, weight: Measured) -> Finding:
     return Finding(
-        rule=RULE,
         kind="weight-undated",
-        severity=Severity.INFO,
         summary=f"Weight {weight.as_written[:30]} has no date: add when it was measured",
         found=("Whether the weight is recent cannot be told.",),
         basis=(measured_seen(weight, "weight"),),
         sources=_sources(case),
-        topic=Topic.DOCUMENTATION,
     )
 
 
 def _stale(case: Case, weight: Measured, age: int, limit: int) -> Finding:
-    need = case.need(RULE)
+    need = case.need(NEED)
     stated = need is not None and need.within is not None
     who = wanted_by(case, need) if need and stated else "Vialwise's own default"
     return Finding(
-        rule=RULE,
         kind="weight-stale",
         severity=Severity.WARNING if stated else Severity.INFO,
         summary=f"The newest weight is {age} days old: add a current one",
@@ -154,7 +141,6 @@ def _stale(case: Case, weight: Measured, age: int, limit: int) -> Finding:
         basis=(measured_seen(weight, "weight"), *dose_seen(case)),
         sources=_sources(case),
         unchecked=() if stated else ("No payer or label states how recent a weight must be.",),
-        topic=Topic.DOCUMENTATION,
     )
 
 
@@ -174,7 +160,6 @@ def _moved(case: Case) -> Finding | None:
 def _moves_dose(case: Case, then: Labelled, now: Labelled) -> Finding:
     firm = now.table.verified
     return Finding(
-        rule=RULE,
         kind="weight-moves-dose",
         severity=Severity.WARNING if firm else Severity.INFO,
         summary=f"Weight is now {now.weight.as_written[:20]}: "
@@ -192,5 +177,32 @@ def _moves_dose(case: Case, then: Labelled, now: Labelled) -> Finding:
         ),
         sources=(now.table.source,),
         unchecked=() if firm else (UNVERIFIED,),
-        topic=Topic.DOCUMENTATION,
     )
+
+
+RULE = Rule(
+    id="weight",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=50,
+    warns=("weight-missing", "weight-implausible", "weight-stale", "weight-moves-dose"),
+    informs=("weight-stale", "weight-moves-dose", "weight-not-understood", "weight-undated"),
+    corrected_at={Topic.DOCUMENTATION: Place.FORM},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("weight",),
+    form_groups=("weight",),
+    record=Record(
+        name="weight",
+        title="A current body weight",
+        says="A plausible and recent weight is on file where the dose depends on it.",
+        prevents="A denial because the dose cannot be traced to a weight.",
+        denials=("medical-necessity-documentation", "incorrect-dosage"),
+        citations=("label", "policies"),
+        reads=("need.weight", "drug.labelled_dose_per_weight", "table"),
+        uses=UseOf(
+            date_of_birth=(
+                "the age decides which labelled dosing table a change of weight is looked up in"
+            )
+        ),
+    ),
+)
