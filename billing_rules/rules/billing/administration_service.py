@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from billing_rules.case import Case
 from billing_rules.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model import OrderLine
-from billing_rules.rules.common import seen, sources, text_caveat
+from billing_rules.rules.common import drug_sources, seen, text_caveat
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
 
@@ -63,7 +63,7 @@ def _drug_code_for_service(case: Case, line: OrderLine) -> Finding:
         summary=f"Bill the {_giving(case)} on a line of its own{usually}: a J code bills the drug",
         found=(f"{line.place} uses a drug code for the administration.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
-        sources=sources(case.drug.sources.get("hcpcs")),
+        sources=drug_sources(case, "hcpcs"),
         unchecked=text_caveat(case),
     )
 
@@ -75,7 +75,7 @@ def _service_without_drug(case: Case, line: OrderLine) -> Finding:
         f"add a {case.drug.hcpcs or 'drug'} line",
         found=(f"{line.place} bills the administration; no line bills {case.drug.name}.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
-        sources=sources(case.drug.sources.get("hcpcs")),
+        sources=drug_sources(case, "hcpcs"),
         unchecked=("Whether another supplier bills the drug.",),
     )
 
@@ -87,7 +87,7 @@ def _drug_without_service(case: Case, line: OrderLine) -> Finding:
         "add the administration service if given here",
         found=(f"{line.reference} bills {case.drug.name} without an administration service.",),
         basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
-        sources=sources(case.drug.sources.get("hcpcs")),
+        sources=drug_sources(case, "hcpcs"),
         unchecked=("Whether the administration is billed on another claim.",),
     )
 

@@ -25,13 +25,13 @@ from billing_rules.findings import (
 from billing_rules.model import Counted, OrderLine
 from billing_rules.rules.common import (
     because,
+    billed_seen,
     containers_seen,
     dose_seen,
+    drug_sources,
     labelled,
     listed,
     money,
-    seen,
-    sources,
     text_caveat,
     units_word,
 )
@@ -72,7 +72,7 @@ def _judged(case: Case, group: Sequence[OrderLine], right: int) -> Outcome:
         return Silent(
             f"{plain(total)} units bill {case.order.dose_as_written}",
             basis=dose_seen(case),
-            sources=sources(case.drug.sources.get("billing_unit")),
+            sources=drug_sources(case, "billing_unit"),
         )
     return _finding(case, group, billed, total, right)
 
@@ -103,15 +103,11 @@ def _finding(
             _difference(case, total, right),
         ),
         basis=(
-            *(
-                seen(line, "billed units", line.billed.value)
-                for line in group
-                if isinstance(line.billed, Present)
-            ),
+            *billed_seen(group),
             *dose_seen(case),
             *containers_seen(case),
         ),
-        sources=sources(case.drug.sources.get("billing_unit")),
+        sources=drug_sources(case, "billing_unit"),
         unchecked=text_caveat(case),
         corrections=corrections,
         correction_label=_label(case, right, corrections),

@@ -10,14 +10,7 @@ from billing_rules.claim_lines import discarded_units_of
 from billing_rules.containers import NoContainerPlan, least_discarded
 from billing_rules.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model import ContainerCount, Stage, labelled_total
-from billing_rules.rules.common import (
-    because,
-    containers_seen,
-    dose_seen,
-    listed,
-    money,
-    sources,
-)
+from billing_rules.rules.common import because, containers_seen, dose_seen, listed, money, sources
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present
 from billing_rules.stock import stocked_containers

@@ -31,6 +31,7 @@ from billing_rules.rules.common import (
     listed,
     payer_seen,
     seen,
+    sentence,
     sources,
     units_word,
 )
@@ -136,7 +137,7 @@ def _jz_with_waste(case: Case, group: Sequence[OrderLine]) -> Finding:
         group,
         "jz-with-discarded-amount",
         f"JZ says nothing is discarded, but {case.plan.discarded} is: bill {units_word(units)} JW",
-        (f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+        (sentence(case.plan.because),),
         corrections,
         f"Replace JZ by a JW line of {units_word(units)}" if corrections else "",
     )
@@ -148,7 +149,7 @@ def _jw_without(case: Case, group: Sequence[OrderLine]) -> Finding:
         group,
         "jw-without-discarded-amount",
         "JW bills a discarded amount, but no whole unit is discarded: use JZ",
-        (f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+        (sentence(case.plan.because),),
     )
 
 
@@ -163,7 +164,7 @@ def _not_applicable(case: Case, group: Sequence[OrderLine], modifier: str) -> Ou
         group,
         "modifier-on-multiple-dose-container" if several else "waste-modifier-not-applicable",
         f"{modifier} does not apply here: take it off",
-        (f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+        (sentence(case.plan.because),),
         tuple(
             SetModifiers(line.reference, line.item, remove=(modifier,))
             for line in group
@@ -189,7 +190,7 @@ def _discarded_units(case: Case, group: Sequence[OrderLine]) -> Outcome:
         group,
         "discarded-units-differ",
         f"Bill {units_word(right)} on the JW line: {case.plan.discarded} is discarded",
-        (f"{case.plan.because[0].upper()}{case.plan.because[1:]}.",),
+        (sentence(case.plan.because),),
         (SetBilledUnits(lines[0].reference, lines[0].item, right),) if fix else (),
         f"Set {units_word(right)} on the JW line" if fix else "",
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.rules.common import dose_seen, text_caveat
+from billing_rules.rules.common import dose_seen, sentence, text_caveat
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 from billing_rules.states import Nothing, Present, Unknown
 
@@ -27,7 +27,7 @@ def _ask(case: Case, dose: Unknown) -> Finding:
     return Finding(
         kind="dose-is-no-amount",
         summary=f"Write the {case.drug.name} dose in mg: billing units cannot be worked out",
-        found=(dose.because[0].upper() + dose.because[1:] + ".",),
+        found=(sentence(dose.because),),
         basis=dose_seen(case),
         unchecked=("Billing units and the waste modifier.", *text_caveat(case)),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from billing_rules.case import Case
 from billing_rules.findings import Finding, Outcome, Silent, Topic
-from billing_rules.rules.common import seen
+from billing_rules.rules.common import seen, sentence
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 
 
@@ -20,7 +20,7 @@ def check(case: Case) -> Iterator[Outcome]:
     yield Finding(
         kind="identifiers-name-different-drugs",
         summary="The order names two different drugs: correct its NDC, code or name before signing",
-        found=(identity.conflict[0].upper() + identity.conflict[1:] + ".",),
+        found=(sentence(identity.conflict),),
         basis=tuple(seen(line, c.system, c.code) for c in line.codes),
         sources=tuple({c.source for c in case.drug.containers[:1]}),
         unchecked=("No code is proposed until the order names one drug.",),

@@ -13,7 +13,14 @@ from billing_rules.amounts import plain
 from billing_rules.case import Case
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import OrderLine
-from billing_rules.rules.common import dose_seen, payer_caveat, seen, sources, units_word
+from billing_rules.rules.common import (
+    billed_seen,
+    dose_seen,
+    drug_sources,
+    payer_caveat,
+    sources,
+    units_word,
+)
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
 
@@ -72,15 +79,8 @@ def _finding(case: Case, limit: int, units: Decimal, group: Sequence[OrderLine])
         severity=Severity.WARNING if case.payer.known else Severity.INFO,
         summary=f"{shown} units exceed CMS's limit of {limit} a day for {case.drug.hcpcs}: check",
         found=(f"{shown} units of {case.drug.hcpcs}{as_dose} are over the limit of {limit}.",),
-        basis=(
-            *(
-                seen(line, "billed units", line.billed.value)
-                for line in group
-                if isinstance(line.billed, Present)
-            ),
-            *dose_seen(case),
-        ),
-        sources=sources(case.drug.sources.get("medically_unlikely_units")),
+        basis=(*billed_seen(group), *dose_seen(case)),
+        sources=drug_sources(case, "medically_unlikely_units"),
         unchecked=payer_caveat(case),
     )
 
@@ -92,7 +92,7 @@ def _with_waste(case: Case, limit: int, planned: int) -> Finding:
         summary=f"Given and discarded units together, {total}, exceed CMS's limit of {limit} a day",
         found=(f"{units_word(planned)} given and {units_word(case.plan.discarded_units)} JW.",),
         basis=dose_seen(case),
-        sources=sources(case.drug.sources.get("medically_unlikely_units")),
+        sources=drug_sources(case, "medically_unlikely_units"),
         unchecked=("Whether JW units count towards the limit was found in no source.",),
     )
 

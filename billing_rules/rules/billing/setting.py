@@ -12,7 +12,7 @@ from billing_rules.case import Case
 from billing_rules.claim_lines import EXEMPT_SETTINGS
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, OrderLine
-from billing_rules.rules.common import seen
+from billing_rules.rules.common import capital, seen
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
 
@@ -45,7 +45,7 @@ def _finding(case: Case, setting: str, billed: list[OrderLine]) -> Finding:
     return Finding(
         kind="drug-line-in-exempt-setting",
         summary=f"Check the drug line: {why}",
-        found=(f"{why[0].upper()}{why[1:]}: no drug line is paid beside it.{waste}",),
+        found=(f"{capital(why)}: no drug line is paid beside it.{waste}",),
         basis=(
             *(
                 seen(line, "drug line", " ".join(("x", _units(line), *line.modifiers)))

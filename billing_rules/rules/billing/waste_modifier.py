@@ -31,6 +31,7 @@ from billing_rules.rules.common import (
     money,
     payer_caveat,
     payer_seen,
+    sentence,
     sources,
     text_caveat,
     units_word,
@@ -184,7 +185,7 @@ def _indeterminate(case: Case) -> Outcome:
         case,
         kind=kind,
         summary=summary,
-        found=(*_left_over(case), _sentence(plan.because)),
+        found=(*_left_over(case), sentence(plan.because)),
     )
 
 
@@ -207,13 +208,9 @@ def _not_charted(case: Case) -> Finding:
         case,
         kind="containers-not-read" if unread else "chart-discarded-amount",
         summary=summary,
-        found=(_sentence(case.plan.because),),
+        found=(sentence(case.plan.because),),
         topic=Topic.DOCUMENTATION,
     )
-
-
-def _sentence(clause: str) -> str:
-    return f"{clause[0].upper()}{clause[1:]}."
 
 
 def _left_over(case: Case) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from billing_rules.case import Case
 from billing_rules.findings import Finding, Outcome, ReplaceCode, Silent, Topic
 from billing_rules.model import Code, Evidence, OrderLine
-from billing_rules.rules.common import own_code, seen, sources, text_caveat
+from billing_rules.rules.common import drug_sources, own_code, seen, sources, text_caveat
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 
 DRUG_CODE_LETTERS = ("J", "Q", "C", "S")
@@ -35,7 +35,7 @@ def check(case: Case) -> Iterator[Outcome]:
                 for line in case.order.lines
                 for code in line.codes_of("hcpcs")
             ),
-            sources=sources(case.drug.sources.get("hcpcs")),
+            sources=drug_sources(case, "hcpcs"),
         )
 
 

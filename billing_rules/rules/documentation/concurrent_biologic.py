@@ -13,10 +13,10 @@ from billing_rules.dates import days_between
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.history import DrugTherapy
 from billing_rules.model import Drug, DrugOrder, Evidence
-from billing_rules.rules.common import seen, sources
+from billing_rules.rules.common import items, seen, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import longest_interval
-from billing_rules.states import Present, State
+from billing_rules.states import State
 
 MAY_LAST_DAYS = 56  # the longest interval labelled in the group (benralizumab, 8 weeks)
 
@@ -61,7 +61,7 @@ def _lasting_unknown(case: Case) -> list[str]:
 
 def _other_doses(case: Case) -> Iterator[tuple[Drug, DrugOrder, int]]:
     visits, _ = _looked_at(case)
-    for visit in visits.value if isinstance(visits, Present) else ():
+    for visit in items(visits):
         drug = case.history.drugs[visit.drug_id]
         if _is_other(case, drug):
             yield drug, visit, days_between(visit.date_of_service, case.order.date_of_service)
@@ -71,7 +71,7 @@ def _ordered(case: Case) -> Iterator[tuple[Drug, Evidence]]:
     """Orders, statements and fills of other drugs of the group that are in force."""
     _, therapies = _looked_at(case)
     drafted = {reference for order in case.drafts for reference in order.references}
-    for named in therapies.value if isinstance(therapies, Present) else ():
+    for named in items(therapies):
         drug, therapy = case.history.drugs[named.drug_id], named.therapy
         if therapy.reference not in drafted and _is_other(case, drug) and _in_force(case, named):
             until = therapy.end or "end not stated"

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from billing_rules.case import Case
 from billing_rules.documentation import indication_seen, without_indication
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Source
-from billing_rules.rules.common import listed, payer_seen, sources
+from billing_rules.rules.common import criteria_sources, listed, payer_seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 
 
@@ -30,14 +29,10 @@ def check(case: Case) -> Iterator[Outcome]:
         yield Silent(
             f"{listed(on_list)} is on the list of {case.payer.name}",
             basis=indication_seen(case),
-            sources=_list_source(case),
+            sources=criteria_sources(case, "diagnoses"),
         )
     else:
         yield _finding(case, codes)
-
-
-def _list_source(case: Case) -> tuple[Source, ...]:
-    return sources(case.criteria.sources.get("diagnoses") if case.criteria else None)
 
 
 def _finding(case: Case, codes: list[str]) -> Finding:
@@ -51,7 +46,7 @@ def _finding(case: Case, codes: list[str]) -> Finding:
             f"Listed: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}.",
         ),
         basis=(*indication_seen(case), *payer_seen(case)),
-        sources=_list_source(case),
+        sources=criteria_sources(case, "diagnoses"),
     )
 
 

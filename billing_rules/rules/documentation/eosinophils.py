@@ -22,8 +22,9 @@ from billing_rules.documentation import (
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, Need
+from billing_rules.rules.common import capital, items
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Present, Unknown
+from billing_rules.states import Unknown
 
 NEED = "eosinophils"  # of label and payer, and the kind of result
 
@@ -37,8 +38,7 @@ def check(case: Case) -> Iterator[Outcome]:
     elif isinstance(results, Unknown):
         yield NotChecked(results.because)
     elif need:
-        counts = results.value if isinstance(results, Present) else ()
-        yield _judged(case, need, counts)
+        yield _judged(case, need, items(results))
 
 
 def _judged(case: Case, need: Need, results: tuple[Measured, ...]) -> Outcome:
@@ -68,11 +68,13 @@ def _on_file(need: Need, count: Measured) -> Silent:
 
 
 def _missing(case: Case, need: Need) -> Finding:
-    who = wanted_by(case, need)
+    who = capital(wanted_by(case, need))
     return Finding(
         kind="eosinophils-missing",
         summary="No blood eosinophil count is on file: add the result",
-        found=(f"{who[:1].upper()}{who[1:]} wants it for {indication(case)}; none was found.",),
+        found=(
+            f"{who} wants it for {indication(case)}; none was found.",
+        ),
         basis=(Evidence("", "eosinophil counts read", "none"), *indication_seen(case)),
         sources=need_sources(need),
     )

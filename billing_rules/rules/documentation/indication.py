@@ -12,9 +12,8 @@ from billing_rules.case import Case
 from billing_rules.documentation import indication, indication_seen
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Source
-from billing_rules.rules.common import listed, sources
+from billing_rules.rules.common import criteria_sources, items, listed, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Present
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -52,8 +51,7 @@ def _chosen(case: Case) -> Iterator[Outcome]:
 def _unread_reasons(case: Case) -> str:
     """Why the order's own reasons could not be followed: a condition that was not among those
     read may well be the indication."""
-    conditions = case.chart.conditions
-    read = [c.reference for c in conditions.value] if isinstance(conditions, Present) else []
+    read = [condition.reference for condition in items(case.chart.conditions)]
     for line in case.order.lines:
         for reference in line.reason_references:
             if not any(reference.endswith(known) for known in read):
@@ -62,9 +60,7 @@ def _unread_reasons(case: Case) -> str:
 
 
 def _none(case: Case) -> Finding:
-    conditions = case.chart.conditions
-    read = conditions.value if isinstance(conditions, Present) else ()
-    active = [c for c in read if c.active and c.kind == "condition"]
+    active = [c for c in items(case.chart.conditions) if c.active and c.kind == "condition"]
     names = listed(dict.fromkeys(i.name for i in case.drug.indications))
     return Finding(
         kind="no-indication-on-file",
@@ -95,9 +91,8 @@ def _label_sources(case: Case) -> tuple[Source, ...]:
 
 def _chosen_source(case: Case) -> tuple[Source, ...]:
     chosen = case.indication.indication
-    severity = case.criteria.sources.get("wants_severity") if case.criteria else None
     label = chosen.sources.get("labelled") if chosen else None
-    return sources(severity, label)
+    return sources(*criteria_sources(case, "wants_severity"), label)
 
 
 def _several(case: Case) -> Finding:

@@ -30,7 +30,15 @@ from billing_rules.documentation import (
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Indication, Source
-from billing_rules.rules.common import because, dose_amount, dose_seen, listed, seen, sources
+from billing_rules.rules.common import (
+    because,
+    dose_amount,
+    dose_seen,
+    drug_sources,
+    listed,
+    seen,
+    sources,
+)
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Present, Unknown
 
@@ -173,7 +181,7 @@ def _by_weight(case: Case, dose: Amount, per_weight: Amount) -> Outcome:
         return Silent(
             f"{dose} is {per_weight} for {weight.value.as_written}",
             basis=(measured_seen(weight.value, "weight"),),
-            sources=sources(case.drug.sources.get("labelled_dose_per_weight")),
+            sources=drug_sources(case, "labelled_dose_per_weight"),
         )
     rounded = Amount(labelled.value.quantize(Decimal("0.1")), "mg")
     return Finding(
@@ -182,7 +190,7 @@ def _by_weight(case: Case, dose: Amount, per_weight: Amount) -> Outcome:
         summary=f"Is {dose} intended? {per_weight} is labelled: {rounded} for this weight",
         found=(f"{per_weight} for {weight.value.as_written} is {rounded}; ordered {dose}.",),
         basis=(*dose_seen(case), measured_seen(weight.value, "weight"), *indication_seen(case)),
-        sources=sources(case.drug.sources.get("labelled_dose_per_weight")),
+        sources=drug_sources(case, "labelled_dose_per_weight"),
     )
 
 

@@ -14,7 +14,7 @@ from billing_rules.case import Case
 from billing_rules.dates import days_between
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import DrugOrder, OrderLine
-from billing_rules.rules.common import listed, seen, sources, told
+from billing_rules.rules.common import drug_sources, items, listed, seen, told
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
@@ -28,7 +28,7 @@ def check(case: Case) -> Iterator[Outcome]:
     if isinstance(visits, Unknown):
         yield NotChecked(visits.because)
         return
-    recent = _recent(case, visits.value if isinstance(visits, Present) else ())
+    recent = _recent(case, items(visits))
     if not recent:
         yield Silent(f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
         return
@@ -213,7 +213,7 @@ def _finding(
             for visit in visits
             for line in visit.prescriptions
         ),
-        sources=sources(case.drug.sources.get("routes")) if kind.startswith("route") else (),
+        sources=drug_sources(case, "routes") if kind.startswith("route") else (),
     )
 
 

@@ -15,7 +15,7 @@ from billing_rules.claim_lines import Doubt, WasteAnswer, claim_plan
 from billing_rules.dates import days_between
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Container, DrugOrder
-from billing_rules.rules.common import seen, sources, told
+from billing_rules.rules.common import items, seen, sentence, sources, told
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 from billing_rules.states import Nothing, Present, State, Unknown
 
@@ -27,8 +27,7 @@ def check(case: Case) -> Iterator[Outcome]:
     if isinstance(before, Unknown):
         yield NotChecked(before.because)
         return
-    visits = before.value if isinstance(before, Present) else ()
-    recent = [visit for visit in visits if _is_recent(case, visit)]
+    recent = [visit for visit in items(before) if _is_recent(case, visit)]
     outcomes = [o for visit in recent for o in _judged(case, visit)]
     yield from outcomes or (Silent("no past dose leaves a discarded amount uncharted"),)
 
@@ -45,7 +44,7 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
             visit,
             "waste-amount-not-charted",
             f"Chart how much was discarded on {visit.date_of_service}: the record does not say",
-            f"{_capital(visit.discarded.because)}.",
+            sentence(visit.discarded.because),
         )
         return
     plan = claim_plan(visit, case.drug, case.payer, case.setting, visit.containers, False)
@@ -55,7 +54,7 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
         yield NotChecked(f"the dose of {visit.date_of_service}: {visit.dose.because}")
         return
     if isinstance(visit.containers, Present) and plan.doubt is Doubt.CHARTING:
-        yield _left(case, visit, f"{_capital(plan.because)}.")
+        yield _left(case, visit, sentence(plan.because))
     elif isinstance(visit.containers, Nothing):
         yield from _by_container(case, visit, visit.dose.value)
 
@@ -103,10 +102,6 @@ def _finding(case: Case, visit: DrugOrder, kind: str, summary: str, found: str) 
         basis=tuple(seen(line, "given", told(line.dose, "dose")) for line in visit.prescriptions),
         sources=sources(case.payer.sources.get("jw")),
     )
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 RULE = Rule(

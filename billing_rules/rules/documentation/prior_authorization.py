@@ -21,7 +21,7 @@ from billing_rules.dates import days_between
 from billing_rules.documentation import form_unread, not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence
-from billing_rules.rules.common import listed, payer_seen, sources
+from billing_rules.rules.common import criteria_sources, listed, payer_seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, Unknown
@@ -75,11 +75,10 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
             f"It covers this dose; the next is due in {interval} days, it ends in {left}.",
             grant,
         )
-    stated = case.criteria.sources if case.criteria else {}
     return Silent(
         f"{grant.number or grant.reference} covers this dose",
         basis=tuple(map(seen_authorization, (grant, *_older_denials(found, grant)))),
-        sources=sources(stated.get("authorization")),
+        sources=criteria_sources(case, "authorization"),
     )
 
 
@@ -172,7 +171,6 @@ def _finding(
     found: str,
     *authorizations: Authorization,
 ) -> Finding:
-    stated = case.criteria.sources if case.criteria else {}
     insurers = listed(dict.fromkeys(a.insurer for a in authorizations if a.insurer))
     return Finding(
         kind=kind,
@@ -183,7 +181,7 @@ def _finding(
             *(() if authorizations else (Evidence("", "authorizations read", "none"),)),
             *payer_seen(case),
         ),
-        sources=sources(stated.get("authorization")),
+        sources=criteria_sources(case, "authorization"),
         unchecked=(
             *((f"Whether {insurers} is still the insurer.",) if insurers else ()),
             *form_unread(case),

@@ -25,7 +25,7 @@ from billing_rules.documentation import (
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, Need
 from billing_rules.past_doses import start_of_therapy
-from billing_rules.rules.common import payer_caveat
+from billing_rules.rules.common import items, payer_caveat
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.states import Present, Unknown
 from billing_rules.terms import Agreement
@@ -80,7 +80,7 @@ def _checked(case: Case, need: Need) -> Outcome:
     therapies = case.chart.therapies
     if isinstance(therapies, Unknown):
         return NotChecked(f"{_name(need)}: {therapies.because}")
-    on_file = therapies.value if isinstance(therapies, Present) else ()
+    on_file = items(therapies)
     barred = tuple(t for t in on_file if _is_not_allowed(t) and t.stated_as == need.what)
     tried = _Tried(need, *_by_class(case, need, on_file), _window(case, need), barred)
     if tried.enough(tried.sure):

@@ -19,7 +19,7 @@ from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence
-from billing_rules.rules.common import listed, payer_seen, sources
+from billing_rules.rules.common import criteria_sources, listed, payer_seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, Unknown
@@ -141,14 +141,12 @@ def _finding(
     found: tuple[str, ...],
     basis: tuple[Evidence, ...],
 ) -> Finding:
-    stated = case.criteria.sources if case.criteria else {}
-    wishes = ("authorization", "next_period", "reassessment")
     return Finding(
         kind=kind,
         summary=summary,
         found=found,
         basis=(seen_authorization(grant), *basis, *payer_seen(case)),
-        sources=sources(*(stated.get(wish) for wish in wishes)),
+        sources=criteria_sources(case, "authorization", "next_period", "reassessment"),
     )
 
 

@@ -13,9 +13,9 @@ from billing_rules.chart import Study
 from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Evidence, OrderLine
-from billing_rules.rules.common import seen, sources
+from billing_rules.rules.common import items, seen, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Present, Unknown
+from billing_rules.states import Unknown
 
 RESEARCH = ("Q0", "Q1")
 
@@ -26,7 +26,7 @@ def check(case: Case) -> Iterator[Outcome]:
     if isinstance(studies, Unknown):
         yield NotChecked(studies.because)
         return
-    active = [s for s in (studies.value if isinstance(studies, Present) else ()) if _on(case, s)]
+    active = [s for s in items(studies) if _on(case, s)]
     if active and not carried:
         yield _finding(
             case,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Literal
 
 from billing_rules.case import Case
 from billing_rules.chart import Measured, Problem
@@ -27,8 +27,8 @@ from billing_rules.documentation import (
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Code, Evidence
+from billing_rules.rules.common import items
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Present, State
 
 NEED = "sensitisation"  # of label and payer
 POSITIVE_FROM = Decimal("0.35")  # kU/L: the usual cut-off of class 1
@@ -38,7 +38,6 @@ _POSITIVE = re.compile(r"\b(positive|pos|reactive|sensiti[sz]ed)\b")
 _NEGATIVE = re.compile(r"\b(not positive|negative|neg|(not|non)[ -]?reactive|no reaction)\b")
 _CLASS = re.compile(r"\bclass\s*([0-6])\b")
 
-_T = TypeVar("_T")
 Strength = Literal["positive test", "test to clarify", "stated only", "negative test"]
 
 
@@ -84,21 +83,17 @@ def _unread(case: Case) -> str:
 
 def _signs(case: Case) -> Iterator[_Sign]:
     on = case.order.date_of_service
-    for result in _items(case.chart.results):
+    for result in items(case.chart.results):
         past = result.final and (result.on is None or result.on <= on)
         if past and (s := _of_result(case, result)):
             yield s
-    for procedure in _items(case.chart.procedures):
+    for procedure in items(case.chart.procedures):
         if s := _of_skin_test(case, procedure):
             yield s
-    for problem in (*_items(case.chart.allergies), *_items(case.chart.conditions)):
+    for problem in (*items(case.chart.allergies), *items(case.chart.conditions)):
         counts = problem.active and problem.certain and problem.kind != "family history"
         if counts and (s := _of_skin_test(case, problem) or _of_problem(case, problem)):
             yield s
-
-
-def _items(state: State[tuple[_T, ...]]) -> tuple[_T, ...]:
-    return state.value if isinstance(state, Present) else ()
 
 
 def _of_result(case: Case, result: Measured) -> _Sign | None:

@@ -12,9 +12,9 @@ from billing_rules.case import Case
 from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import DrugOrder
-from billing_rules.rules.common import seen, sources
+from billing_rules.rules.common import drug_sources, items, seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Present, Unknown
+from billing_rules.states import Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -29,8 +29,7 @@ def check(case: Case) -> Iterator[Outcome]:
     elif isinstance(before, Unknown):
         yield NotChecked(before.because)
     else:
-        visits = before.value if isinstance(before, Present) else ()
-        yield _counted(case, wanted, [v for v in visits if _same_drug(case, v)])
+        yield _counted(case, wanted, [v for v in items(before) if _same_drug(case, v)])
 
 
 def _same_drug(case: Case, visit: DrugOrder) -> bool:
@@ -57,7 +56,7 @@ def _counted(case: Case, wanted: int, visits: list[DrugOrder]) -> Outcome:
         ),
         found=(f"The label wants the first {wanted} doses given under supervision.",),
         basis=tuple(seen(x, "given", "a dose") for v in visits for x in v.prescriptions),
-        sources=sources(case.drug.sources.get("supervised_doses")),
+        sources=drug_sources(case, "supervised_doses"),
         unchecked=("Doses given elsewhere may not be in this chart.",),
     )
 

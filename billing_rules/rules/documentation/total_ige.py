@@ -36,7 +36,7 @@ from billing_rules.documentation import (
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Need
 from billing_rules.past_doses import dose_days
-from billing_rules.rules.common import sources
+from billing_rules.rules.common import capital, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Nothing, Present, Unknown
 
@@ -94,8 +94,7 @@ def _missing(case: Case) -> Finding:
 
 
 def _who(case: Case, need: Need | None) -> str:
-    who = wanted_by(case, need) if need else "the label"
-    return who[:1].upper() + who[1:]
+    return capital(wanted_by(case, need) if need else "the label")
 
 
 def _nothing_usable(case: Case, baseline: Baseline) -> Finding:

@@ -14,7 +14,14 @@ from billing_rules.dates import days_between
 from billing_rules.documentation import not_sure
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model import Criteria, DrugOrder
-from billing_rules.rules.common import dose_seen, payer_seen, seen, sources, units_word
+from billing_rules.rules.common import (
+    criteria_sources,
+    dose_seen,
+    items,
+    payer_seen,
+    seen,
+    units_word,
+)
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 from billing_rules.schedule import no_criteria, payer_criteria
 from billing_rules.states import Nothing, Present, Unknown
@@ -36,7 +43,7 @@ def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
     assert criteria.most_units
     most, days = criteria.most_units
     before = case.history.before(case.order)
-    visits = _in_period(case, before.value, days) if isinstance(before, Present) else ()
+    visits = _in_period(case, items(before), days)
     counted = [(visit, _units(case, visit)) for visit in visits]
     total = planned + sum(units or 0 for _, units in counted)
     if total > most:
@@ -47,7 +54,7 @@ def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
         return NotChecked(f"the date or dose of an earlier {case.drug.name} is not known")
     known = Silent(
         f"{units_word(total)} in {days} days, of {most} at the most",
-        sources=sources(criteria.sources.get("most_units")),
+        sources=criteria_sources(case, "most_units"),
     )
     return not_sure(case, "administrations") or known
 
@@ -87,7 +94,7 @@ def _finding(
             ),
             *payer_seen(case),
         ),
-        sources=sources(criteria.sources.get("most_units")),
+        sources=criteria_sources(case, "most_units"),
         unchecked=("Discarded units are not counted; whether this payer does is not known.",),
     )
 

@@ -32,7 +32,7 @@ from billing_rules.documentation import (
 )
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model import Evidence, Source
-from billing_rules.rules.common import dose_amount, dose_seen, sources
+from billing_rules.rules.common import dose_amount, dose_seen, items, sources
 from billing_rules.rules.documentation.labelled_dose import UNVERIFIED, every, is_ordered
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
 from billing_rules.states import Nothing, Present, Unknown
@@ -89,13 +89,11 @@ def _missing(case: Case) -> Finding:
 
 
 def _unreadable(case: Case) -> Finding:
-    weights = case.chart.weights
-    read = weights.value if isinstance(weights, Present) else ()
     return Finding(
         kind="weight-not-understood",
         summary="No weight on file can be read with its unit: add one in kg or lb",
         found=("No weight on file has a number and a unit of mass up to the date of service.",),
-        basis=tuple(measured_seen(w, "weight") for w in read),
+        basis=tuple(measured_seen(w, "weight") for w in items(case.chart.weights)),
         sources=_sources(case),
         unchecked=("Whether the dose follows the weight.",),
     )
