@@ -72,9 +72,7 @@ def _missing(case: Case, need: Need) -> Finding:
     return Finding(
         kind="eosinophils-missing",
         summary="No blood eosinophil count is on file: add the result",
-        found=(
-            f"{who} wants it for {indication(case)}; none was found.",
-        ),
+        found=(f"{who} wants it for {indication(case)}; none was found.",),
         basis=(Evidence("", "eosinophil counts read", "none"), *indication_seen(case)),
         sources=need_sources(need),
     )
