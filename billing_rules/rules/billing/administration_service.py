@@ -31,7 +31,16 @@ def check(case: Case) -> Iterator[Outcome]:
     drug_billed = [line for line in lines if line.kind in BILLING_KINDS]
     if misused:
         for line in misused:
-            yield _drug_code_for_service(case, line)
+            usually = ", usually 96372" if case.drug.giving == "injection" else ""
+            yield Finding(
+                kind="drug-code-for-administration",
+                summary=f"Bill the {_giving(case)} on a line of its own{usually}: "
+                "a J code bills the drug",
+                found=(f"{line.place} uses a drug code for the administration.",),
+                basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
+                sources=drug_sources(case, "hcpcs"),
+                unchecked=text_caveat(case),
+            )
     elif administered and not drug_billed:
         yield _service_without_drug(case, administered[0])
     elif drug_billed and not services and any(line.kind == "Claim" for line in drug_billed):
@@ -54,18 +63,6 @@ def _bills_administration(case: Case, line: OrderLine) -> bool:
     worded = any(_ADMINISTRATION.search(name) for name in line.names)
     one = isinstance(line.billed, Present) and line.billed.value.value == 1
     return "drug" in kinds and worded and (one or not isinstance(line.billed, Present))
-
-
-def _drug_code_for_service(case: Case, line: OrderLine) -> Finding:
-    usually = ", usually 96372" if case.drug.giving == "injection" else ""
-    return Finding(
-        kind="drug-code-for-administration",
-        summary=f"Bill the {_giving(case)} on a line of its own{usually}: a J code bills the drug",
-        found=(f"{line.place} uses a drug code for the administration.",),
-        basis=(seen(line, "codes", ", ".join(c.code for c in line.codes)),),
-        sources=drug_sources(case, "hcpcs"),
-        unchecked=text_caveat(case),
-    )
 
 
 def _service_without_drug(case: Case, line: OrderLine) -> Finding:

@@ -74,23 +74,6 @@ def _judged(case: Case, group: Sequence[OrderLine], right: int) -> Outcome:
             basis=dose_seen(case),
             sources=drug_sources(case, "billing_unit"),
         )
-    return _finding(case, group, billed, total, right)
-
-
-def _is_other_unit(counted: Counted) -> bool:
-    unit = counted.unit.lower()
-    return unit in ("ml", "mg") or any(word in unit for word in CONTAINER_WORDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Mistake:
-    kind: str
-    what: str
-
-
-def _finding(
-    case: Case, group: Sequence[OrderLine], billed: Sequence[Counted], total: Decimal, right: int
-) -> Finding:
     mistake = _mistake(case, billed, total, right)
     corrections = _corrections(case, group, mistake, right)
     return Finding(
@@ -112,6 +95,17 @@ def _finding(
         corrections=corrections,
         correction_label=_label(case, right, corrections),
     )
+
+
+def _is_other_unit(counted: Counted) -> bool:
+    unit = counted.unit.lower()
+    return unit in ("ml", "mg") or any(word in unit for word in CONTAINER_WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    kind: str
+    what: str
 
 
 def _summary(case: Case, total: Decimal, right: int) -> str:

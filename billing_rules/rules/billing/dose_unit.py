@@ -8,7 +8,7 @@ from billing_rules.case import Case
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.rules.common import dose_seen, sentence, text_caveat
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
-from billing_rules.states import Nothing, Present, Unknown
+from billing_rules.states import Nothing, Present
 
 
 def check(case: Case) -> Iterator[Outcome]:
@@ -20,17 +20,13 @@ def check(case: Case) -> Iterator[Outcome]:
     elif not case.order.prescriptions:
         yield NotChecked(dose.because)
     else:
-        yield _ask(case, dose)
-
-
-def _ask(case: Case, dose: Unknown) -> Finding:
-    return Finding(
-        kind="dose-is-no-amount",
-        summary=f"Write the {case.drug.name} dose in mg: billing units cannot be worked out",
-        found=(sentence(dose.because),),
-        basis=dose_seen(case),
-        unchecked=("Billing units and the waste modifier.", *text_caveat(case)),
-    )
+        yield Finding(
+            kind="dose-is-no-amount",
+            summary=f"Write the {case.drug.name} dose in mg: billing units cannot be worked out",
+            found=(sentence(dose.because),),
+            basis=dose_seen(case),
+            unchecked=("Billing units and the waste modifier.", *text_caveat(case)),
+        )
 
 
 RULE = Rule(

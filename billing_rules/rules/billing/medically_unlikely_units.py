@@ -45,7 +45,16 @@ def _compared(case: Case, limit: int) -> Iterator[Outcome]:
     elif planned is not None and planned > limit:
         yield _finding(case, limit, Decimal(planned), ())
     elif planned is not None and planned + case.plan.discarded_units > limit:
-        yield _with_waste(case, limit, planned)
+        total = planned + case.plan.discarded_units
+        yield Finding(
+            kind="units-with-discarded-over-edit",
+            summary=f"Given and discarded units together, {total}, "
+            f"exceed CMS's limit of {limit} a day",
+            found=(f"{units_word(planned)} given and {units_word(case.plan.discarded_units)} JW.",),
+            basis=dose_seen(case),
+            sources=drug_sources(case, "medically_unlikely_units"),
+            unchecked=("Whether JW units count towards the limit was found in no source.",),
+        )
     elif planned is None and not groups and (unread := _unread(case)):
         yield NotChecked(unread)
     elif planned is None and not groups:
@@ -82,18 +91,6 @@ def _finding(case: Case, limit: int, units: Decimal, group: Sequence[OrderLine])
         basis=(*billed_seen(group), *dose_seen(case)),
         sources=drug_sources(case, "medically_unlikely_units"),
         unchecked=payer_caveat(case),
-    )
-
-
-def _with_waste(case: Case, limit: int, planned: int) -> Finding:
-    total = planned + case.plan.discarded_units
-    return Finding(
-        kind="units-with-discarded-over-edit",
-        summary=f"Given and discarded units together, {total}, exceed CMS's limit of {limit} a day",
-        found=(f"{units_word(planned)} given and {units_word(case.plan.discarded_units)} JW.",),
-        basis=dose_seen(case),
-        sources=drug_sources(case, "medically_unlikely_units"),
-        unchecked=("Whether JW units count towards the limit was found in no source.",),
     )
 
 

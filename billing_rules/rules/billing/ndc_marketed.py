@@ -36,7 +36,17 @@ def _judged(case: Case, line: OrderLine) -> Outcome:
         return _not_marketed(case, line, container.value)
     if isinstance(container, Nothing) or len(line.codes_of("ndc")) > 1:
         return Silent("the order names several containers", applies=False)
-    return _not_listed(case, line)
+    code = case.drug.ndc_shown(line.codes_of("ndc")[0])
+    return Finding(
+        kind="ndc-not-listed",
+        summary=f"NDC {code[:13]} is not among {case.drug.name}'s listed containers: check the box",
+        found=(
+            f"NDC {code} is none of the containers CMS's crosswalk or FDA lists for "
+            f"{case.drug.name} in this catalogue; sample packages are not billable.",
+        ),
+        basis=(seen(line, "NDC", code),),
+        sources=sources(case.drug.containers[0].source if case.drug.containers else None),
+    )
 
 
 def _not_marketed(case: Case, line: OrderLine, container: Container) -> Finding:
@@ -49,20 +59,6 @@ def _not_marketed(case: Case, line: OrderLine, container: Container) -> Finding:
         found=(f"{container.name} {container.ndc_shown} is marketed {when}, not on {day}.",),
         basis=(seen(line, "NDC", container.ndc_shown),),
         sources=sources(container.source),
-    )
-
-
-def _not_listed(case: Case, line: OrderLine) -> Finding:
-    code = case.drug.ndc_shown(line.codes_of("ndc")[0])
-    return Finding(
-        kind="ndc-not-listed",
-        summary=f"NDC {code[:13]} is not among {case.drug.name}'s listed containers: check the box",
-        found=(
-            f"NDC {code} is none of the containers CMS's crosswalk or FDA lists for "
-            f"{case.drug.name} in this catalogue; sample packages are not billable.",
-        ),
-        basis=(seen(line, "NDC", code),),
-        sources=sources(case.drug.containers[0].source if case.drug.containers else None),
     )
 
 

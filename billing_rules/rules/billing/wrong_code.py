@@ -22,7 +22,19 @@ def check(case: Case) -> Iterator[Outcome]:
     for line in case.order.lines:
         for code in _foreign_codes(case, line):
             found = True
-            yield _finding(case, line, code)
+            right = own_code(case)
+            known = case.codes.code(code)
+            sure = right is not None and case.order.identity.conflict is None
+            yield Finding(
+                kind=_kind(case, code),
+                summary=_summary(case, code, right),
+                found=(_meaning(case, code), _right(case, right)),
+                basis=(seen(line, "HCPCS code", code), _identity(case, line)),
+                sources=sources(case.drug.sources.get("hcpcs"), known.source if known else None),
+                unchecked=text_caveat(case),
+                corrections=_corrections(line, code, right) if sure else (),
+                correction_label=f"Change {code} to {right.code}" if right and sure else "",
+            )
     if found:
         return
     if not any(line.codes_of("hcpcs") for line in case.order.lines):
@@ -45,22 +57,6 @@ def _foreign_codes(case: Case, line: OrderLine) -> Iterator[str]:
         other_kind = known is not None and known.kind != "drug"
         if code != case.drug.hcpcs and code.startswith(DRUG_CODE_LETTERS) and not other_kind:
             yield code
-
-
-def _finding(case: Case, line: OrderLine, code: str) -> Finding:
-    right = own_code(case)
-    known = case.codes.code(code)
-    sure = right is not None and case.order.identity.conflict is None
-    return Finding(
-        kind=_kind(case, code),
-        summary=_summary(case, code, right),
-        found=(_meaning(case, code), _right(case, right)),
-        basis=(seen(line, "HCPCS code", code), _identity(case, line)),
-        sources=sources(case.drug.sources.get("hcpcs"), known.source if known else None),
-        unchecked=text_caveat(case),
-        corrections=_corrections(line, code, right) if sure else (),
-        correction_label=f"Change {code} to {right.code}" if right and sure else "",
-    )
 
 
 def _kind(case: Case, code: str) -> str:

@@ -30,7 +30,13 @@ def check(case: Case) -> Iterator[Outcome]:
     elif isinstance(birth, Unknown):
         yield NotChecked(birth.because)
     elif isinstance(birth, Nothing):
-        yield _no_birth_date(case, chosen)
+        yield Finding(
+            kind="birth-date-missing",
+            summary=f"No birth date is on file: add it, {case.drug.name} is labelled by age",
+            found=(f"Labelled {_range(chosen)} for {chosen.name}.",),
+            basis=(Evidence("Patient", "birth date", "none on file"), *indication_seen(case)),
+            sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
+        )
     else:
         yield _judged(case, chosen)
 
@@ -90,16 +96,6 @@ def _start_seen(case: Case, chosen: Indication) -> tuple[Evidence, ...]:
     if not chosen.age_at_start or not isinstance(start, Present) or start.value == on:
         return (Evidence(case.order.references[0], "date of service", str(on), on),)
     return (Evidence("", "first dose on file", str(start.value), start.value),)
-
-
-def _no_birth_date(case: Case, chosen: Indication) -> Finding:
-    return Finding(
-        kind="birth-date-missing",
-        summary=f"No birth date is on file: add it, {case.drug.name} is labelled by age",
-        found=(f"Labelled {_range(chosen)} for {chosen.name}.",),
-        basis=(Evidence("Patient", "birth date", "none on file"), *indication_seen(case)),
-        sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
-    )
 
 
 RULE = Rule(

@@ -32,22 +32,19 @@ def check(case: Case) -> Iterator[Outcome]:
             sources=criteria_sources(case, "diagnoses"),
         )
     else:
-        yield _finding(case, codes)
-
-
-def _finding(case: Case, codes: list[str]) -> Finding:
-    criteria = case.criteria
-    known = sorted(criteria.diagnoses) if criteria else []
-    return Finding(
-        kind="diagnosis-not-on-list",
-        summary=f"{listed(codes)[:40]} is not on the payer's list for {case.drug.name}: check it",
-        found=(
-            f"{listed(codes)} is none of the diagnoses {case.payer.name} lists.",
-            f"Listed: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}.",
-        ),
-        basis=(*indication_seen(case), *payer_seen(case)),
-        sources=criteria_sources(case, "diagnoses"),
-    )
+        criteria = case.criteria
+        known = sorted(criteria.diagnoses) if criteria else []
+        yield Finding(
+            kind="diagnosis-not-on-list",
+            summary=f"{listed(codes)[:40]} is not on the payer's list for "
+            f"{case.drug.name}: check it",
+            found=(
+                f"{listed(codes)} is none of the diagnoses {case.payer.name} lists.",
+                f"Listed: {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}.",
+            ),
+            basis=(*indication_seen(case), *payer_seen(case)),
+            sources=criteria_sources(case, "diagnoses"),
+        )
 
 
 RULE = Rule(

@@ -23,7 +23,15 @@ def check(case: Case) -> Iterator[Outcome]:
     elif choice.answer == "unknown":
         yield NotChecked(choice.because)
     elif choice.answer == "several":
-        yield _several(case)
+        yield Finding(
+            kind="several-indications",
+            summary=f"Name the reason for this order: "
+            f"{len(case.indication.candidates)} are on file",
+            found=(f"On file: {listed(case.indication.candidates)}.",),
+            basis=indication_seen(case),
+            sources=_label_sources(case),
+            unchecked=("What label and payer want for the indication, until one is named.",),
+        )
     elif choice.answer == "none":
         unread = _unread_reasons(case)
         yield NotChecked(unread) if unread else _none(case)
@@ -34,11 +42,34 @@ def check(case: Case) -> Iterator[Outcome]:
 def _chosen(case: Case) -> Iterator[Outcome]:
     choice = case.indication
     if not choice.diagnoses:
-        yield _not_coded(case)
+        yield Finding(
+            kind="diagnosis-not-coded",
+            summary="The diagnosis is written in words only: add its ICD-10-CM code",
+            found=(f"Found in words, without a code: {indication(case)}.",),
+            basis=indication_seen(case),
+            sources=_chosen_source(case),
+        )
     elif not choice.specific:
-        yield _unspecified(case)
+        wanted = case.criteria is not None and case.criteria.wants_severity
+        who = case.payer.name if wanted else "The label"
+        codes = listed(dict.fromkeys(c.code for c in case.indication.diagnoses))
+        yield Finding(
+            kind="unspecified-diagnosis",
+            severity=Severity.WARNING if wanted else Severity.INFO,
+            summary=f"Diagnosis {codes[:40]} leaves the severity or kind open: "
+            "add the specific code",
+            found=(f"{who} speaks of {indication(case)}; {codes} does not say as much.",),
+            basis=indication_seen(case),
+            sources=_chosen_source(case),
+        )
     if not choice.certain:
-        yield _provisional(case)
+        yield Finding(
+            kind="diagnosis-not-confirmed",
+            summary="The diagnosis is on file as provisional only: confirm it if it is",
+            found=("No confirmed diagnosis of the indication was found.",),
+            basis=indication_seen(case),
+            sources=_chosen_source(case),
+        )
     if choice.diagnoses and choice.specific and choice.certain:
         named = choice.indication.name if choice.indication else ""
         yield Silent(
@@ -93,51 +124,6 @@ def _chosen_source(case: Case) -> tuple[Source, ...]:
     chosen = case.indication.indication
     label = chosen.sources.get("labelled") if chosen else None
     return sources(*criteria_sources(case, "wants_severity"), label)
-
-
-def _several(case: Case) -> Finding:
-    return Finding(
-        kind="several-indications",
-        summary=f"Name the reason for this order: {len(case.indication.candidates)} are on file",
-        found=(f"On file: {listed(case.indication.candidates)}.",),
-        basis=indication_seen(case),
-        sources=_label_sources(case),
-        unchecked=("What label and payer want for the indication, until one is named.",),
-    )
-
-
-def _not_coded(case: Case) -> Finding:
-    return Finding(
-        kind="diagnosis-not-coded",
-        summary="The diagnosis is written in words only: add its ICD-10-CM code",
-        found=(f"Found in words, without a code: {indication(case)}.",),
-        basis=indication_seen(case),
-        sources=_chosen_source(case),
-    )
-
-
-def _unspecified(case: Case) -> Finding:
-    wanted = case.criteria is not None and case.criteria.wants_severity
-    who = case.payer.name if wanted else "The label"
-    codes = listed(dict.fromkeys(c.code for c in case.indication.diagnoses))
-    return Finding(
-        kind="unspecified-diagnosis",
-        severity=Severity.WARNING if wanted else Severity.INFO,
-        summary=f"Diagnosis {codes[:40]} leaves the severity or kind open: add the specific code",
-        found=(f"{who} speaks of {indication(case)}; {codes} does not say as much.",),
-        basis=indication_seen(case),
-        sources=_chosen_source(case),
-    )
-
-
-def _provisional(case: Case) -> Finding:
-    return Finding(
-        kind="diagnosis-not-confirmed",
-        summary="The diagnosis is on file as provisional only: confirm it if it is",
-        found=("No confirmed diagnosis of the indication was found.",),
-        basis=indication_seen(case),
-        sources=_chosen_source(case),
-    )
 
 
 RULE = Rule(

@@ -83,7 +83,16 @@ def _by_table(case: Case) -> Outcome:
 
 def _compared(case: Case, now: Labelled) -> Outcome:
     if now.dose is None:
-        return _no_dose(case, now)
+        return Finding(
+            kind="no-dose-labelled",
+            severity=Severity.WARNING if now.table.verified else Severity.INFO,
+            summary=f"Is {_ordered(case)} intended? The label gives no dose "
+            "for this IgE and weight",
+            found=("The labelled table recommends no dose here: insufficient data.",),
+            basis=_basis(case, now),
+            sources=(now.table.source,),
+            unchecked=_unchecked(case, now),
+        )
     if is_ordered(case, now.dose):
         return Silent(
             f"{every(now.dose)} is labelled for this total IgE and weight",
@@ -93,7 +102,17 @@ def _compared(case: Case, now: Labelled) -> Outcome:
     then = labelled_at_last_dose(case, now)
     if then and then.dose not in (None, now.dose) and is_ordered(case, then.dose):
         return Silent("the dose is that of the earlier weight: asked with the weight")
-    return _differs(case, now)
+    return Finding(
+        kind="dose-differs-from-label",
+        severity=Severity.WARNING if now.table.verified else Severity.INFO,
+        summary=f"Is {_ordered(case)} intended? The labelled table gives {every(now.dose)}",
+        found=(
+            f"Ordered: {_ordered(case)}. Table, for this total IgE and weight: {every(now.dose)}.",
+        ),
+        basis=_basis(case, now),
+        sources=(now.table.source,),
+        unchecked=_unchecked(case, now),
+    )
 
 
 def is_ordered(case: Case, schedule: Schedule | None) -> bool:
@@ -138,32 +157,6 @@ def _basis(case: Case, now: Labelled) -> tuple[Evidence, ...]:
 def _unchecked(case: Case, now: Labelled) -> tuple[str, ...]:
     interval = () if ordered_intervals(case) else ("The interval: the order states none.",)
     return interval if now.table.verified else (*interval, UNVERIFIED)
-
-
-def _differs(case: Case, now: Labelled) -> Finding:
-    return Finding(
-        kind="dose-differs-from-label",
-        severity=Severity.WARNING if now.table.verified else Severity.INFO,
-        summary=f"Is {_ordered(case)} intended? The labelled table gives {every(now.dose)}",
-        found=(
-            f"Ordered: {_ordered(case)}. Table, for this total IgE and weight: {every(now.dose)}.",
-        ),
-        basis=_basis(case, now),
-        sources=(now.table.source,),
-        unchecked=_unchecked(case, now),
-    )
-
-
-def _no_dose(case: Case, now: Labelled) -> Finding:
-    return Finding(
-        kind="no-dose-labelled",
-        severity=Severity.WARNING if now.table.verified else Severity.INFO,
-        summary=f"Is {_ordered(case)} intended? The label gives no dose for this IgE and weight",
-        found=("The labelled table recommends no dose here: insufficient data.",),
-        basis=_basis(case, now),
-        sources=(now.table.source,),
-        unchecked=_unchecked(case, now),
-    )
 
 
 # ---------------------------------------------------------------- by weight, by list

@@ -65,7 +65,16 @@ def _judged(case: Case, baseline: Baseline) -> Outcome:
     if outside:
         return outside
     if value.comparator:
-        return _comparator(case, value)
+        return Finding(
+            kind="total-ige-not-exact",
+            summary=f"Total IgE is only known as {value.as_written[:30]}: ask for the exact value",
+            found=(
+                "The labelled dose needs the exact value; the laboratory can dilute and repeat.",
+            ),
+            basis=(measured_seen(value), *indication_seen(case)),
+            sources=need_sources(case.need(TOTAL_IGE)),
+            unchecked=("Whether total IgE is within the labelled range.",),
+        )
     if old:
         return not_sure(case, "results") or old
     if isinstance(baseline.doses, Unknown):
@@ -102,7 +111,14 @@ def _nothing_usable(case: Case, baseline: Baseline) -> Finding:
     for reading, kind, summary in _ASKED:
         found = baseline.of(reading)
         if found:
-            return _asked(case, found, kind, summary)
+            return Finding(
+                kind=kind,
+                summary=summary,
+                found=tuple(_told(result) for result in found),
+                basis=(*(measured_seen(result) for result in found), *_first_dose(case)),
+                sources=need_sources(case.need(TOTAL_IGE)),
+                unchecked=("Whether total IgE is within the labelled range.",),
+            )
     raise AssertionError("a baseline without results is Nothing")
 
 
@@ -138,17 +154,6 @@ _ASKED: tuple[tuple[Reading, str, str], ...] = (
         "A result's code and words disagree on total IgE: confirm what was measured",
     ),
 )
-
-
-def _asked(case: Case, found: tuple[Measured, ...], kind: str, summary: str) -> Finding:
-    return Finding(
-        kind=kind,
-        summary=summary,
-        found=tuple(_told(result) for result in found),
-        basis=(*(measured_seen(result) for result in found), *_first_dose(case)),
-        sources=need_sources(case.need(TOTAL_IGE)),
-        unchecked=("Whether total IgE is within the labelled range.",),
-    )
 
 
 def _told(result: Measured) -> str:
@@ -205,17 +210,6 @@ def _window_caveats(case: Case, window: IgeWindow) -> tuple[str, ...]:
     if isinstance(doses, Unknown):
         caveats.append(f"Whether it was drawn before the first dose: {doses.because}.")
     return tuple(caveats)
-
-
-def _comparator(case: Case, value: Measured) -> Finding:
-    return Finding(
-        kind="total-ige-not-exact",
-        summary=f"Total IgE is only known as {value.as_written[:30]}: ask for the exact value",
-        found=("The labelled dose needs the exact value; the laboratory can dilute and repeat.",),
-        basis=(measured_seen(value), *indication_seen(case)),
-        sources=need_sources(case.need(TOTAL_IGE)),
-        unchecked=("Whether total IgE is within the labelled range.",),
-    )
 
 
 def _too_old(case: Case, value: Measured) -> Finding | None:

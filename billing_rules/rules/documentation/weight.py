@@ -48,7 +48,13 @@ def check(case: Case) -> Iterator[Outcome]:
     elif isinstance(weights, Unknown):
         yield NotChecked(weights.because)
     elif isinstance(weights, Nothing) or not weights.value:
-        yield _missing(case)
+        yield Finding(
+            kind="weight-missing",
+            summary="No body weight is on file: add it, the labelled dose depends on it",
+            found=(f"The labelled dose of {case.drug.name} depends on weight; none was found.",),
+            basis=(Evidence("", "weights read", "none"), *dose_seen(case)),
+            sources=_sources(case),
+        )
     else:
         yield _judged(case)
 
@@ -58,7 +64,22 @@ def _judged(case: Case) -> Outcome:
     if not isinstance(newest, Present):
         return not_sure(case, "weights") or _unreadable(case)
     if doubtful := doubtful_weight(case):
-        return _doubtful(case, doubtful)
+        value, *others = doubtful
+        why = (
+            f"Against {others[0].as_written} {dated(others[0].on)} it changed by about the factor "
+            "between pounds and kilograms."
+            if others
+            else f"{kilograms(value)} is outside what a patient weighs."
+        )
+        return Finding(
+            kind="weight-implausible",
+            summary=f"Weight {value.as_written[:30]}: are unit and number right? "
+            "Pounds for kilograms?",
+            found=(why,),
+            basis=(*(measured_seen(w, "weight") for w in doubtful), *birth_seen(case)),
+            sources=_sources(case),
+            unchecked=("Whether the dose follows the weight.",),
+        )
     if newest.value.on is None:
         return _undated(case, newest.value)
     age = days_between(newest.value.on, case.order.date_of_service)
@@ -78,40 +99,12 @@ def _sources(case: Case) -> tuple[Source, ...]:
     return need_sources(case.need(NEED)) or sources(per_weight)
 
 
-def _missing(case: Case) -> Finding:
-    return Finding(
-        kind="weight-missing",
-        summary="No body weight is on file: add it, the labelled dose depends on it",
-        found=(f"The labelled dose of {case.drug.name} depends on weight; none was found.",),
-        basis=(Evidence("", "weights read", "none"), *dose_seen(case)),
-        sources=_sources(case),
-    )
-
-
 def _unreadable(case: Case) -> Finding:
     return Finding(
         kind="weight-not-understood",
         summary="No weight on file can be read with its unit: add one in kg or lb",
         found=("No weight on file has a number and a unit of mass up to the date of service.",),
         basis=tuple(measured_seen(w, "weight") for w in items(case.chart.weights)),
-        sources=_sources(case),
-        unchecked=("Whether the dose follows the weight.",),
-    )
-
-
-def _doubtful(case: Case, doubtful: tuple[Measured, ...]) -> Finding:
-    value, *others = doubtful
-    why = (
-        f"Against {others[0].as_written} {dated(others[0].on)} it changed by about the factor "
-        "between pounds and kilograms."
-        if others
-        else f"{kilograms(value)} is outside what a patient weighs."
-    )
-    return Finding(
-        kind="weight-implausible",
-        summary=f"Weight {value.as_written[:30]}: are unit and number right? Pounds for kilograms?",
-        found=(why,),
-        basis=(*(measured_seen(w, "weight") for w in doubtful), *birth_seen(case)),
         sources=_sources(case),
         unchecked=("Whether the dose follows the weight.",),
     )
