@@ -14,13 +14,11 @@ from typing import Literal
 from billing_rules.baseline import TOTAL_IGE
 from billing_rules.case import Case
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, standing
+from billing_rules.form import Choice, Field, Form, Group, Kind
 from billing_rules.model import Source
 from billing_rules.rules import rule_of_form_group
 from billing_rules.rules.documentation import prior_therapy
 from billing_rules.terms import Terms
-
-Kind = Literal["quantity", "number", "choice", "date", "time", "text", "long text"]
-
 
 # What a kind of result is called, in words that agree with its code in the catalogue's terms: a
 # result is believed only where both do.
@@ -39,70 +37,6 @@ RESULT_NAMES = {
     "allergen_cladosporium": "Cladosporium",
     "allergen_aspergillus": "Aspergillus",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One thing to choose: `code` is kept, `words` are read."""
-
-    code: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One question. `choices` are the units of a quantity (UCUM codes), else the answers.
-
-    `needed`: the answers of its group are of no use without it. `kind_of_result` names the kind of
-    the catalogue's terms that a quantity is. Dates lie in the past unless `may_be_ahead`, and
-    numbers are more than 0 unless `may_be_zero`.
-    """
-
-    id: str
-    label: str
-    kind: Kind
-    choices: tuple[Choice, ...] = ()
-    needed: bool = False
-    hint: str = ""
-    kind_of_result: str = ""
-    may_be_ahead: bool = False
-    may_be_zero: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Questions that are answered together. `kind` is what the group is one of, where a form has
-    several; `need` the evidence it is on, where its rule looks at several. `rows` can be filled at
-    most."""
-
-    id: str
-    title: str
-    fields: tuple[Field, ...]
-    kind: str = ""
-    need: str = ""
-    rows: int = 1
-
-    @property
-    def rule(self) -> str:
-        """The rule that finds the questions open or answered, as its row states; "" without one."""
-        return rule_of_form_group(self.kind or self.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """All questions for one drug, indication and payer; "any" where no indication was chosen."""
-
-    drug_id: str
-    drug_name: str
-    indication_id: str
-    indication_name: str
-    payer_id: str
-    payer_name: str
-    groups: tuple[Group, ...]
-
-    @property
-    def id(self) -> str:
-        return f"{self.drug_id}-{self.indication_id}-{self.payer_id}"
 
 
 def form_for(case: Case) -> Form:
@@ -188,9 +122,14 @@ class Standing:
     sources: tuple[Source, ...] = ()
 
 
+def rule_of(group: Group) -> str:
+    """The rule that finds the questions open or answered, as its row states; "" without one."""
+    return rule_of_form_group(group.kind or group.id)
+
+
 def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standing:
     """What the rules said of a group's need; the rules that do not apply say nothing."""
-    said = [o for o in outcomes if o.rule == group.rule]
+    said = [o for o in outcomes if o.rule == rule_of(group)]
     if group.need:
         said = [
             o

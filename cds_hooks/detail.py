@@ -19,7 +19,7 @@ from billing_rules.rule_records import capital, shipped
 from billing_rules.rules.common import FROM_TEXT, listed
 from billing_rules.states import Present
 from cds_hooks.markdown import escaped, link
-from cds_hooks.rule_pages import rule_url
+from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 
 REFERENCE_LENGTH = 60

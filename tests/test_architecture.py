@@ -61,7 +61,7 @@ CORE_MAY_USE = {
     "yaml",
 }
 CLOCK_CALLS = {"now", "today", "utcnow", "getenv"}
-CORE_LAYERS = ("model", "chart", "findings", "states", "amounts", "dated", "ndc")
+CORE_LAYERS = ("model", "chart", "findings", "form", "states", "amounts", "dated", "ndc")
 
 
 def modules(room: str) -> Iterator[Path]:

@@ -14,6 +14,7 @@ import pytest
 
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULE_BY_ID
+from billing_rules.rules.rule import Rule
 from cds_hooks.services import SERVICES
 from cds_hooks.settings import Settings
 from cds_hooks.tables import metadata
@@ -292,7 +293,7 @@ def names_of_ours() -> frozenset[str]:
     settings = {field.name for kind in (Settings, Client) for field in fields(kind)}
     settings |= {name for kind in SERVE_SETTINGS for name in kind.__struct_fields__}
     parts = {need.key for need in DATA_NEEDED}
-    named = {*RULE_BY_ID, *settings, *parts, *modules, *ROOMS}
+    named = {*RULE_BY_ID, *(f.name for f in fields(Rule)), *settings, *parts, *modules, *ROOMS}
     return frozenset(named | kept_and_counted())
 
 

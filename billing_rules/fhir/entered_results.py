@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from billing_rules.documentation_form import RESULT_NAMES, Form
+from billing_rules.documentation_form import RESULT_NAMES
 from billing_rules.fhir.questionnaire import quantity
-from billing_rules.form_answers import Checked, Measure, Row, Value
+from billing_rules.form import Form, Measure, Row, Value
+from billing_rules.form_answers import Checked
 from billing_rules.terms import Terms
 
 Resource = dict[str, Any]
