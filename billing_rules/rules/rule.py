@@ -100,6 +100,7 @@ class Rule:
     form_groups: tuple[str, ...] = ()
     record: Record
     _only_severity: dict[str, Severity] = field(init=False, repr=False)
+    _only_topic: Topic | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         only = dict.fromkeys(self.warns, Severity.WARNING)
@@ -107,6 +108,8 @@ class Rule:
         for kind in set(self.warns) & set(self.informs):
             del only[kind]
         object.__setattr__(self, "_only_severity", only)
+        topics = tuple(self.corrected_at)
+        object.__setattr__(self, "_only_topic", topics[0] if len(topics) == 1 else None)
 
     def __call__(self, case: Case) -> Iterator[Outcome]:
         """What the rule says of an order, with what its row states filled in."""
@@ -120,7 +123,7 @@ class Rule:
 
     def topic_of(self, stated: Topic) -> Topic:
         """The card of a finding: the rule's only one, or the one that was stated."""
-        return next(iter(self.corrected_at)) if len(self.corrected_at) == 1 else stated
+        return self._only_topic or stated
 
     def outside(self, outcome: Outcome) -> str:
         """What of an outcome the row does not allow, as a sentence; "" where it allows all."""
