@@ -20,7 +20,7 @@ from billing_rules.rules.common import listed
 from cds_hooks import detail
 from cds_hooks.markdown import plain_line
 from cds_hooks.override_reasons import override_reasons
-from cds_hooks.rule_pages import rule_url
+from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris, Resource, Suggestions
 

@@ -15,11 +15,11 @@ from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.findings import Finding, NotChecked
 from billing_rules.model import Evidence, Source, Stage
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import capital, shipped
-from billing_rules.rules.common import FROM_TEXT, listed
+from billing_rules.rule_records import shipped
+from billing_rules.rules.common import FROM_TEXT, capital, listed
 from billing_rules.states import Present
 from cds_hooks.markdown import escaped, link
-from cds_hooks.rule_pages import rule_url
+from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 
 REFERENCE_LENGTH = 60

@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 
 from billing_rules.dates import iso_day
-from billing_rules.rule_records import capital, shipped
+from billing_rules.rule_records import shipped
+from billing_rules.rules.common import capital
 from cds_hooks import card_feedback
 from cds_hooks.card_feedback import NOT_TOLD_APART, Asked, Report
 from cds_hooks.operator_access import Guard

@@ -19,7 +19,8 @@ from billing_rules.model import OrderLine
 from billing_rules.orders import drug_orders
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview, case_of, review
-from billing_rules.rules import RULES, Rule
+from billing_rules.rules import RULES
+from billing_rules.rules.rule import Rule
 from cds_hooks.errors import Refused
 from service_parts.log_events import fault
 
@@ -69,6 +70,5 @@ def _outcomes(rule: Rule, case: Case) -> tuple[Outcome, ...]:
     try:
         return tuple(rule(case))
     except Exception as error:
-        name = rule.__module__.rpartition(".")[2]
-        log.error("rule %s failed: %s", name, fault(error))
-        return (NotChecked(name, "the check itself failed"),)
+        log.error("rule %s failed: %s", rule.id, fault(error))
+        return (NotChecked("the check itself failed", rule=rule.id),)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from msgspec import structs
+
 from billing_rules.fhir.references import selected
 from billing_rules.findings import Finding, Outcome, Severity, Topic
 from billing_rules.review import OrderReview
@@ -41,7 +43,7 @@ def _kept(review: OrderReview, selections: Selections) -> Iterable[Outcome]:
 
 def _softened(outcome: Outcome) -> Outcome:
     if isinstance(outcome, Finding) and outcome.topic is Topic.DOCUMENTATION:
-        return replace(outcome, severity=Severity.INFO)
+        return structs.replace(outcome, severity=Severity.INFO)
     return outcome
 
 

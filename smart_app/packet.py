@@ -9,7 +9,7 @@ from datetime import date
 from billing_rules.case import Case
 from billing_rules.claim_form import claim_form
 from billing_rules.model import CERTAINTY, Evidence, Source
-from billing_rules.rule_records import capital
+from billing_rules.rules.common import capital
 from smart_app import words
 from smart_app.found_orders import FoundOrder
 from smart_app.requirements import (

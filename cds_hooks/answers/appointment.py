@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from msgspec import structs
+
 from billing_rules.fhir import reading
 from billing_rules.fhir.tolerant import as_day, as_objects
 from billing_rules.findings import Finding, Outcome, Severity, Topic
@@ -83,4 +85,6 @@ def _is_prompt(outcome: Outcome) -> bool:
 
 
 def _as_info(outcome: Outcome) -> Outcome:
-    return replace(outcome, severity=Severity.INFO) if isinstance(outcome, Finding) else outcome
+    if not isinstance(outcome, Finding):
+        return outcome
+    return structs.replace(outcome, severity=Severity.INFO)

@@ -113,7 +113,7 @@ def _reference(value: Any) -> str:
 def _with_gaps(review: OrderReview, why_not: Mapping[str, str]) -> OrderReview:
     """The review with what could not be read of the same request."""
     gaps = tuple(
-        NotChecked("other_orders", f"one could not be read: {because}")
+        NotChecked(f"one could not be read: {because}", rule="other_orders")
         for because in why_not.values()
     )
     return replace(review, outcomes=(*review.outcomes, *gaps))

@@ -17,10 +17,11 @@ from werkzeug.wrappers import Response
 from billing_rules import form_answers
 from billing_rules.baseline import current_weight, doubtful_weight, kilograms
 from billing_rules.documentation import form_unread
-from billing_rules.documentation_form import Form, Group, form_for, standing_of
+from billing_rules.documentation_form import form_for, standing_of
 from billing_rules.fhir.entered_results import Entered, document, note_lines, observations
 from billing_rules.fhir.questionnaire import response
-from billing_rules.form_answers import Checked, Patient, Row
+from billing_rules.form import Form, Group, Row
+from billing_rules.form_answers import Checked, Patient
 from billing_rules.form_prefill import emptied, prefilled, taken_back
 from billing_rules.states import Present
 from smart_app import shown_form, write_back

@@ -15,7 +15,7 @@ from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured
 from billing_rules.model import DrugOrder, OrderLine
 from billing_rules.orders import containers_of
-from billing_rules.rules.reauthorization import DUE_DAYS
+from billing_rules.rules.documentation.reauthorization import DUE_DAYS
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, State, Unknown
 from service_parts.svg_chart import Chart, Value, bars, points

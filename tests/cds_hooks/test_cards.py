@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec import structs
 
 import fixtures
 from billing_rules.catalogue import Catalogue
@@ -108,7 +109,7 @@ def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any)
 
 
 def finding(summary: str = "Do it", **more: Any) -> Finding:
-    return Finding("rule", "kind", more.pop("severity", Severity.INFO), summary, ("Seen.",), **more)
+    return Finding("kind", summary, ("Seen.",), **{"rule": "rule", **more})
 
 
 def test_a7_3_a_summary_is_at_most_139_code_points_whatever_a_rule_says(clean: OrderReview) -> None:
@@ -149,7 +150,7 @@ def test_uuids_can_be_given_so_that_answers_are_the_same(clean: OrderReview) -> 
 
 
 def test_what_could_not_be_checked_is_said_once_with_its_reason(clean: OrderReview) -> None:
-    gaps = [NotChecked("billed_units", "no dose"), NotChecked("dose_unit", "no dose")]
+    gaps = [NotChecked("no dose", rule="billed_units"), NotChecked("no dose", rule="dose_unit")]
     shown = written(clean, [finding(unchecked=("Stock.", "Stock.")), *gaps])
     assert "- Billed units and dose unit: no dose." in shown[0]["detail"]
     assert shown[0]["detail"].count("Stock.") == 1
@@ -223,7 +224,7 @@ def test_a7_15_override_reasons_have_code_system_and_display(clean: OrderReview)
 
 
 def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> None:
-    found = replace(finding(), rule="wrong_code")
+    found = structs.replace(finding(), rule="wrong_code")
     elsewhere = (Link("Guide", "https://a.example"), Link("Other", "https://b.example"))
     hosts = frozenset({"a.example"})
     (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts)
