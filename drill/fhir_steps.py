@@ -11,7 +11,7 @@ from drill import moods, records, service
 from drill.ehr import PATIENT, Answer, Ehr
 from drill.steps import Report, Step
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import FakeEhr, fake_ehr
+from tests.practice_ehr import Ehr as Practice, practice_ehr
 
 _IN_TIME = 2.0 + 1.0  # seconds: fetch_seconds and what a busy machine adds
 _MOST_ASKED = 100  # 14 queries, five pages each at most, and a retry
@@ -66,7 +66,7 @@ FAILURES = (
 
 def play(report: Report, folder: Path) -> None:
     database = str(folder / "vialwise.sqlite")
-    with fake_ehr() as fhir, service.running(folder, fhir.url, database) as running:
+    with practice_ehr() as fhir, service.running(folder, fhir.url, database) as running:
         ehr = Ehr(running.url, fhir.url)
         chart_server.serve(fhir, PATIENT)
         well = _well(report, ehr, database)
@@ -77,7 +77,7 @@ def play(report: Report, folder: Path) -> None:
     _down(report, folder, well)
 
 
-def _serve(fhir: FakeEhr, mood: moods.Mood) -> None:
+def _serve(fhir: Practice, mood: moods.Mood) -> None:
     chart_server.serve(fhir, PATIENT)
     fhir.asked.clear()
     mood(fhir)
@@ -97,7 +97,7 @@ def _well(report: Report, ehr: Ehr, database: str) -> Answer:
 
 
 def _fails(
-    report: Report, ehr: Ehr, fhir: FakeEhr, failure: Failure, well: Answer, database: str
+    report: Report, ehr: Ehr, fhir: Practice, failure: Failure, well: Answer, database: str
 ) -> None:
     with report.step(failure.title) as step:
         answer = ehr.call()
@@ -127,7 +127,7 @@ def _expect_honest(step: Step, answer: Answer, well: Answer, because: str) -> No
 
 
 def _another_patient(
-    report: Report, ehr: Ehr, fhir: FakeEhr, running: service.Service, database: str
+    report: Report, ehr: Ehr, fhir: Practice, running: service.Service, database: str
 ) -> None:
     with report.step("Another patient's data among the answers") as step:
         stranger = fixtures.load(f"coverages/{_SOMEBODY_ELSE}")
@@ -147,7 +147,7 @@ def _down(report: Report, folder: Path, well: Answer) -> None:
     home = folder / "down"
     home.mkdir()
     database = str(home / "vialwise.sqlite")
-    with fake_ehr() as gone:
+    with practice_ehr() as gone:
         port = int(gone.url.rpartition(":")[2].partition("/")[0])
     with service.running(home, gone.url, database) as running:
         ehr = Ehr(running.url, gone.url)
@@ -157,7 +157,7 @@ def _down(report: Report, folder: Path, well: Answer) -> None:
             _expect_honest(step, answer, well, "could not be reached")
             step.expect(answer.seconds <= _IN_TIME, f"took {answer.seconds:.2f} s")
             ehr.expect_kept(step, records.read(database))
-        with report.step("FHIR server back") as step, fake_ehr(port) as back:
+        with report.step("FHIR server back") as step, practice_ehr(port) as back:
             chart_server.serve(back, PATIENT)
             answer = ehr.call()
             _told(step, answer)

@@ -135,11 +135,17 @@ class CdsClient:
         return {
             "hook": service.hook,
             "hookInstance": str(uuid.uuid4()),
-            "fhirServer": self.fhir_server,
-            "fhirAuthorization": self.lend(service, context),
+            **self._own_server(service, context),
             "context": context,
             "prefetch": filled(service.prefetch, context, self.look_up),
         }
+
+    def _own_server(self, service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Where the service may read more; nowhere when `fhir_server` is empty."""
+        if not self.fhir_server:
+            return {}
+        token = self.lend(service, context)
+        return {"fhirServer": self.fhir_server, "fhirAuthorization": token}
 
     def _trace(self, url: str, request: Mapping[str, Any]) -> Any:
         status, body, _ = self._exchange("POST", f"{url}/trace", request)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox_ehr.bounded import put
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
 
 LIFETIME = 600.0
 _MOST = 1000  # kept at once; the oldest goes first
@@ -35,7 +35,7 @@ class Launch:
     intent: str = ""
     fhir_context: tuple[dict[str, Any], ...] = ()
     need_patient_banner: bool = True
-    faults: frozenset[Fault] = field(default_factory=frozenset)
+    moods: frozenset[Mood] = field(default_factory=frozenset)
 
 
 class Launches:

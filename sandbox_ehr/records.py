@@ -69,6 +69,13 @@ class Records:
             records.update(resource)
         return records
 
+    def begin_with(self, resources: Iterable[Resource]) -> None:
+        """These resources and nothing else, without what came before."""
+        with self._lock:
+            self._kept = {}
+            for resource in resources:
+                self.update(resource)
+
     # ------------------------------------------------------------ reading
 
     def read(self, resource_type: str, id_: str) -> Resource | None:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 
 # What a client may ask for unless it is registered with less.
@@ -73,7 +73,7 @@ class Settings:
     today: date
     clients: tuple[Client, ...] = ()
     quirks: Quirks = PLAIN
-    faults: frozenset[Fault] = frozenset()
+    moods: frozenset[Mood] = frozenset()
     cds_services: tuple[CdsService, ...] = ()
     open: bool = False
     name: str = "Hollow Creek practice EHR"

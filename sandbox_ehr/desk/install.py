@@ -13,11 +13,12 @@ from sandbox_ehr.desk import views
 from sandbox_ehr.desk.running import Desk, set_desk
 from sandbox_ehr.desk.starting_over import everything
 from sandbox_ehr.fhir.served import Served
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.running import Running
 
 
 def install(app: Flask, running: Running) -> None:
-    """Serve the desk at /, with a key of its own for the CDS services of the settings."""
+    """What the addresses of the desk work with, and a key of its own for CDS services."""
     settings = running.settings
     jku = f"{settings.base_url}{views.JWKS_PATH}"
     key = cds_keys.new_key(settings.base_url, jku)
@@ -25,7 +26,7 @@ def install(app: Flask, running: Running) -> None:
     services = tuple(
         CdsClient(
             base=service.base_url,
-            fhir_server=settings.fhir_base,
+            fhir_server="" if Mood.NO_FHIR_SERVER in settings.moods else settings.fhir_base,
             key=key,
             look_up=cds_prefetch.from_chart(served),
             lend=cds_access.lender(running.tokens, service.client_id),
@@ -48,4 +49,3 @@ def install(app: Flask, running: Running) -> None:
         current=current,
     )
     set_desk(app, desk)
-    app.register_blueprint(views.blueprint())

@@ -21,7 +21,7 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode, UserInfo
 from joserfc.jwk import RSAKey
 
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import ClientKind, Settings
 from sandbox_ehr.smart import people, scopes
@@ -73,8 +73,8 @@ class SmartServer(AuthorizationServer):
     def fhir_base(self) -> str:
         return self.settings.fhir_base
 
-    def faults_of(self, session: Session | Granted) -> frozenset[Fault]:
-        return session.faults | self.settings.faults
+    def moods_of(self, session: Session | Granted) -> frozenset[Mood]:
+        return session.moods | self.settings.moods
 
     def _registered(self, client_id: str) -> Registered | None:
         client = self.settings.client(client_id)
@@ -92,14 +92,14 @@ class SmartServer(AuthorizationServer):
     def _keep(self, response: dict[str, Any], request: Any) -> None:
         """Remember what the tokens of `response` grant, and add the launch's parameters to it."""
         granted = _granted(request, response)
-        faults = self.faults_of(granted)
-        if Fault.NO_PATIENT in faults:
+        moods = self.moods_of(granted)
+        if Mood.NO_PATIENT in moods:
             granted = replace(granted, patient="", encounter="")
-        if Fault.SHORT_TOKEN in faults:
+        if Mood.SHORT_TOKEN in moods:
             response["expires_in"] = SHORT_SECONDS
         self.tokens.keep(response["access_token"], granted, response["expires_in"])
         refreshes = bool(_REFRESHING & set(granted.scope.split()))
-        if not refreshes or Fault.NO_REFRESH_TOKEN in faults:
+        if not refreshes or Mood.NO_REFRESH_TOKEN in moods:
             response.pop("refresh_token", None)
         elif "refresh_token" in response:
             self.tokens.keep_refresh(response["refresh_token"], granted)
@@ -118,7 +118,7 @@ def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
             session.patient,
             session.encounter,
             session.more,
-            session.faults,
+            session.moods,
             code.family,
         )
     if request.refresh_token is not None:
@@ -169,7 +169,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         said = request.payload.data
         server: SmartServer = self.server
         nonce = said.get("nonce", "")
-        if nonce and Fault.WRONG_NONCE in server.faults_of(request.user):
+        if nonce and Mood.WRONG_NONCE in server.moods_of(request.user):
             nonce = secrets.token_urlsafe(8)
         server.codes.keep(
             code,

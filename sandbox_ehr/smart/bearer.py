@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sandbox_ehr.faults import Fault
 from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.running import running
 from sandbox_ehr.smart import scopes
 from sandbox_ehr.smart.access import Access
@@ -25,9 +25,9 @@ def access(authorization: str | None) -> Access:
     if match is None:
         raise FhirError(401, "the Authorization header has no bearer token")
     granted = it.tokens.access(match[1])
-    if granted is None or Fault.REQUEST_INVALID_TOKEN in _faults(granted):
+    if granted is None or Mood.REQUEST_INVALID_TOKEN in _faults(granted):
         raise FhirError(401, "the access token is not known here, or was revoked", "login")
-    if it.tokens.is_expired(granted) or Fault.REQUEST_EXPIRED_TOKEN in _faults(granted):
+    if it.tokens.is_expired(granted) or Mood.REQUEST_EXPIRED_TOKEN in _faults(granted):
         raise FhirError(401, "the access token has expired", "expired")
     return Access(scopes.parse_all(granted.scope), granted.patient)
 
@@ -40,5 +40,5 @@ def challenge(error: FhirError) -> str:
     return f'Bearer realm="fhir", error="invalid_token", error_description="{text}"'
 
 
-def _faults(granted: Granted) -> frozenset[Fault]:
-    return granted.faults | running().settings.faults
+def _faults(granted: Granted) -> frozenset[Mood]:
+    return granted.moods | running().settings.moods

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_ehr.faults import Fault
 from sandbox_ehr.launches import Launch
+from sandbox_ehr.moods import Mood
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Session:
     patient: str = ""
     encounter: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
-    faults: frozenset[Fault] = field(default_factory=frozenset)
+    moods: frozenset[Mood] = field(default_factory=frozenset)
 
 
 def of_launch(launch: Launch, scope: str, tenant: str) -> Session:
@@ -31,4 +31,4 @@ def of_launch(launch: Launch, scope: str, tenant: str) -> Session:
     more |= {"appContext": launch.app_context} if launch.app_context else {}
     more |= {"intent": launch.intent} if launch.intent else {}
     more |= {"fhirContext": list(launch.fhir_context)} if launch.fhir_context else {}
-    return Session(launch.user, scope, launch.patient_id, launch.encounter_id, more, launch.faults)
+    return Session(launch.user, scope, launch.patient_id, launch.encounter_id, more, launch.moods)

@@ -1,4 +1,4 @@
-"""Trouble on purpose, where authorization and tokens are asked for (sandbox_ehr/faults.py)."""
+"""Trouble on purpose, where authorization and tokens are asked for (sandbox_ehr/moods.py)."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from authlib.oauth2.rfc6749 import (
     OAuth2Error,
 )
 
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
 
-_Errors = dict[Fault, Callable[[], OAuth2Error]]
+_Errors = dict[Mood, Callable[[], OAuth2Error]]
 
 _AT_AUTHORIZATION: _Errors = {
-    Fault.AUTH_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
-    Fault.AUTH_ACCESS_DENIED: lambda: AccessDeniedError("simulated: access was denied"),
+    Mood.AUTH_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Mood.AUTH_ACCESS_DENIED: lambda: AccessDeniedError("simulated: access was denied"),
 }
 _AT_TOKEN: _Errors = {
-    Fault.AUTH_INVALID_CLIENT_SECRET: lambda: _client("wrong client secret"),
-    Fault.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
-    Fault.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: _client("the client assertion has expired"),
-    Fault.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
-    Fault.TOKEN_INVALID_JTI: lambda: _client("the jti was used before"),
+    Mood.AUTH_INVALID_CLIENT_SECRET: lambda: _client("wrong client secret"),
+    Mood.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
+    Mood.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: _client("the client assertion has expired"),
+    Mood.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Mood.TOKEN_INVALID_JTI: lambda: _client("the jti was used before"),
 }
 _AT_REFRESH: _Errors = {
-    Fault.TOKEN_EXPIRED_REFRESH_TOKEN: lambda: InvalidGrantError(
+    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: lambda: InvalidGrantError(
         "simulated: the refresh token has expired"
     ),
 }
 
 
-def at_authorization(wanted: frozenset[Fault]) -> None:
+def at_authorization(wanted: frozenset[Mood]) -> None:
     """Raises the OAuth2Error that is wanted, if any."""
     _raise(wanted, _AT_AUTHORIZATION)
 
 
-def at_token(wanted: frozenset[Fault], refreshing: bool) -> None:
+def at_token(wanted: frozenset[Mood], refreshing: bool) -> None:
     """The same, when a token is asked for."""
     if refreshing:
         _raise(wanted, _AT_REFRESH)
     _raise(wanted, _AT_TOKEN)
 
 
-def _raise(wanted: frozenset[Fault], errors: _Errors) -> None:
+def _raise(wanted: frozenset[Mood], errors: _Errors) -> None:
     for fault, error in errors.items():
         if fault in wanted:
             raise error()

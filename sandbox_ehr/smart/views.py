@@ -18,9 +18,9 @@ from authlib.oauth2.rfc6749 import (
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox_ehr import faults
-from sandbox_ehr.faults import Fault
+from sandbox_ehr import moods
 from sandbox_ehr.launches import Launch
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.running import Running, running
 from sandbox_ehr.settings import Client
 from sandbox_ehr.smart import people, scopes, sessions, simulated
@@ -86,7 +86,9 @@ def launch() -> AnyResponse:
     if client is None or not client.launch_url:
         raise Refused("No app with a launch address is registered under this client_id.")
     try:
-        wanted = frozenset(faults.fault(name) for name in request.args.getlist("fault"))
+        wanted = frozenset(moods.named(name) for name in request.args.getlist("fault"))
+        if any(mood.of_answers for mood in wanted):
+            raise ValueError("a mood of the FHIR server is not one launch's: start with it")
     except ValueError as error:
         raise Refused(f"{str(error).capitalize()}.") from None
     said = {name: request.args.get(name, "")[:500] for name in ("patient", "encounter", "user")}
@@ -98,7 +100,7 @@ def launch() -> AnyResponse:
         said["user"] or people.default(it.records),
         request.args.get("appContext", "")[:4000],
         client_id=client.id,
-        faults=wanted,
+        moods=wanted,
         intent=request.args.get("intent", "")[:100],
     )
     query = {"iss": it.settings.fhir_base, "launch": token}
@@ -123,10 +125,10 @@ def _client_of(asked: dict[str, str]) -> Client:
     """The app that asks, when it and the address to send it back to are registered."""
     it = running()
     client = it.settings.client(asked.get("client_id", ""))
-    if client is None or Fault.AUTH_INVALID_CLIENT_ID in it.settings.faults:
+    if client is None or Mood.AUTH_INVALID_CLIENT_ID in it.settings.moods:
         raise Refused("No app is registered under this client_id.")
     said = asked.get("redirect_uri", "")
-    if said not in client.redirect_uris or Fault.AUTH_INVALID_REDIRECT_URI in it.settings.faults:
+    if said not in client.redirect_uris or Mood.AUTH_INVALID_REDIRECT_URI in it.settings.moods:
         raise Refused("The app's redirect_uri is not, letter by letter, one it registered.")
     if len(asked.get("state", "")) > _LONGEST_STATE:
         raise Refused("The app's state is longer than 2000 characters.")
@@ -157,20 +159,20 @@ def _of_launch(token: str, client: Client, scope: str) -> Session:
         raise InvalidRequestError("launch is not known here, has expired, or is another app's")
     if "launch" not in scope.split():
         raise InvalidScopeError("an EHR launch asks for the scope launch")
-    simulated.at_authorization(launch.faults | it.settings.faults)
+    simulated.at_authorization(launch.moods | it.settings.moods)
     session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
     return session if session.user else replace(session, user=people.default(it.records))
 
 
 def _scope(scope: str, launch: Launch) -> str:
-    trouble = launch.faults | running().settings.faults
-    return scopes.without_writing(scope) if Fault.NO_WRITE_SCOPES in trouble else scope
+    trouble = launch.moods | running().settings.moods
+    return scopes.without_writing(scope) if Mood.NO_WRITE_SCOPES in trouble else scope
 
 
 def _of_form(scope: str) -> Session | None:
     """What the person at our own page said; None before they were asked."""
     it = running()
-    simulated.at_authorization(it.settings.faults)
+    simulated.at_authorization(it.settings.moods)
     said = request.form
     if request.method != "POST" or "answer" not in said:
         return None
@@ -196,7 +198,7 @@ def _sent_back(asked: dict[str, str], session: Session) -> AnyResponse:
     if "launch" in asked and running().launches.redeem(asked["launch"]) is None:
         raise InvalidRequestError("launch was used at the same time elsewhere")
     response = server.create_authorization_response(grant=grant, grant_user=session)
-    if Fault.AUTH_WRONG_STATE in server.faults_of(session):
+    if Mood.AUTH_WRONG_STATE in server.moods_of(session):
         response.headers["Location"] = _with_another_state(response.headers["Location"])
     return response
 
@@ -236,9 +238,9 @@ def _simulated(it: Running) -> None:
     """Raises the OAuth2Error that the settings or the launch want at the token endpoint."""
     code = it.smart.codes.peek(request.form.get("code", ""))
     refreshed = it.tokens.peek_refresh(request.form.get("refresh_token", ""))
-    wanted = it.settings.faults
-    wanted |= code.session.faults if code else frozenset()
-    wanted |= refreshed.faults if refreshed else frozenset()
+    wanted = it.settings.moods
+    wanted |= code.session.moods if code else frozenset()
+    wanted |= refreshed.moods if refreshed else frozenset()
     simulated.at_token(wanted, refreshing=refreshed is not None)
 
 

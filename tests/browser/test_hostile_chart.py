@@ -28,9 +28,9 @@ from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.records import copied
 from smart_app import cookies
 from tests.databases import overridden, shown_card, store_at
-from tests.ehr_access.server import fake_ehr
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair
+from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import TODAY, chart_of, running_with, serve, window_on
 from tests.smart_app.form_site import EDMUND, KEY, TWO_VIALS, WINDOW, form_site
 from tests.smart_app.screens_app import screens_app, served
@@ -72,7 +72,7 @@ def looked_at(seen: Watched, where: str) -> None:
 def test_no_screen_takes_a_chart_for_more_than_text(
     browser: Any, catalogue: Catalogue, chart: tuple[str, str]
 ) -> None:
-    with fake_ehr() as ehr, watched(browser) as seen:
+    with practice_ehr() as ehr, watched(browser) as seen:
         resources = spoilt(chart_of(*chart))
         serve(ehr, resources)
         window = window_on(ehr, chart[0], ehr_name=PAYLOADS[1], note=PAYLOADS[0])

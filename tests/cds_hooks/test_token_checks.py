@@ -22,6 +22,7 @@ from cds_hooks.token_checks import CHECKS, LAST
 from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
 from ehr_access import public_keys
 from ehr_access.public_keys import Fetched, NotKeys, kept_for
+from sandbox_ehr.moods import Reply
 from service_parts.rate_limit import Bucket
 from tests.cds_hooks.hostile_tokens import HOSTILE, HOSTILE_ADDRESSES, Hostile
 from tests.cds_hooks.tokens import (
@@ -40,7 +41,6 @@ from tests.cds_hooks.tokens import (
     signed,
 )
 from tests.databases import rows, store_at
-from tests.ehr_access.server import Reply
 
 HERE = frozenset({SERVICE_URL})
 
@@ -221,8 +221,8 @@ def test_a_check_that_breaks_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"calls_per_minute": 0}, "calls_per_minute"),
         ({"audiences": frozenset({" "})}, "audience is blank"),
         ({"tenant": "a b"}, "tenant"),
-        ({"fhir_bases": frozenset({"http://ehr.example/r4"})}, "write the https address"),
-        ({"fhir_bases": frozenset({"ehr.example"})}, "https://ehr.example/r4"),
+        ({"fhir_bases": frozenset({"http://ehr.example/fhir"})}, "write the https address"),
+        ({"fhir_bases": frozenset({"ehr.example"})}, "https://ehr.example/fhir"),
     ],
 )
 def test_a_fault_of_a_registration_says_what_to_write(changes: dict[str, Any], word: str) -> None:
@@ -231,7 +231,7 @@ def test_a_fault_of_a_registration_says_what_to_write(changes: dict[str, Any], w
 
 
 def test_a_good_registration_has_no_fault() -> None:
-    bases = frozenset({"https://ehr.example/r4"})
+    bases = frozenset({"https://ehr.example/fhir"})
     assert faults([registered(fhir_bases=bases), registered(tenant="2", jku=JKU)], False) == []
 
 

@@ -17,8 +17,8 @@ from billing_rules.data_needed import DATA_NEEDED
 from cds_hooks import Settings, create_app
 from cds_hooks.services import SERVICES
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import fake_ehr
 from tests.interop.conftest import Server
+from tests.practice_ehr import practice_ehr
 
 pytestmark = pytest.mark.interop
 
@@ -168,7 +168,7 @@ def test_the_other_hooks_answer_as_from_a_plain_chart_server(
     spoke = 0
     for patient in fixtures.names("patients"):
         chart = fixtures.patient_everything(patient, drafts=True)
-        with fake_ehr() as plain:
+        with practice_ehr() as plain:
             chart_server.serve_all(plain, chart)
             for context in calls_of(hook, chart):
                 body = chart_server.request(hook, context)

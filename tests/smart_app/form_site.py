@@ -27,7 +27,7 @@ from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
 from smart_app.store import Store
 from tests.databases import engine_at
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr, statement
+from tests.practice_ehr import Ehr, Reply, bundle, practice_ehr, statement
 from tests.smart_app.charts import TYPES, chart_of
 from vialwise import database
 
@@ -44,7 +44,7 @@ Resource = dict[str, Any]
 class WritingEhr:
     """An EHR in memory that creates, once by identifier, and updates by version."""
 
-    server: FakeEhr
+    server: Ehr
     held: list[Resource]
     created: list[Resource] = field(default_factory=list)
     refuse: dict[str, Reply | Callable[[BaseHTTPRequestHandler], None]] = field(
@@ -54,15 +54,15 @@ class WritingEhr:
     def start(self) -> None:
         kinds = (*TYPES, "QuestionnaireResponse", "DocumentReference")
         params = dict.fromkeys(kinds, "patient code category status intent use date identifier")
-        self.server.replies["/r4/metadata"] = Reply(statement(**params))
+        self.server.replies["/fhir/metadata"] = Reply(statement(**params))
         for kind in kinds:
-            self.server.replies[f"/r4/{kind}"] = self._search(kind)
-            self.server.replies[f"POST /r4/{kind}"] = self._create(kind)
+            self.server.replies[f"/fhir/{kind}"] = self._search(kind)
+            self.server.replies[f"POST /fhir/{kind}"] = self._create(kind)
         for resource in self.held:
             self._serve(resource)
 
     def _serve(self, resource: Resource) -> None:
-        path = f"/r4/{resource['resourceType']}/{resource['id']}"
+        path = f"/fhir/{resource['resourceType']}/{resource['id']}"
         self.server.replies[path] = Reply(resource)
         self.server.replies[f"PUT {path}"] = self._update(resource)
 
@@ -163,7 +163,7 @@ def form_site(
 ) -> Iterator[FormSite]:
     """`without` are resource types that the chart does not hold."""
     held = [r for r in chart_of(patient, order) if r["resourceType"] not in without]
-    with fake_ehr() as server, engine_at(f"sqlite:///{folder}/app.sqlite") as engine:
+    with practice_ehr() as server, engine_at(f"sqlite:///{folder}/app.sqlite") as engine:
         database.upgrade(engine)
         ehr = WritingEhr(server, held)
         ehr.start()

@@ -28,7 +28,7 @@ from werkzeug.serving import make_server
 
 from smart_app.app_keys import AppKeys
 from smart_app.settings import ClientKind, RegisteredEhr
-from tests.ehr_access.server import statement
+from tests.practice_ehr import statement
 
 CLIENT, SECRET = "vialwise at this EHR", "a secret: with+signs & spaces"
 REDIRECT = "https://app.example/app/callback"

@@ -17,9 +17,9 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
+from sandbox_ehr.moods import Reply
 from smart_app.kept_forms import SENDING_TAKES, KeptForms
 from smart_app.store import FORMS_KEPT
-from tests.ehr_access.server import Reply
 from tests.smart_app.form_site import (
     EDMUND,
     WINDOW,

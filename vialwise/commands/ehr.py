@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from sandbox_ehr import charts, faults, ids, quirks
-from sandbox_ehr.faults import Fault
+from sandbox_ehr import charts, ids, moods, quirks
 from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client, Settings
@@ -19,16 +19,16 @@ from vialwise.problems import Problem
 DEFAULT_PORT = 8418
 
 
-class FaultName(click.ParamType):
+class MoodName(click.ParamType):
     """The name of a simulated error."""
 
-    name = "fault"
+    name = "mood"
 
     def convert(
         self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> Fault:
+    ) -> Mood:
         try:
-            return faults.fault(str(value))
+            return moods.named(str(value))
         except ValueError as error:
             self.fail(str(error), param, context)
 
@@ -64,11 +64,12 @@ class FaultName(click.ParamType):
 )
 @click.option(
     "--fault",
+    "--mood",
     "wanted",
-    type=FaultName(),
+    type=MoodName(),
     multiple=True,
     metavar="NAME",
-    help="Simulate an error, like auth_access_denied. May be repeated.",
+    help="Misbehave on purpose, like auth_access_denied or busy_once. May be repeated.",
 )
 def ehr(
     data: Path | None,
@@ -76,7 +77,7 @@ def ehr(
     port: int,
     open_: bool,
     apps: tuple[tuple[str, str, str], ...],
-    wanted: tuple[Fault, ...],
+    wanted: tuple[Mood, ...],
 ) -> None:
     """Runs a practice EHR: FHIR R4 with SMART authorization.
 
@@ -121,8 +122,8 @@ def _say(settings: Settings, records: Records) -> None:
             f"Open {client.id} with {settings.base_url}/auth/launch?client_id={client.id}"
             "&patient=ID"
         )
-    if settings.faults:
-        screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.faults))}.")
+    if settings.moods:
+        screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.moods))}.")
     text = (
         "Open: calls without a token are answered. Ctrl-C ends it."
         if settings.open
