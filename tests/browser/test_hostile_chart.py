@@ -118,8 +118,7 @@ def test_what_is_typed_into_forms_comes_back_as_text(
             site = stack.enter_context(
                 form_site(catalogue, folder, *patient, without=without, public_url=url)
             )
-            for place, resource in enumerate(spoilt(site.ehr.held)):
-                site.ehr.held[place].update(resource)
+            site.ehr.server.hold(spoilt(site.ehr.held))
             stack.enter_context(served(site.app, int(url.rpartition(":")[2])))
             seen = stack.enter_context(watched(browser))
             name = cookies._name(cookies.KIND_WINDOW, WINDOW, False)

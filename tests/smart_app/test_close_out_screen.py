@@ -217,8 +217,7 @@ def charted(catalogue: Catalogue, tmp_path: Path) -> Iterator[FormSite]:
             "effectiveDateTime": "2026-11-24T10:05:00-06:00",
             "subject": {"reference": "Patient/pat-bartholomew-quince"},
         }
-        made.ehr.held.append(record)
-        made.ehr._serve(record)
+        made.ehr.server.records.update(record)
         yield made
 
 
