@@ -7,18 +7,23 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
 
-from sandbox_ehr.desk.install import install as install_desk
+import fixtures
+from sandbox_ehr import cds_client
+from sandbox_ehr.cds_client import CdsClient
+from sandbox_ehr.desk import views
+from sandbox_ehr.desk.stories import everything
 from sandbox_ehr.desk.views import blueprint, nowhere
-from sandbox_ehr.fhir.pages import Pages
+from sandbox_ehr.desk.worksheets import Desk, set_desk
+from sandbox_ehr.fhir.calls import Pages, Served
 from sandbox_ehr.fhir.views import fhir, not_served
-from sandbox_ehr.launches import Launches
-from sandbox_ehr.moods import Moods
+from sandbox_ehr.moods import Mood, Moods
 from sandbox_ehr.records import Records
-from sandbox_ehr.running import KEY, Running, set_running
 from sandbox_ehr.settings import Settings
 from sandbox_ehr.smart.authorization import SmartServer
+from sandbox_ehr.smart.sessions import Launches
 from sandbox_ehr.smart.tokens import Tokens
 from sandbox_ehr.smart.views import auth
+from sandbox_ehr.state import KEY, Running, set_running
 
 LARGEST_BODY = 5 * 1024 * 1024
 
@@ -38,7 +43,7 @@ def start(app: Flask, records: Records, settings: Settings) -> None:
     moods = Moods(settings.moods)
     running = Running(records, settings, Launches(), tokens, Pages(), smart, moods)
     set_running(app, running)
-    install_desk(app, running)
+    _open_desk(app, running)
 
 
 def _addresses() -> Flask:
@@ -65,3 +70,40 @@ def _nowhere(error: NotFound) -> Any:
     """An address that nothing answers to: FHIR says so in its own way, everything else by a page
     of the desk."""
     return not_served(error) if request.path.startswith("/fhir") else nowhere(error)
+
+
+# ---------------------------------------------------------------- the order desk
+
+
+def _open_desk(app: Flask, running: Running) -> None:
+    """What the addresses of the desk work with, and a key of its own for CDS services."""
+    settings = running.settings
+    jku = f"{settings.base_url}{views.JWKS_PATH}"
+    key = cds_client.new_key(settings.base_url, jku)
+    served = Served(running.records, running.pages, settings.quirks, settings.fhir_base)
+    services = tuple(
+        CdsClient(
+            base=service.base_url,
+            fhir_server="" if Mood.NO_FHIR_SERVER in settings.moods else settings.fhir_base,
+            key=key,
+            look_up=cds_client.from_chart(served),
+            lend=cds_client.lender(running.tokens, service.client_id),
+            trace=service.trace,
+        )
+        for service in settings.cds_services
+    )
+    days = (settings.today - fixtures.WRITTEN_ON).days
+
+    def current(resource: Any) -> Any:
+        return fixtures.moved(resource, days)
+
+    desk = Desk(
+        records=running.records,
+        settings=settings,
+        launches=running.launches,
+        services=services,
+        key=key,
+        start=everything(running.records),
+        current=current,
+    )
+    set_desk(app, desk)

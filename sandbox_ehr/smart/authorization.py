@@ -24,11 +24,9 @@ from joserfc.jwk import RSAKey
 from sandbox_ehr.moods import Mood
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import ClientKind, Settings
-from sandbox_ehr.smart import people, scopes
-from sandbox_ehr.smart.assertions import Assertions, ClientKeys, SeenOnce
-from sandbox_ehr.smart.codes import LIFETIME, Code, Codes
-from sandbox_ehr.smart.registered import Registered
-from sandbox_ehr.smart.sessions import Session
+from sandbox_ehr.smart import access, people
+from sandbox_ehr.smart.clients import Assertions, ClientKeys, Registered, SeenOnce
+from sandbox_ehr.smart.sessions import CODE_SECONDS, Code, Codes, Session
 from sandbox_ehr.smart.tokens import ACCESS_SECONDS, SYSTEM_SECONDS, Granted, Tokens
 
 METHODS = [kind.value for kind in (ClientKind.KEY, ClientKind.SECRET, ClientKind.PUBLIC)]
@@ -180,7 +178,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
                 request.user,
                 nonce,
                 secrets.token_urlsafe(8),
-                server.codes.now() + LIFETIME,
+                server.codes.now() + CODE_SECONDS,
                 int(time.time()),
             ),
         )
@@ -231,7 +229,7 @@ class SystemGrant(grants.ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = [ClientKind.KEY.value]
 
     def validate_requested_scope(self) -> None:
-        asked = [scopes.parse(word) for word in (self.request.payload.scope or "").split()]
+        asked = [access.parse(word) for word in (self.request.payload.scope or "").split()]
         if not asked or any(scope is None or scope.level != "system" for scope in asked):
             raise InvalidScopeError("a backend service asks for system scopes")
         super().validate_requested_scope()

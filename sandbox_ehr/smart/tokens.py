@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox_ehr.bounded import fingerprint, put
 from sandbox_ehr.moods import Mood
+from sandbox_ehr.records import fingerprint, put
 
 ACCESS_SECONDS = 3600
 LENT_SECONDS = 300

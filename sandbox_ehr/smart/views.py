@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -11,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import (
     AccessDeniedError,
+    InvalidClientError,
+    InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
     OAuth2Error,
@@ -19,12 +22,11 @@ from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox_ehr import moods
-from sandbox_ehr.launches import Launch
 from sandbox_ehr.moods import Mood
-from sandbox_ehr.running import Running, running
 from sandbox_ehr.settings import Client
-from sandbox_ehr.smart import people, scopes, sessions, simulated
-from sandbox_ehr.smart.sessions import Session
+from sandbox_ehr.smart import access, people, sessions
+from sandbox_ehr.smart.sessions import Launch, Session
+from sandbox_ehr.state import Running, running
 
 auth = Blueprint("auth", __name__, template_folder="templates", static_folder="static")
 
@@ -144,7 +146,7 @@ def _session(asked: dict[str, str], client: Client) -> Session | None:
         raise InvalidRequestError("aud is not the address of this FHIR server")
     if not asked.get("state"):
         raise InvalidRequestError("state is required")
-    may = scopes.granted(asked.get("scope", ""), client.scope)
+    may = access.granted(asked.get("scope", ""), client.scope)
     if not may:
         raise InvalidScopeError("none of the scopes can be granted to this client")
     if "launch" in asked:
@@ -159,20 +161,20 @@ def _of_launch(token: str, client: Client, scope: str) -> Session:
         raise InvalidRequestError("launch is not known here, has expired, or is another app's")
     if "launch" not in scope.split():
         raise InvalidScopeError("an EHR launch asks for the scope launch")
-    simulated.at_authorization(launch.moods | it.settings.moods)
+    _fail_at_authorization(launch.moods | it.settings.moods)
     session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
     return session if session.user else replace(session, user=people.default(it.records))
 
 
 def _scope(scope: str, launch: Launch) -> str:
     trouble = launch.moods | running().settings.moods
-    return scopes.without_writing(scope) if Mood.NO_WRITE_SCOPES in trouble else scope
+    return access.without_writing(scope) if Mood.NO_WRITE_SCOPES in trouble else scope
 
 
 def _of_form(scope: str) -> Session | None:
     """What the person at our own page said; None before they were asked."""
     it = running()
-    simulated.at_authorization(it.settings.moods)
+    _fail_at_authorization(it.settings.moods)
     said = request.form
     if request.method != "POST" or "answer" not in said:
         return None
@@ -220,7 +222,7 @@ def _error_sent_back(asked: dict[str, str], error: OAuth2Error) -> AnyResponse:
 def _page(asked: dict[str, str], client: Client) -> AnyResponse:
     """Sign in, choose a patient, agree."""
     it = running()
-    may = scopes.granted(asked["scope"], client.scope)
+    may = access.granted(asked["scope"], client.scope)
     text = render_template(
         "smart/authorize.html",
         ehr=it.settings.name,
@@ -241,7 +243,7 @@ def _simulated(it: Running) -> None:
     wanted = it.settings.moods
     wanted |= code.session.moods if code else frozenset()
     wanted |= refreshed.moods if refreshed else frozenset()
-    simulated.at_token(wanted, refreshing=refreshed is not None)
+    _fail_at_token(wanted, refreshing=refreshed is not None)
 
 
 # ---------------------------------------------------------------- answers
@@ -290,3 +292,49 @@ def _html(text: str, status: int, form_action: str = "") -> Response:
         f"frame-ancestors 'self'; form-action 'self' {form_action}".strip()
     )
     return response
+
+
+# ---------------------------------------------------------------- moods
+
+_Errors = dict[Mood, Callable[[], OAuth2Error]]
+
+_AT_AUTHORIZATION: _Errors = {
+    Mood.AUTH_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Mood.AUTH_ACCESS_DENIED: lambda: AccessDeniedError("simulated: access was denied"),
+}
+_AT_TOKEN: _Errors = {
+    Mood.AUTH_INVALID_CLIENT_SECRET: lambda: _wrong_client("wrong client secret"),
+    Mood.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
+    Mood.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: _wrong_client(
+        "the client assertion has expired"
+    ),
+    Mood.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Mood.TOKEN_INVALID_JTI: lambda: _wrong_client("the jti was used before"),
+}
+_AT_REFRESH: _Errors = {
+    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: lambda: InvalidGrantError(
+        "simulated: the refresh token has expired"
+    ),
+}
+
+
+def _fail_at_authorization(wanted: frozenset[Mood]) -> None:
+    """Raises the OAuth2Error that is wanted, if any."""
+    _raise(wanted, _AT_AUTHORIZATION)
+
+
+def _fail_at_token(wanted: frozenset[Mood], refreshing: bool) -> None:
+    """The same, when a token is asked for."""
+    if refreshing:
+        _raise(wanted, _AT_REFRESH)
+    _raise(wanted, _AT_TOKEN)
+
+
+def _raise(wanted: frozenset[Mood], errors: _Errors) -> None:
+    for fault, error in errors.items():
+        if fault in wanted:
+            raise error()
+
+
+def _wrong_client(words: str) -> OAuth2Error:
+    return InvalidClientError(f"simulated: {words}", status_code=401)

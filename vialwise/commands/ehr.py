@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sandbox_ehr import charts, ids, moods, quirks
+from sandbox_ehr import charts, moods, quirks
 from sandbox_ehr.fhir.outcomes import FhirError
 from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
@@ -83,7 +83,7 @@ def ehr(
 
     It listens on this machine only, keeps everything in memory and forgets it at the end.
     """
-    from sandbox_ehr.app import create_app  # brings the FHIR models, which take long to import
+    from sandbox_ehr.app import create_app
 
     ways = quirks.like(like) if like else PLAIN
     records = _records(data, ways)
@@ -106,7 +106,7 @@ def _records(data: Path | None, ways: Quirks) -> Records:
     """What it opens with. Raises Problem."""
     try:
         resources = charts.of_folder(data) if data else charts.invented(clock.today())
-        return Records.of(charts.like(resources, ways), new_id=ids.new(ways.ids))
+        return Records.of(charts.like(resources, ways), new_id=charts.new_ids(ways.ids))
     except charts.Unreadable as error:
         raise Problem(str(error)) from None
     except FhirError as error:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
-from sandbox_ehr.fhir.pages import Pages
-from sandbox_ehr.launches import Launches
+from sandbox_ehr.fhir.calls import Pages
 from sandbox_ehr.moods import Moods
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Settings
 from sandbox_ehr.smart.authorization import SmartServer
+from sandbox_ehr.smart.sessions import Launches
 from sandbox_ehr.smart.tokens import Tokens
 
 KEY = "sandbox-ehr"
