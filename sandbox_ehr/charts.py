@@ -44,9 +44,9 @@ def like(resources: Iterable[Resource], quirks: Quirks) -> list[Resource]:
 def _with_its_drug(resource: Resource, drugs: Mapping[str, Resource]) -> Resource:
     """The resource with the drug it refers to inside."""
     held = resource.get("medicationReference")
-    drug = drugs.get(held.get("reference", "")) if isinstance(held, dict) else None
-    if drug is None:
+    if not isinstance(held, dict) or held.get("reference", "") not in drugs:
         return resource
+    drug = drugs[held["reference"]]
     inside = {name: value for name, value in drug.items() if name != "meta"}
     contained = [*resource.get("contained", ()), {**inside, "id": "its-drug"}]
     return {

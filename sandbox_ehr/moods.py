@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlencode
 
 from werkzeug.wrappers import Response
@@ -134,8 +134,8 @@ class Mood(Enum):
 def named(name: str) -> Mood:
     """The mood of that name. Raises ValueError with all names."""
     try:
-        return Mood(name)
-    except ValueError:
+        return next(mood for mood in Mood if mood.value == name)
+    except StopIteration:
         known = ", ".join(mood.value for mood in Mood)
         raise ValueError(f"no simulated error is called {name}: there are {known}") from None
 
@@ -512,7 +512,7 @@ class Moods:
             answer = _around(act, answer)
         sent = answer(_request(environ))
         if isinstance(sent, Raw):
-            _send_raw(environ, sent)
+            return _send_raw(environ, sent)
         content = sent.content if environ["REQUEST_METHOD"] != "HEAD" else b""
         start_response(f"{sent.status} {_phrase(sent.status)}", list(sent.sent_headers().items()))
         return [content]
@@ -557,7 +557,7 @@ def _own_answer(app: Any) -> Answer:
     return answer
 
 
-def _send_raw(environ: dict[str, Any], raw: Raw) -> None:
+def _send_raw(environ: dict[str, Any], raw: Raw) -> NoReturn:
     """Past the web server, by the socket that it has put into the request. Ends with the error by
     which a web server knows that the line is gone."""
     line: socket.socket | None = environ.get("werkzeug.socket") or environ.get("gunicorn.socket")

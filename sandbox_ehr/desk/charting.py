@@ -94,7 +94,7 @@ def _drug(order: Resource) -> str:
 
 def typed(entry: Entry, form: Mapping[str, str]) -> Entry:
     """The entry with what was typed."""
-    said = {name: form.get(f"{entry.place}:{name}", "").strip() for name in _TYPED}
+    said: dict[str, Any] = {name: form.get(f"{entry.place}:{name}", "").strip() for name in _TYPED}
     return replace(entry, **said)
 
 

@@ -38,7 +38,7 @@ def _link_open(self: Any, tokens: list[Token], index: int, options: Any, env: An
     """Links open apart, and tell nobody where they were followed from."""
     tokens[index].attrSet("target", "_blank")
     tokens[index].attrSet("rel", "noopener noreferrer")
-    return self.renderToken(tokens, index, options, env)
+    return str(self.renderToken(tokens, index, options, env))
 
 
 def _bold_instead(self: Any, tokens: list[Token], index: int, options: Any, env: Any) -> str:

@@ -211,7 +211,8 @@ def _dosage(resource: Resource) -> Resource:
     dosages = resource.setdefault("dosageInstruction", [])
     if not dosages:
         dosages.append({})
-    return dosages[0]
+    first: Resource = dosages[0]
+    return first
 
 
 def _first(resource: Resource, *path: str) -> Any:
@@ -224,7 +225,8 @@ def _first(resource: Resource, *path: str) -> Any:
 
 
 def _dose_quantity(resource: Resource) -> Resource:
-    return _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity") or {}
+    found: Resource | None = _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity")
+    return found or {}
 
 
 def dose(resource: Resource) -> str:
@@ -265,7 +267,8 @@ def _ucum(value: Any, unit: str) -> Resource:
 
 
 def _repeat(resource: Resource) -> Resource:
-    return _first(resource, "dosageInstruction", "timing", "repeat") or {}
+    found: Resource | None = _first(resource, "dosageInstruction", "timing", "repeat")
+    return found or {}
 
 
 def period(resource: Resource) -> str:

@@ -52,7 +52,7 @@ class DraftForm:
 
 
 def _of_code(read: Callable[[Resource], str]) -> Callable[[Resource], str]:
-    return lambda resource: read(resource.get("code"))
+    return lambda resource: read(resource.get("code", {}))
 
 
 def _to_code(write: Callable[[Resource, str], None]) -> Callable[[Resource, str], None]:

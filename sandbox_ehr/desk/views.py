@@ -270,7 +270,7 @@ def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
     return {"url": url_for(".launch", sheet_id=sheet.id, **_named()), "name": opened.app.name}
 
 
-def _named() -> dict[str, str]:
+def _named() -> dict[str, Any]:
     """What of the address names an app."""
     return {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
 

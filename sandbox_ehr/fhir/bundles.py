@@ -87,8 +87,8 @@ def _of_entry(i: int, error: FhirError) -> FhirError:
 def _call(served: Served, call: Call, entry: Any) -> Call:
     """The interaction an entry asks for. Raises FhirError (400)."""
     request = entry.get("request") if isinstance(entry, dict) else None
-    method = request.get("method") if isinstance(request, dict) else None
-    url = request.get("url") if isinstance(request, dict) else None
+    request = request if isinstance(request, dict) else {}
+    method, url = request.get("method"), request.get("url")
     if not isinstance(method, str) or not isinstance(url, str):
         raise FhirError(400, "an entry has a request with 'method' and 'url'", "required")
     path, _, query = url.removeprefix(f"{served.base}/").partition("?")

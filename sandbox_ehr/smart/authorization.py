@@ -63,7 +63,7 @@ class SmartServer(AuthorizationServer):
         """What id_tokens are signed with; made when it is first needed, which takes a moment."""
         with self._making_key:
             if self._key is None:
-                how = {"use": "sig", "alg": "RS256"}
+                how: Any = {"use": "sig", "alg": "RS256"}
                 self._key = RSAKey.generate_key(2048, how, auto_kid=True)
             return self._key
 
@@ -83,7 +83,8 @@ class SmartServer(AuthorizationServer):
         the id when a token is refreshed, and npm's fhirclient sends none."""
         said = request.payload.data
         if said.get("client_id") or said.get("grant_type") != "refresh_token":
-            return authenticate_none(query_client, request)
+            client: Registered | None = authenticate_none(query_client, request)
+            return client
         granted = self.tokens.refresh(said.get("refresh_token", ""))
         return self._registered(granted.client_id) if granted else None
 
@@ -120,7 +121,8 @@ def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
             code.family,
         )
     if request.refresh_token is not None:
-        return replace(request.refresh_token.granted, scope=response["scope"])
+        before: Granted = request.refresh_token.granted
+        return replace(before, scope=response["scope"])
     return Granted(client_id, response["scope"])
 
 
@@ -217,7 +219,8 @@ class RefreshGrant(grants.RefreshTokenGrant):
     def issue_token(self, user: Any, refresh_token: Kept) -> dict[str, Any]:
         if not self.server.tokens.use_refresh(refresh_token.text):
             raise InvalidRequestError("the refresh token was used at the same time elsewhere")
-        return super().issue_token(user, refresh_token)
+        response: dict[str, Any] = super().issue_token(user, refresh_token)
+        return response
 
     def revoke_old_credential(self, refresh_token: Kept) -> None:
         """Its use was its end."""
@@ -249,7 +252,7 @@ class SmartIdToken(OpenIDCode):
     def resolve_client_private_key(self, client: Registered) -> RSAKey:
         return self._server.key
 
-    def get_encode_header(self, client: Registered) -> dict[str, str]:
+    def get_encode_header(self, client: Registered) -> dict[str, Any]:
         return {"alg": "RS256", "kid": self._server.key.kid, "typ": "JWT"}
 
     def get_client_claims(self, client: Registered) -> dict[str, Any]:

@@ -58,18 +58,22 @@ def token() -> AnyResponse:
     try:
         _simulated(it)
     except OAuth2Error as error:
-        return it.smart.handle_error_response(None, error)
-    return it.smart.create_token_response()
+        failed: AnyResponse = it.smart.handle_error_response(None, error)
+        return failed
+    answer: AnyResponse = it.smart.create_token_response()
+    return answer
 
 
 @auth.post("/introspect")
 def introspect() -> AnyResponse:
-    return running().smart.create_endpoint_response("introspection")
+    answer: AnyResponse = running().smart.create_endpoint_response("introspection")
+    return answer
 
 
 @auth.post("/revoke")
 def revoke() -> AnyResponse:
-    return running().smart.create_endpoint_response("revocation")
+    answer: AnyResponse = running().smart.create_endpoint_response("revocation")
+    return answer
 
 
 @auth.get("/jwks")
@@ -199,7 +203,7 @@ def _sent_back(asked: dict[str, str], session: Session) -> AnyResponse:
     grant = server.get_consent_grant(end_user=session)
     if "launch" in asked and running().launches.redeem(asked["launch"]) is None:
         raise InvalidRequestError("launch was used at the same time elsewhere")
-    response = server.create_authorization_response(grant=grant, grant_user=session)
+    response: AnyResponse = server.create_authorization_response(grant=grant, grant_user=session)
     if Mood.AUTH_WRONG_STATE in server.moods_of(session):
         response.headers["Location"] = _with_another_state(response.headers["Location"])
     return response
@@ -259,15 +263,17 @@ def refused(error: Refused) -> AnyResponse:
 
 @auth.errorhandler(OAuth2Error)
 def oauth_error(error: OAuth2Error) -> AnyResponse:
-    return running().smart.handle_error_response(None, error)
+    answer: AnyResponse = running().smart.handle_error_response(None, error)
+    return answer
 
 
 @auth.errorhandler(ValueError)
 def unreadable(error: ValueError) -> AnyResponse:
     """Bytes that are no text, or characters that an OAuth error must not repeat."""
-    return running().smart.handle_error_response(
+    answer: AnyResponse = running().smart.handle_error_response(
         None, InvalidRequestError("the request cannot be read")
     )
+    return answer
 
 
 @auth.after_request
