@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
+from joserfc.jwk import RSAKey
+
 from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 
@@ -66,7 +68,7 @@ class Settings:
     """`base_url` has no slash at its end. `today` is the day the charts are shown on.
 
     `open`: calls without a token are answered too, as public sandboxes do. What a token does not
-    allow is refused even then.
+    allow is refused even then. `signing_key` signs id_tokens; without one the EHR makes its own.
     """
 
     base_url: str
@@ -78,6 +80,7 @@ class Settings:
     open: bool = False
     name: str = "Hollow Creek practice EHR"
     tenant: str = "hollow-creek"
+    signing_key: RSAKey | None = field(default=None, repr=False)
 
     @property
     def fhir_base(self) -> str:

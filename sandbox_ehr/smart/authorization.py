@@ -42,7 +42,7 @@ class SmartServer(AuthorizationServer):
         self.tokens = tokens
         self.records = records
         self.codes = Codes()
-        self._key: RSAKey | None = None
+        self._key = settings.signing_key
         self._making_key = threading.Lock()
         super().__init__(query_client=self._registered, save_token=self._keep)
         self.register_token_generator("default", BearerTokenGenerator(_new, _new, _lifetime))
