@@ -15,7 +15,7 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from sandbox_ehr.app import create_app, start
-from sandbox_ehr.moods import Act, Journal, Mood, Reply, Request, Script, without_header
+from sandbox_ehr.moods import Act, Journal, Mood, Reply, Request, Script
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Settings
 
@@ -103,7 +103,7 @@ class Ehr:
     def be(self, *moods: Mood | Act) -> None:
         """In these moods, before every answer, the ones chosen by hand included."""
         running = self.app.extensions["sandbox-ehr"]
-        running.moods.be(self.journal, *moods, self.script, without_header("Authorization"))
+        running.moods.be(self.journal, *moods, self.script, Mood.ANY_TOKEN)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 import requests
 from joserfc import jwt
@@ -205,8 +205,8 @@ class StrictEhr:
     def _token(self, request: Request, answer: Answer) -> Sent:
         time.sleep(self.slow)
         form = dict(parse_qsl(request.body.decode()))
-        if refusal := self._not_as_published(form):
-            return refusal
+        if why := self._not_as_registered(request, form):
+            return self._refuse(why, "invalid_client", 401)
         if form.get("grant_type") == "refresh_token":
             self.refreshed += 1
             if form.get("refresh_token") not in self.refresh:
@@ -216,7 +216,8 @@ class StrictEhr:
         elif form.get("code", "") not in self.codes:
             return self._refuse("code unknown or used", "invalid_grant")
         self.codes.discard(form.get("code", ""))
-        sent = answer(replace(request, body=urlencode(form).encode()))
+        asks = self._asks_as_registered(request)
+        sent = answer(replace(asks, body=urlencode(form).encode()))
         assert isinstance(sent, Reply)
         if sent.status != 200:
             said = sent.json
@@ -224,16 +225,28 @@ class StrictEhr:
             return sent
         return self._given(sent.json)
 
-    def _not_as_published(self, form: Mapping[str, str]) -> Reply | None:
-        """A client that signs says where its keys are (SMART App Launch 2.2, "Client
-        Authentication: Asymmetric"), which the practice EHR does not look at."""
-        if KINDS[self.kind] is not practice.ClientKind.KEY:
-            return None
+    def _not_as_registered(self, request: Request, form: Mapping[str, str]) -> str:
+        """What the practice EHR does not look at: where the keys of a client that signs are, and
+        that id and secret are form-encoded (RFC 6749, 2.3.1) and stand nowhere else. "" is right.
+        """
+        if self.kind is ClientKind.PUBLIC:
+            return "a public client has no secret" if "Authorization" in request.headers else ""
+        if self.kind is ClientKind.SECRET:
+            said = base64.b64decode(request.headers["Authorization"].removeprefix("Basic "))
+            pair = tuple(map(unquote_plus, said.decode().split(":")))
+            return "" if pair == (CLIENT, SECRET) and "client_id" not in form else "wrong secret"
         head = form["client_assertion"].partition(".")[0]
         header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
         right = header.get("jku") == REDIRECT.replace("callback", "jwks.json")
-        right = right and header["alg"] == self.kind.algorithm
-        return None if right else self._refuse("not the registered client", "invalid_client", 401)
+        right = right and header["alg"] == self.kind.algorithm and "client_secret" not in form
+        return "" if right else "another key than registered"
+
+    def _asks_as_registered(self, request: Request) -> Request:
+        """The same for Authlib, which takes a "+" in id or secret for what it is."""
+        if self.kind is not ClientKind.SECRET:
+            return request
+        pair = ":".join(map(quote, (CLIENT, SECRET))).encode()
+        return request.with_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
 
     def _given(self, own: dict[str, Any]) -> Reply:
         """The token response with what a test has laid over it."""
@@ -256,8 +269,11 @@ class StrictEhr:
         return jwt.encode(header, said, signer, algorithms=[header["alg"]])
 
     def _revoke(self, request: Request, answer: Answer) -> Sent:
-        token = dict(parse_qsl(request.body.decode()))["token"]
-        sent = answer(request)
+        form = dict(parse_qsl(request.body.decode()))
+        token = form["token"]
+        if why := self._not_as_registered(request, form):
+            return self._refuse(why, "invalid_client", 401)
+        sent = answer(self._asks_as_registered(request))
         assert isinstance(sent, Reply)
         if sent.status != 200:
             self.refuses.append(sent.json["error"])
