@@ -9,7 +9,9 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox_ehr.faults import Fault
+from joserfc.jwk import RSAKey
+
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 
 # What a client may ask for unless it is registered with less.
@@ -66,18 +68,19 @@ class Settings:
     """`base_url` has no slash at its end. `today` is the day the charts are shown on.
 
     `open`: calls without a token are answered too, as public sandboxes do. What a token does not
-    allow is refused even then.
+    allow is refused even then. `signing_key` signs id_tokens; without one the EHR makes its own.
     """
 
     base_url: str
     today: date
     clients: tuple[Client, ...] = ()
     quirks: Quirks = PLAIN
-    faults: frozenset[Fault] = frozenset()
+    moods: frozenset[Mood] = frozenset()
     cds_services: tuple[CdsService, ...] = ()
     open: bool = False
     name: str = "Hollow Creek practice EHR"
     tenant: str = "hollow-creek"
+    signing_key: RSAKey | None = field(default=None, repr=False)
 
     @property
     def fhir_base(self) -> str:

@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from sandbox_ehr.desk.running import Desk
+from sandbox_ehr.desk.worksheets import Desk
 from sandbox_ehr.settings import Client
 from tests.databases import store_at
 from vialwise import practice, server

@@ -15,7 +15,7 @@ from flask import Flask
 from cds_hooks.trusted_clients import Client
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
-from sandbox_ehr.desk.composing import PHYSICIAN_REFERENCE
+from sandbox_ehr.desk.new_orders import PHYSICIAN_REFERENCE
 from sandbox_ehr.desk.views import JWKS_PATH
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import CdsService, Settings

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox_ehr.bounded import fingerprint, put
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
+from sandbox_ehr.records import fingerprint, put
 
 ACCESS_SECONDS = 3600
 LENT_SECONDS = 300
@@ -36,7 +36,7 @@ class Granted:
     patient: str = ""
     encounter: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
-    faults: frozenset[Fault] = field(default_factory=frozenset)
+    moods: frozenset[Mood] = field(default_factory=frozenset)
     family: str = ""
     issued_at: int = 0
     expires_at: int = 0

@@ -29,9 +29,9 @@ from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.records import copied
 from smart_app import cookies
 from tests.databases import KEYS, overridden, shown_card, store_at
-from tests.ehr_access.server import fake_ehr
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair
+from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import TODAY, chart_of, running_with, serve, window_on
 from tests.smart_app.form_site import EDMUND, KEY, TWO_VIALS, WINDOW, form_site
 from tests.smart_app.screens_app import screens_app, served
@@ -73,7 +73,7 @@ def looked_at(seen: Watched, where: str) -> None:
 def test_no_screen_takes_a_chart_for_more_than_text(
     browser: Any, catalogue: Catalogue, chart: tuple[str, str]
 ) -> None:
-    with fake_ehr() as ehr, watched(browser) as seen:
+    with practice_ehr() as ehr, watched(browser) as seen:
         resources = spoilt(chart_of(*chart))
         serve(ehr, resources)
         window = window_on(ehr, chart[0], ehr_name=PAYLOADS[1], note=PAYLOADS[0])
@@ -120,8 +120,7 @@ def test_what_is_typed_into_forms_comes_back_as_text(
             site = stack.enter_context(
                 form_site(catalogue, folder, *patient, without=without, public_url=url)
             )
-            for place, resource in enumerate(spoilt(site.ehr.held)):
-                site.ehr.held[place].update(resource)
+            site.ehr.server.hold(spoilt(site.ehr.held))
             stack.enter_context(served(site.app, int(url.rpartition(":")[2])))
             seen = stack.enter_context(watched(browser))
             name = cookies._name(cookies.KIND_WINDOW, WINDOW, False)

@@ -7,6 +7,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
 from cds_hooks.used_tokens import UsedTokens, digest
 from ehr_access import public_keys
 from ehr_access.public_keys import Fetched, NotKeys, kept_for
+from sandbox_ehr.moods import Answer, Raw, Reply, Request, dripping
 from service_parts.web import Bucket
 from tests.cds_hooks.hostile_tokens import HOSTILE, HOSTILE_ADDRESSES, Hostile
 from tests.cds_hooks.tokens import (
@@ -39,7 +41,6 @@ from tests.cds_hooks.tokens import (
     signed,
 )
 from tests.databases import KEYS, rows, store_at
-from tests.ehr_access.server import Reply
 
 HERE = frozenset({SERVICE_URL})
 
@@ -426,24 +427,13 @@ def test_threads_that_miss_a_key_share_one_fetch_and_others_do_not_wait() -> Non
 # ---------------------------------------------------------------- fetching, over HTTP
 
 
-def endless(request: Any) -> None:
-    request.send_response(200)
-    request.end_headers()
-    while True:
-        request.wfile.write(b" " * 65_536)
+def endless(request: Request, answer: Answer) -> Raw:
+    return Raw(chain([b"HTTP/1.1 200 OK\r\n\r\n"], repeat(b" " * 65_536)))
 
 
-def dripping(request: Any) -> None:
-    request.send_response(200)
-    request.end_headers()
-    for _ in range(200):
-        request.wfile.write(b" ")
-        request.wfile.flush()
-        time.sleep(0.05)
-
-
-def silent(_: Any) -> None:
+def silent(request: Request, answer: Answer) -> Raw:
     time.sleep(1.5)
+    return Raw()
 
 
 def test_keys_are_fetched_with_how_long_they_may_be_kept() -> None:

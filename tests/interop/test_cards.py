@@ -19,8 +19,8 @@ from cds_hooks.services import SERVICES
 from cds_hooks.store import temporary
 from tests.cds_hooks import chart_server
 from tests.databases import KEYS
-from tests.ehr_access.server import fake_ehr
 from tests.interop.conftest import Server
+from tests.practice_ehr import practice_ehr
 
 pytestmark = pytest.mark.interop
 
@@ -170,7 +170,7 @@ def test_the_other_hooks_answer_as_from_a_plain_chart_server(
     spoke = 0
     for patient in fixtures.names("patients"):
         chart = fixtures.patient_everything(patient, drafts=True)
-        with fake_ehr() as plain:
+        with practice_ehr() as plain:
             chart_server.serve_all(plain, chart)
             for context in calls_of(hook, chart):
                 body = chart_server.request(hook, context)

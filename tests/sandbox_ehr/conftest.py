@@ -15,8 +15,8 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
 from sandbox_ehr.records import Records
-from sandbox_ehr.running import Running
 from sandbox_ehr.settings import ALL_SCOPES, SYSTEM_SCOPES, Client, ClientKind, Settings
+from sandbox_ehr.state import Running
 
 BASE = "http://127.0.0.1:8420"
 FHIR = f"{BASE}/fhir"

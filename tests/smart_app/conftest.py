@@ -139,7 +139,7 @@ class Browser:
     def launched(self) -> str:
         """The path of a window that was opened."""
         opened = self.come_back()
-        assert opened.status_code == 303, opened.text
+        assert opened.status_code == 303, (self.site.ehr.refuses, opened.text)
         return opened.headers["Location"]
 
     def seen(self, path: str) -> dict[str, Any]:

@@ -287,7 +287,7 @@ def test_a_code_of_another_sign_in_opens_nothing(browser: Browser) -> None:
     mine, other = (browser.sign_in(browser.begin()) for _ in range(2))
     swapped = f"/callback?code={asked_in(other)['code']}&state={asked_in(mine)['state']}"
     stopped(browser.get(swapped), error_pages.NOT_EXCHANGED)
-    assert browser.site.ehr.refuses == ["wrong verifier"]
+    assert browser.site.ehr.refuses == ["Code challenge failed."]
 
 
 # ---------------------------------------------------------------- what the EHR grants

@@ -29,7 +29,7 @@ from vialwise.problems import Problem
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
 
 if TYPE_CHECKING:
-    from sandbox_ehr.cds_keys import SigningKey
+    from sandbox_ehr.cds_client import SigningKey
 
 START_SECONDS = 20.0
 ITSELF = "https://demo.vialwise.example"  # who posts the bundled orders below
@@ -80,7 +80,7 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     browser.
     """
     # The EHR and the app take a second to import, and other commands need neither.
-    from sandbox_ehr.cds_keys import new_key
+    from sandbox_ehr.cds_client import new_key
     from vialwise import practice, smart
 
     stays = sys.stdin.isatty() if stay is None else stay

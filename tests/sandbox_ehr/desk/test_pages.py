@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from sandbox_ehr.cds_answers import Link
 from sandbox_ehr.cds_client import CdsClient, OfferedService
-from sandbox_ehr.desk import elements, stories
+from sandbox_ehr.desk import draft_elements, stories
 from sandbox_ehr.desk.worksheets import Worksheet
 from sandbox_ehr.settings import Client
 from tests.practice import Pair
@@ -418,7 +418,7 @@ def test_opening_and_closing_the_app_keeps_what_is_typed_at_every_step(
             assert f'value="{typed}"' in html and ">In paper</textarea>" in html
             assert 'value="documented-elsewhere" selected' in html
             assert ("type a number" in html) is (typed == "three hundred")
-    assert elements.dose(sheet(with_app, address).drafts[0]) == "375"
+    assert draft_elements.dose(sheet(with_app, address).drafts[0]) == "375"
     press(browser, address, **{dose: "375"}, do="sign")
     if sheet(with_app, address).stage == "draft":
         press(browser, address, do="sign")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sandbox_ehr.desk import chart, elements, formulary
-from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.desk import chart, draft_elements
+from sandbox_ehr.desk.draft_elements import Resource
 from sandbox_ehr.records import Records
 
 PHYSICIAN_REFERENCE = "Practitioner/prac-imogen-hartwell"
@@ -34,7 +34,7 @@ class NotComposed(ValueError):
 
 
 def choices() -> list[tuple[str, str]]:
-    return [(p.code, f"{p.display} ({p.drug})") for p in formulary.products().values()]
+    return [(p.code, f"{p.display} ({p.drug})") for p in draft_elements.products().values()]
 
 
 def visit(records: Records, patient: Resource) -> str:
@@ -56,7 +56,7 @@ def visit(records: Records, patient: Resource) -> str:
 
 def drafts(typed: Mapping[str, str], patient: Resource, encounter: str) -> tuple[Resource, ...]:
     """The medication order, and a billing line where one is wanted. Raises NotComposed."""
-    product = formulary.products().get(typed.get("product", ""))
+    product = draft_elements.products().get(typed.get("product", ""))
     if product is None:
         raise NotComposed("Choose a drug first.")
     order = _medication_request(product, patient, encounter, typed.get("coverage", ""))
@@ -77,7 +77,7 @@ def changed(now: Sequence[Resource], wanted: str, patient: Resource | None) -> t
         return tuple(now)
     if what == "MedicationRequest":
         return (*now, {**_copied(first), "id": str(uuid.uuid4())})
-    product = formulary.products().get(elements.product_code(first))
+    product = draft_elements.products().get(draft_elements.product_code(first))
     if what in LINES and what and product:
         return (*now, _billing_line(what, product, first))
     return tuple(now)
@@ -102,7 +102,7 @@ def _copied(order: Resource) -> Resource:
 
 
 def _medication_request(
-    product: formulary.Product, patient: Resource, encounter: str, coverage: str
+    product: draft_elements.Product, patient: Resource, encounter: str, coverage: str
 ) -> Resource:
     period, unit = product.every
     order: Resource = {
@@ -128,10 +128,10 @@ def _medication_request(
     return order
 
 
-def _billing_line(kind: str, product: formulary.Product, order: Resource) -> Resource:
+def _billing_line(kind: str, product: draft_elements.Product, order: Resource) -> Resource:
     """The line that bills the drug: its code, and units still to be typed."""
     concept: Resource = {"coding": []}
-    elements.set_billing_code(concept, product.hcpcs)
+    draft_elements.set_billing_code(concept, product.hcpcs)
     line: Resource = {
         "resourceType": kind,
         "id": str(uuid.uuid4()),

@@ -1,25 +1,96 @@
-"""Elements of draft resources, read and written in place.
+"""What the practice can order, and the elements of draft resources, read and written in place.
 
 The resource is the truth: a form shows what stands in it and writes back what was typed, and
-everything that no form shows stays as it was.
-"""
+everything that no form shows stays as it was."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from sandbox_ehr.desk import formulary
+import yaml
+
+# ---------------------------------------------------------------- the formulary
+
+NDC = "http://hl7.org/fhir/sid/ndc"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+SNOMED = "http://snomed.info/sct"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One container that is stocked, or one drug that is not stocked by the container."""
+
+    drug: str
+    system: str
+    code: str
+    display: str
+    text: str
+    word: str
+    route: tuple[str, str]  # SNOMED CT code, words
+    hcpcs: str
+    hcpcs_display: str
+    dose_unit: str
+    every: tuple[int, str]
+
+    def concept(self) -> dict[str, Any]:
+        """The product as a medicationCodeableConcept."""
+        coding = {"system": self.system, "code": self.code, "display": self.display}
+        return {"coding": [coding], "text": self.text}
+
+    def route_concept(self) -> dict[str, Any]:
+        code, words = self.route
+        display = f"{words.capitalize()} route"
+        coding = {"system": SNOMED, "code": code, "display": display}
+        return {"coding": [coding], "text": words}
+
+
+@cache
+def products() -> dict[str, Product]:
+    """Everything that can be ordered, by NDC or RxNorm code, in the order of the file."""
+    drugs = yaml.safe_load(Path(__file__).with_name("formulary.yaml").read_text(encoding="utf-8"))
+    found = [_product(drug, container) for drug in drugs for container in drug["containers"]]
+    return {product.code: product for product in found}
+
+
+def hcpcs_displays() -> dict[str, str]:
+    """The words of every billing code that is known here."""
+    return {p.hcpcs: p.hcpcs_display for p in products().values() if p.hcpcs}
+
+
+def _product(drug: dict[str, Any], container: dict[str, str]) -> Product:
+    coded = drug.get("code", {})
+    period, unit = drug["every"]
+    return Product(
+        drug=drug["drug"],
+        system=NDC if "ndc" in container else RXNORM,
+        code=container.get("ndc") or container["rxnorm"],
+        display=container["display"],
+        text=container["text"],
+        word=container["word"],
+        route=(drug["route"]["code"], drug["route"]["text"]),
+        hcpcs=coded.get("code", ""),
+        hcpcs_display=coded.get("display", ""),
+        dose_unit=drug["dose"],
+        every=(period, unit),
+    )
+
+
+# ---------------------------------------------------------------- elements
+
 
 Resource = dict[str, Any]
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CPT = "http://www.ama-assn.org/go/cpt"
 UCUM = "http://unitsofmeasure.org"
 _BILLING = (HCPCS, CPT)
-_PRODUCT = (formulary.NDC, formulary.RXNORM)
+_PRODUCT = (NDC, RXNORM)
 _CODE = re.compile(r"[A-Z]\d{4}|\d{5}")
 _MODIFIER = re.compile(r"[A-Z0-9]{2}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -76,7 +147,7 @@ def product_code(resource: Resource) -> str:
 
 def set_product(resource: Resource, code: str) -> None:
     """Another container: its code and words; a billing code beside it stays."""
-    product = formulary.products().get(code)
+    product = products().get(code)
     if product is None:
         raise NotReadable("choose a drug of the list")
     concept = resource.setdefault("medicationCodeableConcept", {})
@@ -106,8 +177,8 @@ def set_billing_code(concept: Resource, text: str) -> None:
     if not _CODE.fullmatch(code):
         raise NotReadable("type a code like J2357, or leave it empty")
     coding = {"system": CPT if code.isdigit() else HCPCS, "code": code}
-    if code in formulary.hcpcs_displays():
-        coding["display"] = formulary.hcpcs_displays()[code]
+    if code in hcpcs_displays():
+        coding["display"] = hcpcs_displays()[code]
     if old is None:
         codings.append(coding)
     else:
@@ -140,7 +211,8 @@ def _dosage(resource: Resource) -> Resource:
     dosages = resource.setdefault("dosageInstruction", [])
     if not dosages:
         dosages.append({})
-    return dosages[0]
+    first: Resource = dosages[0]
+    return first
 
 
 def _first(resource: Resource, *path: str) -> Any:
@@ -153,7 +225,8 @@ def _first(resource: Resource, *path: str) -> Any:
 
 
 def _dose_quantity(resource: Resource) -> Resource:
-    return _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity") or {}
+    found: Resource | None = _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity")
+    return found or {}
 
 
 def dose(resource: Resource) -> str:
@@ -165,7 +238,7 @@ def dose_unit(resource: Resource) -> str:
     quantity = _dose_quantity(resource)
     if quantity:
         return str(quantity.get("unit", ""))
-    product = formulary.products().get(product_code(resource))
+    product = products().get(product_code(resource))
     return product.dose_unit if product else "mg"
 
 
@@ -194,7 +267,8 @@ def _ucum(value: Any, unit: str) -> Resource:
 
 
 def _repeat(resource: Resource) -> Resource:
-    return _first(resource, "dosageInstruction", "timing", "repeat") or {}
+    found: Resource | None = _first(resource, "dosageInstruction", "timing", "repeat")
+    return found or {}
 
 
 def period(resource: Resource) -> str:
@@ -236,7 +310,7 @@ def set_containers(resource: Resource, text: str) -> None:
 
 
 def container_word(resource: Resource) -> str:
-    product = formulary.products().get(product_code(resource))
+    product = products().get(product_code(resource))
     return product.word if product else "container"
 
 

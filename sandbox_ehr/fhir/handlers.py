@@ -9,10 +9,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sandbox_ehr.fhir import bundles, conditional, offered, search_answers, validation
-from sandbox_ehr.fhir.call import Answer, Call, preferred
+from sandbox_ehr.fhir import bundles, calls, capability, search_answers, validation
+from sandbox_ehr.fhir.calls import Answer, Call, Served, preferred
 from sandbox_ehr.fhir.outcomes import FhirError, Issue, outcome
-from sandbox_ehr.fhir.served import Served
 from sandbox_ehr.records import ID, Version
 
 Resource = dict[str, Any]
@@ -62,7 +61,7 @@ def _system(served: Served, call: Call) -> Answer:
 def _of_method(
     served: Served, call: Call, kind: str, methods: dict[str, Interaction], *ids: str
 ) -> Answer:
-    if not _TYPE.fullmatch(kind) or kind not in offered.types(served.quirks):
+    if not _TYPE.fullmatch(kind) or kind not in capability.types(served.quirks):
         raise FhirError(404, "this server has no such resource type", "not-supported")
     if any(not ID.fullmatch(id_) for id_ in ids):
         raise FhirError(404, f"there is no {kind} with such an id")
@@ -139,7 +138,7 @@ def _create(served: Served, call: Call, kind: str) -> Answer:
     resource = _body(call, kind)
     condition = call.headers.get("if-none-exist")
     if condition is not None:
-        there = conditional.already_there(served, call.access, kind, condition)
+        there = calls.already_there(served, call.access, kind, condition)
         if there is not None:
             return _written(served, call, 200, there)
     validation.check(resource)

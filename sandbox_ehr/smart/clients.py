@@ -1,24 +1,68 @@
-"""Clients that sign instead of sharing a secret (SMART App Launch 2.2, "Client Authentication:
-Asymmetric")."""
+"""Registered clients in the words Authlib asks in, and those that sign instead of sharing a secret
+(SMART App Launch 2.2, "Client Authentication: Asymmetric")."""
 
 from __future__ import annotations
 
+import hmac
 import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from authlib.oauth2.rfc6749 import InvalidClientError
+from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from sandbox_ehr.settings import Client, ClientKind
-from sandbox_ehr.smart.registered import Registered
+from sandbox_ehr.smart import access
+
+_SYSTEM = "client_credentials"
+_GRANTS = ("authorization_code", "refresh_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(ClientMixin):
+    """`client` as an OAuth 2 client."""
+
+    client: Client
+
+    def get_client_id(self) -> str:
+        return self.client.id
+
+    def get_default_redirect_uri(self) -> str | None:
+        return None  # SMART App Launch 2.2: the app says where it wants to be sent back to
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """What of `scope` it may have; None when nothing of it."""
+        return access.granted(scope or "", self.client.scope) or None
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return redirect_uri in self.client.redirect_uris
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        if self.client.kind is not ClientKind.SECRET or not self.client.secret:
+            return False
+        return hmac.compare_digest(client_secret.encode(), self.client.secret.encode())
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method == self.client.kind.value
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        if grant_type == _SYSTEM:  # SMART Backend Services: with a key only
+            return self.client.kind is ClientKind.KEY
+        return grant_type in _GRANTS
+
+
+# ---------------------------------------------------------------- signed assertions
 
 ALGORITHMS = ("RS384", "ES384")
 LONGEST_LIFE = 300

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
-from sandbox_ehr.fhir.pages import Pages
-from sandbox_ehr.launches import Launches
+from sandbox_ehr.fhir.calls import Pages
+from sandbox_ehr.moods import Moods
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Settings
 from sandbox_ehr.smart.authorization import SmartServer
+from sandbox_ehr.smart.sessions import Launches
 from sandbox_ehr.smart.tokens import Tokens
 
-_KEY = "sandbox-ehr"
+KEY = "sandbox-ehr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,15 @@ class Running:
     tokens: Tokens
     pages: Pages
     smart: SmartServer
+    moods: Moods
 
 
 def set_running(app: Flask, running: Running) -> None:
-    app.extensions[_KEY] = running
+    app.extensions[KEY] = running
 
 
 def running() -> Running:
     """What the application of this request runs with."""
-    found = current_app.extensions[_KEY]
+    found = current_app.extensions[KEY]
     assert isinstance(found, Running)
     return found
