@@ -87,7 +87,7 @@ def _open_desk(app: Flask, running: Running) -> None:
             fhir_server="" if Mood.NO_FHIR_SERVER in settings.moods else settings.fhir_base,
             key=key,
             look_up=cds_client.from_chart(served),
-            lend=cds_client.lender(running.tokens, service.client_id),
+            authorize=cds_client.authorizing(running.tokens, service.client_id),
             trace=service.trace,
         )
         for service in settings.cds_services

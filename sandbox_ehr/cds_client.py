@@ -23,10 +23,10 @@ from joserfc.jwk import ECKey
 from sandbox_ehr import cds_answers
 from sandbox_ehr.cds_answers import Answer
 from sandbox_ehr.fhir import handlers
+from sandbox_ehr.fhir.access import Access
 from sandbox_ehr.fhir.calls import Call, Served
 from sandbox_ehr.fhir.outcomes import FhirError
-from sandbox_ehr.smart.access import Access
-from sandbox_ehr.smart.tokens import LENT_SECONDS, Tokens
+from sandbox_ehr.smart.tokens import SERVICE_SECONDS, Tokens
 
 # ---------------------------------------------------------------- the key that signs calls
 
@@ -155,7 +155,7 @@ class OfferedService:
 
 
 # The "fhirAuthorization" of a call of that service in that context.
-Lend = Callable[[OfferedService, Mapping[str, Any]], Mapping[str, Any]]
+Authorize = Callable[[OfferedService, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -174,7 +174,7 @@ class HookCall:
 
     @property
     def shown_request(self) -> str:
-        """The request as JSON, without the access token that it lends."""
+        """The request as JSON, without its access token."""
         said = {**self.request}
         if "fhirAuthorization" in said:
             said["fhirAuthorization"] = {**said["fhirAuthorization"], "access_token": MASK}
@@ -200,7 +200,7 @@ class CdsClient:
     fhir_server: str
     key: SigningKey
     look_up: LookUp
-    lend: Lend
+    authorize: Authorize
     trace: bool = False
     seconds: float = _SECONDS
     _known: list[tuple[float, tuple[OfferedService, ...]]] = field(default_factory=list)
@@ -259,7 +259,7 @@ class CdsClient:
         """Where the service may read more; nowhere when `fhir_server` is empty."""
         if not self.fhir_server:
             return {}
-        token = self.lend(service, context)
+        token = self.authorize(service, context)
         return {"fhirServer": self.fhir_server, "fhirAuthorization": token}
 
     def _trace(self, url: str, request: Mapping[str, Any]) -> Any:
@@ -374,12 +374,12 @@ def _service(entry: Mapping[str, Any]) -> OfferedService | None:
 _RESOURCE_TYPE = re.compile(r"[A-Z][A-Za-z]+")
 
 
-def lender(tokens: Tokens, client_id: str) -> Lend:
+def authorizing(tokens: Tokens, client_id: str) -> Authorize:
     """Tokens for the service that is known here as `client_id`."""
 
-    def lend(service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
+    def authorize(service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
         scope, patient = scopes(service), str(context["patientId"])
-        token = tokens.lend(
+        token = tokens.issue(
             client_id,
             scope,
             patient=patient,
@@ -389,13 +389,13 @@ def lender(tokens: Tokens, client_id: str) -> Lend:
         return {
             "access_token": token,
             "token_type": "Bearer",
-            "expires_in": LENT_SECONDS,
+            "expires_in": SERVICE_SECONDS,
             "scope": scope,
             "subject": client_id,
             "patient": patient,
         }
 
-    return lend
+    return authorize
 
 
 def scopes(service: OfferedService) -> str:

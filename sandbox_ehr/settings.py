@@ -53,7 +53,7 @@ class Client:
 class CdsService:
     """A CDS Hooks server that the order desk calls: `{base_url}/cds-services` lists its services.
 
-    `client_id` is what it knows this EHR's lent tokens by. `trace`: whether it also tells, for
+    `client_id` is what this EHR's tokens for it name. `trace`: whether it also tells, for
     development, what each of its rules saw.
     """
 

@@ -19,7 +19,7 @@ KEY = "sandbox-ehr"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`tokens.lend(...)` gives a CDS service the access token of a `fhirAuthorization`."""
+    """`tokens.issue(...)` gives a CDS service the access token of a `fhirAuthorization`."""
 
     records: Records
     settings: Settings

@@ -8,8 +8,8 @@ from typing import Any
 
 import fixtures
 from sandbox_ehr.desk.draft_elements import Resource
+from sandbox_ehr.fhir.access import patients_of
 from sandbox_ehr.records import Records
-from sandbox_ehr.smart.access import patients_of
 
 
 @dataclass(frozen=True, slots=True)

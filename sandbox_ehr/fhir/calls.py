@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from sandbox_ehr.fhir import searching
+from sandbox_ehr.fhir.access import Access
 from sandbox_ehr.fhir.outcomes import FhirError
 from sandbox_ehr.quirks import Quirks
 from sandbox_ehr.records import Records, put
-from sandbox_ehr.smart.access import Access
 
 # ---------------------------------------------------------------- further pages
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from sandbox_ehr.fhir.access import Access, parse_all
 from sandbox_ehr.fhir.outcomes import FhirError
 from sandbox_ehr.moods import Mood
 from sandbox_ehr.settings import ALL_SCOPES, SYSTEM_SCOPES, Settings
 from sandbox_ehr.smart import people
-from sandbox_ehr.smart.access import Access, parse_all
 from sandbox_ehr.smart.authorization import METHODS
 from sandbox_ehr.smart.clients import ALGORITHMS
 from sandbox_ehr.smart.tokens import Granted

@@ -21,10 +21,11 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode, UserInfo
 from joserfc.jwk import RSAKey
 
+from sandbox_ehr.fhir import access
 from sandbox_ehr.moods import Mood
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import ClientKind, Settings
-from sandbox_ehr.smart import access, people
+from sandbox_ehr.smart import people
 from sandbox_ehr.smart.clients import Assertions, ClientKeys, Registered, SeenOnce
 from sandbox_ehr.smart.sessions import CODE_SECONDS, Code, Codes, Session
 from sandbox_ehr.smart.tokens import ACCESS_SECONDS, SYSTEM_SECONDS, Granted, Tokens

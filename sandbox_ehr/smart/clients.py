@@ -19,8 +19,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from sandbox_ehr.fhir import access
 from sandbox_ehr.settings import Client, ClientKind
-from sandbox_ehr.smart import access
 
 _SYSTEM = "client_credentials"
 _GRANTS = ("authorization_code", "refresh_token")

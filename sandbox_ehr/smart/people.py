@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox_ehr.fhir import access
 from sandbox_ehr.records import Records
-from sandbox_ehr.smart import access
 
 Resource = dict[str, Any]
 _MOST_SHOWN = 200

@@ -22,9 +22,10 @@ from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox_ehr import moods
+from sandbox_ehr.fhir import access
 from sandbox_ehr.moods import Mood
 from sandbox_ehr.settings import Client
-from sandbox_ehr.smart import access, people, sessions
+from sandbox_ehr.smart import people, sessions
 from sandbox_ehr.smart.sessions import Launch, Session
 from sandbox_ehr.state import Running, running
 

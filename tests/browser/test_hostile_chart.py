@@ -252,7 +252,7 @@ def test_the_desk_takes_neither_charts_nor_cards_for_more_than_text(
             ours.fhir_server,
             ours.key,
             ours.look_up,
-            ours.lend,
+            ours.authorize,
             _known=[(1e12, (OfferedService("order-select", "x", "x", {}),))],
         )
         answer = json.dumps({"cards": [*_hostile_cards()]}).encode()

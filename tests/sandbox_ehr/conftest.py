@@ -87,9 +87,9 @@ def inside(app: Flask) -> Running:
     return found
 
 
-def lent(app: Flask, scope: str, patient: str = ADA, **more: Any) -> dict[str, str]:
+def bearer(app: Flask, scope: str, patient: str = ADA, **more: Any) -> dict[str, str]:
     """The header of a token with these scopes."""
-    token = inside(app).tokens.lend("cds", scope, patient=patient, **more)
+    token = inside(app).tokens.issue("cds", scope, patient=patient, **more)
     return {"Authorization": f"Bearer {token}"}
 
 

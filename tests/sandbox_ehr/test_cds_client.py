@@ -71,7 +71,7 @@ def client(server: FakeService, **changes: Any) -> CdsClient:
         "fhir_server": "https://ehr.example/fhir",
         "key": key,
         "look_up": lambda query: {"resourceType": query.partition("/")[0]},
-        "lend": lambda service, context: {"access_token": TOKEN, "token_type": "Bearer"},
+        "authorize": lambda service, context: {"access_token": TOKEN, "token_type": "Bearer"},
     }
     return CdsClient(**{**said, **changes})
 

@@ -462,7 +462,7 @@ def test_a_card_that_is_gone_opens_the_order_without_the_app(
 
 def test_a_desk_without_its_service_works_on(browser: FlaskClient, pair: Pair) -> None:
     ours = pair.desk.services[0]
-    away = CdsClient("http://127.0.0.1:9", ours.fhir_server, ours.key, ours.look_up, ours.lend)
+    away = CdsClient("http://127.0.0.1:9", ours.fhir_server, ours.key, ours.look_up, ours.authorize)
     pair.with_services(away)
     address = opened(browser, "story-j2356-on-omalizumab")
     assert "Ordering works without it" in page(browser, address)
@@ -492,7 +492,7 @@ def test_a_malformed_card_is_named_and_hostile_text_is_only_text(
         ours.fhir_server,
         ours.key,
         ours.look_up,
-        ours.lend,
+        ours.authorize,
         _known=[(1e12, (OfferedService("order-select", "x", "x", {}),))],
     )
     monkeypatch.setattr(CdsClient, "_exchange", lambda *args: (200, answer, 1))

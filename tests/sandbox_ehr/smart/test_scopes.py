@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox_ehr.smart import access
+from sandbox_ehr.fhir import access
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
