@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from billing_rules.fhir import (
     charge_item,
@@ -12,8 +13,10 @@ from billing_rules.fhir import (
     service_request,
 )
 from billing_rules.fhir.codes import CodeSystems
+from billing_rules.fhir.decoding import WITHDRAWN, decoded
 from billing_rules.fhir.drafts import Draft
-from billing_rules.fhir.references import Resolve, Resource, resolver, selected
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.references import Resolve, Resource, own_reference, resolver, selected
 from billing_rules.model import OrderLine
 
 READERS: Mapping[str, Callable[[Draft], tuple[OrderLine, ...]]] = {
@@ -23,7 +26,6 @@ READERS: Mapping[str, Callable[[Draft], tuple[OrderLine, ...]]] = {
     "Claim": claim.read,
     "MedicationAdministration": medication_administration.read,
 }
-_WITHDRAWN = ("entered-in-error", "cancelled")
 
 
 def draft_orders(
@@ -42,23 +44,20 @@ def draft_orders(
     known = CodeSystems(systems)
     inside = resolver(everything)
 
-    def find(reference: str) -> Resource | None:
+    def find(reference: str) -> object:
         found = inside(reference)
         return found if found is not None else resolve(reference)
 
-    drafts = (
-        Draft.of(resource, position, known, find)
-        for position, resource in enumerate(everything)
-        if isinstance(resource, dict)
-    )
-    return tuple(
-        line
-        for draft in drafts
-        if draft.kind in READERS and selected(draft.reference, only) and not _withdrawn(draft)
-        for line in READERS[draft.kind](draft)
-    )
-
-
-def _withdrawn(draft: Draft) -> bool:
-    status = draft.node.text("status").lower()
-    return status in _WITHDRAWN or draft.node.value.get("doNotPerform") is True
+    lines: list[OrderLine] = []
+    for position, written in enumerate(everything):
+        kind = written.get("resourceType") if isinstance(written, dict) else None
+        if not isinstance(kind, str) or kind.strip() not in READERS:
+            continue
+        reference = own_reference(written, position)
+        resource: Any = decoded(dict(written)) if selected(reference, only) else None
+        if resource is None or resource.doNotPerform is True:
+            continue
+        if resource.status.strip().lower() not in WITHDRAWN:
+            draft = Draft(resource, reference, known, find, Notes(resource))
+            lines += READERS[resource.kind](draft)
+    return tuple(lines)
