@@ -59,7 +59,7 @@ def decoded(raw: RawResource, assumed: str = "") -> Resource | None:
             return found
     except (ValueError, TypeError, RecursionError):
         pass
-    value = raw if isinstance(raw, dict) else json_of(raw)
+    value = json_of(raw) if isinstance(raw, bytes) else raw
     if not isinstance(value, dict) or not value:
         return None
     try:

@@ -21,9 +21,32 @@ from billing_rules.fhir.tolerant import absent, as_number
 
 T = TypeVar("T", bound=Element)
 _MOST_SENTENCES = 20  # kept of one resource
+# Elements that say nothing of what is ordered, or that only the chart's readers look at.
+_NOT_NOTED = frozenset(
+    (
+        "id",
+        "subject",
+        "patient",
+        "beneficiary",
+        "individual",
+        "encounter",
+        "contained",
+        "intent",
+        "authoredOn",
+        "validityPeriod",
+        "expectedSupplyDuration",
+        "numberOfRepeatsAllowed",
+        "insurer",
+        "created",
+        "use",
+        "preAuthRef",
+    )
+)
+_DEEPEST = 40  # elements inside each other; FHIR has no resource as deep
 _BROKEN = object()
-# (value, path of the value, all sentences) to what fits, and whether anything did not
-_Read = Callable[[object, str, list[str]], tuple[Any, bool]]
+# (value, path of the value, all sentences) to what fits, and whether that is all: None where there
+# is something and it says nothing, which is not worth a sentence
+_Read = Callable[[object, str, list[str]], tuple[Any, bool | None]]
 
 
 class Notes:
@@ -108,16 +131,19 @@ def converted(value: dict[str, Any], shape: type[T]) -> T:
 def _element(value: dict[str, Any], shape: type[T], path: str, sentences: list[str]) -> T:
     kept: dict[str, Any] = {}
     lost = Lost(path)
+    deep = path.count(".") > _DEEPEST
     for name, key, read in _plan(shape):
-        if key not in value:
+        if deep or key not in value:
             continue
         own = f"{path}.{key}" if path else key
-        found, whole = read(value[key], own, sentences)
+        said: list[str] = [] if name in _NOT_NOTED else sentences
+        found, whole = read(value[key], own, said)
         if found is not _BROKEN:
             kept[name] = found
         if not whole:
             lost.keys.add(name)
-            sentences.append(f"{own} could not be read")
+        if whole is False:
+            said.append(f"{own} could not be read")
     element = shape(**kept)
     force_setattr(element, "lost", lost)
     return element
@@ -169,14 +195,16 @@ def _number(value: object, path: str, sentences: list[str]) -> tuple[Any, bool]:
 
 def _object(
     value: object, shape: type[Element], path: str, sentences: list[str]
-) -> tuple[Any, bool]:
+) -> tuple[Any, bool | None]:
     """One object, also when it stands in a list of one."""
     if isinstance(value, dict):
         return (_element(value, shape, path, sentences), True) if value else (_BROKEN, True)
     found, whole = _objects(value, shape, path, sentences)
     if len(found) == 1:
         return found[0], whole
-    return _BROKEN, whole and not found
+    if found or not whole:
+        return _BROKEN, False
+    return _BROKEN, True if absent(value) else None
 
 
 def _objects(

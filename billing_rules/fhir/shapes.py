@@ -144,11 +144,11 @@ class DoseAndRate(Element, frozen=True):
 class Dosage(DoseAndRate, frozen=True):
     """A Dosage (STU3 had the dose on it), and the dosage of a MedicationAdministration."""
 
+    doseAndRate: tuple[DoseAndRate, ...] = ()
     text: str = ""
     timing: Timing | None = None
     route: CodeableConcept | None = None
     site: CodeableConcept | None = None
-    doseAndRate: tuple[DoseAndRate, ...] = ()
     dose: WrittenQuantity | None = None
     quantity: WrittenQuantity | None = None
 
@@ -398,34 +398,36 @@ class MedicationAdministrationResource(Medicine, frozen=True):
     doNotPerform: Any = None
 
 
-class Occurrence(Resource, frozen=True):
-    """The choice element of ServiceRequest and ChargeItem."""
-
+class ServiceRequestResource(Resource, frozen=True):
+    code: CodeableConcept | None = None
+    quantityRange: Any = None
+    quantityRatio: Any = None
+    quantityQuantity: WrittenQuantity | None = None
     occurrenceDateTime: str = ""
     occurrenceDate: str = ""
     occurrencePeriod: Period | None = None
     occurrenceTiming: Timing | None = None
-    doNotPerform: Any = None
-    code: CodeableConcept | None = None
-    encounter: Reference | None = None
-
-
-class ServiceRequestResource(Occurrence, frozen=True):
-    quantityQuantity: WrittenQuantity | None = None
-    quantityRange: Any = None
-    quantityRatio: Any = None
     reasonCode: tuple[CodeableConcept, ...] = ()
     reasonReference: tuple[Reference, ...] = ()
     insurance: tuple[Reference, ...] = ()
+    encounter: Reference | None = None
+    doNotPerform: Any = None
 
 
-class ChargeItemResource(Occurrence, frozen=True):
+class ChargeItemResource(Resource, frozen=True):
     productCodeableConcept: CodeableConcept | None = None
     productReference: Reference | None = None
     product: CodeableReference | None = None
-    quantity: WrittenQuantity | None = None
-    reason: tuple[CodeableConcept, ...] = ()
+    code: CodeableConcept | None = None
     extension: tuple[Extension, ...] = ()
+    quantity: WrittenQuantity | None = None
+    occurrenceDateTime: str = ""
+    occurrenceDate: str = ""
+    occurrencePeriod: Period | None = None
+    occurrenceTiming: Timing | None = None
+    reason: tuple[CodeableConcept, ...] = ()
+    encounter: Reference | None = None
+    doNotPerform: Any = None
 
 
 class ClaimDetail(Element, frozen=True):
@@ -460,10 +462,10 @@ class ClaimInsurance(Element, frozen=True):
 class ClaimResource(Resource, frozen=True):
     """`item` keeps the places of what is no item: other records name them."""
 
-    item: tuple[ClaimItem | None, ...] = ()
-    diagnosis: tuple[ClaimDiagnosis, ...] = ()
     insurance: tuple[ClaimInsurance, ...] = ()
     billablePeriod: Period | None = None
+    diagnosis: tuple[ClaimDiagnosis, ...] = ()
+    item: tuple[ClaimItem | None, ...] = ()
     insurer: Reference | None = None
     created: str = ""
     use: str = ""

@@ -150,7 +150,7 @@ def _in(value: Any) -> Iterator[Json]:
 
 
 def test_both_readings_agree_on_every_fixture_and_on_the_benchmark() -> None:
-    found = list(charted())
+    found = [one for one in charted() if one.get("resourceType") in PARTS]
     read = sum(both_agree(resource) for resource in found)
     assert read > len(found) * 0.9, "nearly all are as FHIR says"
 
