@@ -31,8 +31,11 @@ def is_anothers(resource: Resource, patient_id: str) -> bool:
     if isinstance(resource, PatientResource):
         said = resource.id.strip()
         return bool(said) and said != patient_id
+    own = f"Patient/{patient_id}"  # as nearly every resource writes it
     for named in (resource.subject, resource.patient, resource.beneficiary, resource.individual):
-        if named is not None and _patient_named(named) not in (None, patient_id):
+        if named is None or named.reference == own:
+            continue
+        if _patient_named(named) not in (None, patient_id):
             return True
     return False
 
