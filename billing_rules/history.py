@@ -8,7 +8,7 @@ and its discarded amount kept beside the dose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
@@ -58,22 +58,14 @@ class History:
     therapies: State[tuple[DrugTherapy, ...]]
     authorizations: State[tuple[DrugAuthorization, ...]]
     drugs: Mapping[str, Drug]
-    # what `before` found, by the order, which is kept so that no other can have its id
-    _before: dict[int, tuple[DrugOrder, State[tuple[DrugOrder, ...]]]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
 
     def before(self, order: DrugOrder) -> State[tuple[DrugOrder, ...]]:
         """The visits that are not `order` itself: a dose under review is no past dose."""
-        found = self._before.get(id(order))
-        if found is None:
-            references = set(order.references)
-            others = mapped(
-                self.visits,
-                lambda visits: tuple(v for v in visits if not _same(v, order, references)),
-            )
-            found = self._before[id(order)] = (order, others)
-        return found[1]
+        references = set(order.references)
+        return mapped(
+            self.visits,
+            lambda visits: tuple(v for v in visits if not _same(v, order, references)),
+        )
 
     def container(self, line: OrderLine, drug_id: str) -> State[Container]:
         """The container the NDC of a record of `drug_id` names."""

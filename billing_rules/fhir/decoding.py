@@ -23,6 +23,8 @@ from billing_rules.fhir.shapes import (
     AnyResource,
     Bundle,
     CodeableConcept,
+    Medicine,
+    ObservationResource,
     OtherResource,
     Resource,
     lost_of,
@@ -44,7 +46,6 @@ _TYPED = msgspec.json.Decoder(AnyResource, float_hook=Decimal)
 _BUNDLE = msgspec.json.Decoder(Bundle, float_hook=Decimal)
 _ANY = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_EMPTY_OBJECTS = (b"{}", b"{ }")
 
 
 def decoded(raw: RawResource, assumed: str = "") -> Resource | None:
@@ -103,7 +104,7 @@ def as_dict(raw: RawResource) -> dict[str, Any] | None:
 
 
 def _has_empty_objects(data: bytes) -> bool:
-    return any(empty in data for empty in _EMPTY_OBJECTS)
+    return b"{}" in data or (b"\n" in data and b"{ }" in data)  # the latter in indented JSON
 
 
 # ---------------------------------------------------------------- a part of the chart
@@ -184,15 +185,16 @@ def resources(
     return Resources(Present(tuple(found)), "; ".join(reasons), others)
 
 
-def _only_name(one: Any) -> CodeableConcept | None:
+def _only_name(one: Resource) -> CodeableConcept | None:
     """The one CodeableConcept that names a resource, None when there is more to it: components,
     contained or referenced parts, extensions of its name, or what could not be read."""
-    try:
+    if isinstance(one, Medicine):
         key, name = "medicationCodeableConcept", one.medicationCodeableConcept
-        more = one.medicationReference or one.medication
-    except AttributeError:
-        key, name = "code", getattr(one, "code", None)
-        more = getattr(one, "component", ()) or getattr(one, "hasMember", ())
+        more: object = one.medicationReference or one.medication
+    elif isinstance(one, ObservationResource):
+        key, name, more = "code", one.code, one.component or one.hasMember
+    else:
+        key, name, more = "code", getattr(one, "code", None), ()
     if name is None or more or one.contained or name.extension:
         return None
     lost = lost_of(one)
