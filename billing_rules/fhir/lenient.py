@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cache
-from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msgspec.structs import fields, force_setattr
@@ -42,6 +41,7 @@ _NOT_NOTED = frozenset(
         "preAuthRef",
     )
 )
+_UNIONS = (Union, type(int | None))  # typing.Union[...] and X | Y
 _DEEPEST = 40  # elements inside each other; FHIR has no resource as deep
 _BROKEN = object()
 # (value, path of the value, all sentences) to what fits, and whether that is all: None where there
@@ -179,7 +179,7 @@ def _reader(kind: Any) -> _Read:
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return get_args(kind) if get_origin(kind) in _UNIONS else (kind,)
 
 
 def _text(value: object, path: str, sentences: list[str]) -> tuple[Any, bool]:
