@@ -89,7 +89,7 @@ class PatientRecord:
         for part in self.parts.values():
             for raw in part.value if isinstance(part, Present) else ():
                 told = None if isinstance(raw, Unknown) else about(raw)
-                if told and same(f"{told.resourceType}/{told.id}", reference):
+                if told and same(f"{told.kind}/{told.id}", reference):
                     assert not isinstance(raw, Unknown)
                     return decoded(raw)
         return None

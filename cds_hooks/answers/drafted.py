@@ -67,6 +67,9 @@ def reviews(
     AnotherPatient, and with `must_tell` Refused (412) when not even the drug of an order can be
     told.
     """
+    named = reading.named_by_themselves(orders.resources, call.catalogue.systems)
+    if named is not None and not concerns_catalogue(orders.meant(named), call.catalogue):
+        return None
     lines = orders.lines(call)
     known = _looked_up_first(call, orders, lines, must_tell)
     lines = orders.lines(call, known) if known else lines

@@ -10,31 +10,15 @@ from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.references import Resolve, own_reference, resolver
 from billing_rules.model import OrderLine
 from billing_rules.recognise import concerns_catalogue
-from billing_rules.states import Present, Unknown
-from cds_hooks import exact_json
 from cds_hooks.answers.call import Call
 from ehr_access.query import Query
+from ehr_access.resources import resources_of
+
+__all__ = ["answers", "nameless", "outside", "queries", "resources_of"]
 
 MOST = 20  # looked up for one request
-_DEEPEST = 64
 _ELEMENTS = ("medicationReference", "productReference")
 Resource = Mapping[str, Any]
-
-
-def resources_of(part: Part | None) -> list[Resource]:
-    """The resources of a part, decoded; what is no JSON object is left out."""
-    raw = part.value if isinstance(part, Present) else ()
-    return [r for one in raw if not isinstance(one, Unknown) if (r := _decoded(one)) is not None]
-
-
-def _decoded(raw: bytes | dict[str, Any]) -> Resource | None:
-    if isinstance(raw, dict):
-        return raw
-    try:
-        value = exact_json.decode(raw, _DEEPEST)
-    except exact_json.NotReadable:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def nameless(line: OrderLine) -> bool:

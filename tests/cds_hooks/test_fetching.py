@@ -473,7 +473,7 @@ def test_a5_5_the_token_and_the_patient_are_in_no_log_and_no_answer(
         answers.append(client.post(SERVICE, json=lent(bare, ehr, scope=[TOKEN])))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, token_type=TOKEN)))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, access_token=TOKEN + "\r\nX: 1")))
-        monkeypatch.setattr("cds_hooks.prefetch.bundle_resources", _crash)
+        monkeypatch.setattr("cds_hooks.prefetch.searched", _crash)
         monkeypatch.setattr("cds_hooks.reviewing.reviews", _crash)
         answers.append(client.post(SERVICE, json=bare))
     assert [a.status_code for a in answers] == [200, 200, 400, 200, 200, 500]
