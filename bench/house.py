@@ -20,6 +20,7 @@ from typing import Any
 
 import fixtures
 from bench.bodies import TODAY
+from bench.in_process import store
 from bench.wsgi import answer_of
 from billing_rules import catalogue
 from billing_rules.catalogue import Catalogue
@@ -164,14 +165,14 @@ def _code_lines(path: Path, tree: ast.Module) -> int:
 
 
 def way_of(request: str, known: Catalogue) -> Way:
-    """The way of a hook request of the fixtures through the service as it starts without a store.
+    """The way of a hook request of the fixtures through the service with its database away.
 
     Raises SystemExit when the service does not answer 200.
     """
     settings = Settings(
         public_url="http://127.0.0.1", today=lambda: TODAY, clock=lambda: _NOON, open=True
     )
-    app = create_app(known, settings)
+    app = create_app(known, settings, store())
     body = fixtures.path(f"hook_requests/{request}").read_bytes()
     answer_of(app, body)
     calls = _calls(app, body)
