@@ -24,6 +24,7 @@ from billing_rules.rules import RULE_BY_ID
 from billing_rules.rules.rule import Rule
 from cds_hooks.schema import metadata
 from cds_hooks.services import SERVICES
+from sandbox_ehr.moods import Mood
 from smart_app.schema import metadata as app_metadata
 from vialwise.cli import cli
 from vialwise.settings import models
@@ -292,7 +293,8 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 
 @cache
 def names_of_ours() -> frozenset[str]:
-    """Rules, settings, parts of the chart, keys of the catalogue, modules and rooms."""
+    """Rules, settings, parts of the chart, keys of the catalogue, moods, modules and
+    rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
     tables = (*models.ROOMS.values(), *models.TABLES.values())
     settings = {field.name for table in tables for field in fields(table)}
@@ -300,7 +302,8 @@ def names_of_ours() -> frozenset[str]:
     shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
     keys = {name for shape in shapes for name in shape.__struct_fields__}
     rows = (f.name for f in fields(Rule))
-    named = {*RULE_BY_ID, *rows, *settings, *parts, *keys, *modules, *ROOMS}
+    moods = {mood.value for mood in Mood}
+    named = {*RULE_BY_ID, *rows, *settings, *parts, *keys, *moods, *modules, *ROOMS}
     return frozenset(named | kept_and_counted())
 
 
