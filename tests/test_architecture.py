@@ -52,7 +52,7 @@ STEPS: dict[str, tuple[str | tuple[str, ...], ...]] = {
     "smart_app": (BASE, "screens", "app"),
     "sandbox_ehr": (
         BASE,
-        ("fhir", "smart", "records", "running", "cds_access", "cds_prefetch", "cds_client"),
+        ("fhir", "smart", "records", "state", "cds_client"),
         "desk",
         "app",
     ),
