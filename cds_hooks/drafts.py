@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing_rules.fhir.references import selected
 from ehr_access.patient_match import AnotherPatient, about, is_anothers
 
-Resource = dict[str, Any]
+Resource = Mapping[str, Any]
 
 
 def check_patient(resources: Sequence[Resource], patient_id: str) -> None:

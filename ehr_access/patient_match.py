@@ -6,6 +6,9 @@ refused (docs/threat-model.md): no card, or page, is better than one patient's o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from billing_rules.fhir.decoding import Part, RawResource, decoded
 from billing_rules.fhir.references import unversioned
 from billing_rules.fhir.shapes import PatientResource, Reference, Resource
@@ -21,9 +24,9 @@ class AnotherPatient(Exception):
         self.where = where
 
 
-def about(resource: RawResource) -> Resource | None:
+def about(resource: RawResource | Mapping[str, Any]) -> Resource | None:
     """The resource as it says what and whose it is, None when it is no JSON object."""
-    return decoded(resource)
+    return decoded(dict(resource) if isinstance(resource, Mapping) else resource)
 
 
 def is_anothers(resource: Resource, patient_id: str) -> bool:
