@@ -6,7 +6,7 @@ caller, in the clinic's time zone, and used only for orders that state no date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,9 +31,12 @@ from billing_rules.model import (
 )
 from billing_rules.orders import container_of, drug_orders
 from billing_rules.payers import PayerChoice, payer_of
-from billing_rules.rules import RULES
+from billing_rules.rules import RULES, name_of
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.stock import stocked_containers
+
+# Takes a fault of the program: what failed, in this program's own words, and the exception.
+Failed = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,29 @@ def review(
     catalogue: Catalogue,
     today: date,
     payer_id: str | None = None,
+    failed: Failed | None = None,
 ) -> tuple[OrderReview, ...]:
     """Every order for a catalogued drug among `lines`, reviewed. Deterministic; never raises
     for anything an order or chart can hold. `payer_id` asks "what if this were the payer?";
-    without it the payer is recognised from the chart's coverages."""
-    return tuple(map(reviewed, cases(lines, chart, catalogue, today, payer_id)))
+    without it the payer is recognised from the chart's coverages.
+
+    `failed` is told of a fault of the program in one rule or order, which then silences nothing
+    else: the rule counts as not checked, the order is left out. Without it faults are raised.
+    Raises RuntimeError when there are orders and none could be judged.
+    """
+    orders = drug_orders(lines, catalogue, today, chart.weights)
+    chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
+    found = []
+    for order in orders:
+        try:
+            found.append(reviewed(case_of(order, orders, chart, catalogue, chosen), failed))
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(f"an order of {order.drug_id} was not judged", error)
+    if orders and not found:
+        raise RuntimeError("no order could be judged")
+    return tuple(found)
 
 
 def cases(
@@ -81,19 +102,27 @@ def cases(
     today: date,
     payer_id: str | None = None,
 ) -> Iterator[Case]:
-    """What the rules are given of every order: for who shows what a review rests on."""
+    """What the rules read of every order among `lines`, for pages that show it."""
     orders = drug_orders(lines, catalogue, today, chart.weights)
     chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
     return (case_of(order, orders, chart, catalogue, chosen) for order in orders)
 
 
-def reviewed(case: Case) -> OrderReview:
-    """Every rule's outcome for one order."""
-    outcomes = tuple(outcome for rule in RULES for outcome in rule(case))
+def reviewed(case: Case, failed: Failed | None = None) -> OrderReview:
+    """Every rule's outcome for one order. `failed` as in `review`."""
+    outcomes: list[Outcome] = []
+    for rule in RULES:
+        try:
+            outcomes += tuple(rule(case))
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(f"rule {name_of(rule)} failed", error)
+            outcomes.append(NotChecked(name_of(rule), "the check itself failed"))
     every = (case.order, *case.drafts)
     together = tuple(dict.fromkeys(ref for order in every for ref in order.references))
     return OrderReview(
-        case.order, case.drug, case.payer, case.payer_choice, case.plan, outcomes, together
+        case.order, case.drug, case.payer, case.payer_choice, case.plan, tuple(outcomes), together
     )
 
 

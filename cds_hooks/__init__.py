@@ -15,6 +15,7 @@ from cds_hooks import (
     app_link,
     client_auth,
     code_sets,
+    decision_page,
     errors,
     feedback,
     http_headers,
@@ -22,7 +23,6 @@ from cds_hooks import (
     operator_access,
     pages,
     rule_pages,
-    trace,
     views,
 )
 from cds_hooks.running import Running, set_running
@@ -65,9 +65,9 @@ def create_app(
         calls.before_request(client_auth.require_trusted_client)
         app.register_blueprint(calls)
     if settings.open or settings.development:
-        told = trace.blueprint()
-        told.before_request(client_auth.require_trusted_client)
-        app.register_blueprint(told)
+        decisions = decision_page.blueprint()
+        decisions.before_request(client_auth.require_trusted_client)
+        app.register_blueprint(decisions)
     secret = settings.operator_secret
     guard = operator_access.with_secret(secret) if secret else None
     for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):

@@ -25,7 +25,7 @@ from ehr_access.patient_match import AnotherPatient, about, is_anothers, of_pati
 from ehr_access.query import Query
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
-    from cds_hooks.lent import Ehr
+    from cds_hooks.fhir_authorization import Ehr
 
 NOT_SENT = Unknown("the EHR did not send it")
 NO_ENCOUNTER = Unknown("the request names no encounter")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
-from cds_hooks.held_back import Quiet
+from cds_hooks.quiet import Quiet
 from cds_hooks.trusted_clients import Client
 
 # Seconds; no setting goes beyond (Da Vinci CRD 2.2.1, found-2: 90 % of answers within 5 s).
@@ -42,7 +42,7 @@ class Settings:
     callers may name in open mode, besides those of this machine; a registered client has its own.
     `given_days` is how far patient-view looks back for doses given, today included.
     `clock` answers with the time it is where the clinic is. `quiet` is what is kept and not shown
-    (held_back.py). `most_cards` are shown in one answer; `documentation_at_select` asks for
+    (quiet.py). `most_cards` are shown in one answer; `documentation_at_select` asks for
     documentation at order-select too. `link_hosts` are the hosts that cards may link to, all where
     it is empty. `app_launch_url` is the SMART app's; cards link to it, with a context sealed by
     `app_key`, where both are set. `operator_secret` opens the pages of those who run the service.

@@ -43,7 +43,7 @@ card_shown = Table(
     Column("indicator", TEXT, nullable=False),
     Column("patient_key", KEY, nullable=False),
     Column("order_key", KEY, nullable=False),
-    # When it was made; shown only where `held_back` is "", else the reason why not (held_back.py).
+    # When it was made; shown only where `held_back` is "", else the reason why not (card_plan.py).
     Column("shown_at", UtcTime, nullable=False),
     Column("held_back", TEXT, nullable=False, server_default=""),
     Index("card_shown_by_patient", "patient_key"),

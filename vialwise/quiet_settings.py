@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import time
 
 from billing_rules.rule_records import shipped
-from cds_hooks.held_back import ALL_DAYS, Hours, Quiet
+from cds_hooks.quiet import ALL_DAYS, Hours, Quiet
 from vialwise.settings import DAYS, QuietTable, ServeSettings
 
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)

@@ -1,24 +1,25 @@
-"""Medications that orders name by a reference to somewhere else (Epic, standards.md A6.4)."""
+"""Medications that orders name by a reference to somewhere else (as Epic does)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.fhir.decoding import Part
-from billing_rules.fhir.references import Resolve, own_reference, resolver
+from billing_rules.fhir.references import Resource, own_reference, resolver
 from billing_rules.model import OrderLine
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.states import Present, Unknown
 from cds_hooks import exact_json
-from cds_hooks.answers.call import Call
 from ehr_access.query import Query
+
+if TYPE_CHECKING:  # a request without a token is answered without requests
+    from cds_hooks.fhir_authorization import Ehr
 
 MOST = 20  # looked up for one request
 _DEEPEST = 64
 _ELEMENTS = ("medicationReference", "productReference")
-Resource = Mapping[str, Any]
 
 
 def resources_of(part: Part | None) -> list[Resource]:
@@ -37,44 +38,48 @@ def _decoded(raw: bytes | dict[str, Any]) -> Resource | None:
     return value if isinstance(value, dict) else None
 
 
-def nameless(line: OrderLine) -> bool:
+def is_nameless(line: OrderLine) -> bool:
     """Whether nothing says what the line is for, as long as its reference is not looked up."""
     return not line.codes and not line.names
 
 
 def outside(
-    resources: Iterable[Resource], lines: Iterable[OrderLine], catalogue: Catalogue
+    resources: Iterable[Resource],
+    lines: Iterable[OrderLine],
+    bundle: object,
+    catalogue: Catalogue,
 ) -> frozenset[str]:
-    """The references to look up: of `lines` that are for a catalogued drug, or could be."""
-    everything = list(resources)
-    inside = resolver(everything)
+    """The references to look up: of `lines` that are for a catalogued drug, or could be, and not
+    among `resources` or in the `bundle` they stand in."""
     wanted = {
-        line.reference for line in lines if nameless(line) or concerns_catalogue([line], catalogue)
+        line.reference
+        for line in lines
+        if is_nameless(line) or concerns_catalogue([line], catalogue)
     }
-    found = (
-        reference
-        for position, resource in enumerate(everything)
-        if own_reference(resource, position) in wanted
-        for reference in _references(resource, inside)
-    )
+    if not wanted:
+        return frozenset()
+    everything = list(resources)
+    inside, in_bundle = resolver(everything), resolver(bundle)
+    found: set[str] = set()
+    for position, resource in enumerate(everything):
+        if own_reference(resource, position) not in wanted:
+            continue
+        for element in _ELEMENTS:
+            value = resource.get(element)
+            reference = value.get("reference") if isinstance(value, dict) else None
+            if not isinstance(reference, str) or not reference.strip():
+                continue
+            known = inside(reference) or in_bundle(reference.strip())
+            if not reference.startswith("#") and known is None:
+                found.add(reference.strip())
     return frozenset(found)
 
 
-def _references(resource: Resource, inside: Resolve) -> Iterator[str]:
-    for element in _ELEMENTS:
-        value = resource.get(element)
-        reference = value.get("reference") if isinstance(value, dict) else None
-        if not isinstance(reference, str) or not reference.strip():
-            continue
-        if not reference.startswith("#") and inside(reference) is None:
-            yield reference.strip()
-
-
-def queries(references: Iterable[str], call: Call) -> dict[str, Query]:
+def queries(references: Iterable[str], ehr: Ehr | None) -> dict[str, Query]:
     """How to read them, by a key that no chart part has; empty without a token."""
-    if call.ehr is None:
+    if ehr is None:
         return {}
-    found = (call.ehr.query(reference) for reference in sorted(references))
+    found = (ehr.query(reference) for reference in sorted(references))
     reads = [query for query in found if query and query.resource_type == "Medication"]
     return {f"Medication/{query.id}": query for query in reads[:MOST]}
 

@@ -16,7 +16,7 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 
 from cds_hooks import feedback_page
-from cds_hooks.held_back import QUIET_HOURS, SHADOW
+from cds_hooks.card_plan import QUIET_HOURS, SHADOW
 from cds_hooks.outcome_plot import HEIGHT, MOST_WEEKS, plot_of
 from cds_hooks.outcomes import Tally
 from cds_hooks.store import Store

@@ -14,8 +14,9 @@ import pytest
 
 import fixtures
 from cds_hooks import outcomes
-from cds_hooks.held_back import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING, Hours, Quiet
+from cds_hooks.card_plan import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
 from cds_hooks.metrics import Metrics
+from cds_hooks.quiet import Hours, Quiet
 from cds_hooks.store import Store
 from cds_hooks.tables import call_audit, card_finding, card_shown
 from cds_hooks.trusted_clients import Client as Registered

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_hooks import Settings, create_app
-from cds_hooks.held_back import Hours, Quiet
+from cds_hooks.quiet import Hours, Quiet
 from cds_hooks.trusted_clients import Client
 from smart_app.app_keys import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
