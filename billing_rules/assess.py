@@ -54,7 +54,7 @@ class Patient:
 
         Nothing left beside a gap is unknown, never none: it may be in what was not read.
         """
-        known = {name: self._until(day, name) for name in _ON_RECORD}
+        known: dict[str, Any] = {name: self._until(day, name) for name in _ON_RECORD}
         covered = {"coverage": self.parts["coverage"]} if "coverage" in self.parts else {}
         then = reading.chart(covered, self.catalogue.systems, day)
         return replace(self.chart, coverages=then.coverages, **known)

@@ -6,9 +6,10 @@ caller, in the clinic's time zone, and used only for orders that state no date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from billing_rules.case import Case, CodesInForce
 from billing_rules.catalogue import Catalogue
@@ -80,12 +81,10 @@ def review(
     else: the rule counts as not checked, the order is left out. Without it faults are raised.
     Raises RuntimeError when there are orders and none could be judged.
     """
-    orders = drug_orders(lines, catalogue, today, chart.weights)
-    chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
-    found = []
-    for order in orders:
+    found, orders = [], cases(lines, chart, catalogue, today, payer_id)
+    for order, case in orders:
         try:
-            found.append(reviewed(case_of(order, orders, chart, catalogue, chosen), failed))
+            found.append(reviewed(case(), failed))
         except Exception as error:
             if failed is None:
                 raise
@@ -101,11 +100,12 @@ def cases(
     catalogue: Catalogue,
     today: date,
     payer_id: str | None = None,
-) -> Iterator[Case]:
-    """What the rules read of every order among `lines`, for pages that show it."""
+) -> list[tuple[DrugOrder, Callable[[], Case]]]:
+    """Every order for a catalogued drug among `lines`, and what makes its case when it is needed:
+    most pages of the app look at one order of many."""
     orders = drug_orders(lines, catalogue, today, chart.weights)
     chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
-    return (case_of(order, orders, chart, catalogue, chosen) for order in orders)
+    return [(o, partial(case_of, o, orders, chart, catalogue, chosen)) for o in orders]
 
 
 def reviewed(case: Case, failed: Failed | None = None) -> OrderReview:

@@ -25,7 +25,7 @@ _LABEL = 11
 def show(checked: Checked, explain: bool) -> None:
     """Everything `vialwise check` says of the orders."""
     if not checked.reviews:
-        screen.say("No order here is for a drug of the catalogue: there was nothing to check.")
+        screen.say(checked.nothing)
     for place, review in enumerate(checked.reviews, 1):
         if place > 1:
             click.echo()

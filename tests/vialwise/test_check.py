@@ -101,7 +101,7 @@ def test_explain_says_something_of_every_rule(run: Run, catalogue: Catalogue) ->
     result = run("check", path, "--explain")
     for words in ("    FOUND  Billed units", "    ok     Dose unit", "    -      "):
         assert words in result.stdout
-    reviewed = checking.of_hook_request(path.read_bytes())
+    reviewed = checking.of_hook_request(path.read_bytes(), "order-sign")
     rules = checking.answer(reviewed, catalogue, fixtures_day()).reviews[0].outcomes
     for outcome in rules:
         assert explained(outcome)[1] != "."
