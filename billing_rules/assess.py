@@ -19,6 +19,7 @@ from billing_rules.chart import Chart
 from billing_rules.data_needed import ASKED_BY_CODE, OLDER_LEFT
 from billing_rules.fhir import reading
 from billing_rules.fhir.decoding import Part
+from billing_rules.history import Past, past_of
 from billing_rules.interest import Interest
 from billing_rules.model import OrderLine
 from billing_rules.review import Failed, OrderReview, review
@@ -41,23 +42,30 @@ _ON_RECORD: Mapping[str, Callable[[Any], date | None]] = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Patient:
-    """One patient, read once: the chart as it is on `today`, and the parts it was read from."""
+    """One patient, read once: the chart on `day`, its past, and the parts it was read from."""
 
     chart: Chart
+    past: Past
     parts: Mapping[str, Part]
     catalogue: Catalogue
-    today: date
+    day: date
 
-    def as_of(self, day: date) -> Chart:
-        """The chart as it was on `day`: what is dated later does not exist yet, what has no date
-        stays, and coverages are those in force then. What ended since `day` stands as ended.
+    def as_of(self, day: date) -> Patient:
+        """The patient as known on an earlier `day`: what is dated later does not exist yet, what
+        has no date stays, and coverages are those in force then. What ended since stands as ended.
 
         Nothing left beside a gap is unknown, never none: it may be in what was not read.
         """
         known: dict[str, Any] = {name: self._until(day, name) for name in _ON_RECORD}
         covered = {"coverage": self.parts["coverage"]} if "coverage" in self.parts else {}
         then = reading.chart(covered, self.catalogue.systems, day)
-        return replace(self.chart, coverages=then.coverages, **known)
+        chart = replace(self.chart, coverages=then.coverages, **known)
+        return replace(self, chart=chart, past=self.past.as_of(day, chart, self.catalogue), day=day)
+
+    def with_administrations(self, lines: Sequence[OrderLine]) -> Patient:
+        """The patient with these records of what was given in the place of the chart's."""
+        chart = replace(self.chart, administrations=Present(tuple(lines)))
+        return replace(self, chart=chart, past=past_of(chart, self.catalogue))
 
     def _until(self, day: date, name: str) -> State[tuple[Any, ...]]:
         state: State[tuple[Any, ...]] = getattr(self.chart, name)
@@ -67,16 +75,11 @@ class Patient:
         kept = tuple(one for one in state.value if (on := since(one)) is None or on <= day)
         if len(kept) == len(state.value):
             return state
-        gap = self.chart.incomplete.get(name) or (
-            self._older_weights() if name == "weights" else ""
-        )
-        return Present(kept) if kept else Unknown(gap) if gap else NOTHING
-
-    def _older_weights(self) -> str:
-        """Why there may be older weights than were read: the newest are enough for today only."""
+        gap = self.chart.incomplete.get(name, "")
         part = self.parts.get("weight")
-        left = isinstance(part, Present) and OLDER_LEFT in part.value
-        return OLDER_LEFT.because if left else ""
+        if name == "weights" and isinstance(part, Present) and OLDER_LEFT in part.value:
+            gap = OLDER_LEFT.because  # the newest that were read are enough for their own day only
+        return Present(kept) if kept else Unknown(gap) if gap else NOTHING
 
 
 def read_orders(
@@ -110,23 +113,22 @@ def read_patient(
     """
     interest = None if every_date else Interest(catalogue)
     chart = reading.chart(parts, catalogue.systems, today, asked_by_code, interest)
-    return Patient(chart, parts, catalogue, today)
+    return Patient(chart, past_of(chart, catalogue), parts, catalogue, today)
 
 
 def assess(
     lines: Sequence[OrderLine],
     patient: Patient,
     *,
-    as_of: date | None = None,
     payer_id: str | None = None,
     failed: Failed | None = None,
 ) -> tuple[OrderReview, ...]:
-    """Every order for a catalogued drug among `lines`, reviewed as of `as_of`, else of today.
+    """Every order for a catalogued drug among `lines`, reviewed as the patient was on its day:
+    `assess(lines, patient.as_of(day))` judges a date of service gone by.
 
     `lines` are judged together, as drafts of one request. One that states no date of service gets
-    the one its drug's other lines state, else the day it is judged as of. `payer_id` and `failed`
-    as in billing_rules.review.
+    the one its drug's other lines state, else the patient's day. `payer_id` and `failed` as in
+    billing_rules.review.
     """
-    chart = patient.as_of(as_of) if as_of else patient.chart
-    day = as_of or patient.today
-    return review(lines, chart, patient.catalogue, day, payer_id, failed)
+    chart, catalogue = patient.chart, patient.catalogue
+    return review(lines, chart, catalogue, patient.day, payer_id, failed, patient.past)

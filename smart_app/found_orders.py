@@ -90,7 +90,9 @@ def reviewed_orders(
             dosed = _with_their_day(lines, doses)
             orders += (
                 _found(order, case, group)
-                for order, case in cases(dosed, patient.chart, catalogue, patient.today)
+                for order, case in cases(
+                    dosed, patient.chart, catalogue, patient.day, past=patient.past
+                )
                 if own & set(order.references)
             )
     return tuple(sorted(orders, key=_newest_first))

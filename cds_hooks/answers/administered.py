@@ -64,8 +64,7 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
             by_day.setdefault(record.line.date_of_service, []).append(record.line)
     found = []
     for day in sorted(by_day, reverse=True):
-        own = replace(patient.chart, administrations=Present(tuple(by_day[day])))
-        for review in judged(by_day[day], replace(patient, chart=own), basis):
+        for review in judged(by_day[day], patient.with_administrations(by_day[day]), basis):
             kept = tuple(o for o in review.outcomes if o.rule in service.rules)
             found.append(replace(review, outcomes=kept))
     if hook.hook != "patient-view":

@@ -47,16 +47,14 @@ class Basis:
     on: date | None = None
 
 
-def judged(
-    lines: Sequence[OrderLine], patient: Patient, basis: Basis, as_of: date | None = None
-) -> tuple[OrderReview, ...]:
+def judged(lines: Sequence[OrderLine], patient: Patient, basis: Basis) -> tuple[OrderReview, ...]:
     """Every order for a catalogued drug among `lines`, reviewed. Raises Refused (413) for more
     of them than anybody writes: each is compared with every other."""
     if len(lines) > MOST_LINES:
         ours = sum(concerns_catalogue([line], basis.catalogue) for line in lines)
         if ours > MOST_LINES:
             raise Refused(413, TOO_MANY, issue="too-costly")
-    return assess(lines, patient, as_of=as_of, payer_id=basis.payer_id, failed=_log_fault)
+    return assess(lines, patient, payer_id=basis.payer_id, failed=_log_fault)
 
 
 def _log_fault(what: str, error: Exception) -> None:
