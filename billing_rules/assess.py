@@ -1,8 +1,8 @@
 """The one way from orders and chart to reviews: the service, the app and the command line take it.
 
-Orders are read to lines, the chart's parts once to a Patient, and each date of service is judged
-with what was on record then. FHIR ends here: bytes or decoded resources in, values out. Pure; the
-day it is where the clinic is comes from the caller.
+Orders are read to lines, the chart's parts once to a PatientChart, and each date of service is
+judged with what was on record then. FHIR ends here: bytes or decoded resources in, values out.
+Pure; the day it is where the clinic is comes from the caller.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ON_RECORD: Mapping[str, Callable[[Any], date | None]] = {
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Patient:
+class PatientChart:
     """One patient, read once: the chart on `day`, its past, and the parts it was read from."""
 
     chart: Chart
@@ -50,7 +50,7 @@ class Patient:
     catalogue: Catalogue
     day: date
 
-    def as_of(self, day: date) -> Patient:
+    def as_of(self, day: date) -> PatientChart:
         """The patient as known on an earlier `day`: what is dated later does not exist yet, what
         has no date stays, and coverages are those in force then. What ended since stands as ended.
 
@@ -62,7 +62,7 @@ class Patient:
         chart = replace(self.chart, coverages=then.coverages, **known)
         return replace(self, chart=chart, past=self.past.as_of(day, chart, self.catalogue), day=day)
 
-    def with_administrations(self, lines: Sequence[OrderLine]) -> Patient:
+    def with_administrations(self, lines: Sequence[OrderLine]) -> PatientChart:
         """The patient with these records of what was given in the place of the chart's."""
         chart = replace(self.chart, administrations=Present(tuple(lines)))
         return replace(self, chart=chart, past=past_of(chart, self.catalogue))
@@ -103,7 +103,7 @@ def read_patient(
     today: date,
     asked_by_code: frozenset[str] = ASKED_BY_CODE,
     every_date: bool = False,
-) -> Patient:
+) -> PatientChart:
     """The patient of `parts`, whose keys are those of billing_rules.data_needed: resources as JSON
     bytes or dicts, none, or unknown with its reason. A part that is not there is unknown.
 
@@ -113,12 +113,12 @@ def read_patient(
     """
     interest = None if every_date else Interest(catalogue)
     chart = reading.chart(parts, catalogue.systems, today, asked_by_code, interest)
-    return Patient(chart, past_of(chart, catalogue), parts, catalogue, today)
+    return PatientChart(chart, past_of(chart, catalogue), parts, catalogue, today)
 
 
 def assess(
     lines: Sequence[OrderLine],
-    patient: Patient,
+    patient: PatientChart,
     *,
     payer_id: str | None = None,
     failed: Failed | None = None,

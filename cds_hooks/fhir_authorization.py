@@ -44,7 +44,7 @@ def servers() -> FhirServers:
     return FhirServers()
 
 
-class Ehr:
+class EhrAccess:
     """One EHR for one request: its token, its scope and what is left of the deadline."""
 
     def __init__(
@@ -78,7 +78,7 @@ def ehr_of(
     servers: FhirServers,
     until: Deadline,
     note: CallNote,
-) -> Ehr | None:
+) -> EhrAccess | None:
     """The EHR of `hook`, or None when the request lends no token or one that may not be used.
     `note` takes the time that is spent with it."""
     lent = hook.authorization
@@ -99,7 +99,7 @@ def ehr_of(
     client = EhrClient(
         base, servers.transport, servers.capabilities, token=lent.access_token, limits=limits
     )
-    return Ehr(client, base, Scopes.parse(lent.scope), until, note)
+    return EhrAccess(client, base, Scopes.parse(lent.scope), until, note)
 
 
 def _misused(lent: Authorization, hook: HookRequest, trust: FhirTrust) -> str:

@@ -36,7 +36,7 @@ from ehr_access.limits import Deadline
 from ehr_access.patient_match import AnotherPatient
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
-    from cds_hooks.fhir_authorization import Ehr
+    from cds_hooks.fhir_authorization import EhrAccess
 
 log = logging.getLogger("cds_hooks")
 
@@ -110,7 +110,7 @@ def basis_of(
     hook: HookRequest, here: Running, trust: FhirTrust, until: Deadline, note: CallNote
 ) -> answers.Basis:
     """What the request is judged on, with the EHR whose token it lends, if it may be used."""
-    ehr: Ehr | None = None
+    ehr: EhrAccess | None = None
     if hook.authorization is not None:
         from cds_hooks import fhir_authorization  # requests is loaded only where a token is lent
 

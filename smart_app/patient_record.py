@@ -29,7 +29,7 @@ from ehr_access.patient_match import AnotherPatient, about, of_patient
 from ehr_access.query import Query
 from ehr_access.resources import decoded, encounter_id, references, resources_of
 from service_parts.log_events import Event
-from smart_app.found_orders import FoundOrder, current_orders, reference_of, reviewed_orders
+from smart_app.chart_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.running import Running
 from smart_app.stops import ANOTHER_PATIENT, Stopped
 from smart_app.window import Window

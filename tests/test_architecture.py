@@ -114,7 +114,7 @@ def _is_method_call(node: ast.AST) -> bool:
 def test_only_the_reading_side_knows_fhir() -> None:
     for path in modules("billing_rules"):
         if "fhir" in path.relative_to(ROOT).parts or path.name == "assess.py":
-            continue  # assess is the way in: it reads with billing_rules.fhir, and all else does not
+            continue  # assess is the way in: it reads FHIR, and all else here does not
         for line, name in imported(path):
             assert not name.startswith("billing_rules.fhir"), (
                 f"{place(path, line)}: FHIR ends in billing_rules.fhir; hand the rule a value "

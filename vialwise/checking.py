@@ -72,7 +72,7 @@ class HookQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """The reviews, sentences on what could not be read, and why there is no review if none is."""
 
     reviews: tuple[OrderReview, ...]
@@ -186,7 +186,7 @@ def answer(
     *,
     on: date | None = None,
     payer_id: str | None = None,
-) -> Checked:
+) -> CheckResult:
     """Every order reviewed. `on` is the date of service whatever the order says; `today` is it
     for orders that say none. Raises NothingToCheck for a hook request that the service would
     refuse."""
@@ -196,7 +196,7 @@ def answer(
     if on is not None:
         lines = tuple(replace(line, date_of_service=on) for line in lines)
     patient = read_patient(question.parts, catalogue, on or today, question.asked_by_code)
-    return Checked(assess(lines, patient, payer_id=payer_id), tuple(_unread(lines)))
+    return CheckResult(assess(lines, patient, payer_id=payer_id), tuple(_unread(lines)))
 
 
 def _of_service(
@@ -205,7 +205,7 @@ def _of_service(
     today: date,
     on: date | None,
     payer_id: str | None,
-) -> Checked:
+) -> CheckResult:
     """What the service would write cards from, with the settings that it has when none is given.
 
     Nothing is asked of an EHR here, whatever token the request lends.
@@ -222,7 +222,7 @@ def _of_service(
     drafts = context.draft_orders if isinstance(context, OrderContext) else None
     lines = read_orders(drafts, catalogue)
     because = NOT_OURS if found is None else f"The service would say nothing at {hook.hook}."
-    return Checked(found or (), tuple(_unread(lines)), because)
+    return CheckResult(found or (), tuple(_unread(lines)), because)
 
 
 def _refused(error: Refused, asks_ehr: bool = False) -> NothingToCheck:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from billing_rules.assess import Patient, assess
+from billing_rules.assess import PatientChart, assess
 from billing_rules.catalogue import Catalogue
 from billing_rules.model import OrderLine
 from billing_rules.recognise import concerns_catalogue
@@ -22,7 +22,7 @@ from cds_hooks.settings import Settings
 from service_parts.log_events import fault
 
 if TYPE_CHECKING:  # the command line has no EHR to ask, and starts without requests
-    from cds_hooks.fhir_authorization import Ehr
+    from cds_hooks.fhir_authorization import EhrAccess
 
 log = logging.getLogger("cds_hooks")
 
@@ -42,12 +42,14 @@ class Basis:
     catalogue: Catalogue
     settings: Settings
     today: date
-    ehr: Ehr | None = None
+    ehr: EhrAccess | None = None
     payer_id: str | None = None
     on: date | None = None
 
 
-def judged(lines: Sequence[OrderLine], patient: Patient, basis: Basis) -> tuple[OrderReview, ...]:
+def judged(
+    lines: Sequence[OrderLine], patient: PatientChart, basis: Basis
+) -> tuple[OrderReview, ...]:
     """Every order for a catalogued drug among `lines`, reviewed. Raises Refused (413) for more
     of them than anybody writes: each is compared with every other."""
     if len(lines) > MOST_LINES:

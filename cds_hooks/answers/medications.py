@@ -15,7 +15,7 @@ from cds_hooks import exact_json
 from ehr_access.query import Query
 
 if TYPE_CHECKING:  # a request without a token is answered without requests
-    from cds_hooks.fhir_authorization import Ehr
+    from cds_hooks.fhir_authorization import EhrAccess
 
 MOST = 20  # looked up for one request
 _DEEPEST = 64
@@ -75,7 +75,7 @@ def outside(
     return frozenset(found)
 
 
-def queries(references: Iterable[str], ehr: Ehr | None) -> dict[str, Query]:
+def queries(references: Iterable[str], ehr: EhrAccess | None) -> dict[str, Query]:
     """How to read them, by a key that no chart part has; empty without a token."""
     if ehr is None:
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from smart_app.looked_at import LookedAt, looked_at, order_rows, page
+from smart_app.order_page import OrderPage, open_order, order_rows, page
 
 
 def blueprint() -> Blueprint:
@@ -14,6 +14,6 @@ def blueprint() -> Blueprint:
 
 
 def show() -> str:
-    at = looked_at()
-    listed = LookedAt(at.window, at.record, "", None)
+    at = open_order()
+    listed = OrderPage(at.window, at.record, "", None)
     return page("orders.html", listed, asked_for="", rows=order_rows(at.record))

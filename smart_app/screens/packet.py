@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from smart_app import words
-from smart_app.looked_at import LookedAt, looked_at, no_order, page
+from smart_app.order_page import OrderPage, no_order, open_order, page
 from smart_app.packet import Packet, packet
 from smart_app.packet_pdf import pdf
 from smart_app.running import running
@@ -19,13 +19,13 @@ def blueprint() -> Blueprint:
 
 
 def show() -> str:
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     made = _packet(at)
     return no_order(at) if made is None else page("packet.html", at, packet=made)
 
 
 def as_pdf() -> Response | str:
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     made = _packet(at)
     if made is None:
         return no_order(at)
@@ -35,7 +35,7 @@ def as_pdf() -> Response | str:
     return response
 
 
-def _packet(at: LookedAt) -> Packet | None:
+def _packet(at: OrderPage) -> Packet | None:
     """The packet names its patient whatever the EHR wants of the banner: it leaves the window."""
     if at.order is None:
         return None

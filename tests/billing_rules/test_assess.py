@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench import a_year
-from billing_rules.assess import Patient, assess, read_orders, read_patient
+from billing_rules.assess import PatientChart, assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
 from billing_rules.data_needed import OLDER_LEFT
@@ -84,7 +84,7 @@ DATED: Mapping[str, tuple[str, Json, Json]] = {
 MEDICINES = ("medications", "statements", "dispenses", "administrations")
 
 
-def patient_of(catalogue: Catalogue, **parts: Any) -> Patient:
+def patient_of(catalogue: Catalogue, **parts: Any) -> PatientChart:
     found = {key: Present(tuple(value)) if value else NOTHING for key, value in parts.items()}
     return read_patient(found, catalogue, TODAY, every_date=True)
 
@@ -221,7 +221,7 @@ def test_a_dose_by_weight_is_worked_out_with_the_weight_of_its_day(catalogue: Ca
     )
     patient = patient_of(catalogue, weight=[early, late], administrations=[given])
 
-    def doses(one: Patient) -> list[str]:
+    def doses(one: PatientChart) -> list[str]:
         assert isinstance(one.past.visits, Present)
         return [str(v.dose.value) for v in one.past.visits.value if isinstance(v.dose, Present)]
 

@@ -18,7 +18,7 @@ from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
 from ehr_access import reasons
 from ehr_access.limits import Limits
-from smart_app import found_orders
+from smart_app import chart_orders
 from smart_app.patient_record import ROUNDS, PatientRecord, read
 from smart_app.stops import Stopped
 from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
@@ -228,7 +228,7 @@ def test_an_order_is_reviewed_once_and_only_when_it_is_looked_at(
         judged.append(case)
         return reviewed(case)
 
-    monkeypatch.setattr(found_orders, "reviewed", counting)
+    monkeypatch.setattr(chart_orders, "reviewed", counting)
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     (order,) = of(ehr, catalogue, BARTHOLOMEW).orders
     assert order.is_named(f"MedicationRequest/{TWO_VIALS}") and not judged

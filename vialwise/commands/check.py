@@ -13,7 +13,7 @@ from billing_rules.fhir import reading
 from billing_rules.fhir.references import Resource
 from vialwise import as_json, checking, clock, inputs, live, report, screen, strict
 from vialwise.catalogues import catalogue, known_payer
-from vialwise.checking import Checked, HookQuestion, NothingToCheck, Question
+from vialwise.checking import CheckResult, HookQuestion, NothingToCheck, Question
 from vialwise.commands import options
 from vialwise.problems import CLEAN, FINDINGS, NOT_CHECKED, Problem
 
@@ -95,7 +95,7 @@ def check(
     context.exit(exit_code(checked, faults))
 
 
-def exit_code(checked: Checked, faults: Iterable[str] = ()) -> int:
+def exit_code(checked: CheckResult, faults: Iterable[str] = ()) -> int:
     """What the shell is told: faults of the input before findings, findings before gaps."""
     if tuple(faults):
         return NOT_CHECKED

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from billing_rules.assess import Patient, read_orders
+from billing_rules.assess import PatientChart, read_orders
 from billing_rules.case import Case
 from billing_rules.fhir.draft_orders import READERS
 from billing_rules.fhir.given import Given
@@ -76,7 +76,7 @@ def reviewed_orders(
     found: Iterable[Resource],
     along: Iterable[Resource],
     doses: Sequence[Given],
-    patient: Patient,
+    patient: PatientChart,
     together: Sequence[str] = (),
 ) -> tuple[FoundOrder, ...]:
     """Those of catalogued drugs among `found`, newest first; `along` are Medications they name,
