@@ -117,7 +117,7 @@ def parted(
         return reviews, {}
     others = rules.get("", "")
     shown = () if others else _only(reviews, lambda rule: rule not in rules)
-    held = {
+    held: dict[str, Sequence[OrderReview]] = {
         because: _only(reviews, lambda rule, why=because: rules.get(rule, others) == why)
         for because in dict.fromkeys(rules.values())
     }

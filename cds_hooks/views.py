@@ -82,7 +82,7 @@ def _cards(
     if found is None:
         return note.passed_over(call_note.NOT_OURS)
     with note.hop("store"):
-        found = recording.unrepeated(found, hook, here, note)
+        found = tuple(recording.unrepeated(found, hook, here, note))
     with note.hop("cards"):
         plan, held = card_plan.planned(found, hook.hook, settings, note.client, note.tenant)
         drafts = order_review.correctable(hook.context)

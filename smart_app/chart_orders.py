@@ -6,6 +6,7 @@ Most pages show one order of however many there are, so an order is reviewed whe
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,9 @@ from billing_rules.model import DrugOrder, OrderLine, Stage
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview, cases, reviewed
 from ehr_access.resources import encounter_id
+from service_parts.log_events import fault
+
+log = logging.getLogger("smart_app")
 
 CURRENT = ("draft", "active", "on-hold", "")  # what is not to be carried out any more is no order
 
@@ -45,7 +49,7 @@ class FoundOrder:
 
     @cached_property
     def review(self) -> OrderReview:
-        return reviewed(self.case)
+        return reviewed(self.case, _log_fault)
 
     @property
     def reference(self) -> str:
@@ -54,6 +58,11 @@ class FoundOrder:
 
     def is_named(self, reference: str) -> bool:
         return any(same(own, reference) for own in self.order.references)
+
+
+def _log_fault(what: str, error: Exception) -> None:
+    """One rule that fails costs no page: it stands as not checked."""
+    log.error("%s: %s", what, fault(error))
 
 
 def current_orders(resources: Iterable[Resource], named: Iterable[Resource]) -> list[Resource]:

@@ -13,7 +13,7 @@ import pytest
 import fixtures
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
-from billing_rules.review import OrderReview, reviewed
+from billing_rules.review import Failed, OrderReview, reviewed
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
 from ehr_access import reasons
@@ -224,9 +224,9 @@ def test_an_order_is_reviewed_once_and_only_when_it_is_looked_at(
 ) -> None:
     judged: list[Case] = []
 
-    def counting(case: Case) -> OrderReview:
+    def counting(case: Case, failed: Failed) -> OrderReview:
         judged.append(case)
-        return reviewed(case)
+        return reviewed(case, failed)
 
     monkeypatch.setattr(chart_orders, "reviewed", counting)
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
