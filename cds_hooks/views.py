@@ -24,14 +24,16 @@ from cds_hooks import (
     services,
 )
 from cds_hooks.answers import order_review
+from cds_hooks.app_link import AppLink
 from cds_hooks.call_note import CallNote
 from cds_hooks.card_plan import HeldBack
 from cds_hooks.contexts import DispatchContext
 from cds_hooks.errors import Refused
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.running import Running, running
+from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris
-from cds_hooks.trust import FhirTrust, trust_of_request
+from cds_hooks.trust import trust_of_request
 from ehr_access.limits import Deadline
 from ehr_access.patient_match import AnotherPatient
 
@@ -75,10 +77,9 @@ def _cards(
     if not hook.context.user_is_staff:
         return note.passed_over(call_note.NOT_STAFF)
     settings, catalogue = here.settings, here.catalogue
-    client, trust = client_auth.caller(), trust_of_request(settings)
     with note.hop("review"):
-        basis = basis_of(hook, here, trust, until, note)
-        found = answers.reviewed(hook, service, basis)
+        basis = basis_of(hook, here, until, note)
+        found = answers.ANSWERS[service.id](hook, basis)
     if found is None:
         return note.passed_over(call_note.NOT_OURS)
     with note.hop("store"):
@@ -93,7 +94,7 @@ def _cards(
             settings,
             cards.moment(basis.today, settings.clock()),
             named=_named(hook, found, drafts),
-            app=app_link.of_answer(hook, settings, client, trust),
+            app=_app(hook, settings),
             left_out=card_plan.left_out(held),
         )
     unseen = client_auth.unseen_because()
@@ -106,17 +107,22 @@ def _cards(
     return written
 
 
-def basis_of(
-    hook: HookRequest, here: Running, trust: FhirTrust, until: Deadline, note: CallNote
-) -> answers.Basis:
+def basis_of(hook: HookRequest, here: Running, until: Deadline, note: CallNote) -> answers.Basis:
     """What the request is judged on, with the EHR whose token it lends, if it may be used."""
     ehr: EhrAccess | None = None
     if hook.authorization is not None:
         from cds_hooks import fhir_authorization  # requests is loaded only where a token is lent
 
-        servers = fhir_authorization.servers()
+        trust, servers = trust_of_request(here.settings), fhir_authorization.servers()
         ehr = fhir_authorization.ehr_of(hook, trust, here.settings, servers, until, note)
     return answers.Basis(here.catalogue, here.settings, here.settings.today(), ehr)
+
+
+def _app(hook: HookRequest, settings: Settings) -> AppLink | None:
+    """What the cards link to, where there is an app."""
+    if not settings.app_launch_url:
+        return None
+    return app_link.of_answer(hook, settings, client_auth.caller(), trust_of_request(settings))
 
 
 def _named(

@@ -214,7 +214,7 @@ def _of_service(
     settings = Settings(public_base_url="", today=lambda: today)
     basis = answers.Basis(catalogue, settings, today, payer_id=payer_id, on=on)
     try:
-        found = answers.reviewed(hook, question.service, basis)
+        found = answers.ANSWERS[question.service.id](hook, basis)
     except Refused as error:
         raise _refused(error, asks_ehr=hook.authorization is not None) from None
     except AnotherPatient:

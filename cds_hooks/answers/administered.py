@@ -20,8 +20,15 @@ from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import prefetch, services
-from cds_hooks.answers import medications
-from cds_hooks.answers.judging import Basis, judged
+from cds_hooks.answers.basis import (
+    Basis,
+    is_nameless,
+    judged,
+    medication_queries,
+    medications_among,
+    references_outside,
+    resources_of,
+)
 from cds_hooks.errors import unobtainable
 from cds_hooks.hook_request import HookRequest
 from ehr_access import reasons
@@ -47,15 +54,15 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
     could_be = [
         line
         for line in lines
-        if concerns_catalogue([line], catalogue) or (ehr and medications.is_nameless(line))
+        if concerns_catalogue([line], catalogue) or (ehr and is_nameless(line))
     ]
     if not could_be:
         return None
-    resources = medications.resources_of(records)
-    references = medications.outside(resources, could_be, resources, catalogue)
-    queries = medications.queries(references, ehr)
+    resources = resources_of(records)
+    references = references_outside(resources, could_be, resources, catalogue)
+    queries = medication_queries(references, ehr)
     rest = prefetch.complete(hook, [n for n in service.needs if n.key != PART], ehr, queries)
-    beside = tuple(dict(found) for found in medications.answers(queries, rest))
+    beside = tuple(dict(found) for found in medications_among(queries, rest))
     parts = {**rest, PART: Present((*records.value, *beside))}
     patient = read_patient(parts, catalogue, basis.today)
     by_day: dict[date, list[OrderLine]] = {}

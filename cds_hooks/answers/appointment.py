@@ -14,8 +14,7 @@ from billing_rules.findings import Finding, Outcome, Severity, Topic
 from billing_rules.review import OrderReview
 from billing_rules.states import Unknown
 from cds_hooks import prefetch, services
-from cds_hooks.answers import medications
-from cds_hooks.answers.judging import Basis
+from cds_hooks.answers.basis import Basis, resources_of
 from cds_hooks.answers.order_review import orders_reviewed
 from cds_hooks.contexts import AppointmentContext
 from cds_hooks.errors import unobtainable
@@ -40,7 +39,7 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
     parts = prefetch.complete(hook, first, basis.ehr)
     if isinstance(why := parts[PART], Unknown):
         raise unobtainable(f"The patient's orders could not be read: {why.because}.")
-    everything = medications.resources_of(parts[PART])
+    everything = resources_of(parts[PART])
     active = [
         resource
         for resource in everything

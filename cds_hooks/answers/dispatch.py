@@ -16,8 +16,7 @@ from billing_rules.findings import NotChecked
 from billing_rules.review import OrderReview
 from billing_rules.states import Unknown
 from cds_hooks import prefetch
-from cds_hooks.answers import medications
-from cds_hooks.answers.judging import Basis
+from cds_hooks.answers.basis import Basis, resources_of
 from cds_hooks.answers.order_review import orders_reviewed
 from cds_hooks.contexts import DispatchContext, bare_id
 from cds_hooks.errors import unobtainable
@@ -63,7 +62,7 @@ def _read(
 ) -> tuple[dict[str, Resource], dict[str, str]]:
     """The orders by reference, and why the others could not be read."""
     sent = prefetch.complete(hook, _PREFETCHED)
-    resolve = resolver(medications.resources_of(sent.get("medications")))
+    resolve = resolver(resources_of(sent.get("medications")))
     found = ((reference, resolve(reference)) for reference in wanted)
     read = {r: one for r, one in found if one and same(r, f"{_kind(r)}/{one.get('id')}")}
     missing = [reference for reference in wanted if reference not in read]
@@ -74,7 +73,7 @@ def _read(
     why_not = {}
     for reference in missing:
         part = parts.get(reference)
-        if resources := medications.resources_of(part):
+        if resources := resources_of(part):
             read[reference] = resources[0]
         elif part is None:
             why_not[reference] = prefetch.NOT_SENT.because

@@ -28,8 +28,14 @@ from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
 from billing_rules.rules import DOCUMENTATION_NAMES
 from cds_hooks import drafts, prefetch, services
-from cds_hooks.answers import medications
-from cds_hooks.answers.judging import Basis, judged
+from cds_hooks.answers.basis import (
+    Basis,
+    is_nameless,
+    judged,
+    medication_queries,
+    medications_among,
+    references_outside,
+)
 from cds_hooks.contexts import Context, OrderContext
 from cds_hooks.errors import unobtainable
 from cds_hooks.hook_request import HookRequest
@@ -101,12 +107,12 @@ def orders_reviewed(
     looked_up: list[Resource] = []
     if not concerns_catalogue(meant, catalogue):
         # Only a reference may say what an order is for: then that is looked up before all else.
-        nameless = [line for line in meant if medications.is_nameless(line)]
-        references = medications.outside(resources, nameless, bundle, catalogue)
+        nameless = [line for line in meant if is_nameless(line)]
+        references = references_outside(resources, nameless, bundle, catalogue)
         if not references:
             return None
-        queries = medications.queries(references, ehr)
-        looked_up = medications.answers(queries, ehr.fetch(queries)) if ehr and queries else []
+        queries = medication_queries(references, ehr)
+        looked_up = medications_among(queries, ehr.fetch(queries)) if ehr and queries else []
         lines = read_orders(resources, catalogue, [bundle, looked_up])
         meant = [line for line in lines if selected(line.reference, selections)]
         if not concerns_catalogue(meant, catalogue):
@@ -116,10 +122,10 @@ def orders_reviewed(
     drafts.check_patient(resources, hook.context.patient_id)
     queries = {}
     if not looked_up:
-        references = medications.outside(resources, lines, bundle, catalogue)
-        queries = medications.queries(references, ehr)
+        references = references_outside(resources, lines, bundle, catalogue)
+        queries = medication_queries(references, ehr)
     fetched = prefetch.complete(hook, needs, ehr, queries)
-    if found := medications.answers(queries, fetched):
+    if found := medications_among(queries, fetched):
         lines = read_orders(resources, catalogue, [bundle, found])
     if on is not None:
         lines = tuple(replace(line, date_of_service=on) for line in lines)

@@ -1,25 +1,77 @@
-"""Medications that orders name by a reference to somewhere else (as Epic does)."""
+"""What all answers share: what they judge on, the judging, and Medications named elsewhere.
+
+A fault of the program in one rule silences no other: the rule is said on the card as not checked,
+and logged by its name and the kind of fault alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from billing_rules.assess import PatientChart, assess
 from billing_rules.catalogue import Catalogue
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.references import Resource, own_reference, resolver
 from billing_rules.model import OrderLine
 from billing_rules.recognise import concerns_catalogue
+from billing_rules.review import OrderReview
 from billing_rules.states import Present, Unknown
 from cds_hooks import exact_json
+from cds_hooks.errors import Refused
+from cds_hooks.settings import Settings
 from ehr_access.query import Query
+from service_parts.log_events import fault
 
-if TYPE_CHECKING:  # a request without a token is answered without requests
+if TYPE_CHECKING:  # the command line has no EHR to ask, and starts without requests
     from cds_hooks.fhir_authorization import EhrAccess
 
-MOST = 20  # looked up for one request
+log = logging.getLogger("cds_hooks")
+
+MOST_LINES = 200  # an 837P claim has 50 at most
+TOO_MANY = f"More than {MOST_LINES} lines are for drugs that are checked here: send fewer at once."
+MOST_MEDICATIONS = 20  # looked up for one request
 _DEEPEST = 64
 _ELEMENTS = ("medicationReference", "productReference")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Basis:
+    """What a request is judged on: `today` is the day it is where the clinic is. `ehr` is None
+    without a usable token.
+
+    The command line may ask "what if": `payer_id` is taken for the payer, and `on` for the date of
+    service of whatever was not given yet.
+    """
+
+    catalogue: Catalogue
+    settings: Settings
+    today: date
+    ehr: EhrAccess | None = None
+    payer_id: str | None = None
+    on: date | None = None
+
+
+def judged(
+    lines: Sequence[OrderLine], patient: PatientChart, basis: Basis
+) -> tuple[OrderReview, ...]:
+    """Every order for a catalogued drug among `lines`, reviewed. Raises Refused (413) for more
+    of them than anybody writes: each is compared with every other."""
+    if len(lines) > MOST_LINES:
+        ours = sum(concerns_catalogue([line], basis.catalogue) for line in lines)
+        if ours > MOST_LINES:
+            raise Refused(413, TOO_MANY, issue="too-costly")
+    return assess(lines, patient, payer_id=basis.payer_id, failed=_log_fault)
+
+
+def _log_fault(what: str, error: Exception) -> None:
+    log.error("%s: %s", what, fault(error))
+
+
+# ---------------------------------------------------------------- Medications named elsewhere
 
 
 def resources_of(part: Part | None) -> list[Resource]:
@@ -43,7 +95,7 @@ def is_nameless(line: OrderLine) -> bool:
     return not line.codes and not line.names
 
 
-def outside(
+def references_outside(
     resources: Iterable[Resource],
     lines: Iterable[OrderLine],
     bundle: object,
@@ -75,15 +127,15 @@ def outside(
     return frozenset(found)
 
 
-def queries(references: Iterable[str], ehr: EhrAccess | None) -> dict[str, Query]:
+def medication_queries(references: Iterable[str], ehr: EhrAccess | None) -> dict[str, Query]:
     """How to read them, by a key that no chart part has; empty without a token."""
     if ehr is None:
         return {}
     found = (ehr.query(reference) for reference in sorted(references))
     reads = [query for query in found if query and query.resource_type == "Medication"]
-    return {f"Medication/{query.id}": query for query in reads[:MOST]}
+    return {f"Medication/{query.id}": query for query in reads[:MOST_MEDICATIONS]}
 
 
-def answers(asked: Mapping[str, Query], parts: Mapping[str, Part]) -> list[Resource]:
+def medications_among(asked: Mapping[str, Query], parts: Mapping[str, Part]) -> list[Resource]:
     """The Medications among `parts` that `asked` asked for."""
     return [resource for key in asked for resource in resources_of(parts.get(key))]
