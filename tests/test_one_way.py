@@ -138,8 +138,8 @@ class Doors:
         self.today = TODAY
         self.file = folder / "request.json"
         settings = Settings(
-            public_base_url="https://cds.example",
-            today=lambda: self.today,
+            "https://cds.example",
+            lambda: self.today,
             clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC),
             open=True,
             most_cards=1000,

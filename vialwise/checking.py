@@ -211,7 +211,7 @@ def _of_service(
     Nothing is asked of an EHR here, whatever token the request lends.
     """
     hook, context = question.hook, question.hook.context
-    settings = Settings(public_base_url="", today=lambda: today)
+    settings = Settings("", lambda: today)
     basis = answers.Basis(catalogue, settings, today, payer_id=payer_id, on=on)
     try:
         found = answers.ANSWERS[question.service.id](hook, basis)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint
 
-from smart_app.order_page import OrderPage, open_order, order_rows, page
+from smart_app.order_page import open_order, order_rows, page
 
 
 def blueprint() -> Blueprint:
@@ -15,5 +17,5 @@ def blueprint() -> Blueprint:
 
 def show() -> str:
     at = open_order()
-    listed = OrderPage(at.window, at.record, "", None)
+    listed = replace(at, reference="", order=None)
     return page("orders.html", listed, asked_for="", rows=order_rows(at.record))
