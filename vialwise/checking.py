@@ -128,16 +128,20 @@ def of_order(order: Resource, chart: Resource | None) -> Question:
 def _told_apart(resources: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:
     """The orders in a file and what stands beside them. Where any order is a draft, those that are
     none are history."""
-    orders = [r for r in resources if r.get("resourceType") in READERS]
+    orders = [r for r in resources if _can_be_order(r)]
     drafts = [r for r in orders if r.get("status") == "draft"] or orders
     return drafts, [r for r in resources if not any(r is draft for draft in drafts)]
 
 
 def check_holds_an_order(drafts: Iterable[Resource]) -> None:
     """Raises NothingToCheck when nothing among `drafts` can be an order."""
-    if not any(draft.get("resourceType") in READERS for draft in drafts):
+    if not any(map(_can_be_order, drafts)):
         kinds = ", ".join(READERS)
         raise NothingToCheck(f"there is no order in it: give one of {kinds}, or a Bundle of them")
+
+
+def _can_be_order(resource: Resource) -> bool:
+    return str(resource.get("resourceType")) in READERS  # whatever JSON stands there
 
 
 def check_patient(resources: Iterable[Resource | bytes], patient_id: str) -> None:
