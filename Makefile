@@ -82,7 +82,7 @@ endef
 define run_lint
 echo "ruff check" && $(PY) -m ruff check --quiet . && \
 echo "ruff format --check" && $(PY) -m ruff format --quiet --check . && \
-echo "mypy billing_rules" && $(PY) -m mypy --no-error-summary billing_rules
+echo "mypy" && $(PY) -m mypy --no-error-summary
 endef
 
 # .venv/.ready holds the directory .venv was made for. A .venv that was moved or
@@ -172,7 +172,10 @@ lock: ## rewrite requirements/*.txt from pyproject.toml and bench.in
 	@$(PIP_COMPILE) --extra interop --constraint requirements/dev.txt \
 	  --output-file requirements/interop.txt pyproject.toml
 	@echo "Locking requirements/bench.txt"
-	@$(PIP_COMPILE) --output-file requirements/bench.txt requirements/bench.in
+	@grep -E "^(flask|msgspec|orjson|pyyaml|sqlalchemy)==" requirements/dev.txt | cut -d" " -f1 \
+	  > .venv-lock/as-in-dev.txt
+	@$(PIP_COMPILE) --constraint .venv-lock/as-in-dev.txt \
+	  --output-file requirements/bench.txt requirements/bench.in
 
 clean: ## remove .venv, caches and build artefacts
 	@rm -rf $(VENV) .venv-bench .venv-lock .venv-docs .venv-ship site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

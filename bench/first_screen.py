@@ -22,10 +22,12 @@ from typing import Any
 import requests
 
 from bench.bodies import chart
+from cds_hooks import settings as service_settings
+from cds_hooks.app import create_app
+from smart_app import settings as app_settings
 from vialwise import clock, practice, server, smart, start, storage
 from vialwise.catalogues import catalogue
-from vialwise.service import application
-from vialwise.settings import ServeSettings
+from vialwise.settings.models import DEFAULT_HOST, ServeSettings
 
 RESOURCES = 5000
 RUNS = 5
@@ -80,24 +82,19 @@ def _median(runs: list[Opened]) -> Opened:
 @contextmanager
 def _demo() -> Iterator[str]:
     """The service, the app and the practice EHR; the EHR's address."""
-    bound, ehr_bound = (server.bound_socket(server.DEFAULT_HOST, 0) for _ in range(2))
+    bound, ehr_bound = (server.bound_socket(DEFAULT_HOST, 0) for _ in range(2))
     url, ehr_url = server.address_of(bound), server.address_of(ehr_bound)
     known, today = catalogue(), clock.today(None)
     with tempfile.TemporaryDirectory() as folder:
         kept = storage.opened(str(Path(folder, "bench.sqlite")))
-        said = ServeSettings(ehrs=(practice.ehr_at(ehr_url),))
-        service = application(
-            known,
-            url,
-            open_=False,
-            store=kept.store,
-            development=True,
-            quiet_days=0,
-            clients=(practice.registration(ehr_url),),
-            app_key=kept.secret,
-            app_launch_url=start.app_launch_url(said, url),
+        settings = ServeSettings(
+            service=service_settings.Settings(
+                development=True, quiet_days=0, clients=(practice.registration(ehr_url),)
+            ),
+            app=app_settings.Settings(ehrs=(practice.ehr_at(ehr_url),)),
         )
-        app, _ = smart.beside(service, said, known, url, kept)
+        said = start.service_settings(settings, url, open_=False, context_key=kept.secret)
+        app, _ = smart.beside(create_app(known, said, kept.store), settings, known, url, kept)
         large = chart(RESOURCES)
         ehr = practice.application(ehr_url, url, today, (practice.app_at(url),), large)
         with server.running(app, bound), server.running(ehr, ehr_bound, practice.WORKERS):

@@ -1,4 +1,4 @@
-"""What needs a process of its own: the first answer, and memory after many."""
+"""What needs a process of its own: the first answer, a command, and memory after many answers."""
 
 from __future__ import annotations
 
@@ -43,11 +43,30 @@ def first_answers(body: Path) -> tuple[float, float]:
     return statistics.median(ours), statistics.median(bare)
 
 
+def check_of_a_file(file: Path) -> float:
+    """CPU seconds of `vialwise check FILE`, from starting Python to its end."""
+    command = [sys.executable, "-m", "vialwise", "check", str(file)]
+    return statistics.median(_check(command) for _ in range(ROUNDS))
+
+
+def _check(command: list[str]) -> float:
+    before = _children_seconds()
+    ended = subprocess.run(command, cwd=_HERE, env=_environment(), stdout=subprocess.DEVNULL)
+    if ended.returncode not in (0, 1):  # clean, or with findings
+        raise SystemExit(f"{' '.join(command)} ended with {ended.returncode}")
+    return _children_seconds() - before
+
+
 def _first(name: str, body: Path) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _children_seconds()
     _python(_FIRST.format(name=name), str(body))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return _children_seconds() - before
+
+
+def _children_seconds() -> float:
+    """CPU seconds of the processes that were started here and have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def memory(requests: int) -> tuple[int, int]:
@@ -57,8 +76,11 @@ def memory(requests: int) -> tuple[int, int]:
 
 
 def _python(script: str, *arguments: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(_HERE)}
     command = [sys.executable, "-c", script, *arguments]
     return subprocess.run(
-        command, cwd=_HERE, env=environment, capture_output=True, text=True, check=True
+        command, cwd=_HERE, env=_environment(), capture_output=True, text=True, check=True
     ).stdout
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(_HERE)}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.catalogue.terms import Terms
 from billing_rules.chart import Chart
 from billing_rules.claim_lines import ClaimPlan
+from billing_rules.form import EnteredRow
 from billing_rules.history import History
 from billing_rules.indications import IndicationChoice
 from billing_rules.model import (
@@ -24,10 +26,6 @@ from billing_rules.model import (
     Site,
 )
 from billing_rules.payers import PayerChoice
-from billing_rules.terms import Terms
-
-if TYPE_CHECKING:  # which reads cases
-    from billing_rules.entered import EnteredRow
 
 T = TypeVar("T")
 

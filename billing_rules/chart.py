@@ -16,6 +16,9 @@ from billing_rules.amounts import Amount
 from billing_rules.model import Code, OrderLine
 from billing_rules.states import State, Unknown
 
+# Whether a record is of a kind: its code and its words are heard together.
+Agreement = Literal["yes", "no", "code and words disagree"]
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

@@ -11,8 +11,8 @@ from decimal import Decimal
 from billing_rules import ndc
 from billing_rules.amounts import Amount, plain
 from billing_rules.closing import Closing, OpenedContainers, opened_words
-from billing_rules.documentation_form import Choice, Field, Form, Group
-from billing_rules.form_answers import Checked, Measure, Prefill, Row
+from billing_rules.form import Choice, Field, Form, Group, Measure, Row
+from billing_rules.form_answers import Checked, Prefill
 from billing_rules.model import Drug, DrugOrder, OrderLine, Payer
 from billing_rules.orders import MASS
 from billing_rules.states import Present

@@ -2,7 +2,7 @@
 
 Templates keep to the CDS Hooks 2.0 query subset: instance read, type search, references, tokens,
 `_sort` and `_count`; no chaining, no `_include`, no context of draft orders (CDS Hooks 2.0.1,
-"Prefetch query restrictions"). Minimum necessary: each names the rules that read it.
+"Prefetch query restrictions"). Minimum necessary: every rule's row names those that it reads.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from billing_rules.states import Unknown
-
-PATIENT_CHECK = "patient check"  # not a rule: the data is of the patient the order is for
 
 # Stands beside the first page of a newest-first answer that has more: the newest are all of them
 # unless nothing on that page can be used, because it was withdrawn or is something else.
@@ -27,19 +25,19 @@ OUR_ENTRIES = "urn:vialwise:entry"
 class DataNeed:
     """One query. `key` is its prefetch key and the name of the chart part it becomes.
 
-    `used_by` lists modules of billing_rules.rules, or PATIENT_CHECK. `newest_first` queries are
-    sorted and counted on purpose: their first page is a whole answer though older pages exist, if
-    anything on it can be used (OLDER_LEFT).
+    `newest_first` queries are sorted and counted on purpose: their first page is a whole answer
+    though older pages exist, if anything on it can be used (OLDER_LEFT).
     Of `each_counts` queries every resource is evidence by itself: an answer that is not complete
     proves what it holds, and nothing by what it does not.
+    What is `always` read shows that the data is of the patient whom the order is for.
     """
 
     key: str
     template: str
     resource_type: str
-    used_by: tuple[str, ...]
     newest_first: bool = False
     each_counts: bool = False
+    always: bool = False
 
     @property
     def is_search(self) -> bool:
@@ -84,7 +82,6 @@ RESULT_CODES = (
 )
 # The chart's parts of which these queries ask for certain codes only.
 ASKED_BY_CODE = frozenset({"results"})
-_THERAPY = ("prior_therapy", "concurrent_biologic")
 _PATIENT = "?patient={{context.patientId}}"
 
 
@@ -92,82 +89,35 @@ def _coded(codes: Iterable[str]) -> str:
     return ",".join(f"http://loinc.org|{code}" for code in codes)
 
 
-def _records(
-    key: str, resource_type: str, used_by: tuple[str, ...], narrowed: str = ""
-) -> DataNeed:
+def _records(key: str, resource_type: str, narrowed: str = "") -> DataNeed:
     """All of a patient's resources of one type, each of which counts by itself."""
-    template = f"{resource_type}{_PATIENT}{narrowed}"
-    return DataNeed(key, template, resource_type, used_by, each_counts=True)
+    return DataNeed(key, f"{resource_type}{_PATIENT}{narrowed}", resource_type, each_counts=True)
 
 
 DATA_NEEDED: tuple[DataNeed, ...] = (
-    DataNeed("patient", "Patient/{{context.patientId}}", "Patient", (PATIENT_CHECK, "age")),
-    DataNeed(
-        "coverage",
-        # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (standards.md D6).
-        f"Coverage{_PATIENT}",
-        "Coverage",
-        (
-            "waste_modifier",
-            "payer_denied_modifier",
-            "medically_unlikely_units",
-            "prior_authorization",
-        ),
-    ),
+    DataNeed("patient", "Patient/{{context.patientId}}", "Patient", always=True),
+    # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (standards.md D6).
+    DataNeed("coverage", f"Coverage{_PATIENT}", "Coverage"),
     DataNeed(
         "weight",
         f"Observation{_PATIENT}&code={_coded(('29463-7', '3141-9'))}&_sort=-date&_count=5",
         "Observation",
-        ("dose_unit", "billed_units", "waste_modifier", "weight", "labelled_dose"),
         newest_first=True,
     ),
-    DataNeed(
-        "encounter",
-        "Encounter/{{context.encounterId}}",
-        "Encounter",
-        ("waste_modifier", "setting", "supervised_doses"),
-    ),
-    _records("conditions", "Condition", ("indication", "diagnosis_on_list")),
-    _records(
-        "observations",
-        "Observation",
-        ("total_ige", "sensitisation", "eosinophils", "labelled_dose"),
-        f"&code={_coded(RESULT_CODES)}&_sort=-date&_count=100",
-    ),
+    DataNeed("encounter", "Encounter/{{context.encounterId}}", "Encounter"),
+    _records("conditions", "Condition"),
+    _records("observations", "Observation", f"&code={_coded(RESULT_CODES)}&_sort=-date&_count=100"),
     # `plan` is what a patient reports to take, in EHRs without MedicationStatement (US Core).
-    _records("medications", "MedicationRequest", _THERAPY, "&intent=order,plan"),
-    _records("statements", "MedicationStatement", _THERAPY),
+    _records("medications", "MedicationRequest", "&intent=order,plan"),
+    _records("statements", "MedicationStatement"),
     # R4 keeps the containers of a dose given on its dispense alone.
-    _records("dispenses", "MedicationDispense", (*_THERAPY, "waste_modifier")),
-    _records(
-        "administrations",
-        "MedicationAdministration",
-        (
-            "past_administrations",
-            "past_waste",
-            "dose_interval",
-            "units_per_period",
-            "supervised_doses",
-            "total_ige",
-            "age",
-            *_THERAPY,
-        ),
-    ),
-    _records("allergies", "AllergyIntolerance", ("sensitisation",)),
-    _records("procedures", "Procedure", ("sensitisation",)),
-    _records(
-        "authorizations",
-        "ClaimResponse",
-        ("prior_authorization", "reauthorization"),
-        "&use=preauthorization",
-    ),
+    _records("dispenses", "MedicationDispense"),
+    _records("administrations", "MedicationAdministration"),
+    _records("allergies", "AllergyIntolerance"),
+    _records("procedures", "Procedure"),
+    _records("authorizations", "ClaimResponse", "&use=preauthorization"),
     # What was entered in Vialwise's own form, and no other questionnaire of the patient: of a token
     # search "system|" asks for every identifier of that system (FHIR R4, "token").
-    _records(
-        "answers",
-        "QuestionnaireResponse",
-        ("prior_therapy", "prior_authorization", "sensitisation", "reauthorization"),
-        f"&identifier={OUR_ENTRIES}|",
-    ),
-    _records("studies", "ResearchSubject", ("research_modifier",)),
+    _records("answers", "QuestionnaireResponse", f"&identifier={OUR_ENTRIES}|"),
+    _records("studies", "ResearchSubject"),
 )

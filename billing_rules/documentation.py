@@ -13,32 +13,32 @@ from billing_rules.states import Present
 YEAR = 365
 
 
-def without_need(case: Case, rule: str, what: str) -> Outcome | None:
+def without_need(case: Case, what: str) -> Outcome | None:
     """Why a rule on one need has nothing to look at; None when label or payer wants it here."""
-    return without_indication(case, rule) or (
+    return without_indication(case) or (
         None
         if case.need(what)
-        else Silent(rule, f"neither label nor payer wants it for {indication(case)}", applies=False)
+        else Silent(f"neither label nor payer wants it for {indication(case)}", applies=False)
     )
 
 
-def without_indication(case: Case, rule: str) -> Outcome | None:
+def without_indication(case: Case) -> Outcome | None:
     """Why a rule that depends on the indication cannot look; None when one was chosen."""
     choice = case.indication
     if choice.answer == "chosen":
         return None
     if choice.answer == "not labelled":
-        return Silent(rule, choice.because, applies=False)
+        return Silent(choice.because, applies=False)
     if choice.answer == "none":
-        return Silent(rule, f"{choice.because}: that is asked first", applies=False)
-    return NotChecked(rule, f"the indication is not known: {choice.because}")
+        return Silent(f"{choice.because}: that is asked first", applies=False)
+    return NotChecked(f"the indication is not known: {choice.because}")
 
 
-def not_sure(case: Case, rule: str, *parts: str) -> NotChecked | None:
-    """Why `rule` may not call missing what it did not find in these parts of the chart; None when
+def not_sure(case: Case, *parts: str) -> NotChecked | None:
+    """Why a rule may not call missing what it did not find in these parts of the chart; None when
     all of them were read completely."""
     reasons = [f"{part}: {why}" for part in parts if (why := case.chart.why_not(part))]
-    return NotChecked(rule, "; ".join(reasons)) if reasons else None
+    return NotChecked("; ".join(reasons)) if reasons else None
 
 
 def only_coded(case: Case, part: str) -> tuple[str, ...]:

@@ -13,13 +13,12 @@ from typing import Literal
 
 from billing_rules.baseline import TOTAL_IGE
 from billing_rules.case import Case
+from billing_rules.catalogue.terms import Terms
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, standing
+from billing_rules.form import Choice, Field, Form, Group, Kind
 from billing_rules.model import Source
-from billing_rules.rules import prior_therapy
-from billing_rules.terms import Terms
-
-Kind = Literal["quantity", "number", "choice", "date", "time", "text", "long text"]
-
+from billing_rules.rules import rule_of_form_group
+from billing_rules.rules.documentation import prior_therapy
 
 # What a kind of result is called, in words that agree with its code in the catalogue's terms: a
 # result is believed only where both do.
@@ -38,64 +37,6 @@ RESULT_NAMES = {
     "allergen_cladosporium": "Cladosporium",
     "allergen_aspergillus": "Aspergillus",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One thing to choose: `code` is kept, `words` are read."""
-
-    code: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One question. `choices` are the units of a quantity (UCUM codes), else the answers.
-
-    `needed`: the answers of its group are of no use without it. `kind_of_result` names the kind of
-    the catalogue's terms that a quantity is. Dates lie in the past unless `may_be_ahead`, and
-    numbers are more than 0 unless `may_be_zero`.
-    """
-
-    id: str
-    label: str
-    kind: Kind
-    choices: tuple[Choice, ...] = ()
-    needed: bool = False
-    hint: str = ""
-    kind_of_result: str = ""
-    may_be_ahead: bool = False
-    may_be_zero: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Questions that are answered together. `rule` says whether they are still open; `need` is
-    the kind of evidence where a rule looks at several. `rows` can be filled at most."""
-
-    id: str
-    title: str
-    fields: tuple[Field, ...]
-    rule: str = ""
-    need: str = ""
-    rows: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """All questions for one drug, indication and payer; "any" where no indication was chosen."""
-
-    drug_id: str
-    drug_name: str
-    indication_id: str
-    indication_name: str
-    payer_id: str
-    payer_name: str
-    groups: tuple[Group, ...]
-
-    @property
-    def id(self) -> str:
-        return f"{self.drug_id}-{self.indication_id}-{self.payer_id}"
 
 
 def form_for(case: Case) -> Form:
@@ -181,9 +122,14 @@ class Standing:
     sources: tuple[Source, ...] = ()
 
 
+def rule_of(group: Group) -> str:
+    """The rule that finds the questions open or answered, as its row states; "" without one."""
+    return rule_of_form_group(group.kind or group.id)
+
+
 def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standing:
     """What the rules said of a group's need; the rules that do not apply say nothing."""
-    said = [o for o in outcomes if o.rule == group.rule]
+    said = [o for o in outcomes if o.rule == rule_of(group)]
     if group.need:
         said = [
             o
@@ -242,7 +188,6 @@ _TOTAL_IGE = Group(
         _date("total-ige", "Day the blood was drawn"),
         Field("total-ige.laboratory", _LABORATORY, "text"),
     ),
-    rule="total_ige",
 )
 
 _WEIGHT = Group(
@@ -259,7 +204,6 @@ _WEIGHT = Group(
         ),
         _date("weight", "Day it was measured"),
     ),
-    rule="weight",
 )
 
 _EOSINOPHILS = Group(
@@ -282,7 +226,6 @@ _EOSINOPHILS = Group(
         _date("eosinophils", "Day the blood was drawn"),
         Field("eosinophils.laboratory", _LABORATORY, "text"),
     ),
-    rule="eosinophils",
 )
 
 _SEVERITY = Group(
@@ -304,7 +247,6 @@ _SEVERITY = Group(
         ),
         _date("severity", "Day it was documented"),
     ),
-    rule="indication",
 )
 
 _AUTHORIZATION = Group(
@@ -330,7 +272,6 @@ _AUTHORIZATION = Group(
             hint="Without its period nobody can tell whether it covers a dose.",
         ),
     ),
-    rule="prior_authorization",
 )
 
 _RESPONSE = Group(
@@ -349,7 +290,6 @@ _RESPONSE = Group(
         Field("response.words", "What changed, in the physician's words", "long text"),
         _date("response", "Day it was assessed"),
     ),
-    rule="reauthorization",
 )
 
 _START = Group(
@@ -377,7 +317,6 @@ _PAST_DOSES = Group(
         Field("past-dose.site", "Where it was given", "text", hint="For example: left upper arm."),
         Field("past-dose.observed", "Observation after the dose", "text"),
     ),
-    rule="past_administrations",
     rows=4,
 )
 
@@ -408,7 +347,6 @@ def _diagnosis(case: Case) -> Group:
             _date("diagnosis", "Day it was documented"),
             Field("diagnosis.by", "Who made the diagnosis", "text"),
         ),
-        rule="indication",
     )
 
 
@@ -458,7 +396,6 @@ def _sensitisation(terms: Terms) -> Group:
             _date("sensitisation", "Day of the test"),
             Field("sensitisation.laboratory", "Laboratory or clinic that tested", "text"),
         ),
-        rule="sensitisation",
         rows=3,
     )
 
@@ -484,7 +421,7 @@ def _therapy(drug_class: str) -> Group:
             ),
             Field(f"{id_}.words", "Remarks", "text"),
         ),
-        rule="prior_therapy",
+        kind="therapy",
         need=drug_class,
         rows=4,
     )
@@ -502,5 +439,5 @@ def _assessment(kind: str, terms: Terms) -> Group:
             Field(f"{id_}.value", name, "quantity", (unit,), needed=True, kind_of_result=kind),
             _date(id_, "Day of the assessment"),
         ),
-        rule="reauthorization",
+        kind="assessment",
     )

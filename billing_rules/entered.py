@@ -9,45 +9,23 @@ it here too. The EHR's own verdict on an authorization wins unless it is older t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from billing_rules import form_answers
 from billing_rules.amounts import Amount, UnitNotUnderstood
 from billing_rules.case import Case
 from billing_rules.chart import Authorization, Chart, FormAnswers, Measured, Therapy
-from billing_rules.documentation_form import RESULT_NAMES, Form, Group, form_for
-from billing_rules.form_answers import Measure, Patient, Row
+from billing_rules.documentation_form import RESULT_NAMES, form_for
+from billing_rules.form import EnteredRow, Form, Group, Measure
+from billing_rules.form_answers import Patient
 from billing_rules.history import DrugAuthorization, History
 from billing_rules.states import Present, State, Unknown
 
 # Of one payer; every other group is about the patient, whoever pays.
 _OF_THE_PAYER = ("authorization", "note")
 _VERDICTS = {"granted": True, "denied": False}
-
-
-@dataclass(frozen=True, slots=True)
-class EnteredRow:
-    """One row of answers as it was saved, every answer one that its question takes.
-
-    `typed` is by the last names of the fields: "drug", "value", "value.unit".
-    """
-
-    group: Group
-    row: Row
-    typed: Mapping[str, str]
-    by_hand: frozenset[str]
-    reference: str
-    on: date
-
-    def __getitem__(self, name: str) -> Any:
-        return self.row.value(name)
-
-    def is_by_hand(self, *names: str) -> bool:
-        """Whether a person entered any of these; the others repeat what the chart said."""
-        return not self.by_hand.isdisjoint(names)
 
 
 def with_entered(case: Case, payer_ids: Collection[str]) -> Case:

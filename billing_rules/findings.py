@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+import msgspec
+
 from billing_rules.model import Code, ContainerCount, Evidence, Source
 
 
@@ -88,19 +90,23 @@ Correction = (
 # ---------------------------------------------------------------- outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """`rule` is the rule's id. A check leaves it out: it is filled in from the rule's row."""
+
+    rule: str = ""
+
+
+class Finding(_Outcome, frozen=True):
     """Something about the order that a person should see before signing.
 
     `summary` is one sentence that says what to do, under 140 characters (CDS Hooks card.summary).
     `found` says what was found; `basis` what it was seen on; `unchecked` what could not be
     checked. `corrections` all belong together and are offered as one suggestion labelled
-    `correction_label`.
+    `correction_label`. A check states `severity` and `topic` only where its rule's row leaves a
+    choice (billing_rules.rules.rule).
     """
 
-    rule: str
     kind: str
-    severity: Severity
     summary: str
     found: tuple[str, ...]
     basis: tuple[Evidence, ...] = ()
@@ -108,29 +114,26 @@ class Finding:
     unchecked: tuple[str, ...] = ()
     corrections: tuple[Correction, ...] = ()
     correction_label: str = ""
+    severity: Severity = Severity.INFO
     topic: Topic = Topic.BILLING
     plan: tuple[ContainerCount, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(_Outcome, frozen=True):
     """The rule looked and had nothing to say, or does not apply; `because` says which.
 
     `basis` is what it was satisfied with, `sources` who asks for it: an appeal shows both.
     """
 
-    rule: str
     because: str
     applies: bool = True
     basis: tuple[Evidence, ...] = ()
     sources: tuple[Source, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(_Outcome, frozen=True):
     """The rule could not be decided: `because` completes "could not be checked, because ..."."""
 
-    rule: str
     because: str
 
 

@@ -13,15 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Literal
 
 from billing_rules.amounts import Amount, UnitNotUnderstood, plain
 from billing_rules.baseline import HEAVIEST_KG, LIGHTEST_KG
-from billing_rules.documentation_form import Field, Form, Group
+from billing_rules.form import Answer, Field, Form, Group, Measure, Origin, Row, Value, is_answer
 
 Typed = Mapping[str, str]
-Origin = Literal["auto", "override", "manual"]
-
 MOST_SHORT, MOST_LONG = 200, 4000
 _NUMBER = re.compile(r"(<=|>=|<|>)?\s*(\d{1,7}(?:\.\d{1,4})?)", re.ASCII)
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
@@ -39,22 +36,6 @@ _NO_DRUG = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A quantity as it was entered: the unit is the UCUM code that was chosen."""
-
-    value: Decimal
-    unit: str
-    unit_words: str
-    comparator: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.comparator}{plain(self.value)} {self.unit_words}"
-
-
-Value = Measure | Decimal | date | str
-
-
-@dataclass(frozen=True, slots=True)
 class Prefill:
     """What the chart says for a field: the text as it is put there, and where it stands."""
 
@@ -65,39 +46,7 @@ class Prefill:
     @property
     def is_entered(self) -> bool:
         """Whether no record says it but an earlier answer to this form."""
-        return _is_answer(self.reference)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answered question. `origin` as in Da Vinci DTR: from the chart, changed, or entered."""
-
-    field: Field
-    value: Value
-    origin: Origin = "manual"
-    reference: str = ""
-
-    @property
-    def told_origin(self) -> Origin:
-        """The origin to keep: what was entered before and left as it was is still entered."""
-        return "manual" if _is_answer(self.reference) and self.origin == "auto" else self.origin
-
-
-def _is_answer(reference: str) -> bool:
-    return reference.startswith("QuestionnaireResponse/")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The answers of one group that belong together. `place` counts a group's rows from 0."""
-
-    group: Group
-    place: int
-    answers: tuple[Answer, ...]
-
-    def value(self, name: str) -> Value | None:
-        """The value of the field of that last name: "date"."""
-        return next((a.value for a in self.answers if a.field.id.endswith(f".{name}")), None)
+        return is_answer(self.reference)
 
 
 @dataclass(frozen=True, slots=True)

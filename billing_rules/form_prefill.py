@@ -15,9 +15,9 @@ from billing_rules.authorizations import standing
 from billing_rules.baseline import baseline_total_ige, current_weight, doubtful_weight
 from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured, Therapy
-from billing_rules.documentation_form import Field, Form, Group, Standing, standing_of
-from billing_rules.entered import EnteredRow
+from billing_rules.documentation_form import Standing, rule_of, standing_of
 from billing_rules.findings import Outcome
+from billing_rules.form import EnteredRow, Field, Form, Group
 from billing_rules.form_answers import Checked, Prefill
 from billing_rules.past_doses import dose_days
 from billing_rules.states import Present
@@ -75,7 +75,7 @@ def _group(group: Group, case: Case, standing_now: Standing) -> Filled:
         days = dose_days(case)
         if isinstance(days, Present):
             yield "start-of-therapy.0.date", Prefill(str(days.value[0]), "")
-    elif group.rule in ("eosinophils", "reauthorization") and standing_now.state == "on file":
+    elif rule_of(group) in ("eosinophils", "reauthorization") and standing_now.state == "on file":
         yield from _measured(group, _newest(group, case))
     elif group.need:
         rows = _entered(group, case)

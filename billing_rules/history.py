@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
+from billing_rules.catalogue.terms import Terms
 from billing_rules.chart import Authorization, Chart, Measured, Therapy
 from billing_rules.model import Container, Drug, DrugOrder, OrderLine, Stage
 from billing_rules.orders import container_of, drug_orders
 from billing_rules.recognise import drug_of_ndc, drugs_named, recognise
 from billing_rules.states import Present, State, mapped
-from billing_rules.terms import Terms
 
 _T = TypeVar("_T")
 

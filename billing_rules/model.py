@@ -27,6 +27,7 @@ CERTAINTY = {
     "C": "one secondary source",
     "S": "the site's own file",
 }
+Certainty = Literal["A", "B", "C", "S"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Source:
     title: str
     url: str
     published: date
-    certainty: Literal["A", "B", "C", "S"]
+    certainty: Certainty
     quote: str = ""
 
 

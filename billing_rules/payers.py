@@ -1,8 +1,11 @@
 """Which payer's rules an order is reviewed under, from the coverages on file.
 
-Recognised by what the Coverage says of itself, most specific first: identifiers, type codes,
-names. What is not recognised, or could be two, is the unknown payer: the drug's own checks still
-run and the answer says that no payer's rules were applied.
+Recognised by what the Coverage says of itself, the surest first: an identifier, a name together
+with a type code, a type code, a name. Of several payers that fit, the more specific is the payer:
+by its name the one that is a part of the other (`parent` in its file), else the one whose name
+holds the other's ("aetna medicare advantage" holds "medicare advantage"). What is not recognised,
+or could still be two, is the unknown payer: the drug's own checks still run and the answer says
+that no payer's rules were applied.
 """
 
 from __future__ import annotations
@@ -54,12 +57,29 @@ def recognised_payer(coverage: Coverage, catalogue: Catalogue) -> PayerChoice:
     seen = (Evidence(coverage.reference, "coverage", _shown(coverage)),)
     words = _words(coverage)
     for matches in (_by_identifier, _by_name_and_type, _by_type, _by_name):
-        found = {r.payer_id for r in catalogue.payer_recognition if matches(r, coverage, words)}
-        if len(found) == 1:
-            return PayerChoice(found.pop(), "recognised from the coverage", seen)
-        if found:
-            return PayerChoice(UNKNOWN_PAYER, "the coverage fits several payers", seen)
+        found = [r for r in catalogue.payer_recognition if matches(r, coverage, words)]
+        if not found:
+            continue
+        payers = _most_specific(found, words)
+        if len(payers) == 1:
+            return PayerChoice(payers[0].payer_id, "recognised from the coverage", seen)
+        return PayerChoice(UNKNOWN_PAYER, "the coverage fits several payers", seen)
     return PayerChoice(UNKNOWN_PAYER, "the coverage names no payer in the catalogue", seen)
+
+
+def _most_specific(found: list[PayerRecognition], words: str) -> list[PayerRecognition]:
+    """Of payers that fit alike those with a name that no other's holds. Where none is named, a
+    payer of which another is a part: nothing says that it is the part."""
+    named = {r.payer_id: [name for name in r.names if name in words] for r in found}
+    every = [(payer_id, name) for payer_id, names in named.items() for name in names]
+    if not every:
+        ids = named.keys()
+        return [r for r in found if ids.isdisjoint(r.part_of)]
+
+    def held(name: str, payer_id: str) -> bool:
+        return any(name in other for other_id, other in every if other_id != payer_id)
+
+    return [r for r in found if not all(held(name, r.payer_id) for name in named[r.payer_id])]
 
 
 def _named(order: DrugOrder, coverages: Sequence[Coverage]) -> Coverage | None:

@@ -32,7 +32,7 @@ from billing_rules.model import (
 )
 from billing_rules.orders import container_of, drug_orders
 from billing_rules.payers import PayerChoice, payer_of
-from billing_rules.rules import RULES, name_of
+from billing_rules.rules import RULES
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.stock import stocked_containers
 
@@ -121,8 +121,8 @@ def reviewed(case: Case, failed: Failed | None = None) -> OrderReview:
         except Exception as error:
             if failed is None:
                 raise
-            failed(f"rule {name_of(rule)} failed", error)
-            outcomes.append(NotChecked(name_of(rule), "the check itself failed"))
+            failed(f"rule {rule.id} failed", error)
+            outcomes.append(NotChecked("the check itself failed", rule=rule.id))
     every = (case.order, *case.drafts)
     together = tuple(dict.fromkeys(ref for order in every for ref in order.references))
     return OrderReview(

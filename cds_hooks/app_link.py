@@ -38,10 +38,10 @@ class AppLink:
 def prepare(settings: Settings) -> None:
     """Load what sealing needs where there is an app to open, so that the first answer of a worker
     does not wait for it. Raises ValueError for a key that is too short."""
-    if settings.app_launch_url and settings.app_key:
+    if settings.app_launch_url and settings.context_key:
         from ehr_access import app_context
 
-        app_context.check_key(settings.app_key)
+        app_context.check_key(settings.context_key)
 
 
 def of_answer(
@@ -53,12 +53,12 @@ def of_answer(
     server is not known, and for a host that cards may not link to.
     """
     url = settings.linked(settings.app_launch_url)
-    if not url or not settings.app_key or (client is not None and not client.app_link):
+    if not url or not settings.context_key or (client is not None and not client.app_link):
         return None
     base = _fhir_base(hook, trust)
     if not base:
         return None
-    return AppLink(url, base, hook.context.patient_id, settings.app_key, settings.clock())
+    return AppLink(url, base, hook.context.patient_id, settings.context_key, settings.clock())
 
 
 def _fhir_base(hook: HookRequest, trust: FhirTrust) -> str:

@@ -1,6 +1,6 @@
 """What may be said of a request afterwards: in the log, in the audit and in the metrics.
 
-One note a request, written along its way and read once at its end (accounting.py). Only what is
+One note a request, written along its way and read once at its end (request_log.py). Only what is
 this program's own word is ever shown of it: registered ids, UUIDs, counts and times.
 """
 

@@ -53,7 +53,7 @@ def planned(
     reviews: Sequence[OrderReview], hook: str, settings: Settings, client: str, tenant: str
 ) -> tuple[list[PlannedCard], tuple[HeldBack, ...]]:
     """The cards of an answer to `hook`, most urgent first, and those that are kept back."""
-    plans = settings.show_billing_plan and hook not in WITHOUT_PLANS
+    plans = settings.billing_plan and hook not in WITHOUT_PLANS
     rules = in_force(settings, client, tenant)
     shown, parts = parted(reviews, rules)
     held = [HeldBack(because, tuple(cards(part, plans=False))) for because, part in parts.items()]
@@ -97,8 +97,8 @@ def in_force(settings: Settings, client: str, tenant: str) -> dict[str, str]:
     Shadow mode comes before quiet hours where both hold. The clock is read only for hours.
     """
     concerned = [entry for entry in settings.quiet if entry.concerns(client, tenant)]
-    always = {entry.rule: SHADOW for entry in concerned if entry.hours is None}
-    hours = [entry for entry in concerned if entry.hours is not None]
+    always = {entry.rule: SHADOW for entry in concerned if entry.shadow}
+    hours = [entry for entry in concerned if not entry.shadow]
     if not hours:
         return always
     now = settings.clock()

@@ -18,15 +18,15 @@ from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.findings import Finding, NotChecked, Topic
 from billing_rules.model import Evidence, Source, Stage
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import capital, shipped
-from billing_rules.rules.common import FROM_TEXT, listed
+from billing_rules.rule_records import shipped
+from billing_rules.rules.common import FROM_TEXT, capital, listed
 from billing_rules.states import Present
 from cds_hooks import app_link
 from cds_hooks.app_link import AppLink
 from cds_hooks.card_plan import PlannedCard
 from cds_hooks.markdown import escaped, link, plain_line
 from cds_hooks.override_reasons import override_reasons
-from cds_hooks.rule_pages import rule_url
+from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris, Resource, Suggestions
 
@@ -150,7 +150,7 @@ def _source(card: PlannedCard, settings: Settings) -> dict[str, Any]:
     record = rule_url(card.findings[0].rule, settings) if card.findings else ""
     source = {
         "label": settings.source_label,
-        "url": settings.linked(record or settings.source_url or settings.public_base_url),
+        "url": settings.linked(record or settings.source_url or settings.public_url),
         "icon": settings.linked(settings.url(ICON_PATH)),
         "topic": _TOPICS[card.topic],
     }

@@ -17,13 +17,13 @@ from cds_hooks.card_plan import SILENT_TRACKING
 from cds_hooks.errors import Refused, too_often
 from cds_hooks.running import running
 from cds_hooks.settings import Settings
+from cds_hooks.store import Store
 from cds_hooks.trust import FhirTrust, set_trust
 from cds_hooks.trusted_clients import Client, faults
 from service_parts.log_events import Event
 
 if TYPE_CHECKING:  # a service without registered clients starts without joserfc
     from cds_hooks.client_tokens import Gate, Verdict
-    from cds_hooks.store import Store
 
 log = logging.getLogger("cds_hooks")
 
@@ -31,23 +31,21 @@ _GATE = "cds_hooks_gate"
 _WORD = re.compile(r"[A-Za-z0-9._:/+=@~-]{1,64}")  # what is logged of a tenant or a jti
 
 
-def install(app: Flask, settings: Settings, store: Store | None) -> None:
+def install(app: Flask, settings: Settings, store: Store) -> None:
     """Prepare `app` for its registered clients. Raises ValueError with every fault of them."""
     found = faults(settings.clients, settings.development)
     if settings.open and settings.clients:
         found.append("clients are registered, but everyone may call: choose one of the two")
-    if settings.clients and store is None and not settings.development:
-        found.append("workers share used tokens through a store: give one")
     if found:
         raise ValueError("; ".join(found))
     app.extensions[_GATE] = _gate(settings, store) if settings.clients else None
 
 
-def _gate(settings: Settings, store: Store | None) -> Gate:
+def _gate(settings: Settings, store: Store) -> Gate:
     from cds_hooks.client_tokens import Gate
-    from cds_hooks.replay import SeenTokens
+    from cds_hooks.used_tokens import UsedTokens
 
-    return Gate(settings.clients, SeenTokens(store), settings.development)
+    return Gate(settings.clients, UsedTokens(store), settings.development)
 
 
 def require_trusted_client() -> None:
@@ -74,12 +72,13 @@ def _let_in(client: Client) -> None:
     note = call_note.of_request()
     note.client, note.tenant = client.iss, client.tenant
     g.registered_client = client
-    set_trust(FhirTrust(client.fhir_bases, client.subject))
+    set_trust(FhirTrust(frozenset({client.fhir_base} - {""}), client.subject))
 
 
 def caller() -> Client | None:
     """The registered client of the current request; None in open mode."""
-    return g.get("registered_client")
+    client: Client | None = g.get("registered_client")
+    return client
 
 
 def unseen_because() -> str:

@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.dated import Dated
 
 TitleAndDate = tuple[str, str]
 
@@ -27,10 +29,10 @@ def of(catalogue: Catalogue) -> CodeSets:
 
 
 def _sources(catalogue: Catalogue) -> Iterable[TitleAndDate]:
-    files = [*catalogue.drug_files.values(), *catalogue.payer_files.values()]
+    files: list[Any] = [*catalogue.drug_files.values(), *catalogue.payer_files.values()]
     files += [catalogue.site_file] if catalogue.site_file else []
     listed = [source for file in files for source in file.sources.values()]
-    codes = [*catalogue.modifiers.values(), *catalogue.known_codes.values()]
+    codes: list[Dated[Any]] = [*catalogue.modifiers.values(), *catalogue.known_codes.values()]
     listed += [value.source for dated in codes for value in dated.ever()]
     for source in listed:
         yield source.title, source.published.isoformat()

@@ -14,7 +14,8 @@ from flask import Blueprint, Response
 from billing_rules.explained import explained
 from billing_rules.findings import Outcome
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import capital, shipped
+from billing_rules.rule_records import shipped
+from billing_rules.rules.common import capital
 from cds_hooks import answers, call_note, exact_json, hook_request, request_body, services, views
 from cds_hooks.errors import Refused
 from cds_hooks.running import running

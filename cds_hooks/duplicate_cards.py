@@ -35,5 +35,5 @@ def unrepeated(review: OrderReview, overridden: frozenset[RuleAndKind]) -> Order
 
 def _unless(outcome: Outcome, overridden: frozenset[RuleAndKind]) -> Outcome:
     if isinstance(outcome, Finding) and (outcome.rule, outcome.kind) in overridden:
-        return Silent(outcome.rule, BECAUSE)
+        return Silent(BECAUSE, rule=outcome.rule)
     return outcome

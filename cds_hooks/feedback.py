@@ -19,7 +19,7 @@ from cds_hooks.errors import Refused, malformed
 from cds_hooks.markdown import plain_line
 from cds_hooks.records import Feedback
 from cds_hooks.running import Running, running
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 
 log = logging.getLogger("cds_hooks")
 
@@ -51,9 +51,6 @@ def receive(service_id: str) -> Response:
 
 
 def _keep(entries: Sequence[Feedback], service_id: str, here: Running) -> None:
-    if here.store is None:
-        log.info("%s feedback entries=%d, not kept: no store", service_id, len(entries))
-        return
     try:
         unknown = here.store.feedback(entries)
     except StoreFailed as error:

@@ -19,13 +19,14 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 
 from billing_rules.dates import iso_day
-from billing_rules.rule_records import capital, shipped
-from cds_hooks import feedback_csv, outcomes
-from cds_hooks.http_headers import FORM_POLICY
+from billing_rules.rule_records import shipped
+from billing_rules.rules.common import capital
+from cds_hooks import card_feedback
+from cds_hooks.card_feedback import NOT_TOLD_APART, Asked, Report
 from cds_hooks.operator_access import Guard
-from cds_hooks.outcome_plot import plot_of
-from cds_hooks.outcomes import NOT_TOLD_APART, Asked, Report
-from service_parts.store_failed import StoreFailed
+from cds_hooks.responses import FORM_POLICY
+from service_parts.database import StoreFailed
+from service_parts.svg_chart import weekly
 
 NAME = "feedback_page"
 _HERE = Path(__file__).parent
@@ -96,7 +97,7 @@ class Filters:
 def _filters(engine: sa.Engine) -> Filters:
     """The filters in the address. Raises StoreFailed."""
     said = {name: request.args.get(name, "").strip()[:_LONGEST] for name in _FIELDS}
-    payers, clients = outcomes.payers_and_clients(engine)
+    payers, clients = card_feedback.payers_and_clients(engine)
     problems: list[str] = []
     start, end = _day(said["from"], problems), _day(said["to"], problems)
     if start and end and end < start:
@@ -137,7 +138,7 @@ def _page(engine: sa.Engine, needed: Needed) -> Response:
         filters = _filters(engine)
         if filters.problems:
             return _shown(400, filters, None, needed)
-        return _shown(200, filters, outcomes.report(engine, filters.asked), needed)
+        return _shown(200, filters, card_feedback.report(engine, filters.asked), needed)
     except StoreFailed:
         said = {name: request.args.get(name, "")[:_LONGEST] for name in _FIELDS}
         away = "The record of cards cannot be read now. Try again in a minute."
@@ -151,14 +152,14 @@ def _shown(status: int, filters: Filters, report: Report | None, needed: Needed)
         rules={id_: capital(record.name) for id_, record in shipped().records.items()},
         report=report,
         tables=_tables(report) if report else (),
-        plot=plot_of(report.by_week) if report else None,
+        plot=weekly({w: t.parts for w, t in report.by_week.items()}) if report else None,
         rule_name=_rule_name,
         **needed(),
     )
     return Response(text, status, content_type="text/html; charset=utf-8")
 
 
-def _tables(report: Report) -> Iterable[tuple[str, str, Mapping[str, outcomes.Tally]]]:
+def _tables(report: Report) -> Iterable[tuple[str, str, Mapping[str, card_feedback.Tally]]]:
     """Title, head of the first column, and rows by their names."""
     yield "By week", "Week (UTC)", report.by_week
     yield "By rule", "Rule", {_rule_name(rule): t for rule, t in report.by_rule.items()}
@@ -182,16 +183,16 @@ def _style(with_page: bool) -> Response:
 
 
 def _csv(engine: sa.Engine, needed: Needed) -> Response:
-    """GET /feedback.csv: every card asked for and its feedback (feedback_csv.py)."""
+    """GET /feedback.csv: every card asked for and its feedback (card_feedback.py)."""
     try:
         filters = _filters(engine)
         if filters.problems:
             return _shown(400, filters, None, needed)
-        rows = outcomes.outcomes(engine, filters.asked)
+        rows = card_feedback.outcomes(engine, filters.asked)
     except StoreFailed:
         return Response("The record of cards cannot be read now.\n", 503, content_type="text/plain")
     written = io.StringIO(newline="")
-    feedback_csv.write(rows, written)
+    card_feedback.write_csv(rows, written)
     response = Response(written.getvalue(), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="vialwise-feedback.csv"'
     return response

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.multiprocess import MultiProcessCollector  # type: ignore[attr-defined]
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_hooks.call_note import CallNote
 
@@ -89,5 +89,5 @@ class Metrics:
         if self._directory is None:
             return generate_latest(self._registry)
         everyones = CollectorRegistry()
-        MultiProcessCollector(everyones, path=self._directory)
+        MultiProcessCollector(everyones, path=self._directory)  # type: ignore[no-untyped-call]
         return generate_latest(everyones)

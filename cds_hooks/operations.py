@@ -6,21 +6,17 @@ on is for operators, where they have a secret; that it is up and ready is for ev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flask import Blueprint, Response
 
 from cds_hooks import exact_json
 from cds_hooks.errors import Refused
 from cds_hooks.operator_access import Guard, let_in
 from cds_hooks.running import running
-from service_parts.store_failed import StoreFailed
-
-if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
-    from cds_hooks.store import Store
+from cds_hooks.store import Store
+from service_parts.database import StoreFailed
 
 NAME = "operations"
-NONE, REACHED, AWAY = "none: nothing is kept", "reachable", "away: answered without it"
+REACHED, AWAY = "reachable", "away: answered without it"
 
 
 def blueprint(guard: Guard | None) -> Blueprint:
@@ -46,17 +42,17 @@ def ready(guard: Guard | None) -> Response:
     if let_in(guard):
         said["catalogue"] = f"{drugs} drugs"
         said["rule_set"] = here.settings.rule_set
-        said["database"] = NONE if here.store is None else _database(here.store)
+        said["database"] = _database(here.store)
     status = 200 if drugs else 503
     return Response(exact_json.encode(said), status, content_type="application/json")
 
 
 def _database(store: Store) -> str:
     """Asked within the time a call would wait for it; not at all soon after a failure."""
-    if not store.rest.over:
+    if not store.backoff.over:
         return AWAY
     try:
-        with store.rest.after_failure():
+        with store.backoff.after_failure():
             store.audit.reach()
         return REACHED
     except StoreFailed:

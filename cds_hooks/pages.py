@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template
 from cds_hooks import services
 from cds_hooks.cards import ICON_PATH
 from cds_hooks.override_reasons import CODE_SYSTEM_PATH, REASONS
-from cds_hooks.public import as_json, cacheable, page
+from cds_hooks.responses import as_json, cacheable, page
 from cds_hooks.running import running
 
 _ICON = Path(__file__).parent / "icon.png"

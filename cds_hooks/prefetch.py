@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from billing_rules.data_needed import OLDER_LEFT, DataNeed
-from billing_rules.fhir.chart import Part
-from billing_rules.fhir.reading import SearchPage, bundle_resources
-from billing_rules.fhir.searchset import RawResource
+from billing_rules.fhir.decoding import Part, RawResource
+from billing_rules.fhir.searchset import SearchPage, searched
+from billing_rules.fhir.shapes import OperationOutcomeResource
 from billing_rules.states import NOTHING, Present, Unknown
 from cds_hooks.hook_request import HookRequest
 from ehr_access import reasons
@@ -126,10 +126,9 @@ def _unwrapped(sent: bytes) -> bytes | Unknown:
 
 
 def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
-    page = bundle_resources(sent)
+    page = searched(sent)
     if isinstance(page, Unknown):
-        told = about(sent)
-        failed = told is not None and told.resourceType == "OperationOutcome"
+        failed = isinstance(about(sent), OperationOutcomeResource)
         return _Sent(FAILED if failed else UNREADABLE)
     found = _of_the_patient(page, need, patient_id)
     gap = _gap(page, need, found)
@@ -142,10 +141,11 @@ def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
 
 def _of_the_patient(page: SearchPage, need: DataNeed, patient_id: str) -> tuple[RawResource, ...]:
     """The matches of the wanted type and what came along with them."""
-    told = [(resource, about(resource)) for resource in (*page.matches, *page.included)]
+    told = [(one, about(one)) for one in (*page.matches, *page.included)]
     if any(what is not None and is_anothers(what, patient_id) for _, what in told):
         raise AnotherPatient(need.key)
-    wanted = [r for r, what in told if what and what.resourceType == need.resource_type]
+    matches = told[: len(page.matches)]
+    wanted = [one for one, what in matches if what and what.kind == need.resource_type]
     return (*wanted, *page.included)
 
 

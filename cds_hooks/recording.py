@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from billing_rules.review import OrderReview
 from cds_hooks.call_note import CallNote
@@ -20,11 +20,9 @@ from cds_hooks.hook_request import HookRequest
 from cds_hooks.records import ShownCard
 from cds_hooks.running import Running
 from cds_hooks.services import Service
+from cds_hooks.store import Store
+from service_parts.database import StoreFailed
 from service_parts.log_events import fault
-from service_parts.store_failed import StoreFailed
-
-if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
-    from cds_hooks.store import Store
 
 log = logging.getLogger("cds_hooks")
 T = TypeVar("T")
@@ -35,7 +33,7 @@ def unrepeated(
 ) -> Sequence[OrderReview]:
     """`reviews` without what was overridden for the same patient and order of late."""
     store, quiet_days = here.store, here.settings.quiet_days
-    if store is None or quiet_days <= 0 or not any(review.findings for review in reviews):
+    if quiet_days <= 0 or not any(review.findings for review in reviews):
         return reviews
     patient, since = _patient_key(store, hook), store.now() - timedelta(days=quiet_days)
     overridden = _tried(store, note, "looked up", lambda: store.overridden(patient, since))
@@ -55,7 +53,7 @@ def record(
     """Keep what is about to be sent, `cards` are those of `plan`, written; and what is `held` back.
     `unseen` says why the EHR will not show what it is sent."""
     store = here.store
-    if store is None or not (cards or held):
+    if not (cards or held):
         return
     rule_set = here.settings.rule_set
     sent = [
@@ -73,8 +71,8 @@ def record(
 def _tried(store: Store, note: CallNote, what: str, do: Callable[[], T]) -> T | None:
     """What `do` answers; None when it fails, with the kind of fault in the log, or in a rest."""
     try:
-        if store.rest.over:
-            with store.rest.after_failure():
+        if store.backoff.over:
+            with store.backoff.after_failure():
                 return do()
         log.warning("cards not %s: the database failed a moment ago", what)
     except StoreFailed as error:

@@ -15,10 +15,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cds_hooks.schema import housekeeping
 from cds_hooks.store import Store
-from cds_hooks.tables import housekeeping
-from service_parts.store_failed import StoreFailed
-from service_parts.transactions import transaction
+from service_parts.database import StoreFailed, transaction
 
 log = logging.getLogger("cds_hooks")
 

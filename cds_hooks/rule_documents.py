@@ -14,7 +14,9 @@ import msgspec
 
 from billing_rules.model import CERTAINTY, Source
 from billing_rules.passages import Passage
-from billing_rules.rule_records import RuleRecord, UseOf
+from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rules.rule import UseOf
+from cds_hooks.settings import Settings
 
 # The nine attributes in plain words, by their names in UseOf.
 USES = {
@@ -36,7 +38,7 @@ class _Part(
     """Unknown members are refused, so that reading a record back tests its shape."""
 
 
-class CitedSource(_Part):
+class CitedSource(_Part, frozen=True):
     """`quote` is left out where nothing is quoted."""
 
     title: str
@@ -47,28 +49,28 @@ class CitedSource(_Part):
     quote: str = ""
 
 
-class ReadPassage(_Part):
+class ReadPassage(_Part, frozen=True):
     what: str
     of: list[str]
     source: CitedSource
 
 
-class DenialReason(_Part):
+class DenialReason(_Part, frozen=True):
     id: str
     words: str
 
 
-class DenialCode(_Part):
+class DenialCode(_Part, frozen=True):
     code: str
     source: CitedSource
 
 
-class ReleaseAndRevision(_Part):
+class ReleaseAndRevision(_Part, frozen=True):
     released: date
     revised: str
 
 
-class SourceAttributes(_Part):
+class SourceAttributes(_Part, frozen=True):
     """The thirteen source attributes."""
 
     bibliographic_citation: list[CitedSource]
@@ -86,13 +88,13 @@ class SourceAttributes(_Part):
     use_of_health_status_assessment: str
 
 
-class IntendedUse(_Part):
+class IntendedUse(_Part, frozen=True):
     use: str
     user: str
     limits: list[str]
 
 
-class Denial(_Part):
+class Denial(_Part, frozen=True):
     """`codes` are claim adjustment and remark codes, only those that a source gives."""
 
     prevents: str
@@ -100,7 +102,7 @@ class Denial(_Part):
     codes: list[DenialCode]
 
 
-class RuleDocument(_Part):
+class RuleDocument(_Part, frozen=True):
     """A whole record; `reads` are the catalogue's values as they stood on `readsOn`."""
 
     id: str
@@ -115,6 +117,11 @@ class RuleDocument(_Part):
     source_attributes: SourceAttributes
     reads: list[ReadPassage]
     reads_on: date
+
+
+def rule_url(rule_id: str, settings: Settings) -> str:
+    """Where a rule's record is; empty for what is not a rule."""
+    return settings.url(f"/rules/{rule_id}") if rule_id in shipped().records else ""
 
 
 def document(record: RuleRecord, url: str, passages: Iterable[Passage], on: date) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from flask import Blueprint, Response
 
 from billing_rules.model import CERTAINTY, Source
 from billing_rules.passages import Passage, passages
-from billing_rules.rule_records import RuleRecord, capital, shipped
+from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rules.common import capital
 from cds_hooks import rule_documents
 from cds_hooks.errors import Refused
-from cds_hooks.public import as_json, cacheable, page, wants_json
+from cds_hooks.responses import as_json, cacheable, page, wants_json
+from cds_hooks.rule_documents import rule_url
 from cds_hooks.running import running
-from cds_hooks.settings import Settings
 
 _ROOT = "../"  # from a page under /rules/ to the front page
 _SCHEMA = "application/schema+json"
@@ -35,11 +36,6 @@ def blueprint() -> Blueprint:
     pages.add_url_rule("/rules/<rule_id>", view_func=rule)
     pages.add_url_rule("/rules/<rule_id>.json", view_func=rule_json)
     return pages
-
-
-def rule_url(rule_id: str, settings: Settings) -> str:
-    """Where a rule's record is; empty for what is no rule."""
-    return settings.url(f"/rules/{rule_id}") if rule_id in shipped().records else ""
 
 
 def index() -> Response:

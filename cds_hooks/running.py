@@ -10,22 +10,22 @@ from flask import Flask, current_app
 from billing_rules.catalogue import Catalogue
 from cds_hooks.code_sets import CodeSets
 from cds_hooks.settings import Settings
+from cds_hooks.store import Store
 
-if TYPE_CHECKING:  # a service without a store starts without SQLAlchemy
+if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
     from cds_hooks.metrics import Metrics
-    from cds_hooks.store import Store
 
 _KEY = "cds_hooks"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The catalogue and the settings of an application, its store (None keeps nothing), and its
-    metrics (None counts nothing). `code_sets` are the catalogue's."""
+    """The catalogue and the settings of an application, its store, and its metrics (None counts
+    nothing). `code_sets` are the catalogue's."""
 
     catalogue: Catalogue
     settings: Settings
-    store: Store | None = None
+    store: Store
     metrics: Metrics | None = None
     code_sets: CodeSets = CodeSets()
 

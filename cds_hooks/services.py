@@ -6,33 +6,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from billing_rules.data_needed import DATA_NEEDED, PATIENT_CHECK, DataNeed
-from billing_rules.rules import DOCUMENTATION_NAMES, RULES, name_of
+from billing_rules.data_needed import DATA_NEEDED, DataNeed
+from billing_rules.rules import RULES, rules_at
 
 # Semantic version of the CDS Hooks specification, not of this program (3.0.0-ballot, "Discovery").
 SPECIFICATION = "2.0.1"
 
 
-ALL_RULES = frozenset(map(name_of, RULES))
-# What a person can still put right after the injection, before the claim.
-GIVEN_RULES = frozenset(
-    {
-        "drug_identity",
-        "dose_unit",
-        "waste_modifier",
-        "dose_supplied",
-        "ndc_marketed",
-        "past_administrations",
-    }
-)
-# Charting of earlier doses is asked about where they were given.
-BOOKING_RULES = DOCUMENTATION_NAMES - {"past_administrations", "past_waste"}
-
-
 def needed_by(rules: Collection[str], *without: str) -> tuple[DataNeed, ...]:
     """What `rules` read, and the patient's own record: the minimum necessary."""
-    wanted = {*rules, PATIENT_CHECK}
-    return tuple(n for n in DATA_NEEDED if wanted & set(n.used_by) and n.key not in without)
+    read = {query for rule in RULES if rule.id in rules for query in rule.queries}
+    return tuple(
+        need
+        for need in DATA_NEEDED
+        if (need.always or need.key in read) and need.key not in without
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +40,7 @@ class Service:
     usage_requirements: str
     hooks: dict[str, str]
     needs: tuple[DataNeed, ...]
-    rules: frozenset[str] = ALL_RULES
+    rules: frozenset[str]
 
 
 ORDERS = Service(
@@ -69,6 +57,7 @@ ORDERS = Service(
     ),
     hooks={"order-select": "1.0", "order-sign": "1.0"},
     needs=DATA_NEEDED,
+    rules=rules_at("order-select", "order-sign"),
 )
 
 DISPATCH = Service(
@@ -83,7 +72,8 @@ DISPATCH = Service(
         "medications; else the answer is 412. The context of version 1.0 is understood too."
     ),
     hooks={"order-dispatch": "1.1"},
-    needs=needed_by(ALL_RULES, "encounter"),  # the hook's context names none
+    needs=needed_by(rules_at("order-dispatch"), "encounter"),  # the hook's context names none
+    rules=rules_at("order-dispatch"),
 )
 
 GIVEN = Service(
@@ -98,8 +88,8 @@ GIVEN = Service(
         "answer is 412. Of no use where the EHR has no such resource. For practitioners."
     ),
     hooks={"encounter-discharge": "1.0", "patient-view": "1.0"},
-    needs=needed_by(GIVEN_RULES),
-    rules=GIVEN_RULES,
+    needs=needed_by(rules_at("encounter-discharge", "patient-view")),
+    rules=rules_at("encounter-discharge", "patient-view"),
 )
 
 APPOINTMENT = Service(
@@ -114,8 +104,8 @@ APPOINTMENT = Service(
         "is 412. For practitioners."
     ),
     hooks={"appointment-book": "1.0"},
-    needs=needed_by(BOOKING_RULES),
-    rules=BOOKING_RULES,
+    needs=needed_by(rules_at("appointment-book")),
+    rules=rules_at("appointment-book"),
 )
 
 SERVICES: dict[str, Service] = {

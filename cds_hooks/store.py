@@ -1,4 +1,4 @@
-"""Shown cards and their feedback in a database that is handed in (SQLAlchemy Core).
+"""Shown cards, their feedback and the audit of calls in a database (SQLAlchemy Core).
 
 Every method is one transaction: it happens whole, or raises StoreFailed and nothing of it
 happened. Nothing here knows HTTP, and nothing of a patient is written (records.py).
@@ -6,7 +6,10 @@ happened. Nothing here knows HTTP, and nothing of a patient is written (records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from time import monotonic
@@ -14,17 +17,27 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.pool import StaticPool
 
-from cds_hooks.audit import Audit
+from cds_hooks.code_sets import CodeSets
 from cds_hooks.keyed_hashes import KeyedHashes
-from cds_hooks.records import ByOrder, Feedback, RuleAndKind, ShownCard
-from cds_hooks.rest import Rest
-from cds_hooks.tables import card_feedback, card_finding, card_shown
-from service_parts.transactions import transaction
+from cds_hooks.records import AuditedCall, ByOrder, Feedback, RuleAndKind, ShownCard
+from cds_hooks.schema import (
+    call_audit,
+    card_feedback,
+    card_finding,
+    card_shown,
+    code_sets,
+    metadata,
+)
+from service_parts.database import transaction
 
-# Milliseconds to wait for a lock: a person waits for cards, a machine sends feedback.
+# Milliseconds to wait for a lock: a person waits for cards, a machine sends feedback, and nobody
+# waits for the deletion of audits.
 WAIT_FOR_CARDS = 250
 WAIT_FOR_FEEDBACK = 3000
+WAIT_FOR_DELETION = 10_000
+_TIMES_AS_LONG = 10
 
 _OVERRIDDEN = (  # built once: building takes longer than asking
     sa.select(
@@ -43,13 +56,87 @@ _OVERRIDDEN = (  # built once: building takes longer than asking
 )
 
 
+_A_CALL = sa.select(call_audit.c.call).limit(1)
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class DatabaseBackoff:
+    """A database that fails slowly is left alone: after a failure that took t seconds nothing is
+    tried for 10 t.
+
+    So an unreachable database costs a tenth of the time at most, and a lock of a moment costs a
+    moment. It knows nothing of any request.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._until = 0.0
+
+    @property
+    def over(self) -> bool:
+        return self._clock() >= self._until
+
+    @contextmanager
+    def after_failure(self) -> Iterator[None]:
+        """Leave the database alone for a while if what is done inside raises."""
+        started = self._clock()
+        try:
+            yield
+        except Exception:
+            self.leave_alone(_TIMES_AS_LONG * (self._clock() - started))
+            raise
+
+    def leave_alone(self, seconds: float) -> None:
+        """Try nothing for that long from now."""
+        self._until = self._clock() + seconds
+
+
+class Audit:
+    """Calls: who asked, by which rules, what came of it. It stands apart from the log and is kept
+    longer (checklist A10.6). The request stands as a keyed hash, by which who has the request can
+    show that it was this one."""
+
+    def __init__(self, engine: sa.Engine, now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._now = now
+        self._written: frozenset[str] = frozenset()  # code sets that are on record
+
+    def record(self, call: AuditedCall, by: CodeSets) -> None:
+        """Keep `call`, answered now by the code sets `by`."""
+        now = self._now()
+        with transaction(self._engine, WAIT_FOR_CARDS) as connection:
+            if call.code_sets not in self._written:
+                connection.execute(self._unless_there(call.code_sets, by, now))
+            row = {"call": str(uuid.uuid4()), "at": now, **asdict(call)}
+            connection.execute(call_audit.insert(), row)
+        self._written |= {call.code_sets}
+
+    def reach(self) -> None:
+        """Nothing, when the database could take a record now."""
+        with transaction(self._engine, WAIT_FOR_CARDS) as connection:
+            connection.execute(_A_CALL).all()
+
+    def forget(self, before: datetime, most: int | None = None) -> int:
+        """Delete the calls before then; how many it were. `most` bounds them, the oldest first."""
+        aged = sa.select(call_audit.c.call).where(call_audit.c.at < before)
+        aged = aged.order_by(call_audit.c.at).limit(most)
+        with transaction(self._engine, WAIT_FOR_DELETION) as connection:
+            old = call_audit.delete().where(call_audit.c.call.in_(aged))
+            return connection.execute(old).rowcount
+
+    def _unless_there(self, key: str, by: CodeSets, now: datetime) -> sa.Executable:
+        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        row = {"key": key, "sources": by.sources, "first_used_at": now}
+        insert: sa.Executable = dialect.insert(code_sets).values(row).on_conflict_do_nothing()
+        return insert
+
+
 class Store:
-    """`keys` makes the hashes that its records carry; `rest` spares a database that fails; `audit`
-    keeps the calls."""
+    """`keys` makes the hashes that its records carry; `backoff` spares a database that fails;
+    `audit` keeps the calls."""
 
     def __init__(
         self,
@@ -59,14 +146,14 @@ class Store:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.keys = keys
-        self.rest = Rest(clock)
+        self.backoff = DatabaseBackoff(clock)
         self.now = now
         self.audit = Audit(engine, now)
         self._engine = engine
 
     @property
     def engine(self) -> sa.Engine:
-        """The database, for what else workers share through it (shared_tokens.py)."""
+        """The database, for what else workers share through it (used_tokens.py)."""
         return self._engine
 
     # ------------------------------------------------------------ while cards are made
@@ -139,6 +226,18 @@ class Store:
         keys = card_feedback.primary_key.columns.keys()
         new = {c.name: insert.excluded[c.name] for c in card_feedback.c if c.name not in keys}
         return insert.on_conflict_do_update(index_elements=keys, set_=new)
+
+
+def temporary(keys: KeyedHashes, now: Callable[[], datetime] = utc_now) -> Store:
+    """A store of this process alone, gone with it: SQLite's database without a name, which is
+    written to disk only where it becomes too large for its cache."""
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect("", check_same_thread=False),
+        poolclass=StaticPool,
+    )
+    metadata.create_all(engine)
+    return Store(engine, keys, now)
 
 
 def _columns(card: ShownCard) -> dict[str, Any]:

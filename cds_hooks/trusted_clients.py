@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ehr_access.base import AddressRefused, FhirBase
+from service_parts.setting_fields import REQUIRED, setting
 
 # algorithm -> type of its key. Neither "none" nor a shared secret (HS*) can be registered.
 ALGORITHMS = {"ES384": "EC", "RS384": "RSA", "ES256": "EC", "RS256": "RSA"}
@@ -28,27 +29,67 @@ SANDBOX_KEY = "dw_JGR8nB2I6XveNxUOl2qk699ZPLM2nYI5STSdiEl9avAkrm3CkfYMbrrjr8laB"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered EHR, or one tenant of it.
+    """A registered EHR, or one tenant of it; a [[clients]] table.
 
-    `iss` is compared letter by letter. The public keys are fetched from `jku`, or stand in `jwks`
-    (the text of a JWKS) when they were handed over. `audiences` are accepted besides the URL that
-    was called. `subject` is this service's client id at the EHR. Nothing but `fhir_bases` is
-    ever asked for data. `app_link`: whether its cards link to the app. `silent_tracking`: it is
-    sent cards and shows none (athenahealth's roll-out of that name).
+    `iss` is compared letter by letter. The public keys are fetched from `jku`, or stand in `jwks`,
+    the text of `jwks_file` (the program reads it). Nothing but `fhir_base` is ever asked for data.
     """
 
-    iss: str
-    jku: str = ""
+    iss: str = setting(
+        REQUIRED, "The issuer its tokens name, letter by letter.", "https://ehr.example/r4"
+    )
+    jku: str = setting("", "The https address of its public keys.", "https://ehr.example/jwks.json")
     jwks: str = ""
-    tenant: str = ""
-    fhir_bases: frozenset[str] = frozenset()
-    audiences: frozenset[str] = frozenset()
-    algorithms: frozenset[str] = RECOMMENDED
-    subject: str = ""
-    longest_life: int = LONGEST_LIFE
-    calls_per_minute: int = 600
-    app_link: bool = True
-    silent_tracking: bool = False
+    jwks_file: str = setting(
+        "",
+        "Or a file with its public keys (a JWKS), when they were handed over.",
+        "ehr-jwks.json",
+        path=True,
+    )
+    fhir_base: str = setting(
+        "",
+        "Its FHIR server, the only one its requests may point to. Without it nothing is fetched "
+        "for its requests.",
+        "https://ehr.example/r4",
+    )
+    tenant: str = setting(
+        "", "The tenant its tokens name, for an issuer that stands for several.", "clinic-7"
+    )
+    audiences: frozenset[str] = setting(
+        frozenset(),
+        "What `aud` may be besides the address that is called, where the EHR has something else "
+        "typed in.",
+        ["vialwise"],
+    )
+    algorithms: frozenset[str] = setting(
+        RECOMMENDED, "What it may sign with: ES384, RS384, ES256, RS256.", ["RS384"]
+    )
+    subject: str = setting(
+        "",
+        "Our client id at that EHR; an access token that comes with a request has to name it.",
+        "vialwise-at-ehr",
+    )
+    longest_life: int = setting(
+        LONGEST_LIFE,
+        "Seconds from issue to expiry that its tokens may have.",
+        900,
+        within=(1, LONGEST_LIFE),
+    )
+    calls_per_minute: int = setting(
+        600, "How often it may call, in each worker process (there are two).", within=(1, 1_000_000)
+    )
+    app_link: bool = setting(
+        True,
+        "Whether its cards link to the app; not where the EHR takes such links off or does not "
+        "hand on their context.",
+        False,
+    )
+    silent_tracking: bool = setting(
+        False,
+        "It is sent cards and shows none of them, as in athenahealth's roll-out of that name: "
+        "they are counted as kept and not shown.",
+        True,
+    )
 
     @property
     def is_sandbox(self) -> bool:
@@ -124,7 +165,7 @@ def _key_faults(client: Client, development: bool) -> Iterator[str]:
     if bool(client.jku) == bool(client.jwks):
         yield "give either jku, the https address of its public keys, or a file with them, not both"
     elif client.jku and not may_be_fetched(client.jku, development):
-        yield "jku is no plain https address: write it as the EHR publishes it"
+        yield "jku is not a plain https address: write it as the EHR publishes it"
 
 
 def may_be_fetched(jku: str, development: bool) -> bool:
@@ -140,12 +181,13 @@ def may_be_fetched(jku: str, development: bool) -> bool:
 
 
 def _base_faults(client: Client) -> Iterator[str]:
-    for address in sorted(client.fhir_bases):
-        try:
-            if not FhirBase.parse(address).carries_tokens:
-                yield "its FHIR base is http, and tokens go there: write the https address"
-        except AddressRefused as error:
-            yield f"its FHIR base cannot be used ({error}): write it like https://ehr.example/r4"
+    if not client.fhir_base:
+        return
+    try:
+        if not FhirBase.parse(client.fhir_base).carries_tokens:
+            yield "its fhir_base is http, and tokens go there: write the https address"
+    except AddressRefused as error:
+        yield f"its fhir_base cannot be used ({error}): write it like https://ehr.example/r4"
 
 
 def _faults_together(clients: list[Client]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from drill.ehr import PATIENT, Answer, Ehr, now
 from drill.service import Service
 from drill.steps import Report, Step
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import fake_ehr
+from tests.practice_ehr import practice_ehr
 
 _CALLS = 6
 _SOON = 5.0  # seconds for an answer while the database is away
@@ -34,7 +34,7 @@ def play(report: Report, folder: Path) -> None:
     for name, kind in databases.installed().items():
         home = folder / name
         home.mkdir()
-        with kind(home) as database, fake_ehr() as fhir:
+        with kind(home) as database, practice_ehr() as fhir:
             chart_server.serve(fhir, PATIENT)
             with service.running(home, fhir.url, database.url) as running:
                 _play(report, Ehr(running.url, fhir.url), running, database)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +45,12 @@ def postgresql(folder: Path) -> Iterator[Database]:
         yield Database("PostgreSQL", server.url, "it is stopped", server.stop, server.start)
 
 
-def installed() -> dict[str, Callable[[Path], Iterator[Database]]]:
+Kind = Callable[[Path], AbstractContextManager[Database]]
+
+
+def installed() -> dict[str, Kind]:
     """Each kind of database there is here."""
-    kinds = {"SQLite": sqlite}
+    kinds: dict[str, Kind] = {"SQLite": sqlite}
     if postgres.programs():
         return {**kinds, "PostgreSQL": postgresql}
     click.echo("PostgreSQL is not installed (Debian: postgresql): its steps are left out")

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fixtures
-from drill import moods, records, service
+from drill import records, service
 from drill.ehr import PATIENT, Answer, Ehr
 from drill.steps import Report, Step
+from sandbox_ehr.moods import Mood, Reply
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import FakeEhr, fake_ehr
+from tests.practice_ehr import Ehr as Practice
+from tests.practice_ehr import bundle, practice_ehr
 
 _IN_TIME = 2.0 + 1.0  # seconds: fetch_seconds and what a busy machine adds
 _MOST_ASKED = 100  # 14 queries, five pages each at most, and a retry
@@ -24,63 +26,41 @@ class Failure:
     """`because` is what the cards have to give as the reason; "" when all is answered after all."""
 
     title: str
-    mood: moods.Mood
+    mood: Mood
     because: str = ""
     most_seconds: float = _IN_TIME
 
 
 FAILURES = (
-    Failure("FHIR server slow: every answer takes 6 s", moods.slow(6), "did not answer in time"),
-    Failure(
-        "FHIR server drips: ten bytes a second",
-        moods.always(moods.dripping),
-        "did not answer in time",
-    ),
-    Failure("FHIR server answers 401", moods.status(401), "did not permit it"),
-    Failure("FHIR server answers 429, Retry-After 1 s, once", moods.busy_once(1)),
-    Failure(
-        "FHIR server answers 429, Retry-After 120 s",
-        moods.status(429, Retry_After="120"),
-        "too busy",
-        1.5,
-    ),
-    Failure("FHIR server answers 500", moods.status(500), "HTTP status 500"),
-    Failure(
-        "Half a page: the connection is cut inside the body",
-        moods.always(moods.half_a_page),
-        "broke off",
-    ),
+    Failure("FHIR server slow: every answer takes 6 s", Mood.SLOW, "did not answer in time"),
+    Failure("FHIR server drips: a byte at a time", Mood.DRIPPING, "did not answer in time"),
+    Failure("FHIR server answers 401", Mood.NOT_PERMITTED, "did not permit it"),
+    Failure("FHIR server answers 429, Retry-After 1 s, once", Mood.BUSY_ONCE),
+    Failure("FHIR server answers 429, Retry-After 120 s", Mood.BUSY, "too busy", 1.5),
+    Failure("FHIR server answers 500", Mood.FAILING, "HTTP status 500"),
+    Failure("Half a page: the connection is cut inside the body", Mood.HALF_ANSWERS, "broke off"),
     Failure(
         "Endless pages: every page names a next one",
-        moods.always(moods.endless),
+        Mood.ENDLESS_PAGES,
         "more pages of this than may be read",
     ),
-    Failure("Lying content type: FHIR called text/html", moods.labelled("text/html")),
-    Failure(
-        "Lying content type: a login page called FHIR",
-        moods.always(moods.web_page),
-        "no readable FHIR",
-    ),
+    Failure("Lying content type: FHIR called text/html", Mood.WRONG_CONTENT_TYPE),
+    Failure("Lying content type: a login page called FHIR", Mood.LOGIN_PAGE, "no readable FHIR"),
 )
 
 
 def play(report: Report, folder: Path) -> None:
     database = str(folder / "vialwise.sqlite")
-    with fake_ehr() as fhir, service.running(folder, fhir.url, database) as running:
+    with practice_ehr() as fhir, service.running(folder, fhir.url, database) as running:
         ehr = Ehr(running.url, fhir.url)
         chart_server.serve(fhir, PATIENT)
         well = _well(report, ehr, database)
         for failure in FAILURES:
-            _serve(fhir, failure.mood)
+            fhir.be(failure.mood)
+            fhir.forget()
             _fails(report, ehr, fhir, failure, well, database)
         _another_patient(report, ehr, fhir, running, database)
     _down(report, folder, well)
-
-
-def _serve(fhir: FakeEhr, mood: moods.Mood) -> None:
-    chart_server.serve(fhir, PATIENT)
-    fhir.asked.clear()
-    mood(fhir)
 
 
 def _well(report: Report, ehr: Ehr, database: str) -> Answer:
@@ -97,7 +77,7 @@ def _well(report: Report, ehr: Ehr, database: str) -> Answer:
 
 
 def _fails(
-    report: Report, ehr: Ehr, fhir: FakeEhr, failure: Failure, well: Answer, database: str
+    report: Report, ehr: Ehr, fhir: Practice, failure: Failure, well: Answer, database: str
 ) -> None:
     with report.step(failure.title) as step:
         answer = ehr.call()
@@ -127,11 +107,12 @@ def _expect_honest(step: Step, answer: Answer, well: Answer, because: str) -> No
 
 
 def _another_patient(
-    report: Report, ehr: Ehr, fhir: FakeEhr, running: service.Service, database: str
+    report: Report, ehr: Ehr, fhir: Practice, running: service.Service, database: str
 ) -> None:
     with report.step("Another patient's data among the answers") as step:
         stranger = fixtures.load(f"coverages/{_SOMEBODY_ELSE}")
-        _serve(fhir, moods.another_patients("Coverage", stranger))
+        fhir.be()
+        fhir.replies["/fhir/Coverage"] = Reply(bundle(stranger))
         before = len(running.lines(outcome="another patient"))
         answer = ehr.call()
         _told(step, answer)
@@ -147,7 +128,7 @@ def _down(report: Report, folder: Path, well: Answer) -> None:
     home = folder / "down"
     home.mkdir()
     database = str(home / "vialwise.sqlite")
-    with fake_ehr() as gone:
+    with practice_ehr() as gone:
         port = int(gone.url.rpartition(":")[2].partition("/")[0])
     with service.running(home, gone.url, database) as running:
         ehr = Ehr(running.url, gone.url)
@@ -157,7 +138,7 @@ def _down(report: Report, folder: Path, well: Answer) -> None:
             _expect_honest(step, answer, well, "could not be reached")
             step.expect(answer.seconds <= _IN_TIME, f"took {answer.seconds:.2f} s")
             ehr.expect_kept(step, records.read(database))
-        with report.step("FHIR server back") as step, fake_ehr(port) as back:
+        with report.step("FHIR server back") as step, practice_ehr(port=port) as back:
             chart_server.serve(back, PATIENT)
             answer = ehr.call()
             _told(step, answer)

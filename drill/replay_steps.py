@@ -13,7 +13,7 @@ from drill.ehr import PATIENT, Answer, Ehr
 from drill.service import WORKERS, Service
 from drill.steps import Report, Step
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import fake_ehr
+from tests.practice_ehr import practice_ehr
 
 _IN_A_ROW = 10
 _AT_ONCE = 16
@@ -24,7 +24,7 @@ def play(report: Report, folder: Path) -> None:
     for name, kind in databases.installed().items():
         home = folder / name
         home.mkdir()
-        with kind(home) as database, fake_ehr() as fhir:
+        with kind(home) as database, practice_ehr() as fhir:
             chart_server.serve(fhir, PATIENT)
             with service.running(home, fhir.url, database.url) as running:
                 ehr = Ehr(running.url, fhir.url)

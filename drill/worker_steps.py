@@ -14,7 +14,7 @@ from drill.ehr import PATIENT, REFUSED, Answer, Ehr
 from drill.service import WORKERS, Service
 from drill.steps import Report, Step
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import fake_ehr
+from tests.practice_ehr import practice_ehr
 
 _CALLERS = 8
 _SECONDS = 8.0  # at least, and on until there was a load
@@ -47,7 +47,7 @@ def play(report: Report, folder: Path) -> None:
     for name, kind in databases.installed().items():
         home = folder / name
         home.mkdir()
-        with kind(home) as database, fake_ehr() as fhir:
+        with kind(home) as database, practice_ehr() as fhir:
             chart_server.serve(fhir, PATIENT)
             with service.running(home, fhir.url, database.url) as running:
                 ehr = Ehr(running.url, fhir.url)

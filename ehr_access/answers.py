@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from billing_rules.fhir.searchset import RawResource, SearchPage, bundle_resources
+from billing_rules.fhir.decoding import RawResource
+from billing_rules.fhir.searchset import SearchPage, bundle_resources
 from billing_rules.states import Unknown
 from ehr_access import reasons
 from ehr_access.transport import Answer

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from billing_rules.data_needed import OLDER_LEFT
-from billing_rules.fhir.decoding import Part
-from billing_rules.fhir.searchset import RawResource, SearchPage
+from billing_rules.fhir.decoding import Part, RawResource, as_dict
+from billing_rules.fhir.searchset import SearchPage
 from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access import answers, reasons, writing
 from ehr_access.base import AddressRefused, FhirBase
@@ -259,7 +259,7 @@ def _carrying(raw: RawResource | Unknown, identifier: Mapping[str, str]) -> str:
     a search parameter they do not know."""
     if isinstance(raw, Unknown):
         return ""
-    resource = msgspec.json.decode(raw) if isinstance(raw, bytes) else raw
+    resource = as_dict(raw) or {}
     carried = resource.get("identifier", [])
     ours = [carried] if isinstance(carried, dict) else carried
     same = any(i.get("value") == identifier["value"] for i in ours if isinstance(i, dict))

@@ -6,16 +6,11 @@ refused (docs/threat-model.md): no card, or page, is better than one patient's o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import msgspec
-
-from billing_rules.fhir.decoding import Part
+from billing_rules.fhir.decoding import Part, RawResource, decoded
+from billing_rules.fhir.references import unversioned
+from billing_rules.fhir.shapes import PatientResource, Reference, Resource
 from billing_rules.states import Present, Unknown
 from ehr_access import reasons
-
-_ELEMENTS = ("subject", "patient", "beneficiary", "individual")
 
 
 class AnotherPatient(Exception):
@@ -26,37 +21,21 @@ class AnotherPatient(Exception):
         self.where = where
 
 
-class About(msgspec.Struct):
-    """The few elements that say what a resource is and whom it is about."""
-
-    resourceType: Any = None  # noqa: N815 - FHIR's name
-    id: Any = None
-    subject: Any = None
-    patient: Any = None
-    beneficiary: Any = None
-    individual: Any = None  # of a ResearchSubject
+def about(resource: RawResource) -> Resource | None:
+    """The resource as it says what and whose it is, None when it is no JSON object."""
+    return decoded(resource)
 
 
-_ABOUT = msgspec.json.Decoder(About)
-
-
-def about(resource: bytes | Mapping[str, Any]) -> About | None:
-    """What `resource` says of itself, None when it is no JSON object."""
-    if isinstance(resource, Mapping):
-        return About(**{name: resource.get(name) for name in About.__struct_fields__})
-    try:
-        return _ABOUT.decode(resource)
-    except (ValueError, RecursionError):
-        return None
-
-
-def is_anothers(resource: About, patient_id: str) -> bool:
+def is_anothers(resource: Resource, patient_id: str) -> bool:
     """True only when the resource names another Patient; one that names none proves nothing."""
-    if resource.resourceType == "Patient":
-        return isinstance(resource.id, str) and resource.id.strip() != patient_id
-    for element in _ELEMENTS:
-        value = getattr(resource, element)
-        if value is not None and _patient_named(value) not in (None, patient_id):
+    if isinstance(resource, PatientResource):
+        said = resource.id.strip()
+        return bool(said) and said != patient_id
+    own = f"Patient/{patient_id}"  # as nearly every resource writes it
+    for named in (resource.subject, resource.patient, resource.beneficiary, resource.individual):
+        if named is None or named.reference == own:
+            continue
+        if _patient_named(named) not in (None, patient_id):
             return True
     return False
 
@@ -70,14 +49,11 @@ def of_patient(part: Part, key: str, resource_type: str, patient_id: str) -> Par
     told = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
     if any(what is not None and is_anothers(what, patient_id) for what in told):
         raise AnotherPatient(key)
-    right = any(what is not None and what.resourceType == resource_type for what in told)
+    right = any(what is not None and what.kind == resource_type for what in told)
     return part if right else reasons.SOMETHING_ELSE
 
 
-def _patient_named(value: Any) -> str | None:
+def _patient_named(named: Reference) -> str | None:
     """The id in a Reference to a Patient, relative or absolute, versioned or not; else None."""
-    reference = value.get("reference") if isinstance(value, dict) else None
-    if not isinstance(reference, str):
-        return None
-    parts = reference.strip().split("/_history/")[0].rstrip("/").split("/")
+    parts = unversioned(named.reference).split("/")
     return parts[-1] if len(parts) > 1 and parts[-2] == "Patient" else None

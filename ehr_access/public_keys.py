@@ -1,5 +1,4 @@
-"""Public keys that somebody else publishes as a JWKS: read, fetched, kept for an hour at most, and
-signatures held against them.
+"""Public keys that somebody else publishes as a JWKS: read, fetched, kept for an hour at most.
 
 RFC 7517. Keys are parsed once and then kept, because parsing costs more than verifying. Whoever
 rotates keys is noticed by a key id that is not known yet; then they are fetched again, but not more
@@ -18,10 +17,8 @@ from typing import Any
 
 import msgspec
 import requests
-from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
-from joserfc.jws import CompactSignature, JWSRegistry
 from urllib3.exceptions import HTTPError
 
 from ehr_access.limits import Deadline
@@ -89,46 +86,6 @@ def _usable(entry: Any, refused: Collection[str]) -> Key | None:
 
 
 _OF_A_KEY = frozenset({"kty", "kid", "use", "key_ops", "alg", "n", "e", "crv", "x", "y"})
-
-
-# ---------------------------------------------------------------- signatures
-
-
-class _Registry(JWSRegistry):
-    """Longer headers and contents than joserfc expects: EHRs send certificate chains along, which
-    are not looked at."""
-
-    max_header_length = 6 * 1024
-    max_payload_length = 8 * 1024
-    max_signature_length = 2 * 1024
-
-
-class Signatures:
-    """Signed tokens, with `algorithms` and no others: each name with the type of its keys."""
-
-    def __init__(self, algorithms: Mapping[str, str]) -> None:
-        self._algorithms = algorithms
-        self._registry = _Registry(algorithms=list(algorithms), strict_check_header=False)
-
-    def read(self, text: bytes) -> CompactSignature:
-        """A token in its parts; nothing of it is proven. Raises JoseError or ValueError."""
-        return jws.extract_compact(text, registry=self._registry)
-
-    def fits(self, algorithm: str, key: Key) -> bool:
-        """Whether the algorithm is used with its own type of key and curve (RFC 8725, 3.1). What
-        does not fit is False or raises."""
-        if key.key_type != self._algorithms[algorithm]:
-            return False
-        key.check_alg(algorithm)
-        self._registry.get_alg(algorithm).check_key(key)
-        return True
-
-    def hold(self, token: CompactSignature, key: Key) -> bool:
-        """Whether that key signed it."""
-        try:
-            return jws.validate_compact(token, key, registry=self._registry) is True
-        except JoseError:
-            return False
 
 
 # ---------------------------------------------------------------- fetching

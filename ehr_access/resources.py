@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
-from billing_rules.fhir.decoding import Part
+from billing_rules.fhir.decoding import Part, RawResource, as_dict
 from billing_rules.fhir.references import Resource
-from billing_rules.fhir.searchset import RawResource
 from billing_rules.states import Present, Unknown
 from ehr_access.query import ID
 
@@ -21,13 +18,7 @@ def resources_of(part: Part | None) -> list[Resource]:
 
 def decoded(raw: RawResource) -> Resource | None:
     """One resource, its decimals exact; None when it is no JSON object."""
-    if isinstance(raw, dict):
-        return raw
-    try:
-        value = json.loads(raw, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    return as_dict(raw)
 
 
 def references(resource: Resource, elements: Iterable[str]) -> Iterator[str]:

@@ -61,15 +61,16 @@ class _OnceMore(Retry):
 
     def increment(
         self,
-        method: Any = None,
-        url: Any = None,
+        method: str | None = None,
+        url: str | None = None,
         response: Any = None,
-        error: Any = None,
-        **others: Any,
-    ) -> Retry:
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> _OnceMore:
         closed = method == "GET" and isinstance(error, ProtocolError)
         counted = self if closed or error is None else self.new(read=0)
-        return super(_OnceMore, counted).increment(method, url, response, error, **others)
+        return super(_OnceMore, counted).increment(method, url, response, error, _pool, _stacktrace)
 
     def sleep(self, response: Any = None) -> None:
         asked = self.get_retry_after(response) if response else None

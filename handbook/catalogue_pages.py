@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import Drug
+from billing_rules.catalogue.files import DrugFile, PayerFile, SourceFile, sourced_values
+from billing_rules.model import CERTAINTY, Drug
 from handbook.markdown import heading, link, table, text
 
 
@@ -33,6 +35,8 @@ def index_page(catalogue: Catalogue, on: date) -> str:
                 ("Payer", "JW", "JZ"),
                 ((text(p.name), p.jw, p.jz) for p in payers),
             ),
+            "[Every document these facts rest on](sources.md), with the words that were read.",
+            "",
         ]
     )
 
@@ -66,3 +70,54 @@ def drug_page(drug: Drug, on: date) -> str:
             "",
         ]
     )
+
+
+def sources_page(catalogue: Catalogue) -> str:
+    """Every document of the registry, and the facts of drugs and payers that rest on it."""
+    facts: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for file in (*catalogue.drug_files.values(), *catalogue.payer_files.values()):
+        for what, value, quote, source in _facts(file):
+            facts.setdefault(source, {}).setdefault((value, quote), []).append(what)
+    lines = [
+        *heading(1, "The sources"),
+        "Every document that the shipped catalogue rests on, once, with the facts of drugs and "
+        "payers taken from it. [Sources](../sources.md) says how they were read.",
+        "",
+    ]
+    for source_id, source in sorted(catalogue.sources.items(), key=lambda item: item[1].title):
+        lines += [*heading(2, source.cited().title), *_described(source_id, source)]
+        rows = facts.get(source_id, {}).items()
+        words = "Words read" if source.words == "quoted" else "Our notes"
+        lines += (
+            table(
+                ("Fact", "Value", words),
+                (
+                    (text("; ".join(dict.fromkeys(whats))), text(value), text(quote))
+                    for (value, quote), whats in rows
+                ),
+            )
+            if rows
+            else ["No drug or payer, but the codes, clinical words or dosing tables.", ""]
+        )
+    return "\n".join(lines)
+
+
+def _facts(file: DrugFile | PayerFile) -> Iterator[tuple[str, str, str, str]]:
+    """(whose what, value, quote, source id) of each value of the file."""
+    for name in file.__struct_fields__:
+        for sourced in sourced_values(getattr(file, name)):
+            value = (
+                sourced.value if isinstance(sourced.value, str) else ", ".join(sourced.value or [])
+            )
+            yield f"{file.id}: {name.replace('_', ' ')}", value, sourced.quote, sourced.source
+
+
+def _described(source_id: str, source: SourceFile) -> Iterator[str]:
+    read = "" if source.published == source.read else f", read on {source.read}"
+    yield f"- {link(source.url, source.url)}"
+    yield f"- `{source_id}`: {source.published}{read}; {text(CERTAINTY[source.certainty])}"
+    if source.words != "quoted":
+        yield "- Not quoted: what stands here are our notes of it."
+    if source.note:
+        yield f"- Read was {text(source.note)}."
+    yield ""

@@ -24,5 +24,6 @@ def pages(catalogue: Catalogue, on: date) -> dict[str, str]:
         "rules/index.md": rule_pages.index_page(),
         **rules,
         "catalogue/index.md": catalogue_pages.index_page(catalogue, on),
+        "catalogue/sources.md": catalogue_pages.sources_page(catalogue),
         **drugs,
     }

@@ -12,7 +12,7 @@ from billing_rules.model import CERTAINTY, Source
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, capital, shipped
 from cds_hooks import card_plan, cards
-from cds_hooks.rule_pages import rule_url
+from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris
 from handbook.markdown import heading, link, quoted, table, text

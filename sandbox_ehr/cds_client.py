@@ -1,26 +1,141 @@
 """This EHR as a CDS Hooks client: discovery, calls with a signed token, feedback.
 
 A service that is slow, away or wrong costs the user nothing but its cards: every failure becomes a
-sentence on the call, and nothing is raised.
-"""
+sentence on the call, and nothing is raised."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import requests
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from sandbox_ehr import cds_answers
 from sandbox_ehr.cds_answers import Answer
-from sandbox_ehr.cds_keys import SigningKey
-from sandbox_ehr.cds_prefetch import LookUp, filled
+from sandbox_ehr.fhir import handlers
+from sandbox_ehr.fhir.access import Access
+from sandbox_ehr.fhir.calls import Call, Served
+from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.smart.tokens import SERVICE_SECONDS, Tokens
+
+# ---------------------------------------------------------------- the key that signs calls
+
+ALGORITHM = "ES384"
+LIFE = 300  # seconds; "no more than five minutes in the future"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigningKey:
+    """A private key of this process. `issuer` and `jku` are what the service has registered."""
+
+    key: ECKey
+    issuer: str
+    jku: str
+
+    def token(self, url: str) -> str:
+        """A token for one call of `url`."""
+        now = int(time.time())
+        header = {"alg": ALGORITHM, "typ": "JWT", "kid": self.key.kid, "jku": self.jku}
+        claims = {
+            "iss": self.issuer,
+            "aud": url,
+            "exp": now + LIFE,
+            "iat": now,
+            "jti": str(uuid.uuid4()),
+        }
+        return jwt.encode(header, claims, self.key, algorithms=[ALGORITHM])
+
+    def jwks(self) -> dict[str, Any]:
+        """The public half, as a service fetches it."""
+        public = self.key.as_dict(private=False)
+        return {"keys": [{**public, "use": "sig", "alg": ALGORITHM}]}
+
+
+def new_key(issuer: str, jku: str) -> SigningKey:
+    """A fresh key: what it signed is worth nothing once the process has ended."""
+    kid = f"cds-client-{uuid.uuid4()}"
+    return SigningKey(ECKey.generate_key("P-384", {"kid": kid}), issuer, jku)
+
+
+# ---------------------------------------------------------------- prefetch templates
+
+Resource = dict[str, Any]
+# A relative FHIR query ("Patient/1", "Coverage?patient=1") -> what it found; None for nothing.
+# Raises LookupError for what this EHR does not answer: the key is then left out.
+LookUp = Callable[[str], Resource | None]
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_USERS = {
+    "userPractitionerId": "Practitioner",
+    "userPractitionerRoleId": "PractitionerRole",
+    "userPatientId": "Patient",
+    "userRelatedPersonId": "RelatedPerson",
+}
+
+
+def filled(
+    templates: Mapping[str, str], context: Mapping[str, Any], look_up: LookUp
+) -> dict[str, Resource | None]:
+    """The prefetch of one request: `null` where the EHR looked and found nothing."""
+    found: dict[str, Resource | None] = {}
+    for key, template in templates.items():
+        query = with_tokens(template, context)
+        if query is None:
+            continue
+        try:
+            found[key] = look_up(query)
+        except LookupError:
+            continue
+    return found
+
+
+def with_tokens(template: str, context: Mapping[str, Any]) -> str | None:
+    """The query, or None when it names something that a 2.0 client cannot fill."""
+    values = {token: _placeholder_value(token, context) for token in _PLACEHOLDER.findall(template)}
+    if None in values.values():
+        return None
+    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), template)
+
+
+def _placeholder_value(token: str, context: Mapping[str, Any]) -> str | None:
+    """Tokens are the context's own texts and the user's id by type, and nothing else."""
+    if token.startswith("context."):
+        value = context.get(token.removeprefix("context."))
+        return value if isinstance(value, str) and value else None
+    kind, _, id_ = str(context.get("userId", "")).partition("/")
+    return id_ if id_ and _USERS.get(token) == kind else None
+
+
+def from_chart(served: Served) -> LookUp:
+    """Queries answered as this EHR's own FHIR server answers them, quirks included."""
+
+    def look_up(query: str) -> Resource | None:
+        path, _, params = query.partition("?")
+        asked = tuple(parse_qsl(params, keep_blank_values=True))
+        call = Call("GET", tuple(path.split("/")), Access(everything=True), asked)
+        try:
+            found = handlers.answer(served, call).resource
+        except FhirError as error:
+            if error.status in (404, 410) and "?" not in query:
+                return None
+            raise LookupError(query) from None
+        empty = found is not None and "?" in query and not found.get("entry")
+        return None if empty and served.quirks.null_prefetch else found
+
+    return look_up
+
+
+# ---------------------------------------------------------------- calls
 
 _SECONDS = 8.0  # a user waits no longer (CDS Hooks 2.0.1 wants 500 ms; CRD allows 5 s)
 _MOST_BYTES = 4 * 1024 * 1024
@@ -40,11 +155,11 @@ class OfferedService:
 
 
 # The "fhirAuthorization" of a call of that service in that context.
-Lend = Callable[[OfferedService, Mapping[str, Any]], Mapping[str, Any]]
+Authorize = Callable[[OfferedService, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Call:
+class HookCall:
     """One call and all that the developer panel shows of it."""
 
     service: OfferedService
@@ -59,7 +174,7 @@ class Call:
 
     @property
     def shown_request(self) -> str:
-        """The request as JSON, without the access token that it lends."""
+        """The request as JSON, without its access token."""
         said = {**self.request}
         if "fhirAuthorization" in said:
             said["fhirAuthorization"] = {**said["fhirAuthorization"], "access_token": MASK}
@@ -85,7 +200,7 @@ class CdsClient:
     fhir_server: str
     key: SigningKey
     look_up: LookUp
-    lend: Lend
+    authorize: Authorize
     trace: bool = False
     seconds: float = _SECONDS
     _known: list[tuple[float, tuple[OfferedService, ...]]] = field(default_factory=list)
@@ -101,7 +216,7 @@ class CdsClient:
             self._known[:] = [(time.monotonic(), offered)]
         return offered
 
-    def fire(self, hook: str, context: Mapping[str, Any]) -> tuple[Call, ...]:
+    def fire(self, hook: str, context: Mapping[str, Any]) -> tuple[HookCall, ...]:
         """One call to each service that answers `hook`."""
         return tuple(
             self._call(service, context) for service in self.services() if service.hook == hook
@@ -114,12 +229,12 @@ class CdsClient:
         )
         return "" if 200 <= status < 300 else f"Feedback was not taken. {_why(status)}"
 
-    def _call(self, service: OfferedService, context: Mapping[str, Any]) -> Call:
+    def _call(self, service: OfferedService, context: Mapping[str, Any]) -> HookCall:
         url = f"{self.base}/cds-services/{service.id}"
         request = self._request(service, context)
         status, body, milliseconds = self._exchange("POST", url, request)
         answer = cds_answers.read(body) if status == 200 else Answer(problem=_why(status))
-        return Call(
+        return HookCall(
             service=service,
             hook=service.hook,
             url=url,
@@ -135,11 +250,17 @@ class CdsClient:
         return {
             "hook": service.hook,
             "hookInstance": str(uuid.uuid4()),
-            "fhirServer": self.fhir_server,
-            "fhirAuthorization": self.lend(service, context),
+            **self._own_server(service, context),
             "context": context,
             "prefetch": filled(service.prefetch, context, self.look_up),
         }
+
+    def _own_server(self, service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Where the service may read more; nowhere when `fhir_server` is empty."""
+        if not self.fhir_server:
+            return {}
+        token = self.authorize(service, context)
+        return {"fhirServer": self.fhir_server, "fhirAuthorization": token}
 
     def _trace(self, url: str, request: Mapping[str, Any]) -> Any:
         status, body, _ = self._exchange("POST", f"{url}/trace", request)
@@ -246,3 +367,38 @@ def _service(entry: Mapping[str, Any]) -> OfferedService | None:
         title=str(entry.get("title") or id_),
         prefetch={k: v for k, v in templates.items() if isinstance(v, str)},
     )
+
+
+# ---------------------------------------------------------------- the access token for one call
+
+_RESOURCE_TYPE = re.compile(r"[A-Z][A-Za-z]+")
+
+
+def authorizing(tokens: Tokens, client_id: str) -> Authorize:
+    """Tokens for the service that is known here as `client_id`."""
+
+    def authorize(service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
+        scope, patient = scopes(service), str(context["patientId"])
+        token = tokens.issue(
+            client_id,
+            scope,
+            patient=patient,
+            user=str(context.get("userId", "")),
+            encounter=str(context.get("encounterId", "")),
+        )
+        return {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": SERVICE_SECONDS,
+            "scope": scope,
+            "subject": client_id,
+            "patient": patient,
+        }
+
+    return authorize
+
+
+def scopes(service: OfferedService) -> str:
+    """Read and search of the types its templates name, and the drugs that these refer to."""
+    types = {found[0] for t in service.prefetch.values() if (found := _RESOURCE_TYPE.match(t))}
+    return " ".join(f"patient/{kind}.rs" for kind in sorted(types | {"Medication"}))

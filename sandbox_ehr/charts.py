@@ -1,8 +1,12 @@
-"""The resources the practice EHR opens with: the invented charts shown current, or a folder's."""
+"""The resources the practice EHR opens with, and their ids: the invented charts shown current, or a
+folder's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import base64
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +15,6 @@ from typing import Any
 import msgspec
 
 import fixtures
-from sandbox_ehr import ids
 from sandbox_ehr.quirks import Quirks
 
 Resource = dict[str, Any]
@@ -35,15 +38,15 @@ def like(resources: Iterable[Resource], quirks: Quirks) -> list[Resource]:
     if quirks.contained_medications:
         drugs = {f"Medication/{r['id']}": r for r in resources if r["resourceType"] == "Medication"}
         resources = [_with_its_drug(r, drugs) for r in resources]
-    return ids.renamed(resources, quirks.ids)
+    return with_ids(resources, quirks.ids)
 
 
 def _with_its_drug(resource: Resource, drugs: Mapping[str, Resource]) -> Resource:
     """The resource with the drug it refers to inside."""
     held = resource.get("medicationReference")
-    drug = drugs.get(held.get("reference", "")) if isinstance(held, dict) else None
-    if drug is None:
+    if not isinstance(held, dict) or held.get("reference", "") not in drugs:
         return resource
+    drug = drugs[held["reference"]]
     inside = {name: value for name, value in drug.items() if name != "meta"}
     contained = [*resource.get("contained", ()), {**inside, "id": "its-drug"}]
     return {
@@ -93,3 +96,52 @@ def _resources(value: Any) -> Iterator[Resource]:
             yield from _resources(entry.get("resource") if isinstance(entry, dict) else None)
     elif isinstance(value.get("resourceType"), str) and isinstance(value.get("id"), str):
         yield value
+
+
+# ---------------------------------------------------------------- ids
+
+
+AS_GIVEN, LETTERS, DIGITS = "as given", "letters", "digits"
+SHAPES = (AS_GIVEN, LETTERS, DIGITS)
+
+
+def with_ids(resources: Iterable[Resource], shape: str) -> list[Resource]:
+    """The resources with ids of this shape, references between them included."""
+    resources = list(resources)
+    if shape == AS_GIVEN:
+        return resources
+    names = {
+        name: f"{r['resourceType']}/{shaped(name, shape)}"
+        for r in resources
+        if (name := _reference(r))
+    }
+    return [{**referring(r, names), "id": shaped(_reference(r), shape)} for r in resources]
+
+
+def _reference(resource: Resource) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def new_ids(shape: str) -> Callable[[], str]:
+    """What gives new resources their ids."""
+    if shape == AS_GIVEN:
+        return lambda: str(uuid.uuid4())
+    return lambda: shaped(str(uuid.uuid4()), shape)
+
+
+def shaped(name: str, shape: str) -> str:
+    """The id of this shape that stands for `name`, always the same."""
+    digest = hashlib.sha256(name.encode()).digest()
+    if shape == DIGITS:
+        return str(10_000_000 + int.from_bytes(digest[:6]) % 9_990_000_000)
+    letters = base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+    return f"e{letters.replace('_', '.')}3"
+
+
+def referring(node: Any, names: Mapping[str, str], key: str = "") -> Any:
+    """A copy of a JSON tree in which every reference has its new name, if it has one."""
+    if isinstance(node, dict):
+        return {name: referring(value, names, name) for name, value in node.items()}
+    if isinstance(node, list):
+        return [referring(value, names, key) for value in node]
+    return names.get(node, node) if key == "reference" and isinstance(node, str) else node

@@ -6,6 +6,7 @@ another writes, and no caller can alter a chart by altering what it was given.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import uuid
@@ -68,6 +69,13 @@ class Records:
         for resource in resources:
             records.update(resource)
         return records
+
+    def begin_with(self, resources: Iterable[Resource]) -> None:
+        """These resources and nothing else, without what came before."""
+        with self._lock:
+            self._kept = {}
+            for resource in resources:
+                self.update(resource)
 
     # ------------------------------------------------------------ reading
 
@@ -189,3 +197,18 @@ class Records:
 
     def _instant(self) -> str:
         return self._now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# ---------------------------------------------------------------- bounded dictionaries
+
+
+def put(kept: dict[str, T], key: str, value: T, most: int) -> None:
+    """Keep `value`, and no more than `most` of them. The caller holds whatever lock there is."""
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def fingerprint(secret: str) -> str:
+    """What a secret is kept by, so that memory and logs give none."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -9,7 +9,9 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox_ehr.faults import Fault
+from joserfc.jwk import RSAKey
+
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 
 # What a client may ask for unless it is registered with less.
@@ -51,7 +53,7 @@ class Client:
 class CdsService:
     """A CDS Hooks server that the order desk calls: `{base_url}/cds-services` lists its services.
 
-    `client_id` is what it knows this EHR's lent tokens by. `trace`: whether it also tells, for
+    `client_id` is what this EHR's tokens for it name. `trace`: whether it also tells, for
     development, what each of its rules saw.
     """
 
@@ -66,18 +68,19 @@ class Settings:
     """`base_url` has no slash at its end. `today` is the day the charts are shown on.
 
     `open`: calls without a token are answered too, as public sandboxes do. What a token does not
-    allow is refused even then.
+    allow is refused even then. `signing_key` signs id_tokens; without one the EHR makes its own.
     """
 
     base_url: str
     today: date
     clients: tuple[Client, ...] = ()
     quirks: Quirks = PLAIN
-    faults: frozenset[Fault] = frozenset()
+    moods: frozenset[Mood] = frozenset()
     cds_services: tuple[CdsService, ...] = ()
     open: bool = False
     name: str = "Hollow Creek practice EHR"
     tenant: str = "hollow-creek"
+    signing_key: RSAKey | None = field(default=None, repr=False)
 
     @property
     def fhir_base(self) -> str:

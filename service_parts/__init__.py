@@ -1,2 +1,2 @@
 """What both services, the CDS service and the app, are built with and neither owns: a database's
-transactions and times, and what is logged. No domain, no web framework."""
+transactions and times, limits of callers, charts, and what is logged. Nothing of the domain."""

@@ -8,12 +8,11 @@ from flask import Blueprint, Flask
 
 from smart_app import (
     csrf,
-    errors,
+    error_pages,
     http_headers,
     launch,
     launching,
     pages,
-    static_files,
     windows,
 )
 from smart_app.running import Running, set_running
@@ -43,8 +42,7 @@ def create_app(
     set_running(app, running)
     launching.set_launching(app, launching.made(settings, store))
     windows.install(app)
-    static_files.install(app)
-    errors.install(app)
+    error_pages.install(app)
     http_headers.install(app)
 
     for page in (pages.blueprint(), launch.blueprint()):

@@ -106,5 +106,6 @@ def _private(entry: Any) -> Key:
 def _public(key: Key) -> dict[str, Any]:
     """Only what a verifier needs (checklist B3.3)."""
     said: dict[str, Any] = {**key.as_dict(private=False)}
-    kept = {name: said[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in said}
+    names: tuple[str, ...] = ("kty", "n", "e", "crv", "x", "y")
+    kept = {name: said[name] for name in names if name in said}
     return {**kept, "kid": key.kid, "use": "sig", "alg": _algorithm(key)}

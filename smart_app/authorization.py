@@ -28,7 +28,7 @@ from ehr_access.smart_configuration import SmartConfiguration
 from service_parts.log_events import Event
 from smart_app.app_keys import AppKeys
 from smart_app.bounded_http import Bounded
-from smart_app.settings import ClientKind, RegisteredEhr, Settings
+from smart_app.settings import PUBLIC, RegisteredEhr, Settings
 
 log = logging.getLogger("smart_app")
 
@@ -154,8 +154,7 @@ class AuthorizationServer:
 
     def _session(self) -> OAuth2Session:
         """A session for one request. It keeps no cookies, reads no ~/.netrc and no proxy."""
-        method = self._ehr.kind.value.partition(" ")[0]
-        method = "none" if self._ehr.kind is ClientKind.PUBLIC else method
+        method = "none" if self._ehr.client == PUBLIC else self._ehr.client
         session = OAuth2Session(
             self._ehr.client_id,
             client_secret=self._secret(),
@@ -172,13 +171,13 @@ class AuthorizationServer:
         return session
 
     def _secret(self) -> Any:
-        algorithm = self._ehr.kind.algorithm
-        return self._keys.signing(algorithm) if algorithm else self._ehr.secret or None
+        algorithm = self._ehr.signs_with
+        return self._keys.signing(algorithm) if algorithm else self._ehr.client_secret or None
 
     def _assertion(self) -> PrivateKeyJWT:
         """SMART App Launch 2.2, "Client Authentication: Asymmetric": iss, sub, aud, exp, jti; the
         key id in the header, and where the key may be fetched."""
-        algorithm = self._ehr.kind.algorithm
+        algorithm = self._ehr.signs_with
         key = self._keys.signing(algorithm) if algorithm else None
         jku = self._settings.url("/jwks.json")
         header = {"typ": "JWT", "kid": key.kid, "jku": jku} if key else {}

@@ -13,8 +13,8 @@ import hmac
 from flask import g, request
 from markupsafe import Markup
 
+from smart_app.error_pages import FORGED, Stopped
 from smart_app.launching import launching
-from smart_app.stops import FORGED, Stopped
 
 FIELD, HEADER = "csrf_token", "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -49,5 +49,5 @@ def require() -> None:
 
 
 def _own_origin() -> str:
-    scheme, _, rest = launching().settings.public_url.partition("://")
+    scheme, _, rest = launching().settings.app_url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from billing_rules.states import Unknown
@@ -20,8 +21,8 @@ from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.limits import Deadline
 from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
-from smart_app.settings import ClientKind, RegisteredEhr
-from smart_app.stops import EHR_SILENT, EHR_UNSUITABLE, Stopped
+from smart_app.error_pages import EHR_SILENT, EHR_UNSUITABLE, Stopped
+from smart_app.settings import PUBLIC, RegisteredEhr
 
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "jwks_uri")
 _SECONDS = 6.0
@@ -71,7 +72,9 @@ def read(answer: Answer | Unknown, address: str, ehr: RegisteredEhr) -> SmartCon
     said = smart_configuration.parsed(answer.body)
     if said is None:
         raise _unsuitable("Its SMART configuration is not readable.")
-    addresses = {name: _endpoint(name, getattr(said, name), address, ehr) for name in _ADDRESSES}
+    addresses: dict[str, Any] = {
+        name: _endpoint(name, getattr(said, name), address, ehr) for name in _ADDRESSES
+    }
     usable = replace(said, **addresses)
     fault = fault_of(usable, ehr)
     if fault:
@@ -86,11 +89,10 @@ def fault_of(configuration: SmartConfiguration, ehr: RegisteredEhr) -> str:
         return "It names no address for signing in."
     if "S256" not in configuration.challenge_methods:
         return "It does not say that it supports PKCE with S256, without which no code is safe."
-    method = ehr.kind.value.partition(" ")[0]
     offered = configuration.auth_methods
-    if ehr.kind is not ClientKind.PUBLIC and offered and method not in offered:
-        return f"It does not accept {method}, as which the app is registered with it."
-    signs, asked = configuration.signing_algorithms, ehr.kind.algorithm
+    if ehr.client != PUBLIC and offered and ehr.client not in offered:
+        return f"It does not accept {ehr.client}, as which the app is registered with it."
+    signs, asked = configuration.signing_algorithms, ehr.signs_with
     if asked and signs and asked not in signs:
         return f"It does not accept {asked}, with which the app is set to sign."
     return ""
@@ -118,7 +120,7 @@ def _endpoint(name: str, given: str, address: str, ehr: RegisteredEhr) -> str:
         raise _unsuitable(f"Its {name} is no address.") from None
     if not base.carries_tokens or (base.scheme == "http" and not ehr.base.is_loopback):
         raise _unsuitable(f"Its {name} is not https.")
-    if base.host not in {ehr.base.host, *ehr.authorization_hosts}:
+    if base.host not in {ehr.base.host, *map(str.lower, ehr.authorization_hosts)}:
         raise _unsuitable(f"Its {name} is on a host that was not registered for it.")
     if urlsplit(whole).fragment:
         raise _unsuitable(f"Its {name} is no address.")

@@ -7,7 +7,7 @@ import re
 from flask import Blueprint
 
 from billing_rules.model import CERTAINTY
-from billing_rules.rule_records import capital
+from billing_rules.rules.common import capital
 from ehr_access.query import ID
 from smart_app.words import brief, quoted
 

@@ -10,9 +10,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from service_parts.transactions import transaction
+from service_parts.database import transaction
+from smart_app.schema import app_draft, app_launch, app_sent_form, app_window
 from smart_app.store import ATTEMPT_LIFE, WAIT
-from smart_app.tables import app_draft, app_launch, app_sent_form, app_window
 
 
 def forget(engine: sa.Engine, before: datetime) -> tuple[int, int]:

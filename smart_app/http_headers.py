@@ -1,4 +1,5 @@
-"""Headers every answer of the app carries.
+"""Headers every answer of the app carries, and addresses of static files that change with their
+content, so that browsers keep them long.
 
 A page shows a chart, so nobody keeps it, it loads and runs only what the app itself serves, and
 only the EHRs that were registered may show it in a frame.
@@ -6,11 +7,14 @@ only the EHRs that were registered may show it in a frame.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from service_parts.own_address import path_of
+from service_parts.web import path_of
 from smart_app.launching import launching
 
 _STATIC_KEPT = 365 * 24 * 3600  # seconds; addresses of static files change with their content
@@ -23,6 +27,7 @@ _NOBODY = "'none'"
 
 def install(app: Flask) -> None:
     app.after_request(_complete)
+    version_static_files(app)
 
 
 def policy(ancestors: Iterable[str]) -> str:
@@ -47,3 +52,27 @@ def _complete(response: Response) -> Response:
     if settings.secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response
+
+
+# ---------------------------------------------------------------- static files
+
+_FOLDER = Path(__file__).parent / "static"
+
+
+def version_static_files(app: Flask) -> None:
+    """Let `url_for("static", ...)` name the version of the file."""
+    app.url_defaults(_with_version)
+
+
+def _with_version(endpoint: str, values: dict[str, object]) -> None:
+    if endpoint == "static" and "filename" in values:
+        values.setdefault("v", _version(str(values["filename"])))
+
+
+@lru_cache(maxsize=256)
+def _version(filename: str) -> str | None:
+    """A few characters of the file's hash; None, and so left out, where there is no such file."""
+    file = (_FOLDER / filename).resolve()
+    if not file.is_relative_to(_FOLDER) or not file.is_file():
+        return None
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]

@@ -14,8 +14,8 @@ from billing_rules.states import Present
 from ehr_access.base import AddressRefused
 from ehr_access.client import EhrClient
 from ehr_access.query import Query, QueryRefused
+from smart_app.error_pages import NOT_FOR_PATIENTS, Stopped
 from smart_app.settings import RegisteredEhr
-from smart_app.stops import NOT_FOR_PATIENTS, Stopped
 from smart_app.window import Role, User
 
 _STAFF = frozenset({"Practitioner", "PractitionerRole"})

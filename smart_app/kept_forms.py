@@ -17,11 +17,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from service_parts.store_failed import StoreFailed
-from service_parts.transactions import transaction
+from service_parts.database import StoreFailed, transaction
+from smart_app.schema import app_draft, app_sent_form
 from smart_app.sealing import Seal
 from smart_app.store import SKEW, WAIT, Store
-from smart_app.tables import app_draft, app_sent_form
 
 SENDING_TAKES = timedelta(seconds=60)  # then a send is taken to have been cut off
 FORM_KEY = re.compile(r"[0-9a-f]{32}")

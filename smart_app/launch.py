@@ -18,18 +18,13 @@ from flask import Blueprint, Response, redirect, request, url_for
 from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
 from ehr_access.smart_configuration import SmartConfiguration
+from service_parts.database import StoreFailed
 from service_parts.log_events import Event
-from service_parts.rate_limit import subscriber
-from service_parts.store_failed import StoreFailed
+from service_parts.web import subscriber
 from smart_app import cookies, discovery, features, requested_scopes, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
-from smart_app.id_token import NotVerified, verified
-from smart_app.identity import user as identified
-from smart_app.launching import Launching, launching
-from smart_app.records import Attempt, Opened, Tokens
-from smart_app.settings import RegisteredEhr
-from smart_app.stops import (
+from smart_app.error_pages import (
     FOREIGN_STATE,
     NO_LAUNCH,
     NO_PATIENT,
@@ -41,7 +36,11 @@ from smart_app.stops import (
     UNKNOWN_EHR,
     Stopped,
 )
-from smart_app.store import ATTEMPT_LIFE
+from smart_app.id_token import NotVerified, verified
+from smart_app.identity import user as identified
+from smart_app.launching import Launching, launching
+from smart_app.settings import RegisteredEhr
+from smart_app.store import ATTEMPT_LIFE, Attempt, Opened, Tokens
 from smart_app.window import Role, User
 from smart_app.window_tokens import tokens_in
 

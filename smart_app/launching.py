@@ -8,7 +8,7 @@ from flask import Flask, current_app
 
 from ehr_access.capability import Capabilities
 from ehr_access.transport import Transport
-from service_parts.rate_limit import Buckets
+from service_parts.web import Buckets
 from smart_app.app_keys import AppKeys
 from smart_app.discovery import Discovery
 from smart_app.id_token import IssuerKeys
@@ -39,7 +39,7 @@ def made(settings: Settings, store: Store) -> Launching:
         Capabilities(transport),
         Discovery(transport),
         IssuerKeys(),
-        AppKeys.read(settings.signing_keys) if settings.signing_keys else AppKeys(),
+        AppKeys.read(settings.app_keys) if settings.app_keys else AppKeys(),
         Buckets(settings.launches_per_minute),
     )
 

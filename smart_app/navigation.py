@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from flask import current_app, request, url_for
 
+from billing_rules.findings import Topic
+from billing_rules.rules import RULE_BY_ID
+from billing_rules.rules.rule import Place
 from smart_app.running import running
 from smart_app.window import Role, Window
 
@@ -29,22 +32,16 @@ _ABOUT_AN_ORDER = (
     ("History", "history.show"),
     ("Audit packet", "packet.show"),
 )
-# Where a requirement is mended, by rule; documentation is, where it is not listed.
-_MENDED_AT = {
-    "labelled_dose": ("dosing.show", "Look at the dosing table"),
-    "waste_modifier": ("claim.show", "Look at the claim plan"),
-    "container_mix": ("claim.show", "Compare the containers"),
-    "smallest_container": ("claim.show", "Compare the containers"),
-    "billed_units": ("claim.show", "Look at the claim plan"),
-    "past_administrations": ("history.show", "Look at the doses given"),
-    "past_waste": ("history.show", "Look at the doses given"),
-    "dose_interval": ("history.show", "Look at the doses given"),
-    "prior_authorization": ("history.show", "Look at the authorizations"),
-    "reauthorization": ("history.show", "Look at the authorizations"),
+# Where a requirement is corrected: the screen, and what it is opened for.
+_SCREENS = {
+    Place.DOSING_TABLE: ("dosing.show", "Look at the dosing table"),
+    Place.CLAIM_PLAN: ("claim.show", "Look at the claim plan"),
+    Place.CONTAINERS: ("claim.show", "Compare the containers"),
+    Place.PAST_DOSES: ("history.show", "Look at the doses given"),
+    Place.AUTHORIZATIONS: ("history.show", "Look at the authorizations"),
+    Place.FORM: ("documentation.show", "Complete the documentation"),
+    Place.CLOSE_OUT: ("close_out.show", "Close out the dose"),
 }
-_DOCUMENTATION = ("documentation.show", "Complete the documentation")
-# The rest of a dose that was given is no question of the documentation form: it is closed out.
-_TO_CHART_AT = {"waste_modifier": ("close_out.show", "Close out the dose")}
 
 
 def items(window: Window, order: str) -> list[Item]:
@@ -69,11 +66,14 @@ def _is_here(endpoint: str) -> bool:
     return (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
 
 
-def mended_at(rule: str, is_documentation: bool, order: str) -> Item | None:
-    """The screen where a requirement of `rule` is mended; None where it is the EHR's own order."""
-    to_chart = _TO_CHART_AT.get(rule) if is_documentation else None
-    fallback = _DOCUMENTATION if is_documentation else None
-    endpoint, label = to_chart or _MENDED_AT.get(rule) or fallback or ("", "")
+def corrected_at(rule_id: str, is_documentation: bool, order: str) -> Item | None:
+    """The screen where a requirement of the rule is corrected; None where it is the EHR's own
+    order, or a screen that this installation does not have."""
+    rule = RULE_BY_ID.get(rule_id)
+    if rule is None:
+        return None
+    topic = rule.topic_of(Topic.DOCUMENTATION if is_documentation else Topic.BILLING)
+    endpoint, label = _SCREENS.get(rule.corrected_at[topic], ("", ""))
     if endpoint not in current_app.view_functions:
         return None
     return Item(label, url_for(endpoint, order=order))

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from flask import Blueprint, request
 
+from service_parts.database import StoreFailed
 from service_parts.log_events import Event
-from service_parts.store_failed import StoreFailed
-from smart_app import rescue, write_back
+from smart_app import error_pages, write_back
 from smart_app.kept_forms import FORM_KEY, Draft, KeptForms, Sent, new_form_key
 from smart_app.launching import launching
 from smart_app.window import Window, window
@@ -106,7 +106,7 @@ class OneForm:
         self.kept.finished(form_key, outcome, complete)
         if complete:
             self.discard()
-        counts = Counter(r.state for r in results)
+        counts: dict[str, int] = {**Counter(str(r.state) for r in results)}
         log.info(Event("form sent", {"ehr": self.window.ehr_id, "form": self.name, **counts}))
         return True
 
@@ -154,12 +154,14 @@ def rescued_by(name: str) -> Callable[[Blueprint], None]:
     """Registers a keeper for what is sent into a window that has ended."""
 
     def register(made: Blueprint) -> None:
-        made.record_once(lambda state: rescue.register(state.app, _keeper(name, made.name)))
+        made.record_once(
+            lambda state: error_pages.keep_late_forms(state.app, _keeper(name, made.name))
+        )
 
     return register
 
 
-def _keeper(name: str, blueprint: str) -> rescue.Keeper:
+def _keeper(name: str, blueprint: str) -> error_pages.Keeper:
     def keep(
         owner: str, endpoint: str, values: Mapping[str, object], form: Mapping[str, list[str]]
     ) -> bool:

@@ -1,4 +1,4 @@
-"""The audit packet as content: what page and PDF both print, in this order and in these words."""
+"""The audit packet as content: what its page prints, in this order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date
 from billing_rules.case import Case
 from billing_rules.claim_form import claim_form
 from billing_rules.model import CERTAINTY, Evidence, Source
-from billing_rules.rule_records import capital
+from billing_rules.rules.common import capital
 from smart_app import words
 from smart_app.chart_orders import FoundOrder
 from smart_app.requirements import (
@@ -55,7 +55,7 @@ Block = Heading | Paragraph | Bullets | Table
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A title, who it is about (also on every page's head), the day, and the blocks."""
+    """A title, who it is about (also in every page's head), the day, and the blocks."""
 
     title: str
     patient: Mapping[str, str]

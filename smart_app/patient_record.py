@@ -30,8 +30,8 @@ from ehr_access.query import Query
 from ehr_access.resources import decoded, encounter_id, references, resources_of
 from service_parts.log_events import Event
 from smart_app.chart_orders import FoundOrder, current_orders, reference_of, reviewed_orders
+from smart_app.error_pages import ANOTHER_PATIENT, Stopped
 from smart_app.running import Running
-from smart_app.stops import ANOTHER_PATIENT, Stopped
 from smart_app.window import Window
 
 log = logging.getLogger("smart_app")
@@ -88,7 +88,7 @@ class PatientRecord:
         for part in self.parts.values():
             for raw in part.value if isinstance(part, Present) else ():
                 told = None if isinstance(raw, Unknown) else about(raw)
-                if told and same(f"{told.resourceType}/{told.id}", reference):
+                if told and same(f"{told.kind}/{told.id}", reference):
                     assert not isinstance(raw, Unknown)
                     return decoded(raw)
         return None

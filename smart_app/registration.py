@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.scopes import Scopes
 from smart_app.features import FEATURES, WRITE
-from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.settings import SECRET, RegisteredEhr
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -40,16 +40,16 @@ def faults(ehrs: Iterable[RegisteredEhr], algorithms: Collection[str]) -> list[s
 
 def _faults(ehr: RegisteredEhr, algorithms: Collection[str]) -> Iterator[str]:
     if not _ID.fullmatch(ehr.id):
-        yield "id is no short name: write small letters, digits and hyphens, like main-hospital"
+        yield "id is not a short name: write small letters, digits and hyphens, like main-hospital"
     yield from _base_faults(ehr)
-    if ehr.kind is ClientKind.SECRET and not ehr.secret:
+    if ehr.client == SECRET and not ehr.client_secret:
         yield "client_secret_file is missing: write the secret the EHR gave into a file of its own"
-    if ehr.kind is not ClientKind.SECRET and ehr.secret:
+    if ehr.client != SECRET and ehr.client_secret:
         yield 'client_secret_file is set: write client = "client_secret_basic", or remove it'
-    if ehr.kind.algorithm and ehr.kind.algorithm not in algorithms:
+    if ehr.signs_with and ehr.signs_with not in algorithms:
         yield (
-            f"it is to be signed with {ehr.kind.algorithm}, and app_keys_file holds no such key: "
-            f"make one with `vialwise app-keys add FILE --algorithm {ehr.kind.algorithm}`"
+            f"it is to be signed with {ehr.signs_with}, and app_keys_file holds no such key: "
+            f"make one with `vialwise app-keys add FILE --algorithm {ehr.signs_with}`"
         )
     yield from _list_faults(ehr)
 
@@ -63,16 +63,16 @@ def _base_faults(ehr: RegisteredEhr) -> Iterator[str]:
 
 
 def _list_faults(ehr: RegisteredEhr) -> Iterator[str]:
-    if not all(_HOST.fullmatch(host) for host in ehr.authorization_hosts):
-        yield "authorization_hosts: an entry is no host name: write it like login.ehr.example"
+    if not all(_HOST.fullmatch(host.lower()) for host in ehr.authorization_hosts):
+        yield "authorization_hosts: an entry is not a host name: write it like login.ehr.example"
     if not all(map(_is_origin, ehr.frame_ancestors)):
-        yield "frame_ancestors: an entry is no origin: write it like https://ehr.example"
+        yield "frame_ancestors: an entry is not an origin: write it like https://ehr.example"
     if not all(map(_is_scope, ehr.scopes)):
-        yield "scopes: an entry is no scope on a patient's data: write it like patient/Patient.rs"
+        yield "scopes: an entry is not a scope on patient data: write it like patient/Patient.rs"
     if ehr.writes - WRITABLE:
         yield f"writes can only be {', '.join(sorted(WRITABLE))}: remove the others"
     if not all(map(_USER.fullmatch, ehr.owners)):
-        yield "owners: an entry is no user: write fhirUser references, like Practitioner/123"
+        yield "owners: an entry is not a user: write fhirUser references, like Practitioner/123"
 
 
 def _is_origin(text: str) -> bool:

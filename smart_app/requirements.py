@@ -14,8 +14,9 @@ from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic, standing
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import RuleRecord, capital, shipped
+from billing_rules.rule_records import RuleRecord, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
+from billing_rules.rules.common import capital
 
 
 class State(Enum):

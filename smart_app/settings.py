@@ -1,89 +1,175 @@
-"""What the app is told from outside; read from files and environment elsewhere."""
+"""The settings of the SMART app, each in one place; vialwise/settings reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import Enum
+from typing import Literal
 
 from ehr_access.base import FhirBase
+from service_parts.setting_fields import REQUIRED, setting
 
-
-class ClientKind(Enum):
-    """How the app proves to an EHR's token endpoint which app it is (SMART App Launch 2.2, "Client
-    Authentication")."""
-
-    PUBLIC = "public"
-    SECRET = "client_secret_basic"
-    RS384 = "private_key_jwt RS384"
-    ES384 = "private_key_jwt ES384"
-
-    @property
-    def algorithm(self) -> str:
-        """What it signs with; "" where it does not sign."""
-        return self.value.partition(" ")[2]
+PUBLIC, SECRET, SIGNED = "public", "client_secret_basic", "private_key_jwt"
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredEhr:
-    """An EHR whose users may open the app.
+    """An EHR whose users may open the app; an [[ehrs]] table.
 
-    `id` names it in addresses and in the log, `name` on pages. `fhir_base` is compared with `iss`
-    and sent as `aud` letter by letter. Endpoints may lie on its host and on `authorization_hosts`
-    only. `frame_ancestors` are the origins that may show the app in a frame. `scopes` are asked
-    for instead of those the app would choose; `writes` are the resource types it asks to write,
-    none by default (checklist B4.6). `owners` are the fhirUser references ("Practitioner/1") of
-    those who see the feedback dashboard.
+    `fhir_base` is compared with `iss` and sent as `aud` letter by letter. Endpoints may lie on its
+    host and on `authorization_hosts` only. `client` is how the app proves to the token endpoint
+    which app it is (SMART App Launch 2.2, "Client Authentication"). `client_secret` is the text of
+    `client_secret_file` (the program reads it).
     """
 
-    id: str
-    name: str
-    fhir_base: str
-    client_id: str
-    kind: ClientKind = ClientKind.PUBLIC
-    secret: str = field(default="", repr=False)
-    authorization_hosts: frozenset[str] = frozenset()
-    frame_ancestors: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
-    writes: frozenset[str] = frozenset()
-    owners: frozenset[str] = frozenset()
+    id: str = setting(
+        REQUIRED, "A short name of your own for it, in addresses and in the log.", "main-hospital"
+    )
+    name: str = setting(
+        REQUIRED, "Its name on pages.", "Main Hospital (Epic)", min_length=1, max_length=80
+    )
+    fhir_base: str = setting(
+        REQUIRED,
+        "Its FHIR R4 address, letter by letter as its launches name it in `iss`.",
+        "https://ehr.example/api/FHIR/R4",
+    )
+    client_id: str = setting(
+        REQUIRED,
+        "The app's client id at that EHR.",
+        "5d1c0b1e-vialwise",
+        min_length=1,
+        max_length=200,
+    )
+    client: Literal["public", "client_secret_basic", "private_key_jwt"] = setting(
+        PUBLIC,
+        "As what the app is registered there: public, client_secret_basic or private_key_jwt.",
+        "private_key_jwt",
+    )
+    algorithm: Literal["RS384", "ES384"] = setting(
+        "RS384", "With private_key_jwt, what the app signs with: RS384 or ES384.", "ES384"
+    )
+    client_secret_file: str = setting(
+        "",
+        "With client_secret_basic, a file with the secret that its user alone may read.",
+        "/etc/vialwise/main-hospital-secret",
+        path=True,
+    )
+    client_secret: str = field(default="", repr=False)
+    authorization_hosts: frozenset[str] = setting(
+        frozenset(),
+        "Hosts besides that of fhir_base that its sign-in addresses may lie on.",
+        ["authorization.ehr.example"],
+    )
+    frame_ancestors: tuple[str, ...] = setting(
+        (), "Origins that may show the app in a frame.", ["https://ehr.example"]
+    )
+    scopes: tuple[str, ...] = setting(
+        (),
+        "The scopes on data to ask for. Otherwise what the app reads, of what the EHR offers.",
+        ["patient/Patient.r", "patient/MedicationRequest.rs"],
+    )
+    writes: frozenset[str] = setting(
+        frozenset(),
+        "The types the app may ask to write. Otherwise it writes nothing, and gives notes to "
+        "paste.",
+        ["QuestionnaireResponse", "DocumentReference"],
+    )
+    owners: frozenset[str] = setting(
+        frozenset(),
+        "The users who see the feedback dashboard, as the EHR names them in fhirUser.",
+        ["Practitioner/123"],
+    )
 
     @property
     def base(self) -> FhirBase:
         return FhirBase.parse(self.fhir_base)
 
+    @property
+    def signs_with(self) -> str:
+        """The algorithm the app signs its assertions with; "" where it does not sign."""
+        return self.algorithm if self.client == SIGNED else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The app's settings.
+    """The app's settings, and what the program puts in when it starts.
 
-    `public_url` is the address browsers reach the app under, without a final slash. A window ends
-    `session` after its launch, and `idle` after the last thing done in it. `seal_keys` encrypt
-    what is kept of windows, the newest first. `signing_keys` is the JWKS with the app's private
-    keys, "" without any. `context_key` opens what cards hand over; empty when there is none.
-    `ehr_seconds` is all the time one call to an authorization server may take.
-    `launches_per_minute` is how many launches one address may begin at each worker.
+    `app_url` is the address browsers reach the app under. `window_secrets` encrypt what is kept of
+    windows, the newest first. `app_keys` is the JWKS in `app_keys_file`. `context_key` opens what
+    cards hand over; empty when there is none. `ehr_seconds` is all the time one call to an
+    authorization server may take.
     """
 
-    public_url: str
-    ehrs: tuple[RegisteredEhr, ...]
-    seal_keys: tuple[bytes, ...] = field(repr=False)
-    session: timedelta = timedelta(hours=8)
-    idle: timedelta = timedelta(minutes=30)
-    signing_keys: str = field(default="", repr=False)
+    app_url: str = ""
+    ehrs: tuple[RegisteredEhr, ...] = setting(
+        (),
+        "The EHRs whose users may open the SMART app, an [[ehrs]] table each: see below. Without "
+        "one there is no app.",
+    )
+    window_secrets: tuple[bytes, ...] = setting(
+        (),
+        "The secrets of window_secrets_file themselves, separated by spaces, for where there are "
+        "no files.",
+        secret=True,
+    )
+    window_secrets_file: str = setting(
+        "",
+        "A file with the secrets that encrypt what is kept of the app's windows, one a line, 32 "
+        "characters or more, the newest first. With SQLite one is made beside the database.",
+        "/etc/vialwise/window-secrets",
+        path=True,
+    )
+    app_keys: str = field(default="", repr=False)
+    app_keys_file: str = setting(
+        "",
+        "A JWKS with the app's private keys, for EHRs with private_key_jwt; `vialwise app-keys` "
+        "makes it.",
+        "/etc/vialwise/app-keys.json",
+        path=True,
+    )
+    session_minutes: int = setting(
+        480,
+        "Minutes after which a window of the app ends, whatever is done in it.",
+        within=(5, 1440),
+    )
+    idle_minutes: int = setting(
+        30,
+        "Minutes after which a window of the app ends when nothing is done in it.",
+        within=(2, 240),
+    )
+    keep_forms_days: int = setting(
+        7,
+        "Days that what was typed into the app's forms and not saved is kept, and what became of "
+        "a form that was; encrypted, for the same user.",
+        within=(1, 90),
+    )
+    launches_per_minute: int = setting(
+        120,
+        "How many launches of the app one address may begin a minute, in each worker process "
+        "(there are two). Behind a proxy, trusted_proxies has to be set: otherwise all callers "
+        "have the proxy's address.",
+        within=(1, 1_000_000),
+    )
     context_key: bytes = field(default=b"", repr=False)
     ehr_seconds: float = 8.0
-    launches_per_minute: int = 120
+
+    @property
+    def session(self) -> timedelta:
+        return timedelta(minutes=self.session_minutes)
+
+    @property
+    def idle(self) -> timedelta:
+        return timedelta(minutes=self.idle_minutes)
 
     @property
     def secure(self) -> bool:
         """Whether browsers come over TLS; if not, this is development on one machine."""
-        return self.public_url.startswith("https://")
+        return self.app_url.startswith("https://")
 
     def url(self, path: str) -> str:
         """`path` (it starts with a slash) under the public address."""
-        return self.public_url.rstrip("/") + path
+        return self.app_url.rstrip("/") + path
 
     @property
     def redirect_uri(self) -> str:

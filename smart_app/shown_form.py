@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from billing_rules.documentation_form import Choice, Field, Form, Group
+from billing_rules.form import Choice, Field, Form, Group
 from billing_rules.form_answers import Checked, Prefill, Typed, day_of, name_of
 
 _FROM_CHART = "From the chart."

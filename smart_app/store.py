@@ -15,10 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from service_parts.transactions import transaction
-from smart_app.records import Attempt, KeptWindow, Opened, Tokens
+from service_parts.database import transaction
+from smart_app.schema import app_launch, app_window
 from smart_app.sealing import Seal
-from smart_app.tables import app_launch, app_window
 
 T = TypeVar("T")
 
@@ -40,6 +39,65 @@ def utc_now() -> datetime:
 def hashed(secret: str) -> str:
     """What is kept of a secret that a browser holds; it is random, so no key is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Attempt:
+    """A launch on its way through the EHR's authorization server.
+
+    `verifier` is PKCE's secret (RFC 7636), `nonce` comes back in the id_token, `asked` are the
+    scopes asked for.
+    """
+
+    ehr: str
+    verifier: str
+    nonce: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tokens:
+    """What reads the chart, until when, and what gets the next one ("" when nothing does)."""
+
+    access: str
+    expires_at: float  # seconds since 1970
+    refresh: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """What a launch gave: whose chart, who looks, with which rights.
+
+    `user` and `name` are "" where the EHR does not say. `order`, `rules` and `together` are what a
+    card handed over, if it could be used; `note` is the sentence to show when it could not.
+    """
+
+    patient: str
+    encounter: str
+    user: str
+    name: str
+    role: str
+    scope: str
+    order: str
+    rules: tuple[str, ...]
+    shows_banner: bool
+    note: str
+    together: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeptWindow:
+    """A window as it is kept. `opened` and `tokens` are None once it has ended."""
+
+    id: str
+    ehr: str
+    owner_key: str
+    opened: Opened | None
+    tokens: Tokens | None
+    version: int
+    opened_at: datetime
+    seen_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from smart_app.authorization import NOT_SENT, NotGiven
-from smart_app.records import KeptWindow, Tokens
-from smart_app.store import Store
+from smart_app.store import KeptWindow, Store, Tokens
 
 ABOUT_TO = 60.0  # seconds before its end at which a token is renewed
 ASSUMED_LIFE = 3600.0  # seconds, where the EHR does not say (checklist B3.8)

@@ -19,12 +19,12 @@ from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
 from ehr_access.scopes import Scopes
 from ehr_access.tokens import Token
-from smart_app import cookies, csrf, rescue
+from smart_app import cookies, csrf
 from smart_app.authorization import AuthorizationServer, NotGiven
+from smart_app.error_pages import NO_WINDOW, WINDOW_ENDED, Stopped, kept_late_form
 from smart_app.launching import Launching, launching
-from smart_app.records import KeptWindow, Opened
 from smart_app.settings import RegisteredEhr
-from smart_app.stops import NO_WINDOW, WINDOW_ENDED, Stopped
+from smart_app.store import KeptWindow, Opened
 from smart_app.window import Role, User, Window, set_window
 from smart_app.window_tokens import WindowToken
 
@@ -60,7 +60,7 @@ def require_window() -> None:
     csrf.require()
     ehr = with_.settings.ehr(kept.ehr)
     if kept.opened is None or ehr is None or _reads_no_more(kept, with_):
-        raise Stopped(WINDOW_ENDED, rescue.kept(kept))
+        raise Stopped(WINDOW_ENDED, kept_late_form(kept))
     g.vialwise_ehr = ehr
     if with_.store.now() - kept.seen_at >= SEEN_EVERY:
         with_.store.see(id_)

@@ -9,9 +9,10 @@ from typing import Any
 
 from billing_rules.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.dates import age_on
-from billing_rules.fhir.decoding import Part
+from billing_rules.fhir.decoding import Part, decoded
 from billing_rules.fhir.references import Resource
-from billing_rules.fhir.tolerant import Node, as_day, shown
+from billing_rules.fhir.shapes import Identifier, PatientResource
+from billing_rules.fhir.tolerant import as_day, shown
 from billing_rules.model import Source, Stage
 from billing_rules.states import Present
 from smart_app.chart_orders import FoundOrder
@@ -103,37 +104,36 @@ def unread_parts(record: PatientRecord) -> dict[str, str]:
 
 def banner(patient: Resource | None, today: date) -> dict[str, str]:
     """Name, birth date with age, sex and record number, as the EHR has them; "" when it has not."""
-    node = Node(patient or {})
-    born = as_day(node.text("birthDate"))
+    read = decoded(dict(patient), "Patient") if patient else None
+    known = read if isinstance(read, PatientResource) else PatientResource()
+    birth_date = known.birthDate.strip()
+    born = as_day(birth_date)
     age = f" ({age_on(born, today)} years)" if born and born <= today else ""
     return {
-        "name": brief(_name(node), 100) or "Name not known",
-        "born": f"{born}{age}" if born else brief(node.text("birthDate"), 20) or "not known",
-        "sex": brief(node.text("gender"), 20) or "not known",
-        "number": brief(_record_number(node), 40) or "not known",
+        "name": brief(_name(known), 100) or "Name not known",
+        "born": f"{born}{age}" if born else brief(birth_date, 20) or "not known",
+        "sex": brief(known.gender.strip(), 20) or "not known",
+        "number": brief(_record_number(known), 40) or "not known",
     }
 
 
-def _name(patient: Node) -> str:
-    names = patient.objs("name")
-    usual = [n for n in names if n.text("use") in ("official", "usual")] or names
+def _name(patient: PatientResource) -> str:
+    usual = [n for n in patient.name if n.use.strip() in ("official", "usual")] or patient.name
     for name in usual[:1]:
-        given = name.value.get("given")
-        first = [g for g in given if isinstance(g, str)] if isinstance(given, list) else []
-        return " ".join([*first, name.text("family")]).strip() or name.text("text")
+        return " ".join([*name.given, name.family.strip()]).strip() or name.text.strip()
     return ""
 
 
-def _record_number(patient: Node) -> str:
-    identifiers = patient.objs("identifier")
-    marked = [i for i in identifiers if _is_record_number(i)]
-    return next((i.text("value") for i in marked or identifiers if i.text("value")), "")
+def _record_number(patient: PatientResource) -> str:
+    marked = [one for one in patient.identifier if _is_record_number(one)]
+    values = (one.value.strip() for one in marked or patient.identifier)
+    return next(filter(None, values), "")
 
 
-def _is_record_number(identifier: Node) -> bool:
+def _is_record_number(identifier: Identifier) -> bool:
     """By code MR of HL7's table 0203, or marked as the usual one."""
-    codes = {c.text("code") for c in identifier.obj("type").objs("coding")}
-    return "MR" in codes or identifier.text("use") == "usual"
+    codes = {one.code.strip() for one in identifier.type.coding} if identifier.type else ()
+    return "MR" in codes or identifier.use.strip() == "usual"
 
 
 # ---------------------------------------------------------------- any resource, readable

@@ -75,9 +75,12 @@ class PostgreSql:
                 engine.dispose()
                 return
             except sa.exc.OperationalError:
-                if time.monotonic() > until or self._process.poll() is not None:
+                if time.monotonic() > until or not self._is_running():
                     raise
                 time.sleep(0.05)
+
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
 
 @contextmanager

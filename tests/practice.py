@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from sandbox_ehr.desk.running import Desk
+from sandbox_ehr.desk.worksheets import Desk
 from sandbox_ehr.settings import Client
 from tests.databases import store_at
 from vialwise import practice, server
@@ -49,11 +49,11 @@ def running_pair(
     cds_url, ehr_url = server.address_of(cds_socket), server.address_of(ehr_socket)
     with store_at(f"sqlite:///{folder}/store.sqlite") as store:
         said: dict[str, Any] = {
-            "public_base_url": cds_url,
+            "public_url": cds_url,
             "today": date.today,
             "clients": (practice.registration(ehr_url),),
             "development": True,
-            "show_billing_plan": True,
+            "billing_plan": True,
             "quiet_days": 0,
         }
         cds = create_app(catalogue, Settings(**{**said, **changes}), store)

@@ -62,7 +62,7 @@ from billing_rules import ndc, review
 from billing_rules.amounts import Amount, UnitNotUnderstood
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
-from billing_rules.catalogue_files import SiteFile, Sourced, SourceFile
+from billing_rules.catalogue.files import SiteFile, Sourced, SourceFile
 from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.review import OrderReview
 from billing_rules.states import NOTHING, Present, State, Unknown
@@ -215,14 +215,16 @@ def _text(text: str | None) -> State[str]:
 def with_site(catalogue: Catalogue, site: dict[str, Any] | None) -> Catalogue:
     if site is None:
         return catalogue
-    source = {"site": SourceFile("Site file", "https://clinic.example", TODAY, "S")}
+    source = SourceFile(
+        title="Site file", url="https://clinic.example", published=TODAY, certainty="S"
+    )
     prices = {
         code: {date(2026, 1, 1): Sourced(price, "site", price)}
         for code, price in site.get("prices", {}).items()
     }
     file = SiteFile(
         name="Example clinic",
-        sources=source,
+        sources={"site": source},
         stocked=site.get("stocked", []),
         prices=prices,
         setting=site.get("setting"),

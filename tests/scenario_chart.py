@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from billing_rules.amounts import Amount, UnitNotUnderstood, canonical_unit
+from billing_rules.catalogue.terms import Terms
 from billing_rules.chart import (
     NOT_ASKED,
     Authorization,
@@ -26,7 +27,6 @@ from billing_rules.chart import (
 )
 from billing_rules.model import Code, OrderLine
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
-from billing_rules.terms import Terms
 
 T = TypeVar("T")
 Words = dict[str, Any]

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import DATA, load
-from billing_rules.catalogue_files import CatalogueError, _stands_otherwise, stands_in
+from billing_rules.catalogue.files import CatalogueError, _stands_otherwise, stands_in
 
 OMALIZUMAB = "drugs/omalizumab.yaml"
 TEXAS = "payers/commercial-bcbs-texas.yaml"
 TABLE = "dosing/xolair-asthma-12-and-older.yaml"
-UNIT = "billing_unit:\n  2005-01-01: {value: 5 mg, source: hcpcs"
+UNIT = "billing_unit:\n  2005-01-01: {value: 5 mg, source: hcpcs-2025-10"
 FIRST_NDC = "ndc: {value: 50242-214-01,"
 
 
@@ -76,16 +76,16 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
         pytest.param(
             OMALIZUMAB,
             UNIT,
-            UNIT.replace(", source: hcpcs", ""),
+            UNIT.replace(", source: hcpcs-2025-10", ""),
             ["missing required field", "source"],
             id="value without source",
         ),
         pytest.param(
             OMALIZUMAB,
             UNIT,
-            UNIT.replace("source: hcpcs", "source: hearsay"),
-            ["'hearsay'", "does not list under sources"],
-            id="source that is not listed",
+            UNIT.replace("source: hcpcs-2025-10", "source: hearsay"),
+            ["'hearsay'", "neither this file nor sources.yaml"],
+            id="source that is not in the registry",
         ),
         pytest.param(
             OMALIZUMAB,
@@ -110,15 +110,15 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
         ),
         pytest.param(
             OMALIZUMAB,
-            FIRST_NDC + " source: crosswalk, quote: 'J2357,50242021401,50242-214-01'}",
-            "ndc: {value: '5024221401', source: crosswalk, quote: '5024221401'}",
+            FIRST_NDC + " source: asp-crosswalk-2026q4, quote: 'J2357,50242021401,50242-214-01'}",
+            "ndc: {value: '5024221401', source: asp-crosswalk-2026q4, quote: '5024221401'}",
             ["write the NDC with hyphens"],
             id="NDC without hyphens",
         ),
         pytest.param(
             OMALIZUMAB,
-            'billing_units: {value: "15", source: crosswalk-2025',
-            'billing_units: {value: "1", source: crosswalk-2025',
+            'billing_units: {value: "15", source: asp-crosswalk-2025-10',
+            'billing_units: {value: "1", source: asp-crosswalk-2025-10',
             ["1 billing units are not 75 mg"],
             id="billing units against strength",
         ),
@@ -133,7 +133,7 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             "drugs/omalizumab-igec.yaml",
             'marketed_from: {value: "2026-09-01"',
             'marketed_from: {value: "72606-035-01"',
-            ["is no date"],
+            ["is not a date"],
             id="date that is none",
         ),
         pytest.param(
@@ -147,8 +147,84 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             OMALIZUMAB,
             "certainty: A",
             "certainty: M",
-            ["certainty must be"],
+            ["Invalid enum value 'M'", "certainty"],
             id="from memory",
+        ),
+        pytest.param(
+            OMALIZUMAB,
+            "sources:\n",
+            "sources:\n  rumour: {title: Rumour, url: 'https://a.example/b', "
+            "read: 2026-11-23, certainty: C}\n",
+            ["nothing cites the source 'rumour'"],
+            id="source that nobody cites",
+        ),
+        pytest.param(
+            "sources.yaml",
+            "sources:\n",
+            "sources:\n  rumour: {title: Rumour, url: 'https://a.example/b', "
+            "read: 2026-11-23, certainty: C}\n",
+            ["nothing cites the source 'rumour'"],
+            id="shared source that nobody cites",
+        ),
+        pytest.param(
+            OMALIZUMAB,
+            "sources:\n",
+            "sources:\n  hcpcs-2025-10: {title: HCPCS, url: 'https://a.example/b', "
+            "read: 2026-11-23, certainty: A}\n",
+            ["'hcpcs-2025-10' stands in sources.yaml already"],
+            id="source id that is another's",
+        ),
+        pytest.param(
+            "payers/ph-medical-policies.yaml",
+            "sources:\n",
+            "sources:\n  uhc: {title: 'UnitedHealthcare, Xolair policy (pharmacy benefit), read at "
+            "second hand', url: 'https://coverage.pharmacistwrite.com/coverage/united-healthcare/"
+            "xolair-omalizumab/moderate-to-severe-persistent-asthma', read: 2026-11-23, "
+            "certainty: B, words: our notes}\n",
+            ["'uhc' is the same document as 'uhc-xolair' of payers/commercial-uhc.yaml"],
+            id="document written twice",
+        ),
+        pytest.param(
+            OMALIZUMAB,
+            "    read: 2026-11-23\n",
+            "",
+            ["a source has a day"],
+            id="source without a day",
+        ),
+        pytest.param(
+            OMALIZUMAB,
+            "2024-10-01: asthma-unspecified-icd10cm",
+            "2024-10-01: asthma-of-any-kind",
+            ["'asthma-of-any-kind' is not a list of code_lists.yaml"],
+            id="list of codes that is none",
+        ),
+        pytest.param(
+            "code_lists.yaml",
+            "lists:\n",
+            "lists:\n  nobodys: [{value: J45.50, source: icd10cm, quote: J45.50}]\n",
+            ["no drug names the list 'nobodys'"],
+            id="list of codes that no drug names",
+        ),
+        pytest.param(
+            TEXAS,
+            "    - bcbs texas\n",
+            "    - bcbs texas\n    - highmark\n",
+            ["commercial-highmark.yaml both claim the name 'highmark'", "one the parent"],
+            id="name that two payers claim",
+        ),
+        pytest.param(
+            TEXAS,
+            "parent: commercial\n",
+            "parent: blue-cross\n",
+            ["its parent 'blue-cross' has no file"],
+            id="parent that is none",
+        ),
+        pytest.param(
+            "payers/commercial-uhc.yaml",
+            "parent: commercial\n",
+            "parent: commercial-uhc\n",
+            ["its parent 'commercial-uhc' is a part of it"],
+            id="parent that is its own part",
         ),
         pytest.param(
             "payers/medicare-part-b.yaml",
@@ -159,7 +235,7 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
         ),
         pytest.param(
             "modifiers.yaml",
-            "\nsource: cms",
+            "\nsource: hcpcs-modifiers-2025-10",
             "\nsource: nobody",
             ["'nobody'"],
             id="modifiers from a source that is not listed",
@@ -178,7 +254,7 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             ["J2355", "kind must be"],
             id="unknown kind of code",
         ),
-        pytest.param("codes.yaml", "codes:", "codes: [", ["no valid YAML"], id="no YAML"),
+        pytest.param("codes.yaml", "codes:", "codes: [", ["not valid YAML"], id="no YAML"),
         pytest.param(
             OMALIZUMAB,
             "[xolair-nasal-polyps-adult]",
@@ -190,7 +266,7 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             OMALIZUMAB,
             "what: sensitisation",
             "what: sensitivity",
-            ["'sensitivity' is no kind of evidence", "terms.yaml"],
+            ["'sensitivity' is not a kind of evidence", "terms.yaml"],
             id="need that nothing can answer",
         ),
         pytest.param(
@@ -211,14 +287,14 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             TEXAS,
             "lasting: {value: 3 mo,",
             "lasting: {value: ICS,",
-            ["'ICS' is no duration"],
+            ["'ICS' is not a duration"],
             id="duration that is none",
         ),
         pytest.param(
             TEXAS,
             "    nasal-polyps:",
             "    polyps:",
-            ["'polyps' is no indication"],
+            ["'polyps' is not an indication"],
             id="criteria for no indication",
         ),
         pytest.param(
@@ -232,7 +308,7 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             "payers/ph-medical-policies.yaml",
             "{value: 75 units/14 d,",
             "{value: PH-0146,",
-            ["'PH-0146' is no limit", "75 units/14 d"],
+            ["'PH-0146' is not a limit", "75 units/14 d"],
             id="limit that is none",
         ),
         pytest.param(
@@ -246,7 +322,7 @@ def test_an_unspoiled_copy_is_accepted(data: Path) -> None:
             TABLE,
             "'225/2'",
             "'225'",
-            ["'225' is no cell", "mg/weeks"],
+            ["'225' is not a cell", "mg/weeks"],
             id="dose without its interval",
         ),
         pytest.param(

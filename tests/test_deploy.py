@@ -17,9 +17,11 @@ from click.testing import CliRunner
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from vialwise import clock, server
+from cds_hooks.store import temporary
+from tests.databases import KEYS
+from vialwise import clock
 from vialwise.cli import cli
-from vialwise.settings import ServeSettings, names, variable
+from vialwise.settings.models import DEFAULT_PORT, PLACES
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -43,10 +45,10 @@ def test_the_images_are_of_this_version() -> None:
 
 
 def test_the_port_is_the_programs() -> None:
-    assert f"EXPOSE {server.DEFAULT_PORT}" in CONTAINERFILE
-    assert f"VIALWISE_PORT={server.DEFAULT_PORT}" in CONTAINERFILE
-    assert CONTAINER["ports"][0]["containerPort"] == server.DEFAULT_PORT
-    assert COMPOSE["services"]["vialwise"]["ports"][0].endswith(f":{server.DEFAULT_PORT}")
+    assert f"EXPOSE {DEFAULT_PORT}" in CONTAINERFILE
+    assert f"VIALWISE_PORT={DEFAULT_PORT}" in CONTAINERFILE
+    assert CONTAINER["ports"][0]["containerPort"] == DEFAULT_PORT
+    assert COMPOSE["services"]["vialwise"]["ports"][0].endswith(f":{DEFAULT_PORT}")
 
 
 def _probed() -> Iterator[str]:
@@ -57,7 +59,7 @@ def _probed() -> Iterator[str]:
 
 def test_every_probe_is_answered_without_a_token(catalogue: Catalogue) -> None:
     settings = Settings("https://cds.clinic.example", lambda: clock.today(None))
-    client = create_app(catalogue, settings).test_client()
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     paths = list(_probed())
     assert len(paths) == 4
     for path in paths:
@@ -81,7 +83,7 @@ def _set_in_the_environment() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", sorted(set(_set_in_the_environment())))
 def test_every_variable_is_a_setting(name: str) -> None:
-    assert name in {variable(setting) for setting in names(ServeSettings)}
+    assert name in {place.variable for place in PLACES.values()}
 
 
 def test_the_example_settings_are_right() -> None:

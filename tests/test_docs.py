@@ -12,15 +12,21 @@ from pathlib import Path
 import click
 import pytest
 
+from billing_rules.catalogue.files import (
+    ContainerFile,
+    DrugFile,
+    PayerFile,
+    RecogniseFile,
+    SourceFile,
+)
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.rules import RULES, name_of
+from billing_rules.rules import RULE_BY_ID
+from billing_rules.rules.rule import Rule
+from cds_hooks.schema import metadata
 from cds_hooks.services import SERVICES
-from cds_hooks.settings import Settings
-from cds_hooks.tables import metadata
-from cds_hooks.trusted_clients import Client
-from smart_app.tables import metadata as app_metadata
+from smart_app.schema import metadata as app_metadata
 from vialwise.cli import cli
-from vialwise.settings import PREFIX, ClientTable, EhrTable, LinkTable, ServeSettings
+from vialwise.settings import models
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -78,7 +84,6 @@ SIX_RISKS = (
     "Stale data",
 )
 # Names of standards and formats in the documents that look like names of ours.
-SERVE_SETTINGS = (ServeSettings, ClientTable, LinkTable, EhrTable)
 NOT_OURS = {
     "access_token",
     "client_secret_basic",
@@ -287,12 +292,15 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 
 @cache
 def names_of_ours() -> frozenset[str]:
-    """Rules, settings, parts of the chart, modules and rooms."""
+    """Rules, settings, parts of the chart, keys of the catalogue, modules and rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
-    settings = {field.name for kind in (Settings, Client) for field in fields(kind)}
-    settings |= {name for kind in SERVE_SETTINGS for name in kind.__struct_fields__}
+    tables = (*models.ROOMS.values(), *models.TABLES.values())
+    settings = {field.name for table in tables for field in fields(table)}
     parts = {need.key for need in DATA_NEEDED}
-    named = {*map(name_of, RULES), *settings, *parts, *modules, *ROOMS}
+    shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
+    keys = {name for shape in shapes for name in shape.__struct_fields__}
+    rows = (f.name for f in fields(Rule))
+    named = {*RULE_BY_ID, *rows, *settings, *parts, *keys, *modules, *ROOMS}
     return frozenset(named | kept_and_counted())
 
 
@@ -311,14 +319,14 @@ def test_every_rule_and_setting_that_is_named_exists(page: Path) -> None:
     for name in re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", text(page)):
         known = name in names_of_ours() or name in NOT_OURS
         assert known, f"{page.name} names {name}, which is no rule, setting or module"
-    for name in re.findall(r"/rules/([a-z_]+)", text(page)):
-        assert name in map(name_of, RULES), f"{page.name} links to the page of no rule, {name}"
+    for name in re.findall(r"(?<!billing_rules)/rules/([a-z_]+)", text(page)):
+        assert name in RULE_BY_ID, f"{page.name} links to the page of no rule, {name}"
 
 
 @BY_PAGE
 def test_every_environment_variable_that_is_named_is_read(page: Path) -> None:
     source = "".join(text(file) for file in (ROOT / "vialwise").rglob("*.py"))
-    from_settings = {PREFIX + name.upper() for name in ServeSettings.__struct_fields__}
+    from_settings = {place.variable for place in models.PLACES.values()}
     for name in re.findall(r"VIALWISE_[A-Z_]+", text(page)):
         known = name in from_settings or name in source
         assert known, f"{page.name} names {name}, which nothing reads"

@@ -18,7 +18,7 @@ from handbook.pages import pages
 
 ROOT = Path(__file__).parent.parent
 ON = date(2026, 11, 23)
-RULE_IDS = [rule.__module__.rpartition(".")[2] for rule in RULES]
+RULE_IDS = [rule.id for rule in RULES]
 
 
 @pytest.fixture(scope="module")

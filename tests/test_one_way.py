@@ -23,11 +23,14 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.findings import Severity
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import capital, shipped
+from billing_rules.rule_records import shipped
+from billing_rules.rules.common import capital
 from cds_hooks import Settings, card_plan, create_app
-from cds_hooks.services import GIVEN_RULES, SERVICES
+from cds_hooks.services import GIVEN, SERVICES
+from cds_hooks.store import temporary
 from smart_app.patient_record import read
-from tests.ehr_access.server import fake_ehr
+from tests.databases import KEYS
+from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import running_with, serve, window_on
 from vialwise import catalogues, checking, clock
 from vialwise.cli import cli
@@ -144,7 +147,7 @@ class Doors:
             open=True,
             most_cards=1000,
         )
-        self.client: FlaskClient = create_app(catalogue, settings).test_client()
+        self.client: FlaskClient = create_app(catalogue, settings, temporary(KEYS)).test_client()
         monkeypatch.setattr(clock, "today", lambda timezone=None: self.today)
         monkeypatch.setattr(catalogues, "load", lambda site=None: catalogue)
 
@@ -301,7 +304,7 @@ def test_the_app_opened_from_the_card_says_what_the_card_said(doors: Doors, name
     drafts = drafts_of(body)
     reviews = doors.checked(body)
     chart = {f"{r['resourceType']}/{r['id']}": r for r in resources_sent(body) if r.get("id")}
-    with fake_ehr() as ehr:
+    with practice_ehr() as ehr:
         serve(ehr, [*chart.values(), *({"status": "draft", **draft} for draft in drafts)])
         for review in reviews:
             window = window_on(
@@ -326,10 +329,10 @@ def resources_sent(body: Body) -> Iterator[Body]:
 @pytest.mark.parametrize("patient", list(charts_with_doses())[:8])
 def test_the_app_shows_a_dose_as_it_was_judged(doors: Doors, patient: str) -> None:
     """But for earlier doses, which the app shows beside it."""
-    own = GIVEN_RULES - {"past_administrations"}
+    own = GIVEN.rules - {"past_administrations"}
     *_, (day, body) = of_doses(patient)
     doors.today = day
-    with fake_ehr() as ehr:
+    with practice_ehr() as ehr:
         serve(ehr, charts_with_doses()[patient])
         for review in doors.checked(body):
             reference = review.order.references[0]

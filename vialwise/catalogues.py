@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from billing_rules.catalogue import Catalogue, load
-from billing_rules.catalogue_files import CatalogueError
+from billing_rules.catalogue.files import CatalogueError
 from vialwise.problems import Problem
 
 

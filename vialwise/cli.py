@@ -12,7 +12,6 @@ import click
 
 from vialwise.problems import NOT_CHECKED
 from vialwise.screen import plain
-from vialwise.versions import installed_version
 
 INTERRUPTED = 130
 # Each by its module in vialwise.commands, and its name there.
@@ -83,8 +82,23 @@ def _own_fault(error: Exception) -> str:
     return f"failed itself ({type(error).__name__} at {place}): please report this place"
 
 
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from vialwise.versions import installed_version  # takes as long to import as click
+
+        click.echo(f"vialwise {installed_version()}")
+        context.exit()
+
+
 @click.group(cls=Commands)
-@click.version_option(installed_version(), prog_name="vialwise", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Checks a draft order for a drug billed by the unit before it becomes a claim.

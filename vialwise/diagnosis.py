@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from billing_rules.rules import RULES, name_of
+from billing_rules.rules import RULES
 from billing_rules.states import Unknown
 from ehr_access.smart_configuration import SmartConfiguration
 from vialwise.offers import Offer
@@ -45,8 +45,8 @@ class RuleAnswer:
 def rule_answers(offers: Sequence[Offer]) -> tuple[RuleAnswer, ...]:
     """Every rule, in card order."""
     return tuple(
-        RuleAnswer(name, tuple(offer for offer in offers if name in offer.need.used_by))
-        for name in map(name_of, RULES)
+        RuleAnswer(rule.id, tuple(offer for offer in offers if offer.need.key in rule.queries))
+        for rule in RULES
     )
 
 

@@ -140,7 +140,8 @@ class Server:
 
     def _inside(self, link: str) -> str:
         try:
-            return FhirBase.parse(self._base).resolve(link).removeprefix(f"{self._base}/")
+            inside = FhirBase.parse(self._base).resolve(link)
+            return inside.removeprefix(self._base).removeprefix("/")  # it may be "?_getpages=..."
         except AddressRefused as error:
             raise Problem(f"the server's next page was not followed: {error}") from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from billing_rules.catalogue_files import as_file, read_yaml
+from billing_rules.catalogue.files import as_file, read_yaml
 from billing_rules.data_needed import DATA_NEEDED, DataNeed
 from billing_rules.states import Unknown
 from ehr_access.capability import Capability

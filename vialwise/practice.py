@@ -15,14 +15,14 @@ from flask import Flask
 from cds_hooks.trusted_clients import Client
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
-from sandbox_ehr.desk.composing import PHYSICIAN_REFERENCE
+from sandbox_ehr.desk.new_orders import PHYSICIAN_REFERENCE
 from sandbox_ehr.desk.views import JWKS_PATH
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import CdsService, Settings
 from sandbox_ehr.settings import Client as App
 from smart_app.registration import WRITABLE
-from vialwise.settings import EhrTable
-from vialwise.start import APP
+from smart_app.settings import RegisteredEhr
+from vialwise.settings.models import APP
 
 SERVICE_AT_EHR = "vialwise"  # the service's client id at the EHR
 APP_AT_EHR = "vialwise-app"
@@ -34,7 +34,7 @@ def registration(url: str) -> Client:
     return Client(
         iss=url,
         jku=f"{url}{JWKS_PATH}",
-        fhir_bases=frozenset({f"{url}/fhir"}),
+        fhir_base=f"{url}/fhir",
         subject=SERVICE_AT_EHR,
     )
 
@@ -47,16 +47,16 @@ def app_at(service_url: str) -> App:
     )
 
 
-def ehr_at(url: str) -> EhrTable:
+def ehr_at(url: str) -> RegisteredEhr:
     """The practice EHR at `url` as the app registers it."""
-    return EhrTable(
+    return RegisteredEhr(
         id="practice",
         name="Practice EHR",
         fhir_base=f"{url}/fhir",
         client_id=APP_AT_EHR,
         frame_ancestors=(url,),
-        writes=tuple(sorted(WRITABLE)),
-        owners=(PHYSICIAN_REFERENCE,),
+        writes=WRITABLE,
+        owners=frozenset({PHYSICIAN_REFERENCE}),
     )
 
 

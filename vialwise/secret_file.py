@@ -37,7 +37,7 @@ def read(file: Path, shortest: int = SHORTEST_SECRET, longest: int = 4096) -> by
     if others and os.name == "posix":
         raise Problem(f"{file} can be read by others: chmod 600 {file}")
     if len(content) < shortest:
-        raise Problem(f"{file} is no secret of {shortest} bytes: restore or remove it")
+        raise Problem(f"{file} holds no secret of {shortest} bytes: restore or remove it")
     return content
 
 

@@ -19,8 +19,6 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from vialwise.logs import ServerLog
 from vialwise.problems import Problem
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8417
 WORKERS = 2
 THREADS = 8  # of all workers together
 Wsgi = Callable[..., Any]
@@ -77,7 +75,7 @@ class _Embedded(BaseApplication):  # type: ignore[misc]
             "threads": max(1, THREADS // self._workers),
             "loglevel": "error",
             "logger_class": ServerLog,
-            "accesslog": None,  # its lines hold addresses; ours say what was asked (accounting.py)
+            "accesslog": None,  # its lines hold addresses; ours say what was asked (request_log.py)
             "proc_name": "vialwise",
             "graceful_timeout": 5,
             # Who called, and how, is for proxies.py alone to believe. gunicorn would also take a

@@ -10,23 +10,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from decimal import Decimal
 
 from billing_rules.chart import Authorization
 from billing_rules.fhir.codes import (
     CodeSystems,
     Concept,
     concept,
-    concepts,
     extended,
     extension_values,
     joined,
 )
-from billing_rules.fhir.decoding import Slim, of_type, reference
-from billing_rules.fhir.references import contained, unversioned
+from billing_rules.fhir.decoding import contained, reference
+from billing_rules.fhir.references import unversioned
+from billing_rules.fhir.shapes import (
+    Adjudication,
+    ClaimResource,
+    ClaimResponseItem,
+    ClaimResponseResource,
+    OrganizationResource,
+    Period,
+    Reference,
+    Resource,
+)
 from billing_rules.fhir.timing import earliest, latest
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import as_day, as_number, shown
 
+_USES = ("preauthorization", "")
 WITHDRAWN = ("entered-in-error", "draft")
 _REVIEWED = {
     "A1": "granted",
@@ -49,106 +59,104 @@ _DENIED = re.compile(
 _GRANTED = re.compile(r"\b(approv\w+|authori[sz]ed|certified|granted|accepted)\b")
 
 
-class SlimClaimResponse(Slim):
-    use: Any = None
-    created: Any = None
-    insurer: Any = None
-    request: Any = None
-    outcome: Any = None
-    disposition: Any = None
-    preAuthRef: Any = None
-    preAuthPeriod: Any = None
-    item: Any = None
-    addItem: Any = None
-    adjudication: Any = None
-    contained: Any = None
-    insurance: Any = None  # of a Claim
-    extension: Any = None
+_Adjudicated = ClaimResponseResource | ClaimResponseItem
 
 
-def authorizations(nodes: Sequence[Node], systems: CodeSystems) -> Iterator[Authorization]:
+def authorizations(found: Sequence[Resource], systems: CodeSystems) -> Iterator[Authorization]:
     """One for every answer; one more for each item that was answered in its own way."""
-    for node in of_type(nodes, "ClaimResponse", "Claim"):
-        if node.text("resourceType") == "Claim":
-            yield from _cited(node, systems)
-        elif node.text("use").lower() in ("preauthorization", ""):
-            yield from _answers(node, systems)
+    for one in found:
+        if isinstance(one, ClaimResource):
+            yield from _cited(one, systems)
+        elif isinstance(one, ClaimResponseResource) and one.use.strip().lower() in _USES:
+            yield from _answers(one, systems)
 
 
-def _answers(node: Node, systems: CodeSystems) -> Iterator[Authorization]:
-    items = [*node.objs("addItem"), *node.objs("item")]
+def _answers(answer: ClaimResponseResource, systems: CodeSystems) -> Iterator[Authorization]:
+    items = (*answer.addItem, *answer.item)
     if any(_verdict(item, systems) or _own_period(item) for item in items):
         for item in items:
-            yield _authorization(node, [item], systems)
+            yield _authorization(answer, [item], systems)
     else:
-        yield _authorization(node, items, systems)
+        yield _authorization(answer, items, systems)
 
 
-def _authorization(node: Node, items: Sequence[Node], systems: CodeSystems) -> Authorization:
-    named = joined([_named(node, item, systems) for item in items] or [_requested(node, systems)])
-    period = _period(node, items)
-    cancelled = node.text("status").lower() == "cancelled"
+def _authorization(
+    answer: ClaimResponseResource, items: Sequence[ClaimResponseItem], systems: CodeSystems
+) -> Authorization:
+    each = [_named(answer, item, systems) for item in items]
+    named = joined(each or [_requested(answer, systems)])
+    # the items' own period, else that of the whole, else when the items may be served
+    serviced = [item.servicedPeriod for item in items]
+    periods = (*map(_own_period, items), answer.preAuthPeriod, *serviced)
+    period = next(filter(None, periods), Period())
+    cancelled = answer.status.strip().lower() == "cancelled"
     return Authorization(
-        reference=reference(node, "ClaimResponse"),
-        number=shown(_number(items) or node.text("preAuthRef")),
-        granted=False if cancelled else _granted(node, items, systems),
+        reference=reference(answer),
+        number=shown(_number(items) or answer.preAuthRef.strip()),
+        granted=False if cancelled else _granted(answer, items, systems),
         codes=named.codes,
-        text=shown(" ".join([*named.names, node.text("disposition")])),
-        insurer=shown(_insurer(node)),
-        start=earliest(period.text("start")),
-        end=latest(period.text("end")),
-        on=node.day("created"),
+        text=shown(" ".join([*named.names, answer.disposition.strip()])),
+        insurer=shown(_insurer(answer)),
+        start=earliest(period.start.strip()),
+        end=latest(period.end.strip()),
+        on=as_day(answer.created),
     )
 
 
-def _cited(claim: Node, systems: CodeSystems) -> Iterator[Authorization]:
+def _cited(claim: ClaimResource, systems: CodeSystems) -> Iterator[Authorization]:
     """The authorization numbers that a Claim cites."""
-    named = joined(concept(item.obj("productOrService"), systems) for item in claim.objs("item"))
-    for number in (n for i in claim.objs("insurance") for n in _texts(i, "preAuthRef")):
-        yield Authorization(
-            reference=reference(claim, "Claim"),
-            number=shown(number),
-            granted=None,
-            codes=named.codes,
-            text=shown(" ".join(named.names)),
-            insurer=shown(_insurer(claim)),
-            start=None,
-            end=None,
-            on=claim.day("created"),
-        )
+    items = [item for item in claim.item if item]
+    named = joined(concept(item.productOrService, systems) for item in items)
+    for cited in (insurance.preAuthRef for insurance in claim.insurance):
+        for number in cited if isinstance(cited, list) else [cited]:
+            if not isinstance(number, str) or not number.strip():
+                continue
+            yield Authorization(
+                reference=reference(claim),
+                number=shown(number.strip()),
+                granted=None,
+                codes=named.codes,
+                text=shown(" ".join(named.names)),
+                insurer=shown(_insurer(claim)),
+                start=None,
+                end=None,
+                on=as_day(claim.created),
+            )
 
 
 # ---------------------------------------------------------------- the answer
 
 
-def _granted(node: Node, items: Sequence[Node], systems: CodeSystems) -> bool | None:
+def _granted(
+    answer: ClaimResponseResource, items: Sequence[ClaimResponseItem], systems: CodeSystems
+) -> bool | None:
     """The items' own answer, else that of the whole."""
-    if node.text("outcome").lower() in ("queued", "error"):
+    if answer.outcome.strip().lower() in ("queued", "error"):
         return None
-    found = (_verdict(place, systems) for place in (*items, node))
+    places: list[_Adjudicated] = [*items, answer]
+    found = (_verdict(place, systems) for place in places)
     return {"granted": True, "denied": False}.get(next(filter(None, found), ""))
 
 
-def _verdict(node: Node, systems: CodeSystems) -> str:
+def _verdict(place: _Adjudicated, systems: CodeSystems) -> str:
     """ "granted", "denied" or "pending"; "" where nothing says so."""
-    adjudications = node.objs("adjudication")
-    for review in (r for place in (node, *adjudications) for r in _reviews(place)):
+    for review in (r for one in (place, *place.adjudication) for r in _reviews(one)):
         if review in _REVIEWED:
             return _REVIEWED[review]
-    said = [node.text("disposition")]
-    for adjudication in adjudications:
-        said += concepts(adjudication, "reason", systems).names
-        said += _words(concept(adjudication.obj("category"), systems))
+    said = [place.disposition.strip()]
+    for adjudication in place.adjudication:
+        said += concept(adjudication.reason, systems).names
+        said += _words(concept(adjudication.category, systems))
     return _in_words(" | ".join(said).lower())
 
 
-def _reviews(node: Node) -> Iterator[str]:
-    """The X12 codes of PAS review actions on a node."""
-    for extension in extension_values(node, _REVIEW):
-        if extension.text("url").endswith(_REVIEW_CODE):
-            coded = extension.obj("valueCodeableConcept")
-            yield from (c.text("code").upper() for c in coded.objs("coding"))
-            yield extension.text("valueCode").upper()
+def _reviews(place: _Adjudicated | Adjudication) -> Iterator[str]:
+    """The X12 codes of the PAS review actions there."""
+    for extension in extension_values(place.extension, _REVIEW):
+        if extension.url.strip().endswith(_REVIEW_CODE):
+            coded = extension.valueCodeableConcept
+            yield from (c.code.strip().upper() for c in (coded.coding if coded else ()))
+            yield extension.valueCode.strip().upper()
 
 
 def _words(said: Concept) -> tuple[str, ...]:
@@ -166,56 +174,55 @@ def _in_words(said: str) -> str:
 # ---------------------------------------------------------------- what it is for
 
 
-def _named(node: Node, item: Node, systems: CodeSystems) -> Concept:
+def _named(answer: ClaimResponseResource, item: ClaimResponseItem, systems: CodeSystems) -> Concept:
     """What an item is for: its own code, else that of the requested item it answers."""
-    own = concept(item.obj("productOrService"), systems) + extended(item, systems, _ITEM_DETAIL)
+    own = concept(item.productOrService, systems) + extended(item.extension, systems, _ITEM_DETAIL)
     if own.codes or own.texts:
         return own
-    return _requested(node, systems, item.number("itemSequence"))
+    return _requested(answer, systems, as_number(item.itemSequence))
 
 
-def _requested(node: Node, systems: CodeSystems, sequence: object = None) -> Concept:
+def _requested(
+    answer: ClaimResponseResource, systems: CodeSystems, sequence: Decimal | None = None
+) -> Concept:
     """The codes of the contained request, of one of its items when `sequence` names it."""
-    target = node.obj("request").text("reference")
-    claim = contained(node, target) if target.startswith("#") else Node({})
+    target = answer.request.reference.strip() if answer.request else ""
+    claim = contained(answer, target, assumed="Claim") if target.startswith("#") else None
+    items = claim.item if isinstance(claim, ClaimResource) else ()
     return joined(
-        concept(item.obj("productOrService"), systems)
-        for item in claim.objs("item")
-        if sequence is None or item.number("sequence") == sequence
+        concept(item.productOrService, systems)
+        for item in items
+        if item and (sequence is None or as_number(item.sequence) == sequence)
     )
 
 
-def _own_period(item: Node) -> Node:
+def _own_period(item: ClaimResponseItem) -> Period | None:
     """The period that PAS states for one item."""
-    extension = next(extension_values(item, _ITEM_PERIOD), Node({}))
-    return extension.obj("valuePeriod")
+    extension = next(extension_values(item.extension, _ITEM_PERIOD), None)
+    return extension.valuePeriod if extension else None
 
 
-def _period(node: Node, items: Sequence[Node]) -> Node:
-    """The items' own period, else that of the whole, else when the items may be served."""
-    serviced = [item.obj("servicedPeriod") for item in items]
-    found = (*map(_own_period, items), node.obj("preAuthPeriod"), *serviced)
-    return next(filter(None, found), Node({}))
-
-
-def _number(items: Sequence[Node]) -> str:
+def _number(items: Sequence[ClaimResponseItem]) -> str:
     """An item's own number: beside its review action in PAS, or in an extension of its own."""
-    places = [place for item in items for place in (item, *item.objs("adjudication"))]
+    places: list[ClaimResponseItem | Adjudication] = []
+    for item in items:
+        places += [item, *item.adjudication]
     found = [
-        *(e for place in places for e in extension_values(place, _NUMBER)),
-        *(e for p in places for e in extension_values(p, _REVIEW) if e.text("url") == "number"),
+        *(e for place in places for e in extension_values(place.extension, _NUMBER)),
+        *(
+            e
+            for place in places
+            for e in extension_values(place.extension, _REVIEW)
+            if e.url.strip() == "number"
+        ),
     ]
-    return next((number for e in found if (number := e.text("valueString"))), "")
+    return next((number for e in found if (number := e.valueString.strip())), "")
 
 
-def _insurer(node: Node) -> str:
-    insurer = node.obj("insurer")
-    target = insurer.text("reference")
-    name = contained(node, target).text("name") if target.startswith("#") else ""
-    return insurer.text("display") or name or unversioned(target)
-
-
-def _texts(node: Node, key: str) -> list[str]:
-    value = node.value.get(key)
-    values = value if isinstance(value, list) else [value]
-    return [text.strip() for text in values if isinstance(text, str) and text.strip()]
+def _insurer(said: ClaimResponseResource | ClaimResource) -> str:
+    insurer = said.insurer or Reference()
+    target = insurer.reference.strip()
+    inside = target.startswith("#")
+    found = contained(said, target, assumed="Organization") if inside else None
+    name = found.name.strip() if isinstance(found, OrganizationResource) else ""
+    return insurer.display.strip() or name or unversioned(target)

@@ -1,7 +1,6 @@
 """The chart's parts, each a set of resources or the reason it is not known, to a Chart.
 
-Hot path: bytes are decoded into slim structs, which keep the few elements that are read and pass
-over the rest (narrative, extensions, metadata). An entry that could not be decoded is never taken
+An entry that could not be decoded is never taken
 for one that is not there: a coverage then names no payer, a part that has nothing else is unknown,
 and what may be more than was read stands in `Chart.incomplete`.
 """
@@ -15,37 +14,45 @@ from typing import Any, TypeVar
 
 from billing_rules.chart import Chart, Coverage, Measured
 from billing_rules.data_needed import OLDER_LEFT
-from billing_rules.fhir import plain
-from billing_rules.fhir.authorizations import WITHDRAWN, SlimClaimResponse, authorizations
-from billing_rules.fhir.codes import CodeSystems, Concept
-from billing_rules.fhir.conditions import (
-    SlimAllergy,
-    SlimCondition,
-    SlimProcedure,
-    allergies,
-    conditions,
-    procedures,
+from billing_rules.fhir.authorizations import WITHDRAWN as AUTHORIZATIONS_WITHDRAWN
+from billing_rules.fhir.authorizations import authorizations
+from billing_rules.fhir.codes import CodeSystems, judged
+from billing_rules.fhir.conditions import allergies, conditions, procedures
+from billing_rules.fhir.coverages import coverage
+from billing_rules.fhir.decoding import (
+    WITHDRAWN,
+    Known,
+    Part,
+    RawResource,
+    among,
+    of_part,
+    of_types,
+    resources,
+    together,
 )
-from billing_rules.fhir.coverages import coverage, organisations
-from billing_rules.fhir.decoding import Part, Slim, nodes, of_type, reference
-from billing_rules.fhir.form_responses import SlimResponse, form_answers
-from billing_rules.fhir.names import Names
+from billing_rules.fhir.form_responses import form_answers
 from billing_rules.fhir.observations import (
-    SlimObservation,
     as_weight,
     exact,
     is_weight,
     measured,
     newest_first,
-    plain_result,
     results,
 )
-from billing_rules.fhir.parts import Known, ReadPlainly, resources, together
-from billing_rules.fhir.plain import PlainObservation
-from billing_rules.fhir.searchset import RawResource, SearchPage, bundle_resources
-from billing_rules.fhir.studies import SlimSubject, studies
-from billing_rules.fhir.therapies import SlimMedicine, administrations, therapies
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.searchset import SearchPage, bundle_resources
+from billing_rules.fhir.shapes import (
+    CodeableConcept,
+    CoverageResource,
+    EncounterResource,
+    ObservationResource,
+    OrganizationResource,
+    PatientResource,
+    Resource,
+    unreadable,
+)
+from billing_rules.fhir.studies import studies
+from billing_rules.fhir.therapies import administrations, therapies
+from billing_rules.fhir.tolerant import as_day, shown
 from billing_rules.interest import Interest
 from billing_rules.model import Code
 from billing_rules.states import NOTHING, Present, State, Unknown
@@ -53,7 +60,7 @@ from billing_rules.states import NOTHING, Present, State, Unknown
 __all__ = ["Part", "RawResource", "SearchPage", "bundle_resources", "chart"]
 
 T = TypeVar("T")
-Raw = tuple[RawResource | Unknown, ...]
+R = TypeVar("R", bound=Resource)
 _INPATIENT = ("imp", "acute", "nonac")
 # Part -> the type of a resource there that does not say its type. Each is a query of its own.
 _MEDICINES = {
@@ -62,28 +69,6 @@ _MEDICINES = {
     "dispenses": "MedicationDispense",
     "administrations": "MedicationAdministration",
 }
-
-
-_PLAIN = {"medications": plain.request}  # the others are few in a chart
-
-
-class _Patient(Slim):
-    birthDate: Any = None
-
-
-class _Encounter(Slim, rename={"class_": "class"}):
-    class_: Any = None
-
-
-class _Coverage(Slim, rename={"class_": "class"}):
-    type: Any = None
-    payor: Any = None
-    period: Any = None
-    order: Any = None
-    class_: Any = None
-    contained: Any = None
-    name: Any = None  # of an Organization that came along with its Coverage
-    identifier: Any = None
 
 
 def chart(
@@ -105,9 +90,9 @@ def chart(
     known = CodeSystems(systems)
     lists = _lists(parts, known, on, interest)
     return Chart(
-        birth_date=_part(parts, "patient", _birth_date),
-        coverages=_part(parts, "coverage", lambda raw: _coverages(raw, known, on)),
-        setting=_part(parts, "encounter", _setting),
+        birth_date=_birth_date(parts),
+        coverages=_coverages(parts, known, on),
+        setting=_setting(parts),
         asked_by_code=asked_by_code,
         incomplete={name: one.gap for name, one in lists.items() if one.gap},
         **{name: one.state for name, one in lists.items()},
@@ -118,104 +103,107 @@ def _lists(
     parts: Mapping[str, Part], known: CodeSystems, on: date, interest: Interest | None
 ) -> dict[str, Known[Any]]:
     """The Chart's lists by the names of its fields."""
-
-    def part(
-        name: str,
-        shape: type[Slim],
-        read: Callable[..., Iterable[T]],
-        plainly: ReadPlainly | None = None,
-    ) -> Known[T]:
-        found = resources(parts, name, shape, plainly=plainly)
-        return found.read(partial(read, systems=known))
-
     result_names = _names(known, interest.in_result) if interest else None
-    observed = resources(
-        parts, "observations", SlimObservation, names=result_names, plainly=plain.observation
-    )
+    observed = resources(parts, "observations", "Observation", wanted=result_names)
     measurements = observed.read(partial(_results, systems=known))
     medicine_names = _names(known, interest.in_medicine) if interest else None
     medicines = {
-        name: resources(parts, name, SlimMedicine, names=medicine_names, plainly=_PLAIN.get(name))
-        for name in _MEDICINES
-    }
-    therapies_by_part = {
-        name: medicines[name].read(partial(therapies, kind=kind, systems=known, on=on))
+        name: resources(parts, name, kind, wanted=medicine_names)
         for name, kind in _MEDICINES.items()
     }
-    answers = resources(parts, "authorizations", SlimClaimResponse, WITHDRAWN)
+    therapies_by_part = {
+        name: one.read(partial(therapies, systems=known, on=on)) for name, one in medicines.items()
+    }
+    patient = next((one.id.strip() for one in _of(parts, "patient", PatientResource)), "")
+
+    def part(
+        name: str,
+        assumed: str,
+        read: Callable[[Sequence[Resource]], Iterable[T]],
+        withdrawn: tuple[str, ...] = WITHDRAWN,
+    ) -> Known[T]:
+        return resources(parts, name, assumed, withdrawn).read(read)
+
     return {
         "weights": _weights(parts, measurements, known, on),
         "results": measurements,
-        "conditions": part("conditions", SlimCondition, conditions, plain.condition),
-        "allergies": part("allergies", SlimAllergy, allergies),
-        "procedures": part("procedures", SlimProcedure, procedures),
+        "conditions": part("conditions", "Condition", partial(conditions, systems=known)),
+        "allergies": part("allergies", "AllergyIntolerance", partial(allergies, systems=known)),
+        "procedures": part("procedures", "Procedure", partial(procedures, systems=known)),
         "therapies": together(therapies_by_part),
         "administrations": medicines["administrations"].read(
             partial(administrations, systems=known)
         ),
-        "authorizations": answers.read(partial(authorizations, systems=known)),
-        "studies": resources(parts, "studies", SlimSubject).read(studies),
-        "answers": resources(parts, "answers", SlimResponse).read(
-            partial(form_answers, patient_id=_patient_id(parts), on=on)
+        "authorizations": part(
+            "authorizations",
+            "ClaimResponse",
+            partial(authorizations, systems=known),
+            AUTHORIZATIONS_WITHDRAWN,
         ),
+        "studies": part("studies", "ResearchSubject", studies),
+        "answers": part("answers", "", partial(form_answers, patient_id=patient, on=on)),
     }
 
 
 def _names(
     known: CodeSystems, wanted: Callable[[tuple[Code, ...], tuple[str, ...]], bool]
-) -> Names:
-    def is_wanted(said: Concept) -> bool:
+) -> Callable[[CodeableConcept], bool]:
+    """Whether a resource of a name must be read. Only what is certain is passed over."""
+
+    def is_wanted(written: CodeableConcept) -> bool:
+        said, doubts = judged(written, known)
+        if not doubts:
+            known.concepts[written] = said
+        if not said or doubts or said.modifiers:
+            return True
         return wanted(said.codes, (*said.texts, *said.billing_displays))
 
-    return Names(known, is_wanted)
-
-
-def _part(parts: Mapping[str, Part], name: str, read: Callable[[Raw], State[T]]) -> State[T]:
-    part = parts.get(name, Unknown(f"the {name} was not asked for"))
-    return read(part.value) if isinstance(part, Present) else part
+    return is_wanted
 
 
 # ---------------------------------------------------------------- the parts
 
 
-def _patient_id(parts: Mapping[str, Part]) -> str:
-    """ "" where the patient was not read."""
-    part = parts.get("patient")
-    read = nodes(part.value, _Patient) if isinstance(part, Present) else []
-    return next((n.text("id") for n in of_type(read, "Patient")), "")
+def _of(parts: Mapping[str, Part], name: str, shape: type[R]) -> list[R]:
+    """The resources of a type in a part that is named by it; withdrawn ones left out."""
+    return list(of_types(of_part(parts, name, shape.__name__.removesuffix("Resource")), shape))
 
 
-def _birth_date(raw: Raw) -> State[date]:
-    read = nodes(raw, _Patient)
-    for node in of_type(read, "Patient"):
-        day = node.day("birthDate")
+def _not_read(parts: Mapping[str, Part], name: str) -> State[Any]:
+    """Why a part that holds nothing of its type does so."""
+    part = parts.get(name, Unknown(f"the {name} was not asked for"))
+    if not isinstance(part, Present):
+        return part
+    broken = None in of_part(parts, name, "")
+    return Unknown(f"the {name} could not be read") if broken else NOTHING
+
+
+def _birth_date(parts: Mapping[str, Part]) -> State[date]:
+    for patient in _of(parts, "patient", PatientResource):
+        day = as_day(patient.birthDate)
         if day:
             return Present(day)
-        if node.has("birthDate"):
-            written = shown(node.text("birthDate"), 20)
+        if patient.birthDate.strip() or unreadable(patient, "birthDate"):
+            written = shown(patient.birthDate.strip(), 20)
             return Unknown(f"the birth date '{written}' is no full date")
-    return Unknown("the patient could not be read") if None in read else NOTHING
+    return _not_read(parts, "patient")
 
 
-def _coverages(raw: Raw, systems: CodeSystems, on: date) -> State[tuple[Coverage, ...]]:
-    read = nodes(raw, _Coverage)
-    along = organisations(of_type(read, "Organization"))
-    coverages = [
-        coverage(n, reference(n, "Coverage"), systems, along, on) for n in of_type(read, "Coverage")
-    ]
-    unreadable = [Coverage("") for n in read if n is None]
-    if unreadable and not coverages:
-        return Unknown("the coverage could not be read")
-    return Present((*coverages, *unreadable)) if coverages else NOTHING
+def _coverages(
+    parts: Mapping[str, Part], systems: CodeSystems, on: date
+) -> State[tuple[Coverage, ...]]:
+    """The coverages; one that could not be read names no payer."""
+    read = of_part(parts, "coverage", "Coverage")
+    along = among(of_types(read, OrganizationResource))
+    found = [coverage(one, systems, along, on) for one in of_types(read, CoverageResource)]
+    if not found:
+        return _not_read(parts, "coverage")
+    return Present((*found, *(Coverage("") for one in read if one is None)))
 
 
-def _results(found: Sequence[Node | PlainObservation], systems: CodeSystems) -> Iterator[Measured]:
-    for one in found:
-        if isinstance(one, PlainObservation):
-            yield plain_result(one, systems)
-            continue
-        for node in of_type([one], "Observation"):
-            yield from results(node, reference(node, "Observation"), systems)
+def _results(found: Sequence[Resource], systems: CodeSystems) -> Iterator[Measured]:
+    for one in of_types(found, ObservationResource):
+        yield from results(one, systems)
 
 
 def _weights(
@@ -223,7 +211,7 @@ def _weights(
 ) -> Known[Measured]:
     """The part "weight"; where it has none, the weights among the observations. Those prove that
     there are weights, but the newest may not be among them."""
-    part = resources(parts, "weight", SlimObservation)
+    part = resources(parts, "weight", "Observation")
     own = part.read(partial(_own_weights, systems=systems, on=on))
     if isinstance(own.state, Present) and own.gap == OLDER_LEFT.because:
         newest_will_do = any(weight.value for weight in own.state.value)
@@ -237,33 +225,27 @@ def _weights(
     return Known(Present(found), gap)
 
 
-def _own_weights(found: Sequence[Node], systems: CodeSystems, on: date) -> tuple[Measured, ...]:
-    weights = [
-        weight
-        for n in of_type(found, "Observation")
-        if is_weight(weight := measured(n, reference(n, "Observation"), systems, ("mass",)))
-    ]
-    return newest_first(map(exact, weights), on)
+def _own_weights(found: Sequence[Resource], systems: CodeSystems, on: date) -> tuple[Measured, ...]:
+    read = (measured(one, systems, ("mass",)) for one in of_types(found, ObservationResource))
+    return newest_first(map(exact, filter(is_weight, read)), on)
 
 
-def _setting(raw: Raw) -> State[str]:
+def _setting(parts: Mapping[str, Part]) -> State[str]:
     """ "inpatient" or "home" from the encounter's class; every other class says nothing of how
     the drug is paid, and a rural health clinic is never guessed."""
-    read = nodes(raw, _Encounter)
-    classes = [_class(n) for n in of_type(read, "Encounter")]
-    settings = set(classes)
-    if None in read and not classes:
-        return Unknown("the encounter could not be read")
+    settings = {_class(one) for one in _of(parts, "encounter", EncounterResource)}
+    if not settings:
+        return _not_read(parts, "encounter")
     if len(settings) > 1:
         return Unknown("the encounters on file are of different classes")
-    setting = settings.pop() if settings else ""
+    setting = settings.pop()
     return Present(setting) if setting else NOTHING
 
 
-def _class(encounter: Node) -> str:
-    coding = encounter.obj("class")
-    codes = [coding.text("code"), *(c.text("code") for c in coding.objs("coding"))]
-    lower = {code.lower() for code in codes}
+def _class(encounter: EncounterResource) -> str:
+    coding = encounter.class_
+    codes = [coding.code, *(one.code for one in coding.coding)] if coding else []
+    lower = {code.strip().lower() for code in codes}
     if not lower.isdisjoint(_INPATIENT):
         return "inpatient"
     return "home" if "hh" in lower else ""

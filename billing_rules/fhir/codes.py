@@ -9,14 +9,16 @@ CodeableConcept for each billing code that could apply (CRD 2.2.1, ext-billing-o
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 
 from billing_rules import ndc
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.shapes import CodeableConcept, Coding, Extension, unreadable
+from billing_rules.fhir.tolerant import shown
 from billing_rules.model import Code
 
 BILLING_SYSTEMS = ("hcpcs", "cpt")
@@ -49,7 +51,7 @@ class CodeSystems:
     __slots__ = ("_names", "concepts")
 
     def __init__(self, systems: Mapping[str, str]) -> None:
-        self.concepts: dict[Hashable, Concept] = {}
+        self.concepts: dict[CodeableConcept, Concept] = {}
         self._names = _short_names(tuple(systems.items()))
 
     def name(self, uri: str) -> str:
@@ -121,76 +123,79 @@ def joined(concepts: Iterable[Concept]) -> Concept:
 def named(text: str) -> Concept:
     """A concept that is only a text."""
     name = text.strip()[:_NAME_LENGTH]
-    return Concept(texts=(name,)) if name else Concept()
+    return Concept(texts=(name,)) if name else _EMPTY
 
 
-def concept(node: Node, systems: CodeSystems) -> Concept:
-    """A CodeableConcept with the billing options on it; an absent one is an empty Concept."""
-    if not node:
+# A coding whose system was not taken at its word, with the sentence on its code
+_Doubts = list[tuple[Coding, str]]
+
+
+def concept(
+    written: CodeableConcept | None, systems: CodeSystems, notes: Notes | None = None
+) -> Concept:
+    """A CodeableConcept with the billing options on it; an absent one is an empty Concept. What
+    is not certain of it goes to `notes`."""
+    if written is None:
         return _EMPTY
-    key = _all_it_says(node.value)
-    if key is None:
-        return _concept(node, systems)
-    said = systems.concepts.get(key)
+    said = systems.concepts.get(written)
     if said is None:
-        said = _concept(node, systems)
-        if not node.unread:  # a note belongs to each resource that gives rise to it
-            systems.concepts[key] = said
+        said, doubts = judged(written, systems)
+        if not doubts:  # which belong to each resource that gives rise to them
+            systems.concepts[written] = said
+        _note(doubts, notes)
     return said
 
 
-def _all_it_says(value: Mapping[str, object]) -> Hashable | None:
-    """Everything that is read of a plain CodeableConcept, None for one of any other form."""
-    text, codings = value.get("text"), value.get("coding", [])
-    if "extension" in value or not isinstance(codings, list):
-        return None
-    key: list[object] = [text]
-    for one in codings:
-        if not isinstance(one, dict):
-            return None
-        key += (one.get("system"), one.get("code"), one.get("display"))
-    return tuple(key) if all(isinstance(k, str) or k is None for k in key) else None
+def judged(written: CodeableConcept, systems: CodeSystems) -> tuple[Concept, _Doubts]:
+    """What a CodeableConcept says, and what is not certain of it."""
+    doubts: _Doubts = []
+    said = [named(written.text)] if written.text else []
+    said += [coding(one, systems, doubts) for one in written.coding]
+    if written.extension:
+        for extension in extension_values(written.extension, BILLING_OPTIONS):
+            said.append(_value(extension, systems, doubts))
+    return joined(said), doubts
 
 
-def _concept(node: Node, systems: CodeSystems) -> Concept:
-    said = [named(node.text("text"))]
-    said += [coding(c, systems) for c in node.objs("coding")]
-    if node.has("extension"):
-        said.append(extended(node, systems, BILLING_OPTIONS))
-    return joined(said)
+def _note(doubts: _Doubts, notes: Notes | None) -> None:
+    if notes is not None:
+        for one, sentence in doubts:
+            notes.add(f"{notes.at(one, 'code')} {sentence}")
 
 
-def concepts(parent: Node, key: str, systems: CodeSystems) -> Concept:
-    """The CodeableConcept, or list of them, under `key`."""
-    return joined(concept(node, systems) for node in parent.objs(key))
+def concepts(
+    written: Iterable[CodeableConcept], systems: CodeSystems, notes: Notes | None = None
+) -> Concept:
+    """All CodeableConcepts of a list as one."""
+    return joined(concept(one, systems, notes) for one in written)
 
 
-def coding(node: Node, systems: CodeSystems) -> Concept:
+def coding(written: Coding | None, systems: CodeSystems, doubts: _Doubts | None = None) -> Concept:
     """One Coding: a code, or a modifier when it has two characters in a billing system."""
-    code, display = node.text("code"), node.text("display")[:_NAME_LENGTH]
+    if written is None:
+        return _EMPTY
+    code, display = written.code.strip(), written.display.strip()[:_NAME_LENGTH]
     names = (display,) if display else ()
     if not code:
         return Concept(texts=names)
-    system = systems.name(node.text("system"))
+    system = systems.name(written.system.strip())
     if system in BILLING_SYSTEMS:
         return _billing_code(system, code, display)
     if system == "ndc":
         return Concept((Code("ndc", _ndc(code), display),), names)
-    if not system and _HCPCS.fullmatch(code.upper()):
-        return _by_its_shape(node, code, display)
-    return Concept((Code(system, code[:_NAME_LENGTH], display),), names)
-
-
-def _by_its_shape(node: Node, code: str, display: str) -> Concept:
-    """A code shaped like HCPCS: read as one when it has no system, not when it has another."""
-    if not node.has("system"):
-        node.note(f"{node.at('code')} '{code}' has no code system: its shape is that of HCPCS")
+    if system or not _HCPCS.fullmatch(code.upper()):
+        return Concept((Code(system, code[:_NAME_LENGTH], display),), names)
+    # A code shaped like HCPCS is read as one when it has no system, not when it has another.
+    doubts = [] if doubts is None else doubts
+    if not written.system.strip() and not unreadable(written, "system"):
+        doubts.append((written, f"'{code}' has no code system: its shape is that of HCPCS"))
         return _billing_code("hcpcs", code, display)
-    node.note(
-        f"{node.at('code')} '{code}' looks like a HCPCS code, but its code system "
-        f"'{shown(node.text('system'))}' is none we know"
+    sentence = (
+        f"'{code}' looks like a HCPCS code, but its code system "
+        f"'{shown(written.system.strip())}' is none we know"
     )
-    return Concept((Code("", code, display),), (display,) if display else ())
+    doubts.append((written, sentence))
+    return Concept((Code("", code, display),), names)
 
 
 def _billing_code(system: str, code: str, display: str) -> Concept:
@@ -216,46 +221,51 @@ def _ndc(code: str) -> str:
     return forms[0] if len(forms) == 1 else code[:_NAME_LENGTH]
 
 
-def modifiers_in(node: Node) -> tuple[str, ...]:
+def modifiers_in(
+    codings: Iterable[Coding], text: str, notes: Notes | None = None
+) -> tuple[str, ...]:
     """The modifiers of a CodeableConcept that can hold nothing else, in whatever code system."""
     found = []
-    for single in node.objs("coding"):
-        code = single.text("code").upper()
+    for single in codings:
+        code = single.code.strip().upper()
         if _MODIFIER.fullmatch(code):
             found.append(code)
-        elif code:
-            note = f"{single.at('code')} '{shown(code)}' is no modifier of two characters"
-            single.note(note)
-    if not found and _MODIFIER.fullmatch(node.text("text").upper()):
-        found.append(node.text("text").upper())
+        elif code and notes:
+            at = notes.at(single, "code")
+            notes.add(f"{at} '{shown(code)}' is no modifier of two characters")
+    if not found and _MODIFIER.fullmatch(text.strip().upper()):
+        found.append(text.strip().upper())
     return tuple(dict.fromkeys(found))
 
 
 # ---------------------------------------------------------------- extensions
 
 
-def extended(node: Node, systems: CodeSystems, ending: str) -> Concept:
-    """All codes inside the node's extensions whose URL ends in `ending`, however nested."""
-    return joined(_value(n, systems) for n in extension_values(node, ending))
+def extended(
+    extensions: Iterable[Extension], systems: CodeSystems, ending: str, notes: Notes | None = None
+) -> Concept:
+    """All codes inside the extensions whose URL ends in `ending`, however nested."""
+    doubts: _Doubts = []
+    said = joined([_value(one, systems, doubts) for one in extension_values(extensions, ending)])
+    _note(doubts, notes)
+    return said
 
 
-def extension_values(node: Node, ending: str) -> Iterator[Node]:
+def extension_values(extensions: Iterable[Extension], ending: str) -> Iterator[Extension]:
     """The extensions whose URL ends in `ending`, each followed by the ones inside it."""
-    if not node.has("extension"):
-        return
-    for extension in node.objs("extension"):
-        if extension.text("url").rstrip("/").endswith(ending):
+    for extension in extensions:
+        if extension.url.strip().rstrip("/").endswith(ending):
             yield from _nested(extension, _DEPTH)
 
 
-def _nested(extension: Node, depth: int) -> Iterator[Node]:
+def _nested(extension: Extension, depth: int) -> Iterator[Extension]:
     yield extension
-    for inner in extension.objs("extension") if depth else ():
+    for inner in extension.extension if depth else ():
         yield from _nested(inner, depth - 1)
 
 
-def _value(extension: Node, systems: CodeSystems) -> Concept:
-    whole = extension.obj("valueCodeableConcept")
-    codings = joined(coding(c, systems) for c in whole.objs("coding"))
-    single = coding(extension.obj("valueCoding"), systems)
-    return named(whole.text("text")) + codings + single
+def _value(extension: Extension, systems: CodeSystems, doubts: _Doubts) -> Concept:
+    whole = extension.valueCodeableConcept
+    said = [named(whole.text)] if whole else []
+    said += [coding(one, systems, doubts) for one in whole.coding] if whole else []
+    return joined([*said, coding(extension.valueCoding, systems, doubts)])

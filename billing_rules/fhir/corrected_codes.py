@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from billing_rules import ndc
 from billing_rules.fhir.codes import CodeSystems, coding, unglued
 from billing_rules.fhir.draft_copy import DraftCopy, Json, NotCorrectable, as_dicts
-from billing_rules.fhir.tolerant import Node
+from billing_rules.fhir.lenient import converted
+from billing_rules.fhir.shapes import Coding
 from billing_rules.findings import ReplaceCode
 from billing_rules.model import Code
 
@@ -63,7 +64,7 @@ def _codings(concept: Json, depth: int) -> Iterator[Json]:
 
 def _is(single: Json, old: Code, systems: CodeSystems | None) -> bool:
     if systems is not None:
-        read = coding(Node(single), systems).codes
+        read = coding(converted(single, Coding), systems).codes
         return any(code.system == old.system and _means(code.code, old) for code in read)
     text = single.get("code")
     return isinstance(text, str) and _means(text, old)

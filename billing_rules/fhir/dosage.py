@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from billing_rules.amounts import Amount
 from billing_rules.fhir import quantities
 from billing_rules.fhir.codes import CodeSystems, Concept, concept
-from billing_rules.fhir.tolerant import Node
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.shapes import Dosage, DoseAndRate, Element, unreadable
+from billing_rules.fhir.tolerant import absent
 from billing_rules.model import Dose
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
@@ -29,28 +31,31 @@ def route_code(route: str) -> str | None:
     return next((code for code, name in _ROUTES.items() if name == route), None)
 
 
-def ordered_dose(order: Node) -> State[Dose]:
-    """The dose of one visit from `dosageInstruction`, the same in each or unknown."""
-    if order.broken("dosageInstruction"):
+def ordered_dose(
+    order: Element, dosages: Sequence[Dosage], notes: Notes | None = None
+) -> State[Dose]:
+    """The dose of one visit from the `dosageInstruction` of an order, the same in each or
+    unknown."""
+    if unreadable(order, "dosageInstruction"):
         return Unknown("the dosage instruction could not be read")
-    doses = [_of_instruction(node) for node in order.objs("dosageInstruction")]
+    doses = [_of_instruction(dosage, notes) for dosage in dosages]
     stated = [dose for dose in doses if not isinstance(dose, Nothing)]
     return agreed(stated, "the dosage instructions state different doses")
 
 
-def _of_instruction(dosage: Node) -> State[Dose]:
-    if dosage.broken("doseAndRate"):
+def _of_instruction(dosage: Dosage, notes: Notes | None) -> State[Dose]:
+    if unreadable(dosage, "doseAndRate"):
         return Unknown("the dose could not be read")
-    rates = dosage.objs("doseAndRate") or [dosage]  # STU3 had the dose on Dosage itself
-    dose = _preferred(rates)
-    if isinstance(dose, Nothing) and dosage.text("text"):
+    rates = dosage.doseAndRate or (dosage,)  # STU3 had the dose on Dosage itself
+    dose = _preferred(rates, notes)
+    if isinstance(dose, Nothing) and dosage.text.strip():
         return Unknown("the dose is free text")
     return dose
 
 
-def _preferred(rates: Sequence[Node]) -> State[Dose]:
+def _preferred(rates: Sequence[DoseAndRate], notes: Notes | None) -> State[Dose]:
     """The ordered dose, else the calculated one, else the only one."""
-    typed = [(_kind(rate), _one(rate)) for rate in rates]
+    typed = [(_kind(rate), _one(rate, notes)) for rate in rates]
     for kind in _PREFERRED:
         doses = [dose for its, dose in typed if its == kind and not isinstance(dose, Nothing)]
         if doses:
@@ -59,17 +64,19 @@ def _preferred(rates: Sequence[Node]) -> State[Dose]:
     return agreed(doses, "several doses are stated and none is marked as the ordered one")
 
 
-def _kind(rate: Node) -> str:
+def _kind(rate: DoseAndRate) -> str:
     """The type of a doseAndRate: "ordered", "calculated", or "" for any other or none."""
-    kind = rate.obj("type")
-    words = [c.text("code") for c in kind.objs("coding")] + [kind.text("text")]
-    return next((word.lower() for word in words if word.lower() in _PREFERRED), "")
+    if rate.type is None:
+        return ""
+    words = [coding.code.strip().lower() for coding in rate.type.coding]
+    words.append(rate.type.text.strip().lower())
+    return next((word for word in words if word in _PREFERRED), "")
 
 
-def _one(rate: Node) -> State[Dose]:
-    if rate.has("doseRange"):
+def _one(rate: DoseAndRate, notes: Notes | None) -> State[Dose]:
+    if not absent(rate.doseRange):
         return Unknown("the dose is a range")
-    return quantities.dose(rate, "doseQuantity")
+    return quantities.dose(rate, "doseQuantity", notes)
 
 
 def agreed(doses: Sequence[State[Dose]], otherwise: str) -> State[Dose]:
@@ -91,10 +98,16 @@ def _same(one: Dose, other: Dose) -> bool:
     return a == b
 
 
-def route(dosages: Sequence[Node], systems: CodeSystems) -> State[str]:
+def route(
+    dosages: Iterable[Dosage | None], systems: CodeSystems, notes: Notes | None = None
+) -> State[str]:
     """The route in words. Local codes are common, so the text is as good as the code."""
-    said = (concept(d.obj("route"), systems) for d in dosages if d.has("route"))
-    return route_of(said)
+    said = [
+        concept(dosage.route, systems, notes)
+        for dosage in dosages
+        if dosage and (dosage.route or unreadable(dosage, "route"))
+    ]
+    return route_of(said) if said else NOTHING
 
 
 def route_of(said: Iterable[Concept]) -> State[str]:

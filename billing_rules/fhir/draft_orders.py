@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from billing_rules.fhir import (
     charge_item,
@@ -11,9 +12,12 @@ from billing_rules.fhir import (
     medication_request,
     service_request,
 )
-from billing_rules.fhir.codes import CodeSystems
+from billing_rules.fhir.codes import CodeSystems, concept
+from billing_rules.fhir.decoding import WITHDRAWN, decoded
 from billing_rules.fhir.drafts import Draft
-from billing_rules.fhir.references import Resolve, Resource, resolver, selected
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.references import Resolve, Resource, own_reference, resolver, selected
+from billing_rules.fhir.shapes import MedicationRequestResource, ServiceRequestResource
 from billing_rules.model import OrderLine
 
 READERS: Mapping[str, Callable[[Draft], tuple[OrderLine, ...]]] = {
@@ -23,7 +27,37 @@ READERS: Mapping[str, Callable[[Draft], tuple[OrderLine, ...]]] = {
     "Claim": claim.read,
     "MedicationAdministration": medication_administration.read,
 }
-_WITHDRAWN = ("entered-in-error", "cancelled")
+
+
+def named_by_themselves(
+    resources: Iterable[Resource], systems: Mapping[str, str]
+) -> tuple[OrderLine, ...] | None:
+    """What the drafts are for, when each says it in its own codes and words: lines that hold these
+    alone. None when any could say more (by a reference, in extensions, in items): then only
+    `draft_orders` tells. Most drafts are for nothing that concerns us, and this is all to be read
+    of them.
+    """
+    known = CodeSystems(systems)
+    lines: list[OrderLine] = []
+    for position, written in enumerate(resources):
+        kind = written.get("resourceType") if isinstance(written, dict) else None
+        if not isinstance(kind, str) or kind.strip() not in READERS:
+            continue
+        resource = decoded(dict(written))
+        if isinstance(resource, MedicationRequestResource):
+            if resource.medicationReference or resource.medication:
+                return None
+            said = concept(resource.medicationCodeableConcept, known)
+        elif isinstance(resource, ServiceRequestResource):
+            said = concept(resource.code, known)
+        else:
+            return None
+        if not said.codes and not said.names:
+            return None
+        if resource.doNotPerform is not True and resource.status.strip().lower() not in WITHDRAWN:
+            reference = own_reference(written, position)
+            lines.append(OrderLine(reference, resource.kind, codes=said.codes, names=said.names))
+    return tuple(lines)
 
 
 def draft_orders(
@@ -42,23 +76,20 @@ def draft_orders(
     known = CodeSystems(systems)
     inside = resolver(everything)
 
-    def find(reference: str) -> Resource | None:
+    def find(reference: str) -> object:
         found = inside(reference)
         return found if found is not None else resolve(reference)
 
-    drafts = (
-        Draft.of(resource, position, known, find)
-        for position, resource in enumerate(everything)
-        if isinstance(resource, dict)
-    )
-    return tuple(
-        line
-        for draft in drafts
-        if draft.kind in READERS and selected(draft.reference, only) and not _withdrawn(draft)
-        for line in READERS[draft.kind](draft)
-    )
-
-
-def _withdrawn(draft: Draft) -> bool:
-    status = draft.node.text("status").lower()
-    return status in _WITHDRAWN or draft.node.value.get("doNotPerform") is True
+    lines: list[OrderLine] = []
+    for position, written in enumerate(everything):
+        kind = written.get("resourceType") if isinstance(written, dict) else None
+        if not isinstance(kind, str) or kind.strip() not in READERS:
+            continue
+        reference = own_reference(written, position)
+        resource: Any = decoded(dict(written)) if selected(reference, only) else None
+        if resource is None or resource.doNotPerform is True:
+            continue
+        if resource.status.strip().lower() not in WITHDRAWN:
+            draft = Draft(resource, reference, known, find, Notes(resource))
+            lines += READERS[resource.kind](draft)
+    return tuple(lines)

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from billing_rules.fhir.codes import BILLING_SYSTEMS, CodeSystems, Concept, concept
-from billing_rules.fhir.references import Resolve, own_reference, unversioned
-from billing_rules.fhir.tolerant import Node
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.references import Resolve, unversioned
+from billing_rules.fhir.shapes import CodeableConcept, Reference
 from billing_rules.model import Code
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One resource being read: its JSON, what it is called, and how to look beyond it."""
+    """One resource being read, what it is called, how to look beyond it, and the notes on what of
+    it could not be read. `resource` is a struct of the type that the reader is for."""
 
-    node: Node
+    resource: Any
     reference: str
     systems: CodeSystems
     resolve: Resolve
-
-    @classmethod
-    def of(
-        cls, resource: Mapping[str, object], position: int, systems: CodeSystems, resolve: Resolve
-    ) -> Draft:
-        return cls(Node(resource), own_reference(resource, position), systems, resolve)
+    notes: Notes
 
     @property
     def kind(self) -> str:
-        return self.node.text("resourceType")
+        return str(self.resource.kind)
 
     @property
     def unread(self) -> tuple[str, ...]:
-        return tuple(self.node.unread)
+        return tuple(self.notes.sentences)
 
-
-def reasons(draft: Draft, key: str = "reasonCode") -> tuple[Code, ...]:
-    """The reasons under `key`; one that is only text becomes a Code with a display alone."""
-    return tuple(
-        code for node in draft.node.objs(key) for code in reason(concept(node, draft.systems))
-    )
+    def reasons(self, written: Iterable[CodeableConcept]) -> tuple[Code, ...]:
+        """Reasons; one that is only text becomes a Code with a display alone."""
+        said = (concept(one, self.systems, self.notes) for one in written)
+        return tuple(code for one in said for code in reason(one))
 
 
 def reason(read: Concept) -> tuple[Code, ...]:
@@ -51,7 +47,7 @@ def reason(read: Concept) -> tuple[Code, ...]:
     return codes or tuple(Code("", "", name) for name in read.names[:1])
 
 
-def references(nodes: list[Node]) -> tuple[str, ...]:
-    """The reference strings of a list of References, without versions, nothing twice."""
-    found = (unversioned(node.text("reference")) for node in nodes)
+def references(written: Iterable[Reference | None]) -> tuple[str, ...]:
+    """The reference strings, without versions, nothing twice."""
+    found = (unversioned(one.reference) for one in written if one)
     return tuple(dict.fromkeys(text for text in found if text))

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from billing_rules.documentation_form import RESULT_NAMES, Form
+from billing_rules.catalogue.terms import Terms
+from billing_rules.documentation_form import RESULT_NAMES
 from billing_rules.fhir.questionnaire import quantity
-from billing_rules.form_answers import Checked, Measure, Row, Value
-from billing_rules.terms import Terms
+from billing_rules.form import Form, Measure, Row, Value
+from billing_rules.form_answers import Checked
 
 Resource = dict[str, Any]
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"

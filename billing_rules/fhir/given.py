@@ -9,31 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
 from billing_rules.chart import NOT_ASKED
 from billing_rules.fhir import medication_administration, quantities
 from billing_rules.fhir.codes import CodeSystems
-from billing_rules.fhir.decoding import Part, nodes, of_type, reference
+from billing_rules.fhir.decoding import Part, of_part, of_types
 from billing_rules.fhir.drafts import Draft, references
 from billing_rules.fhir.medications import product
-from billing_rules.fhir.references import resolver, same
-from billing_rules.fhir.therapies import SlimMedicine
-from billing_rules.fhir.tolerant import Node
+from billing_rules.fhir.references import same
+from billing_rules.fhir.shapes import (
+    MedicationAdministrationResource,
+    MedicationDispenseResource,
+    Medicine,
+)
+from billing_rules.fhir.therapies import draft_of, medications_among
+from billing_rules.fhir.timing import day
 from billing_rules.model import Code, Counted, OrderLine
 from billing_rules.states import Nothing, Present, State, Unknown
 
 _HANDED_OVER = ("completed", "")
-
-
-class _Administration(SlimMedicine):
-    context: Any = None
-    request: Any = None
-
-
-class _Dispense(SlimMedicine):
-    authorizingPrescription: Any = None
-    quantity: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +56,22 @@ def given(parts: Mapping[str, Part], systems: Mapping[str, str]) -> tuple[Given,
     that no record names are not known: one of those dispenses may say them.
     """
     known = CodeSystems(systems)
-    filled = list(_dispenses(_read(parts, "dispenses", _Dispense), known))
+    filled = list(_dispenses(parts, known))
     gap = _gap(parts.get("dispenses", NOT_ASKED))
     found: dict[str, Given] = {}
-    for draft in _drafts(_read(parts, "administrations", _Administration), known, _ADMINISTRATION):
+    records = _drafts(parts, "administrations", MedicationAdministrationResource, known)
+    for draft in records:
         read = _given(draft, filled, gap)
         found.setdefault(read.line.reference or f"#{len(found)}", read)
     return tuple(found.values())
 
 
-_ADMINISTRATION = "MedicationAdministration"
-_DISPENSE = "MedicationDispense"
-
-
-def _read(parts: Mapping[str, Part], name: str, shape: type[SlimMedicine]) -> list[Node]:
-    part = parts.get(name)
-    raw = part.value if isinstance(part, Present) else ()
-    return [n for n in nodes((r for r in raw if not isinstance(r, Unknown)), shape) if n]
-
-
-def _drafts(found: Sequence[Node], systems: CodeSystems, kind: str) -> Iterator[Draft]:
-    along = resolver([n.value for n in found if n.text("resourceType") == "Medication"])
-    for node in of_type(found, kind):
-        typed = Node({**node.value, "resourceType": kind})
-        yield Draft(typed, reference(node, kind), systems, along)
+def _drafts(
+    parts: Mapping[str, Part], name: str, shape: type[Medicine], systems: CodeSystems
+) -> Iterator[Draft]:
+    found = [one for one in of_part(parts, name, shape.__name__.removesuffix("Resource")) if one]
+    along = medications_among(found)
+    return (draft_of(one, systems, along) for one in of_types(found, shape))
 
 
 def _gap(part: Part) -> Unknown | None:
@@ -104,16 +90,16 @@ def _given(draft: Draft, filled: list[_Opened], gap: Unknown | None) -> Given:
         line = _with(line, opened)
     elif gap and not line.not_given and isinstance(line.containers, Nothing):
         line = replace(line, containers=gap)
-    named = references(draft.node.objs("context"))
+    named = references([draft.resource.context])
     return Given(line, named[0] if named else "")
 
 
 def _opened_for(draft: Draft, line: OrderLine, filled: Sequence[_Opened]) -> _Opened | None:
-    named = references(draft.node.objs("supportingInformation"))
+    named = references(draft.resource.supportingInformation)
     linked = [one for one in filled if _any_same(named, (one.reference,))]
     if linked:
         return linked[0]
-    requests = references(draft.node.objs("request"))
+    requests = references([draft.resource.request])
     that_day = [one for one in filled if one.day and one.day == line.date_of_service]
     ordered = [one for one in that_day if _any_same(requests, one.requests)]
     return ordered[0] if len(ordered) == 1 else None
@@ -130,15 +116,16 @@ def _with(line: OrderLine, opened: _Opened) -> OrderLine:
     return replace(line, codes=codes, containers=opened.containers if unsaid else line.containers)
 
 
-def _dispenses(found: Sequence[Node], systems: CodeSystems) -> Iterator[_Opened]:
-    for draft in _drafts(found, systems, _DISPENSE):
-        if draft.node.text("status").lower() not in _HANDED_OVER:
+def _dispenses(parts: Mapping[str, Part], systems: CodeSystems) -> Iterator[_Opened]:
+    for draft in _drafts(parts, "dispenses", MedicationDispenseResource, systems):
+        dispense: MedicationDispenseResource = draft.resource
+        if dispense.status.strip().lower() not in _HANDED_OVER:
             continue
         coded = product(draft, "medication").concept.codes
         yield _Opened(
             draft.reference,
-            references(draft.node.objs("authorizingPrescription")),
-            draft.node.day("whenHandedOver"),
+            references(dispense.authorizingPrescription),
+            day(dispense, "whenHandedOver"),
             tuple(code for code in coded if code.system == "ndc"),
-            quantities.dispensed(draft.node, "quantity", coded_in_hcpcs=False).containers,
+            quantities.dispensed(dispense, "quantity", coded_in_hcpcs=False).containers,
         )

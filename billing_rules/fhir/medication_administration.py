@@ -13,12 +13,19 @@ import re
 from billing_rules.amounts import Amount
 from billing_rules.fhir import quantities
 from billing_rules.fhir.codes import CodeSystems, concept, concepts
+from billing_rules.fhir.decoding import contained, of_types
 from billing_rules.fhir.dosage import route
-from billing_rules.fhir.drafts import Draft, reasons, references
+from billing_rules.fhir.drafts import Draft, references
+from billing_rules.fhir.lenient import Notes
 from billing_rules.fhir.medications import product
-from billing_rules.fhir.references import contained
+from billing_rules.fhir.shapes import (
+    Dosage,
+    MedicationAdministrationResource,
+    MedicationDispenseResource,
+    unreadable,
+)
 from billing_rules.fhir.timing import day_of
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import shown
 from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
@@ -32,15 +39,15 @@ _WASTE = re.compile(r"\b(waste|wasted|wastage|wasting|discard|discarded|discards
 
 def read(draft: Draft) -> tuple[OrderLine, ...]:
     """One line an administration; docs/order-content.md says which element each field is."""
-    node = draft.node
+    record: MedicationAdministrationResource = draft.resource
+    notes, systems = draft.notes, draft.systems
     drug = product(draft, "medication")
-    handed_over = _contained_dispense(draft)
-    status = node.text("status").lower()
-    dosage = node.obj("dosage")
-    dose = _dose(node, dosage)
+    handed_over = _contained_dispense(record, notes)
+    status = record.status.strip().lower()
+    dose = _dose(record, notes)
     wasted = status == "not-done" and _says_waste(draft)
     if not drug.concept.codes and not drug.concept.names:
-        node.note("no medication is named that could be read")
+        notes.add("no medication is named that could be read")
     return (
         OrderLine(
             draft.reference,
@@ -49,14 +56,14 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
             codes=_with_ndc(drug.concept.codes, handed_over, draft),
             names=drug.concept.names,
             dose=NOTHING if wasted else _as_given(dose, status),
-            containers=NOTHING if status == "not-done" else _containers(dose, handed_over),
+            containers=NOTHING if status == "not-done" else _containers(dose, handed_over, notes),
             modifiers=drug.concept.modifiers,
-            date_of_service=day_of(node, "effective"),
-            route=route([dosage], draft.systems),
-            site=_site(dosage, draft.systems),
-            observed=_observed(node),
-            reasons=reasons(draft),
-            reason_references=references(node.objs("reasonReference")),
+            date_of_service=day_of(record, "effective", notes),
+            route=route([record.dosage], systems, notes),
+            site=_site(record.dosage, systems, notes),
+            observed=_observed(record),
+            reasons=draft.reasons(record.reasonCode),
+            reason_references=references(record.reasonReference),
             lot=drug.lot,
             expires=drug.expires,
             discarded=_amount(dose) if wasted else NOTHING,
@@ -66,29 +73,32 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
     )
 
 
-def _site(dosage: Node, systems: CodeSystems) -> State[str]:
+def _site(dosage: Dosage | None, systems: CodeSystems, notes: Notes) -> State[str]:
     """Where it was injected, in the record's own words."""
-    if not dosage.has("site"):
+    if dosage is None or (dosage.site is None and not unreadable(dosage, "site")):
         return NOTHING
-    names = concept(dosage.obj("site"), systems).names
+    names = concept(dosage.site, systems, notes).names
     return Present(shown(names[0])) if names else Unknown("the site has no words")
 
 
-def _observed(node: Node) -> State[str]:
+def _observed(record: MedicationAdministrationResource) -> State[str]:
     """Whether a note speaks of observation, and its times where it says them in so many words: R4
     has no element for it. Nothing else of a note is kept."""
-    notes = [note.text("text") for note in node.objs("note")]
-    times = {(m["from"], m["to"]) for note in notes for m in _TIMES.finditer(note)}
+    texts = [note.text for note in record.note]
+    times = {(m["from"], m["to"]) for text in texts for m in _TIMES.finditer(text)}
     if len(times) == 1:
         return Present(" to ".join(times.pop()))
-    return Present("noted") if any(_OBSERVED.search(n) for n in notes) else NOTHING
+    return Present("noted") if any(_OBSERVED.search(text) for text in texts) else NOTHING
 
 
-def _dose(node: Node, dosage: Node) -> State[Dose]:
-    if not dosage:
-        return Unknown("the dosage could not be read") if node.has("dosage") else NOTHING
-    dose = quantities.dose(dosage, "dose" if dosage.has("dose") else "quantity")
-    if isinstance(dose, Nothing) and dosage.text("text"):
+def _dose(record: MedicationAdministrationResource, notes: Notes) -> State[Dose]:
+    dosage = record.dosage
+    if dosage is None:
+        unread = unreadable(record, "dosage")
+        return Unknown("the dosage could not be read") if unread else NOTHING
+    stated = dosage.dose or unreadable(dosage, "dose")
+    dose = quantities.dose(dosage, "dose" if stated else "quantity", notes)
+    if isinstance(dose, Nothing) and dosage.text.strip():
         return Unknown("the dose is free text")
     return dose
 
@@ -102,7 +112,7 @@ def _as_given(dose: State[Dose], status: str) -> State[Dose]:
 
 
 def _says_waste(draft: Draft) -> bool:
-    said = concepts(draft.node, "statusReason", draft.systems)
+    said = concepts(draft.resource.statusReason, draft.systems, draft.notes)
     words = (*said.names, *(code.code for code in said.codes))
     return any(_WASTE.search(text) for text in words)
 
@@ -119,27 +129,32 @@ def _amount(dose: State[Dose]) -> State[Amount]:
     return Unknown(f"the discarded amount of {amount} is no amount of drug")
 
 
-def _contained_dispense(draft: Draft) -> Node:
-    """The one dispense inside this record that its supportingInformation names, else an empty
-    Node."""
-    named = references(draft.node.objs("supportingInformation"))
-    inside = [contained(draft.node, reference) for reference in named if reference.startswith("#")]
-    found = [node for node in inside if node.text("resourceType") == "MedicationDispense"]
-    return found[0] if len(found) == 1 else Node({})
+def _contained_dispense(
+    record: MedicationAdministrationResource, notes: Notes
+) -> MedicationDispenseResource | None:
+    """The one dispense inside this record that its supportingInformation names, else None."""
+    named = references(record.supportingInformation)
+    inside = (contained(record, target, notes) for target in named if target.startswith("#"))
+    found = list(of_types(inside, MedicationDispenseResource))
+    return found[0] if len(found) == 1 else None
 
 
-def _with_ndc(codes: tuple[Code, ...], dispense: Node, draft: Draft) -> tuple[Code, ...]:
+def _with_ndc(
+    codes: tuple[Code, ...], dispense: MedicationDispenseResource | None, draft: Draft
+) -> tuple[Code, ...]:
     """The codes, with the dispensed NDC where the record itself names none."""
-    if not dispense or any(code.system == "ndc" for code in codes):
+    if dispense is None or any(code.system == "ndc" for code in codes):
         return codes
-    coded = concept(dispense.obj("medicationCodeableConcept"), draft.systems).codes
+    coded = concept(dispense.medicationCodeableConcept, draft.systems, draft.notes).codes
     return (*codes, *(code for code in coded if code.system == "ndc"))
 
 
-def _containers(dose: State[Dose], dispense: Node) -> State[Counted]:
-    if not dispense:
+def _containers(
+    dose: State[Dose], dispense: MedicationDispenseResource | None, notes: Notes
+) -> State[Counted]:
+    if dispense is None:
         return _whole_containers(dose)
-    return quantities.dispensed(dispense, "quantity", coded_in_hcpcs=False).containers
+    return quantities.dispensed(dispense, "quantity", False, notes).containers
 
 
 def _whole_containers(dose: State[Dose]) -> State[Counted]:

@@ -7,17 +7,22 @@ stand on the ingredients while `code` has only text (Oracle, D1.5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from billing_rules.fhir.codes import Concept, concept, joined, named
+from billing_rules.fhir.decoding import contained, decoded
 from billing_rules.fhir.drafts import Draft
-from billing_rules.fhir.references import contained
-from billing_rules.fhir.tolerant import Node, as_day, shown
+from billing_rules.fhir.shapes import (
+    Ingredient,
+    MedicationResource,
+    Reference,
+    Resource,
+    unreadable,
+)
+from billing_rules.fhir.tolerant import as_day, shown
 from billing_rules.states import NOTHING, Present, State, Unknown
-
-_PRODUCTS = ("Medication", "Substance", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,80 +39,76 @@ def product(draft: Draft, stem: str) -> Product:
 
     R5 has `stem`.concept and `stem`.reference in their place; some R4 servers send that.
     """
-    later = draft.node.obj(stem) if stem in draft.node.value else Node({})
-    said = joined(
-        concept(node, draft.systems)
-        for node in (draft.node.obj(f"{stem}CodeableConcept"), later.obj("concept"))
-    )
-    reference = draft.node.obj(f"{stem}Reference") or later.obj("reference")
-    if not reference:
+    resource, systems, notes = draft.resource, draft.systems, draft.notes
+    later = getattr(resource, stem)
+    said = concept(getattr(resource, f"{stem}CodeableConcept"), systems, notes)
+    if later:
+        said = joined([said, concept(later.concept, systems, notes)])
+    reference = getattr(resource, f"{stem}Reference") or (later.reference if later else None)
+    if reference is None:
         return Product(said)
     medication = _medication(draft, reference)
-    parts = [said, named(reference.text("display"))]
-    if medication:
-        parts.append(_said_of(draft, medication))
-        return Product(joined(parts), _lot(medication), _expires(medication))
-    return Product(joined(parts))
+    parts = [said, named(reference.display)]
+    if medication is None:
+        return Product(joined(parts))
+    parts.append(concept(medication.code, systems, notes))
+    parts += [_ingredient(draft, medication, one) for one in medication.ingredient]
+    return Product(joined(parts), _lot(medication), _expires(medication))
 
 
-def _medication(draft: Draft, reference: Node) -> Node:
-    """The Medication a reference means, or an empty Node and a note why it could not be seen."""
-    target = reference.text("reference")
-    nowhere = Node({}, "", draft.node.unread)
+def _medication(draft: Draft, reference: Reference) -> MedicationResource | None:
+    """The Medication a reference means, or None and a note why it could not be seen."""
+    target = reference.reference.strip()
     if not target:
-        draft.node.note("the medication is named without a reference, so only its name was read")
-        return nowhere
-    found = contained(draft.node, target) if target.startswith("#") else _elsewhere(draft, target)
-    if not found or found.text("resourceType") not in _PRODUCTS:
-        draft.node.note(
-            f"the medication {shown(target)} could not be looked up, so only its name was read"
-        )
-        return nowhere
-    return found
-
-
-def _elsewhere(draft: Draft, target: str) -> Node:
-    resource = draft.resolve(target)
-    return Node(resource if isinstance(resource, dict) else {}, "Medication", draft.node.unread)
-
-
-def _said_of(draft: Draft, medication: Node) -> Concept:
-    return joined(
-        [
-            concept(medication.obj("code"), draft.systems),
-            *(_ingredient(draft, medication, node) for node in medication.objs("ingredient")),
-        ]
+        draft.notes.add("the medication is named without a reference, so only its name was read")
+        return None
+    inside = target.startswith("#")
+    found = contained(draft.resource, target, draft.notes) if inside else _elsewhere(draft, target)
+    if isinstance(found, MedicationResource):
+        return found
+    draft.notes.add(
+        f"the medication {shown(target)} could not be looked up, so only its name was read"
     )
+    return None
 
 
-def _ingredient(draft: Draft, medication: Node, ingredient: Node) -> Concept:
-    coded = concept(ingredient.obj("itemCodeableConcept"), draft.systems)
-    reference = ingredient.obj("itemReference")
-    parts = [coded, named(reference.text("display"))]
-    for item in _referenced(draft, medication, reference.text("reference")):
-        parts.append(concept(item.obj("code"), draft.systems))
+def _elsewhere(draft: Draft, target: str) -> Resource | None:
+    found: Any = draft.resolve(target)
+    resource = decoded(found, "Medication") if found else None
+    if resource:
+        draft.notes.also("Medication", resource)
+    return resource
+
+
+def _ingredient(draft: Draft, medication: MedicationResource, ingredient: Ingredient) -> Concept:
+    coded = concept(ingredient.itemCodeableConcept, draft.systems, draft.notes)
+    reference = ingredient.itemReference
+    if reference is None:
+        return coded
+    parts = [coded, named(reference.display)]
+    target = reference.reference.strip()
+    item: Resource | None = None  # the ingredient's own resource, one step deep
+    if target.startswith("#"):
+        item = contained(medication, target, draft.notes)
+        item = item or contained(draft.resource, target, draft.notes)
+    elif target:
+        item = _elsewhere(draft, target)
+    parts.append(concept(getattr(item, "code", None), draft.systems, draft.notes))
     return joined(parts)
 
 
-def _referenced(draft: Draft, medication: Node, target: str) -> Iterator[Node]:
-    """The ingredient's own resource, one step deep: contained here or there, or elsewhere."""
-    if target.startswith("#"):
-        yield contained(medication, target) or contained(draft.node, target)
-    elif target:
-        yield _elsewhere(draft, target)
-
-
-def _lot(medication: Node) -> State[str]:
-    batch = medication.obj("batch")
-    if not batch:
-        return Unknown("the batch could not be read") if medication.has("batch") else NOTHING
-    lot = batch.text("lotNumber")
+def _lot(medication: MedicationResource) -> State[str]:
+    batch = medication.batch
+    if batch is None:
+        unread = unreadable(medication, "batch")
+        return Unknown("the batch could not be read") if unread else NOTHING
+    lot = batch.lotNumber.strip()
     return Present(shown(lot)) if lot else NOTHING
 
 
-def _expires(medication: Node) -> State[date]:
+def _expires(medication: MedicationResource) -> State[date]:
     """The day the batch expires; a month alone is asked about."""
-    said = medication.obj("batch").text("expirationDate")
+    said = medication.batch.expirationDate.strip() if medication.batch else ""
     day = as_day(said)
     if day is None:
         return Unknown("the expiry date is no whole day") if said else NOTHING

@@ -11,15 +11,24 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from decimal import Decimal
+
+import msgspec
 
 from billing_rules.chart import Measured
-from billing_rules.fhir import plain, quantities
-from billing_rules.fhir.codes import CodeSystems, Concept, concept, concepts, joined
-from billing_rules.fhir.decoding import Slim
-from billing_rules.fhir.plain import PlainObservation
-from billing_rules.fhir.references import contained
-from billing_rules.fhir.tolerant import Node, as_day, shown
+from billing_rules.fhir import quantities
+from billing_rules.fhir.codes import CodeSystems, Concept, concept, concepts
+from billing_rules.fhir.decoding import WITHDRAWN, contained, of_types
+from billing_rules.fhir.shapes import (
+    ComponentResult,
+    ObservationResource,
+    Range,
+    Ratio,
+    Result,
+    WrittenQuantity,
+    unreadable,
+)
+from billing_rules.fhir.tolerant import as_day, as_number, shown
 from billing_rules.states import Present
 
 # LOINC 29463-7 body weight (US Core), 3141-9 body weight measured.
@@ -45,104 +54,86 @@ _QUALIFIER = " (qualifier value)"
 _SKIN_TEST = re.compile(r"\b(skin|prick|intradermal)", re.IGNORECASE)
 
 
-class SlimObservation(Slim):
-    code: Any = None
-    effectiveDateTime: Any = None
-    effectivePeriod: Any = None
-    effectiveInstant: Any = None
-    issued: Any = None
-    valueQuantity: Any = None
-    valueString: Any = None
-    valueInteger: Any = None
-    valueCodeableConcept: Any = None
-    valueBoolean: Any = None
-    valueRange: Any = None
-    valueRatio: Any = None
-    dataAbsentReason: Any = None
-    interpretation: Any = None
-    component: Any = None
-    hasMember: Any = None
-    contained: Any = None
-
-
-def measured(
-    node: Node, reference: str, systems: CodeSystems, dimensions: tuple[str, ...] = ()
-) -> Measured:
-    """One Observation. `value` is None unless it is an amount, to be read with `comparator`; of
-    `dimensions`, where they are given, it must be a positive one. `as_written` is what stands
-    there in any case."""
-    said = concept(node.obj("code"), systems)
-    found = quantities.compared(node, "valueQuantity", "the value")
-    read = found.value if isinstance(found, Present) else None
-    return Measured(
-        reference=reference,
-        codes=said.codes,
-        text=shown(said.names[0]) if said.names else "",
-        value=read.amount if read is not None and _usable(read, dimensions) else None,
-        as_written=_as_written(node, read, systems),
-        on=_day(node),
-        comparator=read.comparator if read is not None else "",
-        interpretation=_interpretation(node, systems),
-        final=_is_final(node.text("status")),
-    )
-
-
-def _usable(read: quantities.Quantity, dimensions: tuple[str, ...]) -> bool:
-    if dimensions:
-        return read.is_a(dimensions) and read.value > 0
-    return read.value >= 0
-
-
-def results(node: Node, reference: str, systems: CodeSystems) -> tuple[Measured, ...]:
+def results(observation: ObservationResource, systems: CodeSystems) -> tuple[Measured, ...]:
     """Every result of one Observation: its own value, its components, its contained members."""
-    panel = measured(node, reference, systems)
-    parts = [_part(n, panel, systems) for n in node.objs("component")]
-    for member in _members(node):
-        parts += [replace(m, on=m.on or panel.on) for m in results(member, reference, systems)]
+    panel = measured(observation, systems)
+    if not observation.component and not observation.hasMember:
+        return (panel,)
+    parts = [_component(one, panel, systems) for one in observation.component]
+    for member in _members(observation):
+        parts += [
+            replace(one, reference=panel.reference, on=one.on or panel.on)
+            for one in results(member, systems)
+        ]
     own = not parts or panel.value is not None or bool(panel.as_written)
     return (panel, *parts) if own else tuple(parts)
 
 
-def plain_result(found: PlainObservation, systems: CodeSystems) -> Measured:
-    """The result of an Observation in its ordinary form, as `results` reads it."""
-    named = plain.said(found.code, systems)
-    read = quantities.of_plain(found.valueQuantity)
-    meant = [plain.said(one, systems) for one in found.interpretation]
-    days = map(as_day, (found.effectiveDateTime, found.effectiveInstant, found.issued))
-    return Measured(
-        reference=f"Observation/{plain.text(found.id)}" if plain.text(found.id) else "",
-        codes=named.codes,
-        text=shown(named.names[0]) if named.names else "",
-        value=read.amount if _usable(read, ()) else None,
-        as_written=f"{read.comparator} {read}".strip(),
-        on=next((day for day in days if day), None),
-        comparator=read.comparator,
-        interpretation=_meaning(joined(meant)) if meant else (),
-        final=_is_final(plain.text(found.status)),
+def measured(
+    observation: ObservationResource, systems: CodeSystems, dimensions: tuple[str, ...] = ()
+) -> Measured:
+    """One Observation. `value` is None unless it is an amount, to be read with `comparator`; of
+    `dimensions`, where they are given, it must be a positive one. `as_written` is what stands
+    there in any case."""
+    id_ = observation.id.strip()
+    return _measured(
+        observation,
+        systems,
+        f"Observation/{id_}" if id_ else "",
+        as_day(observation.effectiveDateTime)
+        or as_day(observation.effectiveInstant)
+        or (as_day(observation.effectivePeriod.start) if observation.effectivePeriod else None)
+        or as_day(observation.issued),
+        observation.status.strip().lower() not in ("preliminary", "registered"),
+        dimensions,
     )
 
 
-def _is_final(status: str) -> bool:
-    return status.lower() not in ("preliminary", "registered")
+def _measured(
+    result: Result,
+    systems: CodeSystems,
+    reference: str,
+    on: date | None,
+    final: bool,
+    dimensions: tuple[str, ...] = (),
+) -> Measured:
+    said = concept(result.code, systems)
+    found = quantities.compared(result, "valueQuantity", "the value")
+    read = found.value if isinstance(found, Present) else None
+    usable = read is not None and (
+        read.is_a(dimensions) and read.value > 0 if dimensions else read.value >= 0
+    )
+    return Measured(
+        reference=reference,
+        codes=said.codes,
+        text=shown(said.names[0]) if said.names else "",
+        value=read.amount if read and usable else None,
+        as_written=f"{read.comparator} {read}".strip() if read else _as_written(result, systems),
+        on=on,
+        comparator=read.comparator if read else "",
+        interpretation=(
+            _meaning(concepts(result.interpretation, systems)) if result.interpretation else ()
+        ),
+        final=final,
+    )
 
 
-def _part(component: Node, panel: Measured, systems: CodeSystems) -> Measured:
+def _component(component: ComponentResult, panel: Measured, systems: CodeSystems) -> Measured:
     """A component, measured when its panel was. That of a skin test names only its allergen."""
-    read = measured(component, panel.reference, systems)
+    read = _measured(component, systems, panel.reference, panel.on, panel.final)
     test = f"{panel.text}: " if _SKIN_TEST.search(panel.text) else ""
-    return replace(read, text=shown(test + read.text), on=panel.on, final=panel.final)
+    return replace(read, text=shown(test + read.text))
 
 
-def _members(node: Node) -> Iterator[Node]:
+def _members(observation: ObservationResource) -> Iterator[ObservationResource]:
     """Contained members, without their own members: a panel cannot be part of itself."""
-    for member in node.objs("hasMember"):
-        target = member.text("reference")
-        found = contained(node, target) if target.startswith("#") else Node({})
-        if found.text("status").lower() in ("entered-in-error", "cancelled"):
-            continue
-        if found:
-            flat = {k: v for k, v in found.value.items() if k not in ("hasMember", "contained")}
-            yield Node(flat, found.path, node.unread)
+    for member in observation.hasMember:
+        target = member.reference.strip()
+        inside = target.startswith("#")
+        found = contained(observation, target, assumed="Observation") if inside else None
+        for result in of_types([found], ObservationResource):
+            if result.status.strip().lower() not in WITHDRAWN:
+                yield msgspec.structs.replace(result, hasMember=(), contained=())
 
 
 def exact(observation: Measured) -> Measured:
@@ -153,17 +144,18 @@ def exact(observation: Measured) -> Measured:
 # ---------------------------------------------------------------- words
 
 
-def _as_written(node: Node, read: quantities.Quantity | None, systems: CodeSystems) -> str:
-    if read is not None:
-        return f"{read.comparator} {read}".strip()
-    quantity = node.obj("valueQuantity")
-    words = [quantity.text("unit") or quantity.text("code")]
-    words += [node.text("valueString"), _number(node, "valueInteger"), _truth(node)]
-    words += [_first(concept(node.obj("valueCodeableConcept"), systems))]
-    words += [_range(node.obj("valueRange")), _ratio(node.obj("valueRatio"))]
-    absent = concept(node.obj("dataAbsentReason"), systems)
-    reason = _first(absent) or ("not said why" if node.has("dataAbsentReason") else "")
-    words += [f"no value: {reason}"] if reason else []
+def _as_written(result: Result, systems: CodeSystems) -> str:
+    """What stands in the place of a Quantity that could be read."""
+    quantity = result.valueQuantity
+    words = [(quantity.unit.strip() or quantity.code.strip()) if quantity else ""]
+    words += [result.valueString.strip(), _number(result.valueInteger)]
+    if isinstance(result.valueBoolean, bool):
+        words.append("yes" if result.valueBoolean else "no")
+    words += [_first(concept(result.valueCodeableConcept, systems))]
+    words += [_range(result.valueRange), _ratio(result.valueRatio)]
+    if result.dataAbsentReason or unreadable(result, "dataAbsentReason"):
+        reason = _first(concept(result.dataAbsentReason, systems)) or "not said why"
+        words.append(f"no value: {reason}")
     return shown(" ".join(word for word in words if word))
 
 
@@ -172,37 +164,27 @@ def _first(said: Concept) -> str:
     return words[0].removesuffix(_QUALIFIER) if words else ""
 
 
-def _number(node: Node, key: str) -> str:
-    value = node.value.get(key)
-    number = node.number(key) if value is not None else None
+def _number(value: Decimal | None) -> str:
+    number = as_number(value)
     return f"{number:f}" if number is not None else ""
 
 
-def _truth(node: Node) -> str:
-    value = node.value.get("valueBoolean")
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else ""
-
-
-def _range(node: Node) -> str:
-    low, high = _quantity(node.obj("low")), _quantity(node.obj("high"))
+def _range(written: Range | None) -> str:
+    low, high = (_quantity(written.low), _quantity(written.high)) if written else ("", "")
     if low and high:
         return f"{low} to {high}"
     return f">= {low}" if low else high and f"<= {high}"
 
 
-def _ratio(node: Node) -> str:
-    parts = [_quantity(node.obj(key)) for key in ("numerator", "denominator")]
+def _ratio(written: Ratio | None) -> str:
+    parts = [_quantity(written.numerator), _quantity(written.denominator)] if written else [""]
     return ":".join(parts) if all(parts) else ""
 
 
-def _quantity(node: Node) -> str:
-    return f"{_number(node, 'value')} {node.text('unit') or node.text('code')}".strip()
-
-
-def _interpretation(node: Node, systems: CodeSystems) -> tuple[str, ...]:
-    if not node.has("interpretation"):
-        return ()
-    return _meaning(concepts(node, "interpretation", systems))
+def _quantity(written: WrittenQuantity | None) -> str:
+    if written is None:
+        return ""
+    return f"{_number(written.value)} {written.unit.strip() or written.code.strip()}".strip()
 
 
 def _meaning(said: Concept) -> tuple[str, ...]:
@@ -210,14 +192,6 @@ def _meaning(said: Concept) -> tuple[str, ...]:
     words = (name.lower().removesuffix(_QUALIFIER) for name in said.names)
     meant = (_INTERPRETATIONS[word] for word in words if word in _INTERPRETATIONS)
     return tuple(dict.fromkeys((*(code.code for code in said.codes), *meant)))
-
-
-def _day(node: Node) -> date | None:
-    for key in ("effectiveDateTime", "effectiveInstant"):
-        day = node.day(key)
-        if day:
-            return day
-    return node.obj("effectivePeriod").day("start") or node.day("issued")
 
 
 # ---------------------------------------------------------------- weights

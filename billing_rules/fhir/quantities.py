@@ -13,8 +13,9 @@ from decimal import Decimal
 
 from billing_rules.amounts import Amount, UnitNotUnderstood, canonical_unit, plain
 from billing_rules.fhir.codes import plain_uri
-from billing_rules.fhir.plain import PlainQuantity, text
-from billing_rules.fhir.tolerant import Node, as_number, shown
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.shapes import Element, WrittenQuantity, unreadable
+from billing_rules.fhir.tolerant import as_number, shown
 from billing_rules.model import Counted, Dose
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
@@ -70,48 +71,43 @@ class Quantity:
         return f"{plain(self.value)} {shown(self.unit, 40)}".strip()
 
 
-def quantity(parent: Node, key: str, what: str) -> State[Quantity]:
+def quantity(parent: Element, key: str, what: str, notes: Notes | None = None) -> State[Quantity]:
     """The exact Quantity under `key`. `what` names it in sentences: "the dose"."""
-    found = compared(parent, key, what)
+    found = compared(parent, key, what, notes)
     if isinstance(found, Present) and found.value.comparator:
         return Unknown(f"{what} is given as '{found.value.comparator} {found.value}', not exactly")
     return found
 
 
-def compared(parent: Node, key: str, what: str) -> State[Quantity]:
+def compared(parent: Element, key: str, what: str, notes: Notes | None = None) -> State[Quantity]:
     """The Quantity under `key`, which a comparator may make a bound."""
-    node = parent.obj(key)
-    if not node:
-        return Unknown(f"{what} could not be read") if parent.has(key) else NOTHING
-    value = node.number("value")
+    written: WrittenQuantity | None = getattr(parent, key)
+    if written is None:
+        return Unknown(f"{what} could not be read") if unreadable(parent, key) else NOTHING
+    value = as_number(written.value)
     if value is None:
-        return Unknown(f"{what} {'could not be read' if node.has('value') else 'has no number'}")
-    texts = (node.text(key) for key in ("code", "unit", "system", "comparator"))
-    return Present(of_texts(value, *texts))
-
-
-def of_texts(value: Decimal, code: str, written: str, system: str, comparator: str) -> Quantity:
-    """The Quantity of these elements; `written` is its unit."""
-    unit, contradiction = _amount_unit(code, plain_uri(system) in _UCUM, written)
-    as_written = written or ("" if code == "1" else code)
-    amount = Amount(value, unit) if unit else None
-    return Quantity(value, shown(as_written), amount, contradiction, shown(comparator, 5))
-
-
-def of_plain(found: PlainQuantity) -> Quantity:
-    """A Quantity in its ordinary form, which has a number of sane size."""
-    value = as_number(found.value)
-    assert value is not None  # plain takes no other
-    texts = (text(t) for t in (found.code, found.unit, found.system, found.comparator))
-    return of_texts(value, *texts)
+        if written.value is None and not unreadable(written, "value"):
+            return Unknown(f"{what} has no number")
+        if notes:
+            notes.unread(written, "value")
+        return Unknown(f"{what} could not be read")
+    code, unit = written.code.strip(), written.unit.strip()
+    canonical, contradiction = _amount_unit(code, plain_uri(written.system) in _UCUM, unit)
+    as_written = unit or ("" if code == "1" else code)
+    amount = Amount(value, canonical) if canonical else None
+    comparator = shown(written.comparator.strip(), 5) if written.comparator else ""
+    return Present(Quantity(value, shown(as_written), amount, contradiction, comparator))
 
 
 def _amount_unit(code: str, ucum: bool, written: str) -> tuple[str | None, str]:
     """The unit the two spellings agree on, or None, with the contradiction between them."""
-    by_code, by_text = _known_unit(code), _known_unit(written)
+    by_code = _known_unit(code)
+    by_text = by_code if written == code else _known_unit(written)
+    if by_code and by_code == by_text:
+        return by_code, ""
     clash = f"the unit is coded as '{shown(code)}' but written as '{shown(written)}'"
     if by_code and by_text:
-        return (None, clash) if by_code != by_text else (by_code, "")
+        return None, clash
     if not ucum or not code:
         return by_text or by_code, ""
     if by_code:
@@ -147,9 +143,9 @@ def _counts_something(unit: str) -> bool:
 # ---------------------------------------------------------------- what a quantity is
 
 
-def dose(parent: Node, key: str) -> State[Dose]:
+def dose(parent: Element, key: str, notes: Notes | None = None) -> State[Dose]:
     """A dose: an amount where the unit is one, else the count as written. Never zero or less."""
-    found = quantity(parent, key, "the dose")
+    found = quantity(parent, key, "the dose", notes)
     if not isinstance(found, Present):
         return found
     read = found.value
@@ -162,9 +158,9 @@ def dose(parent: Node, key: str) -> State[Dose]:
     return Present(Dose(read.counted))
 
 
-def billed(parent: Node, key: str) -> State[Counted]:
+def billed(parent: Element, key: str, notes: Notes | None = None) -> State[Counted]:
     """A quantity where the resource keeps billing units by definition, with its unit as written."""
-    found = quantity(parent, key, "the quantity")
+    found = quantity(parent, key, "the quantity", notes)
     return Present(found.value.counted) if isinstance(found, Present) else found
 
 
@@ -177,12 +173,14 @@ class Supply:
     supplied: State[Amount] = NOTHING
 
 
-def dispensed(parent: Node, key: str, coded_in_hcpcs: bool) -> Supply:
+def dispensed(
+    parent: Element, key: str, coded_in_hcpcs: bool, notes: Notes | None = None
+) -> Supply:
     """A dispensed quantity: billing units, containers or an amount, by its unit.
 
     Without a unit it counts billing units when the medication is coded in HCPCS.
     """
-    found = quantity(parent, key, "the dispensed quantity")
+    found = quantity(parent, key, "the dispensed quantity", notes)
     if isinstance(found, Unknown):
         return Supply(billed=found, containers=found, supplied=found)
     if isinstance(found, Nothing):
@@ -193,9 +191,9 @@ def dispensed(parent: Node, key: str, coded_in_hcpcs: bool) -> Supply:
     return _containers_or_amount(read, "the dispensed quantity")
 
 
-def of_an_ndc(parent: Node, key: str) -> Supply:
+def of_an_ndc(parent: Element, key: str, notes: Notes | None = None) -> Supply:
     """The quantity beside an NDC on a claim: UN counts containers, ML, GR and ME are amounts."""
-    found = quantity(parent, key, "the NDC quantity")
+    found = quantity(parent, key, "the NDC quantity", notes)
     if isinstance(found, Unknown):
         return Supply(containers=found, supplied=found)
     if isinstance(found, Nothing):

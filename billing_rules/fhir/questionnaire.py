@@ -15,8 +15,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing_rules.documentation_form import Choice, Field, Form, Group
-from billing_rules.form_answers import MOST_LONG, MOST_SHORT, Answer, Checked, Measure, Row
+from billing_rules.form import Answer, Choice, Field, Form, Group, Measure, Row
+from billing_rules.form_answers import MOST_LONG, MOST_SHORT, Checked
 
 Resource = dict[str, Any]
 BASE = "urn:vialwise:questionnaire"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from billing_rules.fhir.tolerant import Node, as_objects
+from billing_rules.fhir.tolerant import as_objects
 
 Resource = Mapping[str, object]
-Resolve = Callable[[str], "Resource | None"]
+# To a resource as JSON or decoded, None for one that is not known.
+Resolve = Callable[[str], object]
 
 
 def unversioned(reference: str) -> str:
@@ -54,7 +55,7 @@ def entries(bundle: object) -> Iterator[Resource]:
         yield resource
 
 
-def resolver(*bundles: object) -> Resolve:
+def resolver(*bundles: object) -> Callable[[str], Resource | None]:
     """A `resolve` over Bundles: finds by fullUrl (also urn:uuid:) or by `Type/id`."""
     by_reference: dict[str, Resource] = {}
     for bundle in bundles:
@@ -88,12 +89,3 @@ def _entry(entry: Resource) -> Iterator[tuple[str, Resource]]:
     resources = [entry] if "resourceType" in entry else as_objects(entry.get("resource"))
     for resource in resources:
         yield (url if isinstance(url, str) else ""), resource
-
-
-def contained(resource: Node, reference: str) -> Node:
-    """The contained resource a `#id` reference means, or an empty Node."""
-    wanted = reference.strip().lstrip("#")
-    for node in resource.objs("contained"):
-        if wanted and node.text("id").lstrip("#") == wanted:
-            return node
-    return Node({}, "contained", resource.unread)

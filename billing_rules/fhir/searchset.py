@@ -13,14 +13,20 @@ from typing import Any
 
 import msgspec
 
+from billing_rules.fhir.decoding import RawResource, decoded_bundle
+from billing_rules.fhir.shapes import (
+    Bundle,
+    Link,
+    OperationOutcomeResource,
+    Resource,
+    Search,
+)
 from billing_rules.states import Unknown
-
-RawResource = bytes | dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """One page of a search answer. Resources are undecoded JSON, in the server's order.
+    """One page of a search answer. Resources are JSON, or decoded, in the server's order.
 
     `next_url` is where the next page is, None on the last. `problem` is a clause when the server
     said that it left something out; then nothing may be concluded from what is missing.
@@ -46,18 +52,9 @@ class SearchPage:
         return not self.has_next and (self.total or 0) > self.entries
 
 
-class _Search(msgspec.Struct):
-    mode: str | None = None
-
-
 class _Entry(msgspec.Struct):
     resource: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    search: _Search | None = None
-
-
-class _Link(msgspec.Struct):
-    relation: str | None = None
-    url: str | None = None
+    search: Search | None = None
 
 
 class _Bundle(msgspec.Struct):
@@ -90,14 +87,40 @@ class _Outcome(msgspec.Struct):
 
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 _ENTRY = msgspec.json.Decoder(_Entry)
-_LINK = msgspec.json.Decoder(_Link)
+_LINK = msgspec.json.Decoder(Link)
 _ENTRIES = msgspec.json.Decoder(_Entries)
 _KIND = msgspec.json.Decoder(_Kind)
 _TYPE_FIRST = re.compile(rb'{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
+_SAID_INCOMPLETE = "the server said that it could not return everything"
 _OUTCOME = msgspec.json.Decoder(_Outcome)
 
 
-def bundle_resources(raw: RawResource) -> SearchPage | Unknown:
+def searched(raw: bytes) -> SearchPage | Unknown:
+    """As `bundle_resources`, the resources decoded: those of a Bundle that is as FHIR says in one
+    step with it, of any other as far as each is."""
+    bundle = decoded_bundle(raw)
+    if bundle is None or bundle.resourceType != "Bundle":
+        return bundle_resources(raw)
+    matches: list[RawResource] = []
+    included: list[RawResource] = []
+    problem = None
+    for entry in bundle.entry:
+        resource, search = entry.resource, entry.search
+        if isinstance(resource, OperationOutcomeResource) or (search and search.mode == "outcome"):
+            problem = problem or _problem_of(resource)
+        else:
+            (included if search and search.mode == "include" else matches).append(resource)
+    return SearchPage(
+        tuple(matches),
+        tuple(included),
+        next((link.url or "" for link in bundle.link if link.relation == "next"), None),
+        problem,
+        entries=len(bundle.entry),
+        total=_total(bundle),
+    )
+
+
+def bundle_resources(raw: bytes | dict[str, Any]) -> SearchPage | Unknown:
     """The page in `raw`: a searchset Bundle, or one resource, which counts as its only match.
 
     Unknown with its reason for an OperationOutcome, and for what is no FHIR JSON. Never raises.
@@ -126,7 +149,13 @@ def _decoded(data: bytes) -> _Bundle | _Entries:
     return page if whole else _BUNDLE.decode(data)
 
 
-def _as_bytes(raw: RawResource) -> bytes:
+def _problem_of(outcome: Resource) -> str | None:
+    issues = outcome.issue if isinstance(outcome, OperationOutcomeResource) else ()
+    said = any(issue.severity in ("error", "fatal") for issue in issues)
+    return _SAID_INCOMPLETE if said else None
+
+
+def _as_bytes(raw: bytes | dict[str, Any]) -> bytes:
     if isinstance(raw, dict):
         try:
             return json.dumps(raw, default=str).encode()
@@ -190,11 +219,11 @@ def _problem(outcome: bytes) -> str | None:
     except msgspec.MsgspecError:
         return "the server added an outcome that could not be read"
     if any(issue.severity in ("error", "fatal") for issue in issues):
-        return "the server said that it could not return everything"
+        return _SAID_INCOMPLETE
     return None
 
 
-def _total(bundle: _Bundle | _Entries) -> int | None:
+def _total(bundle: _Bundle | _Entries | Bundle) -> int | None:
     """Bundle.total where it is a number that can be; servers differ in whether they give it."""
     written = b"" if bundle.total is msgspec.UNSET else bytes(bundle.total)
     return int(written) if re.fullmatch(rb"[0-9]{1,9}", written) else None

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from billing_rules.fhir import quantities
 from billing_rules.fhir.codes import concept
-from billing_rules.fhir.drafts import Draft, reasons, references
+from billing_rules.fhir.drafts import Draft, references
+from billing_rules.fhir.shapes import ServiceRequestResource
 from billing_rules.fhir.timing import day_of
+from billing_rules.fhir.tolerant import absent
 from billing_rules.model import Counted, OrderLine
 from billing_rules.states import State, Unknown
 
 
 def read(draft: Draft) -> tuple[OrderLine, ...]:
     """One line a ServiceRequest; docs/order-content.md says which element each field is."""
-    node = draft.node
-    said = concept(node.obj("code"), draft.systems)
-    billed = _billed(draft)
+    order: ServiceRequestResource = draft.resource
+    notes = draft.notes
+    said = concept(order.code, draft.systems, notes)
+    billed: State[Counted] = Unknown("the quantity is not one number")
+    if absent(order.quantityRange) and absent(order.quantityRatio):
+        billed = quantities.billed(order, "quantityQuantity", notes)
     if not said.codes and not said.names:
-        node.note("no service is named that could be read")
+        notes.add("no service is named that could be read")
     return (
         OrderLine(
             draft.reference,
@@ -25,16 +30,10 @@ def read(draft: Draft) -> tuple[OrderLine, ...]:
             names=said.names,
             billed=billed,
             modifiers=said.modifiers,
-            date_of_service=day_of(node, "occurrence"),
-            reasons=reasons(draft),
-            reason_references=references(node.objs("reasonReference")),
-            coverages=references(node.objs("insurance")),
+            date_of_service=day_of(order, "occurrence", notes),
+            reasons=draft.reasons(order.reasonCode),
+            reason_references=references(order.reasonReference),
+            coverages=references(order.insurance),
             unread=draft.unread,
         ),
     )
-
-
-def _billed(draft: Draft) -> State[Counted]:
-    if draft.node.has("quantityRange") or draft.node.has("quantityRatio"):
-        return Unknown("the quantity is not one number")
-    return quantities.billed(draft.node, "quantityQuantity")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from billing_rules.chart import Study
-from billing_rules.fhir.decoding import Slim, of_type, reference
-from billing_rules.fhir.references import contained, resolver, unversioned
+from billing_rules.fhir.decoding import among, contained, of_types, reference
+from billing_rules.fhir.references import unversioned
+from billing_rules.fhir.shapes import (
+    Period,
+    Reference,
+    ResearchStudyResource,
+    ResearchSubjectResource,
+    Resource,
+)
 from billing_rules.fhir.timing import earliest, latest
-from billing_rules.fhir.tolerant import Node, shown
+from billing_rules.fhir.tolerant import shown
 
 # FHIR R4 ResearchSubjectStatus, from candidate to on-study; the others have left or never began.
 _ACTIVE = (
@@ -24,24 +30,19 @@ _ACTIVE = (
 )
 
 
-class SlimSubject(Slim):
-    period: Any = None
-    study: Any = None
-    contained: Any = None
-    title: Any = None  # of a ResearchStudy that came along
-
-
-def studies(nodes: Sequence[Node]) -> Iterator[Study]:
+def studies(found: Sequence[Resource]) -> Iterator[Study]:
     """The studies, named by their title where it was sent."""
-    along = resolver([n.value for n in nodes if n.text("resourceType") == "ResearchStudy"])
-    for node in of_type(nodes, "ResearchSubject"):
-        study, period = node.obj("study"), node.obj("period")
-        target = study.text("reference")
-        own = contained(node, target) if target.startswith("#") else Node(along(target) or {})
+    along = among(of_types(found, ResearchStudyResource))
+    for one in of_types(found, ResearchSubjectResource):
+        study, period = one.study or Reference(), one.period or Period()
+        target = study.reference.strip()
+        inside = target.startswith("#")
+        own = contained(one, target, assumed="ResearchStudy") if inside else along(target)
+        title = own.title.strip() if isinstance(own, ResearchStudyResource) else ""
         yield Study(
-            reference=reference(node, "ResearchSubject"),
-            study=shown(study.text("display") or own.text("title") or unversioned(target)),
-            active=node.text("status").lower() in _ACTIVE,
-            start=earliest(period.text("start")),
-            end=latest(period.text("end")),
+            reference=reference(one),
+            study=shown(study.display.strip() or title or unversioned(target)),
+            active=one.status.strip().lower() in _ACTIVE,
+            start=earliest(period.start.strip()),
+            end=latest(period.end.strip()),
         )

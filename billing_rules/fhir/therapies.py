@@ -22,22 +22,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any
+from typing import Literal
 
 from billing_rules.chart import Therapy
-from billing_rules.fhir import medication_administration, plain, quantities
-from billing_rules.fhir.codes import CodeSystems, Concept
-from billing_rules.fhir.decoding import Slim, of_type, reference
-from billing_rules.fhir.dosage import route, route_of
+from billing_rules.fhir import medication_administration, quantities
+from billing_rules.fhir.codes import CodeSystems
+from billing_rules.fhir.decoding import among, of_types, reference
+from billing_rules.fhir.dosage import route
 from billing_rules.fhir.drafts import Draft
+from billing_rules.fhir.lenient import Notes
 from billing_rules.fhir.medications import product
-from billing_rules.fhir.plain import PlainDispenseRequest, PlainPeriod, PlainRequest
-from billing_rules.fhir.references import Resolve, resolver
-from billing_rules.fhir.timing import day_of, latest
-from billing_rules.fhir.tolerant import Node, as_day, as_number, shown
+from billing_rules.fhir.references import Resolve
+from billing_rules.fhir.shapes import (
+    DispenseRequest,
+    Element,
+    MedicationAdministrationResource,
+    MedicationDispenseResource,
+    MedicationRequestResource,
+    MedicationResource,
+    MedicationStatementResource,
+    Medicine,
+    Period,
+    Resource,
+)
+from billing_rules.fhir.timing import day, day_of, latest
+from billing_rules.fhir.tolerant import as_number, shown
 from billing_rules.model import OrderLine
-from billing_rules.states import Present, State
+from billing_rules.states import Present
 
 _NO_ORDER = ("draft",)
 _NO_INTENT = ("proposal", "option")
@@ -48,224 +59,106 @@ _GIVEN = ("completed", "in-progress", "stopped")
 _LONGEST = 3660  # days of supply beyond ten years are no days of supply
 
 
-class SlimMedicine(Slim):
-    """All four, and a Medication that came along with them."""
-
-    medicationCodeableConcept: Any = None
-    medicationReference: Any = None
-    medication: Any = None  # R5
-    contained: Any = None
-    intent: Any = None
-    doNotPerform: Any = None
-    authoredOn: Any = None
-    dispenseRequest: Any = None
-    dosageInstruction: Any = None
-    effectiveDateTime: Any = None
-    effectivePeriod: Any = None
-    whenHandedOver: Any = None
-    whenPrepared: Any = None
-    daysSupply: Any = None
-    dosage: Any = None
-    statusReason: Any = None
-    reasonCode: Any = None
-    reasonReference: Any = None
-    supportingInformation: Any = None
-    code: Any = None
-    ingredient: Any = None
-    batch: Any = None
-    note: Any = None
+_Kind = Literal["request", "statement", "dispense", "administration"]
+# What it is, its start and end, and whether it is active; None for what is no therapy.
+_Told = tuple[_Kind, date | None, date | None, bool] | None
 
 
-def therapies(
-    found: Sequence[Node | PlainRequest], kind: str, systems: CodeSystems, on: date
-) -> Iterator[Therapy]:
-    """The therapies among the resources of one part as of `on`. `kind` is the type of one that
-    does not say its own."""
-    along = _along(n for n in found if isinstance(n, Node))
-    for one in found:
-        if isinstance(one, PlainRequest):
-            therapy = _plain_request(one, systems, on)
-            if therapy:
-                yield therapy
+def therapies(found: Sequence[Resource], systems: CodeSystems, on: date) -> Iterator[Therapy]:
+    """The therapies among the resources of one part as of `on`."""
+    along = medications_among(found)
+    for one in of_types(found, Medicine):
+        told = _told(one, on)
+        if told is None:
             continue
-        for draft in _drafts([one], along, systems, kind, *_READERS):
-            if therapy := _READERS[draft.kind](draft, on):
-                yield therapy
+        kind, start, end, active = told
+        drug = product(draft_of(one, systems, along), "medication").concept
+        # the route in words: "fluticasone" alone says neither inhaled nor nasal
+        dosages = getattr(one, "dosage", None) or ()
+        dosages = dosages if isinstance(dosages, tuple) else (dosages,)
+        given_by = route((*one.dosageInstruction, *dosages), systems)
+        words = [*drug.names[:1], *([given_by.value] if isinstance(given_by, Present) else [])]
+        yield Therapy(
+            reference=reference(one),
+            kind=kind,
+            codes=drug.codes,
+            text=shown(", ".join(words)),
+            start=start,
+            end=end if start is None or end is None or end >= start else None,
+            active=active,
+        )
 
 
-def administrations(nodes: Sequence[Node], systems: CodeSystems) -> Iterator[OrderLine]:
+def administrations(found: Sequence[Resource], systems: CodeSystems) -> Iterator[OrderLine]:
     """What was given, not given or discarded."""
-    for draft in _drafts(nodes, _along(nodes), systems, "MedicationAdministration"):
-        yield from medication_administration.read(draft)
+    along = medications_among(found)
+    for one in of_types(found, MedicationAdministrationResource):
+        yield from medication_administration.read(draft_of(one, systems, along))
 
 
-def _along(nodes: Iterable[Node]) -> Resolve:
+def medications_among(found: Iterable[Resource]) -> Resolve:
     """The Medications that came along with the others."""
-    return resolver([n.value for n in nodes if n.text("resourceType") == "Medication"])
+    return among(of_types(found, MedicationResource))
 
 
-def _drafts(
-    nodes: Sequence[Node], along: Resolve, systems: CodeSystems, *kinds: str
-) -> Iterator[Draft]:
-    for node in of_type(nodes, *kinds):
-        kind = node.text("resourceType") or kinds[0]
-        typed = Node({**node.value, "resourceType": kind})
-        yield Draft(typed, reference(node, kind), systems, along)
-
-
-def _therapy(
-    draft: Draft, kind: Any, start: date | None, end: date | None, active: bool = True
-) -> Therapy:
-    drug = product(draft, "medication").concept
-    return _told(draft.reference, kind, drug, _route(draft), start, end, active)
-
-
-def _told(
-    reference: str,
-    kind: Any,
-    drug: Concept,
-    given_by: str,
-    start: date | None,
-    end: date | None,
-    active: bool,
-) -> Therapy:
-    words = [*drug.names[:1], *([given_by] if given_by else [])]
-    return Therapy(
-        reference=reference,
-        kind=kind,
-        codes=drug.codes,
-        text=shown(", ".join(words)),
-        start=start,
-        end=end if start is None or end is None or end >= start else None,
-        active=active,
-    )
-
-
-def _route(draft: Draft) -> str:
-    """The route in words: "fluticasone" alone says neither inhaled nor nasal."""
-    dosages = [d for key in ("dosageInstruction", "dosage") for d in draft.node.objs(key)]
-    return _words(route(dosages, draft.systems))
-
-
-def _words(found: State[str]) -> str:
-    return found.value if isinstance(found, Present) else ""
+def draft_of(one: Resource, systems: CodeSystems, along: Resolve) -> Draft:
+    """A resource of the chart, as the readers of orders take it."""
+    return Draft(one, reference(one), systems, along, Notes(one))
 
 
 # ---------------------------------------------------------------- one reader each
 
 
-def _request(draft: Draft, on: date) -> Therapy | None:
-    node = draft.node
-    status = node.text("status").lower()
-    withheld = node.value.get("doNotPerform") is True
-    if _is_no_order(status, node.text("intent").lower(), withheld):
-        return None
-    bounds = [
-        period
-        for dosage in node.objs("dosageInstruction")
-        for timing in dosage.objs("timing")
-        if (period := timing.obj("repeat").obj("boundsPeriod"))
-    ]
-    periods = [*bounds, node.obj("dispenseRequest").obj("validityPeriod")]
-    start = _first(p.day("start") for p in periods) or node.day("authoredOn")
-    end = _first(latest(p.text("end")) for p in periods) or _supply(node, start)
-    active = status in ("active", "")
-    return _therapy(draft, "request", start, end if _is_kept(status, end, on) else None, active)
-
-
-def _plain_request(found: PlainRequest, systems: CodeSystems, on: date) -> Therapy | None:
-    """The same of a MedicationRequest in its ordinary form."""
-    status = plain.text(found.status).lower()
-    if _is_no_order(status, plain.text(found.intent).lower(), found.doNotPerform):
-        return None
-    dispense = found.dispenseRequest or PlainDispenseRequest()
-    period = dispense.validityPeriod or PlainPeriod()
-    start = as_day(period.start) or as_day(found.authoredOn)
-    end = latest(plain.text(period.end)) or _plain_supply(dispense, start)
-    routes = (plain.said(d.route, systems) for d in found.dosageInstruction if d.route)
-    id_ = plain.text(found.id)
-    return _told(
-        reference=f"MedicationRequest/{id_}" if id_ else "",
-        kind="request",
-        drug=plain.said(found.name, systems),
-        given_by=_words(route_of(routes)),
-        start=start,
-        end=end if _is_kept(status, end, on) else None,
-        active=status in ("active", ""),
-    )
-
-
-def _is_no_order(status: str, intent: str, withheld: bool) -> bool:
-    return status in _NO_ORDER or intent in _NO_INTENT or withheld
-
-
-def _is_kept(status: str, end: date | None, on: date) -> bool:
-    """Whether the planned end can be the end: not when the order ended early."""
-    return status in ("active", "") or (status == "completed" and end is not None and end <= on)
-
-
-def _supply(request: Node, start: date | None) -> date | None:
-    dispense = request.obj("dispenseRequest")
-    days = _days(dispense, "expectedSupplyDuration")
-    return _supplied(start, days, dispense.number("numberOfRepeatsAllowed") or 0)
-
-
-def _plain_supply(dispense: PlainDispenseRequest, start: date | None) -> date | None:
-    duration = dispense.expectedSupplyDuration
-    read = quantities.of_plain(duration) if duration else None
-    days = _whole_days(read) if read and not read.comparator else None
-    return _supplied(start, days, as_number(dispense.numberOfRepeatsAllowed) or 0)
-
-
-def _supplied(start: date | None, days: int | None, repeats: Decimal | int) -> date | None:
-    """The last day that the first fill and all repeats cover."""
-    if days is None or not 0 <= repeats <= _LONGEST:
-        return None
-    return _after(start, days * (int(repeats) + 1))
-
-
-def _statement(draft: Draft, on: date) -> Therapy | None:
-    node = draft.node
-    status = node.text("status").lower()
-    if status in _NOT_TAKEN:
-        return None
-    period, active = node.obj("effectivePeriod"), status in ("active", "")
-    single = node.day("effectiveDateTime")
-    start, end = period.day("start") or single, latest(period.text("end"))
-    if single and not period and not active:
-        end = single
-    return _therapy(draft, "statement", start, end, active)
-
-
-def _dispense(draft: Draft, on: date) -> Therapy | None:
-    node = draft.node
-    status = node.text("status").lower()
-    if status in _NOT_HANDED_OVER:
-        return None
-    start = node.day("whenHandedOver") or node.day("whenPrepared")
-    days = _days(node, "daysSupply") if status == "completed" else None
-    return _therapy(draft, "dispense", start, _after(start, days))
-
-
-def _administration(draft: Draft, on: date) -> Therapy | None:
-    node = draft.node
-    status = node.text("status").lower()
-    if status in _NOT_GIVEN:
+def _told(one: Medicine, on: date) -> _Told:
+    status = one.status.strip().lower()
+    if isinstance(one, MedicationRequestResource):
+        return _request(one, status, on)
+    if isinstance(one, MedicationStatementResource):
+        return _statement(one, status)
+    if isinstance(one, MedicationDispenseResource):
+        if status in _NOT_HANDED_OVER:
+            return None
+        start = day(one, "whenHandedOver") or day(one, "whenPrepared")
+        days = _days(one, "daysSupply") if status == "completed" else None
+        return "dispense", start, _after(start, days), True
+    if not isinstance(one, MedicationAdministrationResource) or status in _NOT_GIVEN:
         return None
     if status not in _GIVEN:
-        return _therapy(draft, "administration", None, None)
-    start = day_of(node, "effective")
-    return _therapy(
-        draft, "administration", start, latest(node.obj("effectivePeriod").text("end")) or start
-    )
+        return "administration", None, None, True
+    start = day_of(one, "effective")
+    end = latest(one.effectivePeriod.end.strip()) if one.effectivePeriod else None
+    return "administration", start, end or start, True
 
 
-_READERS = {
-    "MedicationRequest": _request,
-    "MedicationStatement": _statement,
-    "MedicationDispense": _dispense,
-    "MedicationAdministration": _administration,
-}
+def _request(one: MedicationRequestResource, status: str, on: date) -> _Told:
+    if status in _NO_ORDER or one.intent.strip().lower() in _NO_INTENT or one.doNotPerform is True:
+        return None
+    dispense = one.dispenseRequest or DispenseRequest()
+    repeats = [d.timing.repeat for d in one.dosageInstruction if d.timing and d.timing.repeat]
+    periods: list[Period | None] = [repeat.boundsPeriod for repeat in repeats]
+    periods.append(dispense.validityPeriod)
+    start = _first(day(period, "start") for period in periods) or day(one, "authoredOn")
+    end = _first(latest(period.end.strip()) for period in periods if period)
+    if end is None:  # the last day that the first fill and all repeats cover
+        days = _days(dispense, "expectedSupplyDuration")
+        refills = as_number(dispense.numberOfRepeatsAllowed) or 0
+        if days is not None and 0 <= refills <= _LONGEST:
+            end = _after(start, days * (int(refills) + 1))
+    active = status in ("active", "")
+    # the planned end is not the end when the order ended early
+    kept = active or (status == "completed" and end is not None and end <= on)
+    return "request", start, end if kept else None, active
+
+
+def _statement(one: MedicationStatementResource, status: str) -> _Told:
+    if status in _NOT_TAKEN:
+        return None
+    period, active = one.effectivePeriod or Period(), status in ("active", "")
+    single = day(one, "effectiveDateTime")
+    start, end = day(period, "start") or single, latest(period.end.strip())
+    if single and one.effectivePeriod is None and not active:
+        end = single
+    return "statement", start, end, active
 
 
 # ---------------------------------------------------------------- days
@@ -275,14 +168,13 @@ def _first(days: Iterable[date | None]) -> date | None:
     return next((day for day in days if day), None)
 
 
-def _days(parent: Node, key: str) -> int | None:
+def _days(parent: Element, key: str) -> int | None:
     """A number of days, also from weeks; the elements read here count days when they name no
     unit."""
     found = quantities.quantity(parent, key, "the supply")
-    return _whole_days(found.value) if isinstance(found, Present) else None
-
-
-def _whole_days(read: quantities.Quantity) -> int | None:
+    if not isinstance(found, Present):
+        return None
+    read = found.value
     if read.unit and not read.is_a(("time",)):
         return None
     days = read.amount.to("d").value if read.amount else read.value

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from billing_rules.amounts import Amount, plain
-from billing_rules.fhir.tolerant import Node, as_day, shown
+from billing_rules.fhir.lenient import Notes
+from billing_rules.fhir.shapes import Dosage, Element, Period, Timing, unreadable
+from billing_rules.fhir.tolerant import absent, as_day, as_number, shown
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 
 _CODED = re.compile(r"q\s*(\d{1,3})\s*(w|wk|wks|weeks?|d|days?)")
@@ -17,9 +20,15 @@ _WORDED = re.compile(r"every\s+(\d{1,3})\s+(weeks?|days?)")
 _SINGLE = {"qw": (1, "wk"), "wk": (1, "wk"), "weekly": (1, "wk"), "qd": (1, "d"), "daily": (1, "d")}
 
 
-def interval(dosages: Sequence[Node]) -> State[Amount]:
+def interval(dosages: Sequence[Dosage], notes: Notes | None = None) -> State[Amount]:
     """The time between doses in days or weeks, the same in every dosage or unknown."""
-    found = [_interval(d) for d in dosages if d.has("timing")]
+    found: list[State[Amount]] = []
+    for dosage in dosages:
+        if dosage.timing:
+            repeated = _repeated(dosage.timing, notes)
+            found.append(_coded(dosage.timing) if isinstance(repeated, Nothing) else repeated)
+        elif unreadable(dosage, "timing"):
+            found.append(Unknown("the timing could not be read"))
     stated = [state for state in found if not isinstance(state, Nothing)]
     if not stated:
         return NOTHING
@@ -32,33 +41,32 @@ def interval(dosages: Sequence[Node]) -> State[Amount]:
     return Present(present[0])
 
 
-def _interval(dosage: Node) -> State[Amount]:
-    timing = dosage.obj("timing")
-    if not timing:
-        return Unknown("the timing could not be read")
-    repeated = _repeated(timing)
-    return _coded(timing) if isinstance(repeated, Nothing) else repeated
-
-
-def _repeated(timing: Node) -> State[Amount]:
-    repeat = timing.obj("repeat")
-    period, unit = repeat.number("period"), repeat.text("periodUnit")
-    if not repeat.has("period"):
+def _repeated(timing: Timing, notes: Notes | None) -> State[Amount]:
+    repeat = timing.repeat
+    if repeat is None or (repeat.period is None and not unreadable(repeat, "period")):
         return NOTHING
-    if period is None or period <= 0 or repeat.has("periodMax") or repeat.has("frequencyMax"):
+    period = as_number(repeat.period)
+    if period is None and notes:
+        notes.unread(repeat, "period")
+    if period is None or period <= 0 or not absent(repeat.periodMax):
         return Unknown("the interval between doses is not one number")
-    frequency = repeat.number("frequency") if repeat.has("frequency") else Decimal(1)
-    if frequency != 1:
+    if not absent(repeat.frequencyMax):
+        return Unknown("the interval between doses is not one number")
+    stated = repeat.frequency is not None or unreadable(repeat, "frequency")
+    if stated and as_number(repeat.frequency) != 1:
         return Unknown("several doses are due in one interval")
+    unit = repeat.periodUnit.strip()
     if unit not in ("d", "wk"):
         return Unknown(f"the interval of {plain(period)} '{shown(unit, 20)}' is not days or weeks")
     return Present(Amount(period, unit))
 
 
-def _coded(timing: Node) -> State[Amount]:
-    code = timing.obj("code")
-    texts = [c.text(key) for c in code.objs("coding") for key in ("code", "display")]
-    found = {a for text in [*texts, code.text("text")] if (a := _in_words(text)) is not None}
+def _coded(timing: Timing) -> State[Amount]:
+    code = timing.code
+    if code is None:
+        return NOTHING
+    texts = [text for one in code.coding for text in (one.code, one.display)]
+    found = {a for text in [*texts, code.text] if (a := _in_words(text)) is not None}
     if not found:
         return NOTHING
     if len({amount.to("d").value for amount in found}) > 1:
@@ -77,26 +85,41 @@ def _in_words(text: str) -> Amount | None:
     return Amount(Decimal(match[1]), "wk" if match[2].startswith("w") else "d")
 
 
-def first_day(timings: Sequence[Node]) -> date | None:
+def day(parent: Element | None, key: str, notes: Notes | None = None) -> date | None:
+    """The full date in a text element; for any other text None, and a note."""
+    text: str = getattr(parent, key) if parent is not None else ""
+    if not text or parent is None:
+        return None
+    found = as_day(text)
+    if found is None and notes and text.strip():
+        notes.add(f"{notes.at(parent, key)} '{shown(text)}' is no full date")
+    return found
+
+
+def first_day(timings: Iterable[Timing | None], notes: Notes | None = None) -> date | None:
     """The earliest day that Timings name: their events, or the start of their bounds."""
-    return min((day for timing in timings for day in _days(timing)), default=None)
+    days = []
+    for timing in filter(None, timings):
+        for event in timing.event:
+            found = as_day(event)
+            if found:
+                days.append(found)
+            elif notes and event.strip():
+                notes.unread(timing, "event")
+        start = day(timing.repeat.boundsPeriod, "start", notes) if timing.repeat else None
+        days += [start] if start else []
+    return min(days, default=None)
 
 
-def _days(timing: Node) -> Iterator[date]:
-    yield from timing.days("event")
-    start = timing.obj("repeat").obj("boundsPeriod").day("start")
-    if start:
-        yield start
-
-
-def day_of(node: Node, stem: str) -> date | None:
+def day_of(element: Any, stem: str, notes: Notes | None = None) -> date | None:
     """The day of a choice element: `stem`DateTime, `stem`Date, `stem`Period or `stem`Timing."""
-    for suffix in ("DateTime", "Date"):
-        day = node.day(stem + suffix)
-        if day:
-            return day
-    start = node.obj(f"{stem}Period").day("start")
-    return start or first_day(node.objs(f"{stem}Timing"))
+    period: Period | None = getattr(element, f"{stem}Period")
+    return (
+        day(element, f"{stem}DateTime", notes)
+        or day(element, f"{stem}Date", notes)
+        or day(period, "start", notes)
+        or first_day([getattr(element, f"{stem}Timing")], notes)
+    )
 
 
 def earliest(text: str) -> date | None:

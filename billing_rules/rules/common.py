@@ -66,6 +66,15 @@ def discarded_seen(case: Case) -> tuple[Evidence, ...]:
     )
 
 
+def billed_seen(lines: Iterable[OrderLine]) -> tuple[Evidence, ...]:
+    """The billed units of those lines that state any."""
+    return tuple(
+        seen(line, "billed units", line.billed.value)
+        for line in lines
+        if isinstance(line.billed, Present)
+    )
+
+
 def payer_seen(case: Case) -> tuple[Evidence, ...]:
     """The coverage the payer was recognised from."""
     return case.payer_choice.evidence
@@ -77,9 +86,35 @@ def listed(items: Iterable[object]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
 
 
+def capital(text: str) -> str:
+    """The text with its first letter large; str.capitalize would lower the others."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(clause: str) -> str:
+    """A clause, as a reason is stated, as a sentence of its own."""
+    return f"{capital(clause)}."
+
+
 def sources(*candidates: Source | None) -> tuple[Source, ...]:
     """The sources that there are, each once."""
     return tuple(dict.fromkeys(s for s in candidates if s is not None))
+
+
+def drug_sources(case: Case, *values: str) -> tuple[Source, ...]:
+    """The sources of these values of the drug."""
+    return sources(*(case.drug.sources.get(value) for value in values))
+
+
+def criteria_sources(case: Case, *values: str) -> tuple[Source, ...]:
+    """The sources of these values of what the payer wants for the drug and indication."""
+    stated = case.criteria.sources if case.criteria else {}
+    return sources(*(stated.get(value) for value in values))
+
+
+def items(state: State[tuple[T, ...]]) -> tuple[T, ...]:
+    """What is there; none where there is nothing, or where nobody knows."""
+    return state.value if isinstance(state, Present) else ()
 
 
 def because(state: State[object], nothing: str) -> str:

@@ -27,11 +27,11 @@ from cds_hooks.answers.basis import (
     medication_queries,
     medications_among,
     references_outside,
-    resources_of,
 )
 from cds_hooks.errors import unobtainable
 from cds_hooks.hook_request import HookRequest
 from ehr_access import reasons
+from ehr_access.resources import resources_of
 
 log = logging.getLogger("cds_hooks")
 PART = "administrations"

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from billing_rules.fhir import reading
 from billing_rules.fhir.tolerant import as_day, as_objects
 from billing_rules.findings import Finding, Outcome, Severity, Topic
 from billing_rules.review import OrderReview
 from billing_rules.states import Unknown
 from cds_hooks import prefetch, services
-from cds_hooks.answers.basis import Basis, resources_of
+from cds_hooks.answers.basis import Basis
 from cds_hooks.answers.order_review import orders_reviewed
 from cds_hooks.contexts import AppointmentContext
 from cds_hooks.errors import unobtainable
 from cds_hooks.hook_request import HookRequest
 from ehr_access.patient_match import AnotherPatient, about, is_anothers
+from ehr_access.resources import resources_of
 
 PART = "medications"
 _NOT_ORDERED = ("proposal", "plan", "option")
@@ -81,4 +84,6 @@ def _is_prompt(outcome: Outcome) -> bool:
 
 def _as_info(outcome: Outcome) -> Outcome:
     """The injection is still to come, so nothing is a warning yet."""
-    return replace(outcome, severity=Severity.INFO) if isinstance(outcome, Finding) else outcome
+    if not isinstance(outcome, Finding):
+        return outcome
+    return structs.replace(outcome, severity=Severity.INFO)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from billing_rules.assess import PatientChart, assess
 from billing_rules.catalogue import Catalogue
@@ -19,11 +19,10 @@ from billing_rules.fhir.references import Resource, own_reference, resolver
 from billing_rules.model import OrderLine
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
-from billing_rules.states import Present, Unknown
-from cds_hooks import exact_json
 from cds_hooks.errors import Refused
 from cds_hooks.settings import Settings
 from ehr_access.query import Query
+from ehr_access.resources import resources_of
 from service_parts.log_events import fault
 
 if TYPE_CHECKING:  # the command line has no EHR to ask, and starts without requests
@@ -34,7 +33,6 @@ log = logging.getLogger("cds_hooks")
 MOST_LINES = 200  # an 837P claim has 50 at most
 TOO_MANY = f"More than {MOST_LINES} lines are for drugs that are checked here: send fewer at once."
 MOST_MEDICATIONS = 20  # looked up for one request
-_DEEPEST = 64
 _ELEMENTS = ("medicationReference", "productReference")
 
 
@@ -72,22 +70,6 @@ def _log_fault(what: str, error: Exception) -> None:
 
 
 # ---------------------------------------------------------------- Medications named elsewhere
-
-
-def resources_of(part: Part | None) -> list[Resource]:
-    """The resources of a part, decoded; what is no JSON object is left out."""
-    raw = part.value if isinstance(part, Present) else ()
-    return [r for one in raw if not isinstance(one, Unknown) if (r := _decoded(one)) is not None]
-
-
-def _decoded(raw: bytes | dict[str, Any]) -> Resource | None:
-    if isinstance(raw, dict):
-        return raw
-    try:
-        value = exact_json.decode(raw, _DEEPEST)
-    except exact_json.NotReadable:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def is_nameless(line: OrderLine) -> bool:

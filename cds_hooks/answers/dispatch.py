@@ -16,12 +16,13 @@ from billing_rules.findings import NotChecked
 from billing_rules.review import OrderReview
 from billing_rules.states import Unknown
 from cds_hooks import prefetch
-from cds_hooks.answers.basis import Basis, resources_of
+from cds_hooks.answers.basis import Basis
 from cds_hooks.answers.order_review import orders_reviewed
 from cds_hooks.contexts import DispatchContext, bare_id
 from cds_hooks.errors import unobtainable
 from cds_hooks.hook_request import HookRequest
 from ehr_access.patient_match import AnotherPatient, about, is_anothers
+from ehr_access.resources import resources_of
 
 # Types that can order a drug; a referral or a meal is none of our business.
 _OURS = ("MedicationRequest", "ServiceRequest")
@@ -51,7 +52,7 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
     if found is None:
         return None
     gaps = tuple(
-        NotChecked("other_orders", f"one could not be read: {because}")
+        NotChecked(f"one could not be read: {because}", rule="other_orders")
         for because in why_not.values()
     )
     return tuple(replace(review, outcomes=(*review.outcomes, *gaps)) for review in found)

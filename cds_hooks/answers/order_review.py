@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
+from msgspec import structs
+
 from billing_rules.assess import read_orders, read_patient
 from billing_rules.data_needed import DataNeed
 from billing_rules.fhir import reading
@@ -102,6 +104,11 @@ def orders_reviewed(
     """
     catalogue, ehr = basis.catalogue, basis.ehr
     bundle = resources if within is None else within
+    named = reading.named_by_themselves(resources, catalogue.systems)
+    if named is not None:
+        spoken_of = (line for line in named if selected(line.reference, selections))
+        if not concerns_catalogue(spoken_of, catalogue):
+            return None
     lines = read_orders(resources, catalogue, [bundle])
     meant = [line for line in lines if selected(line.reference, selections)]
     looked_up: list[Resource] = []
@@ -152,7 +159,7 @@ def _at_select(
         if about and not any(selected(reference, selections) for reference in about):
             continue
         documentation = outcome.topic is Topic.DOCUMENTATION
-        yield replace(outcome, severity=Severity.INFO) if documentation else outcome
+        yield structs.replace(outcome, severity=Severity.INFO) if documentation else outcome
 
 
 def _drafts_of(finding: Finding) -> set[str]:

@@ -9,7 +9,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.desk.draft_elements import Resource
 from sandbox_ehr.fhir import searching
 from sandbox_ehr.records import Records
 

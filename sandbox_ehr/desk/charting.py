@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox_ehr.desk import elements
-from sandbox_ehr.desk.elements import NotReadable, Resource
-from sandbox_ehr.desk.fhir_lines import marked
+from sandbox_ehr.desk import draft_elements
+from sandbox_ehr.desk.display import marked
+from sandbox_ehr.desk.draft_elements import NotReadable, Resource
 
 SITES = (
     "left upper arm",
@@ -70,7 +70,7 @@ def entries(orders: Sequence[Resource], now: datetime) -> tuple[Entry, ...]:
     for place, order in enumerate(orders):
         if order.get("resourceType") != "MedicationRequest":
             continue
-        unit = elements.dose_unit(order)
+        unit = draft_elements.dose_unit(order)
         by_weight = "/kg" in unit
         found.append(
             Entry(
@@ -78,9 +78,9 @@ def entries(orders: Sequence[Resource], now: datetime) -> tuple[Entry, ...]:
                 order=f"MedicationRequest/{order['id']}",
                 drug=_drug(order),
                 unit="mg" if by_weight or not unit else unit,
-                dose="" if by_weight else elements.dose(order),
-                containers=elements.containers(order),
-                word=elements.container_word(order),
+                dose="" if by_weight else draft_elements.dose(order),
+                containers=draft_elements.containers(order),
+                word=draft_elements.container_word(order),
                 given_at=now.strftime("%H:%M"),
             )
         )
@@ -94,7 +94,7 @@ def _drug(order: Resource) -> str:
 
 def typed(entry: Entry, form: Mapping[str, str]) -> Entry:
     """The entry with what was typed."""
-    said = {name: form.get(f"{entry.place}:{name}", "").strip() for name in _TYPED}
+    said: dict[str, Any] = {name: form.get(f"{entry.place}:{name}", "").strip() for name in _TYPED}
     return replace(entry, **said)
 
 
@@ -107,11 +107,11 @@ def checked(entry: Entry) -> Entry:
     for name in ("dose", "containers", "discarded"):
         try:
             if not (name == "discarded" and entry.discarded in ("0", "0.0")):
-                elements.number(getattr(entry, name))
+                draft_elements.number(getattr(entry, name))
         except NotReadable as error:
             problems[name] = str(error)
     try:
-        elements.day(entry.expiry)
+        draft_elements.day(entry.expiry)
     except NotReadable as error:
         problems["expiry"] = str(error)
     if not _TIME.fullmatch(entry.given_at):
@@ -148,7 +148,7 @@ def records(entry: Entry, order: Resource, visit: Visit) -> list[Resource]:
         words = f"Observed from {entry.given_at} to {entry.observed_until}."
         given["note"] = [{"text": words}]
     found = [dispense, given]
-    if elements.number(entry.discarded if entry.discarded.strip("0.") else ""):
+    if draft_elements.number(entry.discarded if entry.discarded.strip("0.") else ""):
         found.append(_waste(entry, order, visit, given_at))
     return found
 
@@ -186,14 +186,14 @@ def _administration(entry: Entry, order: Resource, visit: Visit, at: datetime) -
 
 def _is_product(coding: Mapping[str, Any]) -> bool:
     """What was given is a product; the billing code stays with the order."""
-    return coding.get("system") not in (elements.HCPCS, elements.CPT)
+    return coding.get("system") not in (draft_elements.HCPCS, draft_elements.CPT)
 
 
 def _dosage(entry: Entry, order: Resource, amount: str, site: bool = False) -> Resource:
     quantity = {
-        "value": elements.number(amount),
+        "value": draft_elements.number(amount),
         "unit": entry.unit,
-        "system": elements.UCUM,
+        "system": draft_elements.UCUM,
         "code": entry.unit,
     }
     dosage: Resource = {"dose": quantity}
@@ -213,7 +213,7 @@ def _dispense(entry: Entry, order: Resource, visit: Visit, at: datetime) -> Reso
         "medicationCodeableConcept": order.get("medicationCodeableConcept"),
         "subject": dict(visit.patient),
         "authorizingPrescription": [{"reference": entry.order}],
-        "quantity": elements.counted(elements.number(entry.containers), entry.word),
+        "quantity": draft_elements.counted(draft_elements.number(entry.containers), entry.word),
         "whenHandedOver": at.isoformat(timespec="seconds"),
     }
 

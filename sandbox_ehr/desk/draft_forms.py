@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sandbox_ehr.desk import elements, formulary
-from sandbox_ehr.desk.elements import NotReadable, Resource
+from sandbox_ehr.desk import draft_elements
+from sandbox_ehr.desk.draft_elements import NotReadable, Resource
 
 Choices = Sequence[tuple[str, str]]
 DOSE_UNITS: Choices = (("mg", "mg"), ("mg/kg", "mg/kg"), ("mL", "mL"), ("g", "g"))
@@ -52,7 +52,7 @@ class DraftForm:
 
 
 def _of_code(read: Callable[[Resource], str]) -> Callable[[Resource], str]:
-    return lambda resource: read(resource.get("code"))
+    return lambda resource: read(resource.get("code", {}))
 
 
 def _to_code(write: Callable[[Resource, str], None]) -> Callable[[Resource, str], None]:
@@ -61,10 +61,10 @@ def _to_code(write: Callable[[Resource, str], None]) -> Callable[[Resource, str]
 
 def _units(element: str) -> tuple[Callable[[Resource], str], Callable[[Resource, str], None]]:
     def read(resource: Resource) -> str:
-        return elements.shown(resource.get(element, {}).get("value"))
+        return draft_elements.shown(resource.get(element, {}).get("value"))
 
     def write(resource: Resource, text: str) -> None:
-        value = elements.number(text)
+        value = draft_elements.number(text)
         resource.pop(element, None)
         if value is not None:
             resource[element] = {"value": value}
@@ -72,40 +72,66 @@ def _units(element: str) -> tuple[Callable[[Resource], str], Callable[[Resource,
     return read, write
 
 
-_COVERAGE = _Element("coverage", "Payer", elements.coverage, elements.set_coverage, "coverage")
+_COVERAGE = _Element(
+    "coverage", "Payer", draft_elements.coverage, draft_elements.set_coverage, "coverage"
+)
 _DAY = _Element(
     "day",
     "Date of service",
-    elements.date_of_service,
-    elements.set_date_of_service,
+    draft_elements.date_of_service,
+    draft_elements.set_date_of_service,
     "date",
     "empty: today",
 )
 _CODE = _Element(
-    "code", "HCPCS code", _of_code(elements.billing_code), _to_code(elements.set_billing_code)
+    "code",
+    "HCPCS code",
+    _of_code(draft_elements.billing_code),
+    _to_code(draft_elements.set_billing_code),
 )
 _MODIFIERS = _Element(
-    "modifiers", "Modifiers", _of_code(elements.modifiers), _to_code(elements.set_modifiers)
+    "modifiers",
+    "Modifiers",
+    _of_code(draft_elements.modifiers),
+    _to_code(draft_elements.set_modifiers),
 )
 _ELEMENTS: Mapping[str, tuple[_Element, ...]] = {
     "MedicationRequest": (
         _Element(
-            "product", "Drug and container", elements.product_code, elements.set_product, "product"
+            "product",
+            "Drug and container",
+            draft_elements.product_code,
+            draft_elements.set_product,
+            "product",
         ),
-        _Element("dose", "Dose", elements.dose, elements.set_dose, "number"),
-        _Element("dose-unit", "Dose unit", elements.dose_unit, elements.set_dose_unit, "dose-unit"),
-        _Element("period", "Every", elements.period, elements.set_period, "number"),
+        _Element("dose", "Dose", draft_elements.dose, draft_elements.set_dose, "number"),
         _Element(
-            "period-unit", "Interval in", elements.period_unit, elements.set_period_unit, "period"
+            "dose-unit",
+            "Dose unit",
+            draft_elements.dose_unit,
+            draft_elements.set_dose_unit,
+            "dose-unit",
+        ),
+        _Element("period", "Every", draft_elements.period, draft_elements.set_period, "number"),
+        _Element(
+            "period-unit",
+            "Interval in",
+            draft_elements.period_unit,
+            draft_elements.set_period_unit,
+            "period",
         ),
         _Element(
-            "containers", "Containers", elements.containers, elements.set_containers, "number"
+            "containers",
+            "Containers",
+            draft_elements.containers,
+            draft_elements.set_containers,
+            "number",
         ),
         _Element(
             "code",
             "HCPCS code",
-            lambda r: elements.billing_code(r.get("medicationCodeableConcept")),
-            lambda r, text: elements.set_billing_code(
+            lambda r: draft_elements.billing_code(r.get("medicationCodeableConcept")),
+            lambda r, text: draft_elements.set_billing_code(
                 r.setdefault("medicationCodeableConcept", {}), text
             ),
         ),
@@ -144,10 +170,10 @@ def _any_code(concept: Resource) -> str:
 
 
 def _set_claim_modifiers(item: Resource, text: str) -> None:
-    codes = elements.modifier_list(text)
+    codes = draft_elements.modifier_list(text)
     item.pop("modifier", None)
     if codes:
-        coded = [{"coding": [{"system": elements.HCPCS, "code": code}]} for code in codes]
+        coded = [{"coding": [{"system": draft_elements.HCPCS, "code": code}]} for code in codes]
         item["modifier"] = coded
 
 
@@ -155,12 +181,16 @@ _LINE = (
     _Element(
         "code",
         "Code",
-        lambda item: elements.billing_code(item.get("productOrService")),
-        lambda item, text: elements.set_billing_code(item.setdefault("productOrService", {}), text),
+        lambda item: draft_elements.billing_code(item.get("productOrService")),
+        lambda item, text: draft_elements.set_billing_code(
+            item.setdefault("productOrService", {}), text
+        ),
     ),
     _Element("units", "Units", *_units("quantity"), "number"),
     _Element("modifiers", "Modifiers", _claim_modifiers, _set_claim_modifiers),
-    _Element("day", "Date", elements.date_of_service, elements.set_date_of_service, "date"),
+    _Element(
+        "day", "Date", draft_elements.date_of_service, draft_elements.set_date_of_service, "date"
+    ),
 )
 
 
@@ -192,7 +222,7 @@ class _Said:
 
     def choices(self, kind: str, value: str) -> Choices:
         if kind == "product":
-            listed = [(p.code, p.display) for p in formulary.products().values()]
+            listed = [(p.code, p.display) for p in draft_elements.products().values()]
         else:
             listed = list(
                 {"coverage": self.coverages, "dose-unit": DOSE_UNITS, "period": PERIODS}.get(

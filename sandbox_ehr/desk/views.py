@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
@@ -21,24 +22,55 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox_ehr.desk import (
-    apps,
     chart,
     charting,
-    composing,
+    display,
+    draft_elements,
     draft_forms,
-    elements,
-    guard,
+    new_orders,
     stories,
-    trace_table,
     workflow,
+    worksheets,
 )
+from sandbox_ehr.desk.display import marked, rendered
 from sandbox_ehr.desk.draft_forms import reference
-from sandbox_ehr.desk.fhir_lines import marked
-from sandbox_ehr.desk.running import desk
-from sandbox_ehr.desk.safe_markdown import rendered
-from sandbox_ehr.desk.starting_over import start_over
-from sandbox_ehr.desk.worksheets import Worksheet
+from sandbox_ehr.desk.stories import start_over
+from sandbox_ehr.desk.worksheets import Worksheet, desk
 from sandbox_ehr.settings import Client
+
+# ---------------------------------------------------------------- browsers
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; frame-src 'self'{apps}"
+)
+
+
+def only_from_here() -> None:
+    """A form of another site posts nothing here: the browser says where a post comes from."""
+    if request.method not in ("POST", "PUT", "DELETE"):
+        return
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if site not in ("same-origin", "none") or (origin and origin != request.host_url.rstrip("/")):
+        abort(403)
+
+
+def secured(response: Response) -> Response:
+    """No script at all; frames hold the registered apps only."""
+    apps = "".join(f" {origin}" for origin in _app_origins())
+    response.headers.setdefault("Content-Security-Policy", _POLICY.format(apps=apps))
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _app_origins() -> list[str]:
+    addresses = [urlsplit(c.launch_url) for c in desk().settings.clients if c.launch_url]
+    return sorted({f"{a.scheme}://{a.netloc}" for a in addresses})
+
 
 _MOST_PATIENTS = 100  # on one page
 JWKS_PATH = "/.well-known/cds-client-jwks.json"
@@ -54,8 +86,8 @@ def blueprint() -> Blueprint:
         static_folder="static",
         static_url_path="/desk-static",
     )
-    pages.before_request(guard.only_from_here)
-    pages.after_request(guard.secured)
+    pages.before_request(only_from_here)
+    pages.after_request(secured)
     pages.add_app_template_filter(rendered, "card_markdown")
     pages.context_processor(_on_every_page)
     for rule, view, method in (
@@ -158,8 +190,8 @@ def _of_patient(patient_id: str, problem: str = "") -> dict[str, Any]:
     return {
         "banner": banner,
         "glance": chart.glance(desk().records, patient_id),
-        "products": composing.choices(),
-        "lines": composing.LINES,
+        "products": new_orders.choices(),
+        "lines": new_orders.LINES,
         "coverages": chart.coverages(desk().records, patient_id),
         "problem": problem,
         "typed": request.form,
@@ -172,11 +204,11 @@ def new_order(patient_id: str) -> AnyResponse | tuple[str, int]:
     if record is None:
         abort(404)
     try:
-        encounter = composing.visit(desk().records, record)
-        drafts = composing.drafts(request.form, record, encounter)
-    except composing.NotComposed as error:
+        encounter = new_orders.visit(desk().records, record)
+        drafts = new_orders.drafts(request.form, record, encounter)
+    except new_orders.NotComposed as error:
         return render_template("desk/patient.html", **_of_patient(patient_id, str(error))), 422
-    sheet = workflow.opened(desk(), patient_id, encounter, composing.PHYSICIAN_REFERENCE, drafts)
+    sheet = workflow.opened(desk(), patient_id, encounter, new_orders.PHYSICIAN_REFERENCE, drafts)
     return _to(desk().worksheets.put(sheet))
 
 
@@ -208,10 +240,10 @@ def _page(
         entries=_entries(sheet) if entries is None else entries,
         sites=charting.SITES,
         glance=chart.glance(records, sheet.patient_id),
-        traces=[trace_table.tables(call.trace) for call in sheet.calls],
+        traces=[display.trace_tables(call.trace) for call in sheet.calls],
         app=_app_frame(sheet),
-        apps=apps.of_menu(desk(), sheet),
-        giving=elements.giving(sheet.drafts),
+        apps=worksheets.apps_of_menu(desk(), sheet),
+        giving=draft_elements.giving(sheet.drafts),
         charted=[charting.charted(r) for r in _kept(sheet.charted)],
         can_open=lambda url: desk().settings.app_at(url) is not None,
     )
@@ -238,7 +270,7 @@ def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
     return {"url": url_for(".launch", sheet_id=sheet.id, **_named()), "name": opened.app.name}
 
 
-def _named() -> dict[str, str]:
+def _named() -> dict[str, Any]:
     """What of the address names an app."""
     return {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
 
@@ -249,7 +281,7 @@ def launch(sheet_id: str) -> AnyResponse:
     wanted = _wanted_app(sheet)
     if wanted is None:
         abort(404)
-    return redirect(apps.launch_address(desk(), sheet, *wanted), 302)
+    return redirect(worksheets.launch_address(desk(), sheet, *wanted), 302)
 
 
 def open_app(sheet_id: str) -> AnyResponse:
@@ -296,7 +328,7 @@ def save_drafts(sheet_id: str) -> AnyResponse | tuple[str, int]:
         return _not_taken(sheet, problems)
     wanted = request.form.get("do", "")
     record = desk().records.read("Patient", sheet.patient_id)
-    drafts = composing.changed(sheet.drafts, wanted, record)
+    drafts = new_orders.changed(sheet.drafts, wanted, record)
     sheet = workflow.with_drafts(desk(), sheet, drafts)
     if wanted == "sign" and drafts:
         sheet = workflow.signed(desk(), sheet)
@@ -396,7 +428,7 @@ def not_here(error: Exception) -> tuple[str, int]:
 def nowhere(error: Exception) -> Response:
     """An address that nothing here answers to; FHIR and authorization answer for themselves."""
     text, status = not_here(error)
-    return guard.secured(make_response(text, status))
+    return secured(make_response(text, status))
 
 
 def not_from_here(error: Exception) -> tuple[str, int]:

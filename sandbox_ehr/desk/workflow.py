@@ -1,26 +1,89 @@
 """The steps of an order entry, each from one worksheet to the next, and the hooks they fire.
 
 order-select when a drug is chosen or its order changed, order-sign before it is signed,
-patient-view when something was charted, encounter-discharge when the visit ends.
-"""
+patient-view when something was charted, encounter-discharge when the visit ends."""
 
 from __future__ import annotations
 
 import copy
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox_ehr import cds_client
-from sandbox_ehr.cds_answers import Card
-from sandbox_ehr.cds_client import Call
-from sandbox_ehr.desk import elements
+from sandbox_ehr.cds_answers import Action, Card, Suggestion
+from sandbox_ehr.cds_client import HookCall
+from sandbox_ehr.desk import draft_elements
+from sandbox_ehr.desk.draft_elements import Resource
 from sandbox_ehr.desk.draft_forms import reference
-from sandbox_ehr.desk.elements import Resource
-from sandbox_ehr.desk.running import Desk
-from sandbox_ehr.desk.taking import NotTaken, taken
-from sandbox_ehr.desk.worksheets import ShownCard, Worksheet, new_id
+from sandbox_ehr.desk.worksheets import Desk, ShownCard, Worksheet, new_id
+from sandbox_ehr.fhir import validation
+from sandbox_ehr.fhir.outcomes import FhirError
+
+# ---------------------------------------------------------------- suggestions (CDS Hooks, "Action")
+
+_PATIENT = ("subject", "patient")
+_ORDERS = ("MedicationRequest", "ServiceRequest", "ChargeItem", "Claim")
+
+
+class NotTaken(ValueError):
+    """The suggestion cannot be taken; nothing was changed. The message says why."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Taken:
+    """The drafts after a suggestion, and what each changed one was before (None: nothing)."""
+
+    drafts: tuple[Resource, ...]
+    before: dict[str, Resource | None]
+    removed: tuple[str, ...]
+
+
+def taken(drafts: Sequence[Resource], suggestion: Suggestion, patient_id: str) -> Taken:
+    """The drafts with every action done. Raises NotTaken, and then none was done."""
+    now = {reference(draft): copy.deepcopy(draft) for draft in drafts}
+    before: dict[str, Resource | None] = {}
+    removed: list[str] = []
+    # "processed as a transaction: deletes, then creates, then updates" (CDS Hooks 3.0.0-ballot)
+    order = ("delete", "create", "update")
+    for action in sorted(suggestion.actions or (), key=lambda a: order.index(a.type)):
+        ref = _target(action, patient_id)
+        if action.type != "create" and ref not in now:
+            raise NotTaken(f"{ref} is none of these drafts")
+        if action.type == "delete":
+            del now[ref]
+            removed.append(ref)
+            continue
+        before.setdefault(ref, now.get(ref))
+        now[ref] = {**(action.resource or {}), "id": ref.partition("/")[2]}
+    return Taken(tuple(now.values()), before, tuple(removed))
+
+
+def _target(action: Action, patient_id: str) -> str:
+    """What the action is about, as Type/id. Raises NotTaken for what this desk does not order."""
+    if action.type == "delete":
+        return action.resource_id
+    resource = action.resource or {}
+    if resource.get("resourceType") not in _ORDERS:
+        raise NotTaken(f"this desk cannot order a {resource.get('resourceType')}")
+    about = [resource.get(e) for e in _PATIENT if e in resource]
+    if any(_reference_of(a) != f"Patient/{patient_id}" for a in about) or not about:
+        raise NotTaken("it is for another patient")
+    try:
+        validation.check(resource)
+    except FhirError as error:
+        raise NotTaken(f"what it would order is not valid FHIR: {error}") from None
+    if action.type == "create":
+        return f"{resource['resourceType']}/{uuid.uuid4()}"
+    return reference(resource)
+
+
+def _reference_of(element: object) -> str:
+    return str(element.get("reference", "")) if isinstance(element, dict) else ""
+
+
+# ---------------------------------------------------------------- the steps
 
 # What an order becomes when it is signed; a charge waits for its claim.
 _SIGNED = {"ChargeItem": "billable"}
@@ -111,7 +174,7 @@ def _stored(desk: Desk, sheet: Worksheet) -> Worksheet:
         order["status"] = _SIGNED.get(str(order["resourceType"]), "active")
     with desk.records.all_or_nothing():
         stored = tuple(desk.records.update(order) for order in orders)
-    giving = elements.giving(stored)
+    giving = draft_elements.giving(stored)
     note = f"Signed. The order is in the chart; chart the {giving} when it was given."
     return replace(sheet, stage="signed", drafts=stored, before={}, typed={}, notes=(note,))
 
@@ -244,7 +307,7 @@ def _fired(desk: Desk, sheet: Worksheet, hook: str, context: Mapping[str, Any]) 
 _NOBODY = "No decision support answered for this step. Ordering works without it."
 
 
-def _replaced(cards: tuple[ShownCard, ...], call: Call) -> tuple[ShownCard, ...]:
+def _replaced(cards: tuple[ShownCard, ...], call: HookCall) -> tuple[ShownCard, ...]:
     """A service's newer cards take the place of its older ones (CDS Hooks 2.0.1, "Update stale
     guidance"); what the user has set aside word for word is not asked again."""
     others = tuple(c for c in cards if c.service_url != call.url)
@@ -254,7 +317,7 @@ def _replaced(cards: tuple[ShownCard, ...], call: Call) -> tuple[ShownCard, ...]
     return (*others, *(_shown(card, call, same.get(card.summary)) for card in call.answer.cards))
 
 
-def _shown(card: Card, call: Call, earlier: ShownCard | None) -> ShownCard:
+def _shown(card: Card, call: HookCall, earlier: ShownCard | None) -> ShownCard:
     shown = ShownCard(card.uuid or str(uuid.uuid4()), call.url, call.hook, card)
     if earlier is None or earlier.outcome == "accepted":
         return shown

@@ -1,17 +1,23 @@
-"""What is on the desk: one worksheet an order entry, kept in memory until it is pushed out."""
+"""What is on the desk: one worksheet an order entry, and what the desk works with."""
 
 from __future__ import annotations
 
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from flask import Flask, current_app
 
 from sandbox_ehr.cds_answers import Card, Malformed
-from sandbox_ehr.cds_client import Call
-from sandbox_ehr.desk.elements import Resource
+from sandbox_ehr.cds_client import CdsClient, HookCall, SigningKey
+from sandbox_ehr.desk.draft_elements import Resource
+from sandbox_ehr.records import Records
+from sandbox_ehr.settings import Client, Settings
+from sandbox_ehr.smart.sessions import Launches
 
 _MOST = 200  # worksheets; the oldest go first
 
@@ -64,7 +70,7 @@ class Worksheet:
     typed: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[ShownCard, ...] = ()
     malformed: tuple[Malformed, ...] = ()
-    calls: tuple[Call, ...] = ()
+    calls: tuple[HookCall, ...] = ()
     notes: tuple[str, ...] = ()
     charted: tuple[str, ...] = ()
 
@@ -111,3 +117,61 @@ class Worksheets:
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
+
+
+# ---------------------------------------------------------------- the desk
+
+DESK_KEY = "sandbox-ehr-desk"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Desk:
+    """`start` is every resource as it was in the beginning; `current` moves the dates of a fixture
+    as those of the charts were moved."""
+
+    records: Records
+    settings: Settings
+    launches: Launches
+    services: tuple[CdsClient, ...]
+    key: SigningKey
+    start: tuple[Resource, ...]
+    current: Callable[[Any], Any]
+    worksheets: Worksheets = field(default_factory=Worksheets)
+
+
+def set_desk(app: Flask, desk: Desk) -> None:
+    app.extensions[DESK_KEY] = desk
+
+
+def desk() -> Desk:
+    """That of the application which answers the current request."""
+    found = current_app.extensions[DESK_KEY]
+    assert isinstance(found, Desk)
+    return found
+
+
+# ---------------------------------------------------------------- smart links
+
+
+def apps_of_menu(desk: Desk, sheet: Worksheet) -> tuple[Client, ...]:
+    """The apps that can be opened without a card; one that an open card leads to is left out, so
+    that there is one way to it."""
+    links = (link for shown in sheet.open_cards for link in shown.card.links)
+    linked = {c.id for x in links if x.type == "smart" and (c := desk.settings.app_at(x.url))}
+    return tuple(c for c in desk.settings.clients if c.launch_url and c.id not in linked)
+
+
+def launch_address(desk: Desk, sheet: Worksheet, app: Client, url: str, app_context: str) -> str:
+    """The link with `iss` and a `launch` of its own, good once and for ten minutes."""
+    launch = desk.launches.new(
+        sheet.patient_id,
+        sheet.encounter_id,
+        sheet.user,
+        app_context,
+        client_id=app.id,
+        need_patient_banner=False,
+    )
+    parts = urlsplit(url)
+    query = [(k, v) for k, v in parse_qsl(parts.query) if k not in ("iss", "launch")]
+    query += [("iss", desk.settings.fhir_base), ("launch", launch)]
+    return urlunsplit(parts._replace(query=urlencode(query), fragment=""))

@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-from sandbox_ehr import ids
-from sandbox_ehr.fhir import conditional
-from sandbox_ehr.fhir.call import Answer, Call
+from sandbox_ehr import charts
+from sandbox_ehr.fhir import calls
+from sandbox_ehr.fhir.calls import Answer, Call, Served
 from sandbox_ehr.fhir.outcomes import FhirError
-from sandbox_ehr.fhir.served import Served
 
 Resource = dict[str, Any]
 Ask = Callable[[Served, Call], Answer]
@@ -62,7 +61,7 @@ def _transaction(served: Served, call: Call, entries: list[Any], ask: Ask) -> li
         names = {str(entries[i]["fullUrl"]): name for i, name in named.items()}
         calls = {
             i: replace(
-                _call(served, call, ids.referring(entry, names)),
+                _call(served, call, charts.referring(entry, names)),
                 new_id=named.get(i, "").rpartition("/")[2],
             )
             for i, entry in enumerate(entries)
@@ -88,8 +87,8 @@ def _of_entry(i: int, error: FhirError) -> FhirError:
 def _call(served: Served, call: Call, entry: Any) -> Call:
     """The interaction an entry asks for. Raises FhirError (400)."""
     request = entry.get("request") if isinstance(entry, dict) else None
-    method = request.get("method") if isinstance(request, dict) else None
-    url = request.get("url") if isinstance(request, dict) else None
+    request = request if isinstance(request, dict) else {}
+    method, url = request.get("method"), request.get("url")
     if not isinstance(method, str) or not isinstance(url, str):
         raise FhirError(400, "an entry has a request with 'method' and 'url'", "required")
     path, _, query = url.removeprefix(f"{served.base}/").partition("?")
@@ -103,7 +102,7 @@ def _call(served: Served, call: Call, entry: Any) -> Call:
     }
     resource = entry.get("resource")
     body = resource if isinstance(resource, dict) else None
-    return Call(method, parts, call.access, tuple(conditional.parameters(query)), body, headers)
+    return Call(method, parts, call.access, tuple(calls.query_parameters(query)), body, headers)
 
 
 def _new_ids(served: Served, call: Call, entries: list[Any]) -> dict[int, str]:
@@ -115,7 +114,7 @@ def _new_ids(served: Served, call: Call, entries: list[Any]) -> dict[int, str]:
             kind = str(entry["resource"].get("resourceType"))
             condition = entry["request"].get("ifNoneExist")
             there = (
-                conditional.already_there(served, call.access, kind, condition)
+                calls.already_there(served, call.access, kind, condition)
                 if isinstance(condition, str)
                 else None
             )

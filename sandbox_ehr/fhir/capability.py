@@ -1,12 +1,53 @@
-"""The CapabilityStatement, generated from the tables the server works by."""
+"""What of each type this server offers: the table of parameters, less what its EHR does not do.
+
+The CapabilityStatement says it and the search obeys it, from here."""
 
 from __future__ import annotations
 
 from importlib import metadata
 from typing import Any
 
-from sandbox_ehr.fhir import offered
+from sandbox_ehr.fhir import parameters
+from sandbox_ehr.fhir.parameters import Parameter
+from sandbox_ehr.quirks import Quirks
 from sandbox_ehr.settings import Settings
+
+# Interactions of every type (FHIR R4, "TypeRestfulInteraction").
+INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "create",
+    "search-type",
+)
+
+
+def types(quirks: Quirks) -> tuple[str, ...]:
+    return tuple(kind for kind in parameters.TYPES if kind not in quirks.absent)
+
+
+def search_parameters(resource_type: str, quirks: Quirks) -> dict[str, Parameter]:
+    """The parameters by name."""
+    known = parameters.of(resource_type)
+    only = quirks.only_search.get(resource_type)
+    if only is None:
+        return known
+    return {name: known[name] for name in ("_id", *only) if name in known}
+
+
+def can_include(resource_type: str, quirks: Quirks) -> tuple[str, ...]:
+    """What `_include` may name: a reference to a type that is here."""
+    here = set(types(quirks))
+    return tuple(
+        f"{resource_type}:{name}"
+        for name, parameter in search_parameters(resource_type, quirks).items()
+        if set(parameter.targets) & here
+    )
+
+
+# ---------------------------------------------------------------- the CapabilityStatement
 
 Resource = dict[str, Any]
 FHIR_VERSION = "4.0.1"
@@ -35,7 +76,7 @@ def statement(settings: Settings) -> Resource:
             {
                 "mode": "server",
                 "security": _security(settings),
-                "resource": [_resource(kind, settings) for kind in offered.types(quirks)],
+                "resource": [_resource(kind, settings) for kind in types(quirks)],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
@@ -61,10 +102,10 @@ def _security(settings: Settings) -> Resource:
 
 def _resource(kind: str, settings: Settings) -> Resource:
     quirks = settings.quirks
-    searched = offered.search_parameters(kind, quirks)
+    searched = search_parameters(kind, quirks)
     said: Resource = {
         "type": kind,
-        "interaction": [{"code": code} for code in offered.INTERACTIONS],
+        "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,
@@ -77,5 +118,5 @@ def _resource(kind: str, settings: Settings) -> Resource:
             {"name": name, "type": parameter.kind.value} for name, parameter in searched.items()
         ],
     }
-    includes = list(offered.includes(kind, quirks))
+    includes = list(can_include(kind, quirks))
     return {**said, "searchInclude": includes} if includes else said

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox_ehr.fhir import offered, searching
-from sandbox_ehr.fhir.call import Answer, Call, preferred
+from sandbox_ehr.fhir import capability, searching
+from sandbox_ehr.fhir.calls import Answer, Call, Rest, Served, preferred
 from sandbox_ehr.fhir.outcomes import FhirError, Issue, outcome
-from sandbox_ehr.fhir.pages import Rest
 from sandbox_ehr.fhir.searching import Search
-from sandbox_ehr.fhir.served import Served
 
 Resource = dict[str, Any]
 PAGE = "_page"
@@ -88,7 +86,7 @@ def _only_its_patient(
     """A token for one patient's chart does not search another's. Raises FhirError (403)."""
     if not call.access.only_of_its_patient("s", resource_type):
         return
-    known = offered.search_parameters(resource_type, served.quirks)
+    known = capability.search_parameters(resource_type, served.quirks)
     for name, value in asked:
         parameter = known.get(name.partition(":")[0])
         about = parameter is not None and parameter.targets == ("Patient",)
@@ -100,7 +98,7 @@ def _only_its_patient(
 
 def _read(served: Served, call: Call, resource_type: str, asked: searching.Asked) -> Search:
     """The search, without what this server does not know, unless it is to be strict."""
-    known = offered.search_parameters(resource_type, served.quirks)
+    known = capability.search_parameters(resource_type, served.quirks)
     unknown = [
         (name, value)
         for name, value in asked
@@ -133,7 +131,7 @@ def _how(served: Served, resource_type: str, asked: searching.Asked) -> _How:
 
 
 def _known_includes(served: Served, resource_type: str, included: Iterable[str]) -> None:
-    known = offered.includes(resource_type, served.quirks)
+    known = capability.can_include(resource_type, served.quirks)
     for value in included:
         if ":".join(value.split(":")[:2]) not in known:
             raise FhirError(400, f"'_include' of {resource_type} takes one of {', '.join(known)}")
@@ -214,7 +212,7 @@ def _included(
     result = []
     for asked in includes:
         kind, name, target = (*asked.split(":"), "")[:3]
-        parameter = offered.search_parameters(kind, served.quirks)[name]
+        parameter = capability.search_parameters(kind, served.quirks)[name]
         for reference in _references(matches, parameter.paths):
             found = _referred(served, call, reference, target)
             if found and (found["resourceType"], found["id"]) not in held:
@@ -234,7 +232,7 @@ def _references(matches: Iterable[Resource], paths: Iterable[str]) -> Iterable[s
 
 def _referred(served: Served, call: Call, reference: str, target: str) -> Resource | None:
     kind, _, id_ = reference.removeprefix(f"{served.base}/").partition("/")
-    if kind not in offered.types(served.quirks) or target not in ("", kind):
+    if kind not in capability.types(served.quirks) or target not in ("", kind):
         return None
     found = served.records.read(kind, id_.partition("/")[0])
     return found if found and call.access.covers("r", found) else None

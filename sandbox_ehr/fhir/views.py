@@ -13,13 +13,12 @@ import msgspec
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from sandbox_ehr.fhir import capability, conditional, interactions, validation
-from sandbox_ehr.fhir.call import Answer, Call
-from sandbox_ehr.fhir.interactions import NotAllowed
+from sandbox_ehr.fhir import calls, capability, handlers, validation
+from sandbox_ehr.fhir.calls import Answer, Call, Served
+from sandbox_ehr.fhir.handlers import NotAllowed
 from sandbox_ehr.fhir.outcomes import FhirError
-from sandbox_ehr.fhir.served import Served
-from sandbox_ehr.running import running
-from sandbox_ehr.smart import bearer, discovery, launch_service
+from sandbox_ehr.smart import at_fhir
+from sandbox_ehr.state import running
 
 log = logging.getLogger("sandbox_ehr")
 fhir = Blueprint("fhir", __name__)
@@ -60,16 +59,16 @@ def endpoint(path: str) -> Response:
         return _metadata()
     method = "GET" if request.method == "HEAD" else request.method
     parts = _parts(path)
-    access = bearer.access(request.headers.get("Authorization"))
+    access = at_fhir.access_of(request.headers.get("Authorization"))
     call = Call(method, parts, access, _params(method, parts), _body(method, parts), _headers())
-    return _sent(interactions.answer(served(), call))
+    return _sent(handlers.answer(served(), call))
 
 
-@fhir.post(launch_service.PATH)
+@fhir.post(at_fhir.LAUNCH_PATH)
 def launch() -> Response:
     """Not FHIR, but asked of the FHIR server: see launch_service."""
-    access = bearer.access(request.headers.get("Authorization"))
-    said = launch_service.launch_of(request.get_data(), access)
+    access = at_fhir.access_of(request.headers.get("Authorization"))
+    said = at_fhir.launch_of(request.get_data(), access)
     return Response(_encoder.encode(said), content_type="application/json")
 
 
@@ -86,7 +85,7 @@ def refused(error: FhirError) -> Response:
     if isinstance(error, NotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
     if error.status == 401:
-        response.headers["WWW-Authenticate"] = bearer.challenge(error)
+        response.headers["WWW-Authenticate"] = at_fhir.challenge(error)
     return response
 
 
@@ -115,8 +114,8 @@ def cors(response: Response) -> Response:
 
 
 _WELL_KNOWN = {
-    ".well-known/smart-configuration": discovery.document,
-    ".well-known/openid-configuration": discovery.openid,
+    ".well-known/smart-configuration": at_fhir.smart_configuration,
+    ".well-known/openid-configuration": at_fhir.openid_configuration,
 }
 
 
@@ -162,11 +161,11 @@ def _media_type(text: str) -> str:
 
 def _params(method: str, parts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """The query; for a search that was posted, what stands in its body too (FHIR R4, "search")."""
-    asked = conditional.parameters(_query())
+    asked = calls.query_parameters(_query())
     if method == "POST" and parts[1:] == ("_search",):
         if _media_type(request.content_type or "") != _FORM:
             raise FhirError(415, f"a search is posted as {_FORM}")
-        asked += conditional.parameters(_text(request.get_data()))
+        asked += calls.query_parameters(_text(request.get_data()))
     return tuple(asked)
 
 

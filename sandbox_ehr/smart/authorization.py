@@ -21,14 +21,13 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode, UserInfo
 from joserfc.jwk import RSAKey
 
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.fhir import access
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import ClientKind, Settings
-from sandbox_ehr.smart import people, scopes
-from sandbox_ehr.smart.assertions import Assertions, ClientKeys, SeenOnce
-from sandbox_ehr.smart.codes import LIFETIME, Code, Codes
-from sandbox_ehr.smart.registered import Registered
-from sandbox_ehr.smart.sessions import Session
+from sandbox_ehr.smart import people
+from sandbox_ehr.smart.clients import Assertions, ClientKeys, Registered, SeenOnce
+from sandbox_ehr.smart.sessions import CODE_SECONDS, Code, Codes, Session
 from sandbox_ehr.smart.tokens import ACCESS_SECONDS, SYSTEM_SECONDS, Granted, Tokens
 
 METHODS = [kind.value for kind in (ClientKind.KEY, ClientKind.SECRET, ClientKind.PUBLIC)]
@@ -44,7 +43,7 @@ class SmartServer(AuthorizationServer):
         self.tokens = tokens
         self.records = records
         self.codes = Codes()
-        self._key: RSAKey | None = None
+        self._key = settings.signing_key
         self._making_key = threading.Lock()
         super().__init__(query_client=self._registered, save_token=self._keep)
         self.register_token_generator("default", BearerTokenGenerator(_new, _new, _lifetime))
@@ -65,7 +64,7 @@ class SmartServer(AuthorizationServer):
         """What id_tokens are signed with; made when it is first needed, which takes a moment."""
         with self._making_key:
             if self._key is None:
-                how = {"use": "sig", "alg": "RS256"}
+                how: Any = {"use": "sig", "alg": "RS256"}
                 self._key = RSAKey.generate_key(2048, how, auto_kid=True)
             return self._key
 
@@ -73,8 +72,8 @@ class SmartServer(AuthorizationServer):
     def fhir_base(self) -> str:
         return self.settings.fhir_base
 
-    def faults_of(self, session: Session | Granted) -> frozenset[Fault]:
-        return session.faults | self.settings.faults
+    def moods_of(self, session: Session | Granted) -> frozenset[Mood]:
+        return session.moods | self.settings.moods
 
     def _registered(self, client_id: str) -> Registered | None:
         client = self.settings.client(client_id)
@@ -85,21 +84,22 @@ class SmartServer(AuthorizationServer):
         the id when a token is refreshed, and npm's fhirclient sends none."""
         said = request.payload.data
         if said.get("client_id") or said.get("grant_type") != "refresh_token":
-            return authenticate_none(query_client, request)
+            client: Registered | None = authenticate_none(query_client, request)
+            return client
         granted = self.tokens.refresh(said.get("refresh_token", ""))
         return self._registered(granted.client_id) if granted else None
 
     def _keep(self, response: dict[str, Any], request: Any) -> None:
         """Remember what the tokens of `response` grant, and add the launch's parameters to it."""
         granted = _granted(request, response)
-        faults = self.faults_of(granted)
-        if Fault.NO_PATIENT in faults:
+        moods = self.moods_of(granted)
+        if Mood.NO_PATIENT in moods:
             granted = replace(granted, patient="", encounter="")
-        if Fault.SHORT_TOKEN in faults:
+        if Mood.SHORT_TOKEN in moods:
             response["expires_in"] = SHORT_SECONDS
         self.tokens.keep(response["access_token"], granted, response["expires_in"])
         refreshes = bool(_REFRESHING & set(granted.scope.split()))
-        if not refreshes or Fault.NO_REFRESH_TOKEN in faults:
+        if not refreshes or Mood.NO_REFRESH_TOKEN in moods:
             response.pop("refresh_token", None)
         elif "refresh_token" in response:
             self.tokens.keep_refresh(response["refresh_token"], granted)
@@ -118,11 +118,12 @@ def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
             session.patient,
             session.encounter,
             session.more,
-            session.faults,
+            session.moods,
             code.family,
         )
     if request.refresh_token is not None:
-        return replace(request.refresh_token.granted, scope=response["scope"])
+        before: Granted = request.refresh_token.granted
+        return replace(before, scope=response["scope"])
     return Granted(client_id, response["scope"])
 
 
@@ -169,7 +170,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
         said = request.payload.data
         server: SmartServer = self.server
         nonce = said.get("nonce", "")
-        if nonce and Fault.WRONG_NONCE in server.faults_of(request.user):
+        if nonce and Mood.WRONG_NONCE in server.moods_of(request.user):
             nonce = secrets.token_urlsafe(8)
         server.codes.keep(
             code,
@@ -180,7 +181,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
                 request.user,
                 nonce,
                 secrets.token_urlsafe(8),
-                server.codes.now() + LIFETIME,
+                server.codes.now() + CODE_SECONDS,
                 int(time.time()),
             ),
         )
@@ -219,7 +220,8 @@ class RefreshGrant(grants.RefreshTokenGrant):
     def issue_token(self, user: Any, refresh_token: Kept) -> dict[str, Any]:
         if not self.server.tokens.use_refresh(refresh_token.text):
             raise InvalidRequestError("the refresh token was used at the same time elsewhere")
-        return super().issue_token(user, refresh_token)
+        response: dict[str, Any] = super().issue_token(user, refresh_token)
+        return response
 
     def revoke_old_credential(self, refresh_token: Kept) -> None:
         """Its use was its end."""
@@ -231,7 +233,7 @@ class SystemGrant(grants.ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = [ClientKind.KEY.value]
 
     def validate_requested_scope(self) -> None:
-        asked = [scopes.parse(word) for word in (self.request.payload.scope or "").split()]
+        asked = [access.parse(word) for word in (self.request.payload.scope or "").split()]
         if not asked or any(scope is None or scope.level != "system" for scope in asked):
             raise InvalidScopeError("a backend service asks for system scopes")
         super().validate_requested_scope()
@@ -251,7 +253,7 @@ class SmartIdToken(OpenIDCode):
     def resolve_client_private_key(self, client: Registered) -> RSAKey:
         return self._server.key
 
-    def get_encode_header(self, client: Registered) -> dict[str, str]:
+    def get_encode_header(self, client: Registered) -> dict[str, Any]:
         return {"alg": "RS256", "kid": self._server.key.kid, "typ": "JWT"}
 
     def get_client_claims(self, client: Registered) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox_ehr.fhir import access
 from sandbox_ehr.records import Records
-from sandbox_ehr.smart import scopes
 
 Resource = dict[str, Any]
 _MOST_SHOWN = 200
@@ -95,7 +95,7 @@ def patients(records: Records) -> list[Person]:
 def needs_patient(scope: str) -> bool:
     """Whether an app with this scope works on one patient's chart."""
     words = scope.split()
-    return "launch/patient" in words or any(s.level == "patient" for s in scopes.parse_all(scope))
+    return "launch/patient" in words or any(s.level == "patient" for s in access.parse_all(scope))
 
 
 def asked_for(scope: str) -> list[AskedFor]:
@@ -103,7 +103,7 @@ def asked_for(scope: str) -> list[AskedFor]:
 
 
 def _words(word: str) -> str:
-    scope = scopes.parse(word)
+    scope = access.parse(word)
     if scope is None:
         return _WORDS.get(word, word)
     *first, last = [_ACTIONS[letter] for letter in scope.actions]

@@ -1,13 +1,87 @@
-"""What was settled when somebody let an app in: who they are, and whose chart it may see."""
+"""Launches under way, what was settled when somebody let an app in, and the codes for it.
+
+The order desk makes a launch (`running().launches.new(...)`) and opens
+`{client.launch_url}?iss={fhir_base}&launch={token}`; the authorization endpoint redeems it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox_ehr.faults import Fault
-from sandbox_ehr.launches import Launch
+from authlib.oidc.core import AuthorizationCodeMixin
+
+from sandbox_ehr.moods import Mood
+from sandbox_ehr.records import fingerprint, put
+
+# ---------------------------------------------------------------- launches
+
+LAUNCH_SECONDS = 600.0
+_MOST_LAUNCHES = 1000  # kept at once; the oldest goes first
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """`user` is a reference ("Practitioner/1"). `app_context` is the text of a CDS Hooks link.
+
+    `client_id` is the one app it is for; "" leaves it to whoever comes first.
+    """
+
+    patient_id: str = ""
+    encounter_id: str = ""
+    user: str = ""
+    app_context: str = ""
+    client_id: str = ""
+    intent: str = ""
+    fhir_context: tuple[dict[str, Any], ...] = ()
+    need_patient_banner: bool = True
+    moods: frozenset[Mood] = field(default_factory=frozenset)
+
+
+class Launches:
+    """Each token is good for ten minutes and for one authorization."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[float, Launch]] = {}
+
+    def new(
+        self,
+        patient_id: str,
+        encounter_id: str = "",
+        user: str = "",
+        app_context: str = "",
+        **more: Any,
+    ) -> str:
+        """The `launch` of the app's URL. `more` are the other members of Launch."""
+        token = secrets.token_urlsafe(24)
+        launch = Launch(patient_id, encounter_id, user, app_context, **more)
+        with self._lock:
+            put(self._open, token, (self._clock() + LAUNCH_SECONDS, launch), _MOST_LAUNCHES)
+        return token
+
+    def peek(self, token: str) -> Launch | None:
+        """The launch, when it is still open."""
+        with self._lock:
+            return self._still_open(token)
+
+    def redeem(self, token: str) -> Launch | None:
+        """The launch, once."""
+        with self._lock:
+            launch = self._still_open(token)
+            self._open.pop(token, None)
+            return launch
+
+    def _still_open(self, token: str) -> Launch | None:
+        until, launch = self._open.get(token, (0.0, None))
+        return launch if launch is not None and self._clock() < until else None
+
+
+# ---------------------------------------------------------------- sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +93,7 @@ class Session:
     patient: str = ""
     encounter: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
-    faults: frozenset[Fault] = field(default_factory=frozenset)
+    moods: frozenset[Mood] = field(default_factory=frozenset)
 
 
 def of_launch(launch: Launch, scope: str, tenant: str) -> Session:
@@ -31,4 +105,80 @@ def of_launch(launch: Launch, scope: str, tenant: str) -> Session:
     more |= {"appContext": launch.app_context} if launch.app_context else {}
     more |= {"intent": launch.intent} if launch.intent else {}
     more |= {"fhirContext": list(launch.fhir_context)} if launch.fhir_context else {}
-    return Session(launch.user, scope, launch.patient_id, launch.encounter_id, more, launch.faults)
+    return Session(launch.user, scope, launch.patient_id, launch.encounter_id, more, launch.moods)
+
+
+# ---------------------------------------------------------------- authorization codes
+
+CODE_SECONDS = 60
+_MOST_CODES = 1000  # kept at once; the oldest goes first
+
+
+@dataclass(frozen=True, slots=True)
+class Code(AuthorizationCodeMixin):
+    """What a code stands for. `family` names all tokens that come from it."""
+
+    client_id: str
+    redirect_uri: str
+    code_challenge: str
+    session: Session
+    nonce: str
+    family: str
+    expires_at: float
+    auth_time: int
+    code_challenge_method: str = "S256"
+
+    def get_redirect_uri(self) -> str:
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        return self.session.scope
+
+    def get_nonce(self) -> str:
+        return self.nonce
+
+    def get_auth_time(self) -> int:
+        return self.auth_time
+
+    def get_acr(self) -> None:
+        return None
+
+    def get_amr(self) -> None:
+        return None
+
+
+class Codes:
+    """Codes not used yet, and the families of those that were."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._open: dict[str, Code] = {}
+        self._used: dict[str, str] = {}
+
+    def now(self) -> float:
+        return self._clock()
+
+    def keep(self, code: str, meaning: Code) -> None:
+        with self._lock:
+            put(self._open, fingerprint(code), meaning, _MOST_CODES)
+
+    def peek(self, code: str) -> Code | None:
+        with self._lock:
+            return self._open.get(fingerprint(code))
+
+    def take(self, code: str, client_id: str) -> Code | None:
+        """What the code stands for, once. A wrong app's try does not use it up."""
+        key = fingerprint(code)
+        with self._lock:
+            found = self._open.get(key)
+            if found is None or found.client_id != client_id:
+                return None
+            del self._open[key]
+            put(self._used, key, found.family, _MOST_CODES)
+            return found if self._clock() < found.expires_at else None
+
+    def family_if_used(self, code: str) -> str:
+        """The family of a code that was used before, "" for any other."""
+        with self._lock:
+            return self._used.get(fingerprint(code), "")

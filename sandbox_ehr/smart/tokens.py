@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox_ehr.bounded import fingerprint, put
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
+from sandbox_ehr.records import fingerprint, put
 
 ACCESS_SECONDS = 3600
-LENT_SECONDS = 300
+SERVICE_SECONDS = 300
 SYSTEM_SECONDS = 300  # SMART Backend Services: no more than five minutes
 REFRESH_SECONDS = 90 * 24 * 3600
 _MOST = 10_000  # kept at once; the oldest goes first
@@ -36,7 +36,7 @@ class Granted:
     patient: str = ""
     encounter: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
-    faults: frozenset[Fault] = field(default_factory=frozenset)
+    moods: frozenset[Mood] = field(default_factory=frozenset)
     family: str = ""
     issued_at: int = 0
     expires_at: int = 0
@@ -56,7 +56,7 @@ class Tokens:
     def now(self) -> int:
         return int(self._clock())
 
-    def lend(
+    def issue(
         self,
         client_id: str,
         scope: str,
@@ -64,9 +64,9 @@ class Tokens:
         patient: str = "",
         user: str = "",
         encounter: str = "",
-        seconds: int = LENT_SECONDS,
+        seconds: int = SERVICE_SECONDS,
     ) -> str:
-        """An access token without a launch: what an EHR lends a CDS service for one call."""
+        """An access token without a launch: what a CDS service gets for one call."""
         token = secrets.token_urlsafe(32)
         granted = Granted(client_id, scope, user, patient, encounter)
         self.keep(token, granted, seconds)

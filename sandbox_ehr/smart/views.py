@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -11,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import (
     AccessDeniedError,
+    InvalidClientError,
+    InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
     OAuth2Error,
@@ -18,13 +21,13 @@ from authlib.oauth2.rfc6749 import (
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox_ehr import faults
-from sandbox_ehr.faults import Fault
-from sandbox_ehr.launches import Launch
-from sandbox_ehr.running import Running, running
+from sandbox_ehr import moods
+from sandbox_ehr.fhir import access
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.settings import Client
-from sandbox_ehr.smart import people, scopes, sessions, simulated
-from sandbox_ehr.smart.sessions import Session
+from sandbox_ehr.smart import people, sessions
+from sandbox_ehr.smart.sessions import Launch, Session
+from sandbox_ehr.state import Running, running
 
 auth = Blueprint("auth", __name__, template_folder="templates", static_folder="static")
 
@@ -56,18 +59,22 @@ def token() -> AnyResponse:
     try:
         _simulated(it)
     except OAuth2Error as error:
-        return it.smart.handle_error_response(None, error)
-    return it.smart.create_token_response()
+        failed: AnyResponse = it.smart.handle_error_response(None, error)
+        return failed
+    answer: AnyResponse = it.smart.create_token_response()
+    return answer
 
 
 @auth.post("/introspect")
 def introspect() -> AnyResponse:
-    return running().smart.create_endpoint_response("introspection")
+    answer: AnyResponse = running().smart.create_endpoint_response("introspection")
+    return answer
 
 
 @auth.post("/revoke")
 def revoke() -> AnyResponse:
-    return running().smart.create_endpoint_response("revocation")
+    answer: AnyResponse = running().smart.create_endpoint_response("revocation")
+    return answer
 
 
 @auth.get("/jwks")
@@ -86,7 +93,9 @@ def launch() -> AnyResponse:
     if client is None or not client.launch_url:
         raise Refused("No app with a launch address is registered under this client_id.")
     try:
-        wanted = frozenset(faults.fault(name) for name in request.args.getlist("fault"))
+        wanted = frozenset(moods.named(name) for name in request.args.getlist("fault"))
+        if any(mood.of_answers for mood in wanted):
+            raise ValueError("a mood of the FHIR server is not one launch's: start with it")
     except ValueError as error:
         raise Refused(f"{str(error).capitalize()}.") from None
     said = {name: request.args.get(name, "")[:500] for name in ("patient", "encounter", "user")}
@@ -98,7 +107,7 @@ def launch() -> AnyResponse:
         said["user"] or people.default(it.records),
         request.args.get("appContext", "")[:4000],
         client_id=client.id,
-        faults=wanted,
+        moods=wanted,
         intent=request.args.get("intent", "")[:100],
     )
     query = {"iss": it.settings.fhir_base, "launch": token}
@@ -123,10 +132,10 @@ def _client_of(asked: dict[str, str]) -> Client:
     """The app that asks, when it and the address to send it back to are registered."""
     it = running()
     client = it.settings.client(asked.get("client_id", ""))
-    if client is None or Fault.AUTH_INVALID_CLIENT_ID in it.settings.faults:
+    if client is None or Mood.AUTH_INVALID_CLIENT_ID in it.settings.moods:
         raise Refused("No app is registered under this client_id.")
     said = asked.get("redirect_uri", "")
-    if said not in client.redirect_uris or Fault.AUTH_INVALID_REDIRECT_URI in it.settings.faults:
+    if said not in client.redirect_uris or Mood.AUTH_INVALID_REDIRECT_URI in it.settings.moods:
         raise Refused("The app's redirect_uri is not, letter by letter, one it registered.")
     if len(asked.get("state", "")) > _LONGEST_STATE:
         raise Refused("The app's state is longer than 2000 characters.")
@@ -142,7 +151,7 @@ def _session(asked: dict[str, str], client: Client) -> Session | None:
         raise InvalidRequestError("aud is not the address of this FHIR server")
     if not asked.get("state"):
         raise InvalidRequestError("state is required")
-    may = scopes.granted(asked.get("scope", ""), client.scope)
+    may = access.granted(asked.get("scope", ""), client.scope)
     if not may:
         raise InvalidScopeError("none of the scopes can be granted to this client")
     if "launch" in asked:
@@ -157,20 +166,20 @@ def _of_launch(token: str, client: Client, scope: str) -> Session:
         raise InvalidRequestError("launch is not known here, has expired, or is another app's")
     if "launch" not in scope.split():
         raise InvalidScopeError("an EHR launch asks for the scope launch")
-    simulated.at_authorization(launch.faults | it.settings.faults)
+    _fail_at_authorization(launch.moods | it.settings.moods)
     session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
     return session if session.user else replace(session, user=people.default(it.records))
 
 
 def _scope(scope: str, launch: Launch) -> str:
-    trouble = launch.faults | running().settings.faults
-    return scopes.without_writing(scope) if Fault.NO_WRITE_SCOPES in trouble else scope
+    trouble = launch.moods | running().settings.moods
+    return access.without_writing(scope) if Mood.NO_WRITE_SCOPES in trouble else scope
 
 
 def _of_form(scope: str) -> Session | None:
     """What the person at our own page said; None before they were asked."""
     it = running()
-    simulated.at_authorization(it.settings.faults)
+    _fail_at_authorization(it.settings.moods)
     said = request.form
     if request.method != "POST" or "answer" not in said:
         return None
@@ -195,8 +204,8 @@ def _sent_back(asked: dict[str, str], session: Session) -> AnyResponse:
     grant = server.get_consent_grant(end_user=session)
     if "launch" in asked and running().launches.redeem(asked["launch"]) is None:
         raise InvalidRequestError("launch was used at the same time elsewhere")
-    response = server.create_authorization_response(grant=grant, grant_user=session)
-    if Fault.AUTH_WRONG_STATE in server.faults_of(session):
+    response: AnyResponse = server.create_authorization_response(grant=grant, grant_user=session)
+    if Mood.AUTH_WRONG_STATE in server.moods_of(session):
         response.headers["Location"] = _with_another_state(response.headers["Location"])
     return response
 
@@ -218,7 +227,7 @@ def _error_sent_back(asked: dict[str, str], error: OAuth2Error) -> AnyResponse:
 def _page(asked: dict[str, str], client: Client) -> AnyResponse:
     """Sign in, choose a patient, agree."""
     it = running()
-    may = scopes.granted(asked["scope"], client.scope)
+    may = access.granted(asked["scope"], client.scope)
     text = render_template(
         "smart/authorize.html",
         ehr=it.settings.name,
@@ -236,10 +245,10 @@ def _simulated(it: Running) -> None:
     """Raises the OAuth2Error that the settings or the launch want at the token endpoint."""
     code = it.smart.codes.peek(request.form.get("code", ""))
     refreshed = it.tokens.peek_refresh(request.form.get("refresh_token", ""))
-    wanted = it.settings.faults
-    wanted |= code.session.faults if code else frozenset()
-    wanted |= refreshed.faults if refreshed else frozenset()
-    simulated.at_token(wanted, refreshing=refreshed is not None)
+    wanted = it.settings.moods
+    wanted |= code.session.moods if code else frozenset()
+    wanted |= refreshed.moods if refreshed else frozenset()
+    _fail_at_token(wanted, refreshing=refreshed is not None)
 
 
 # ---------------------------------------------------------------- answers
@@ -255,15 +264,17 @@ def refused(error: Refused) -> AnyResponse:
 
 @auth.errorhandler(OAuth2Error)
 def oauth_error(error: OAuth2Error) -> AnyResponse:
-    return running().smart.handle_error_response(None, error)
+    answer: AnyResponse = running().smart.handle_error_response(None, error)
+    return answer
 
 
 @auth.errorhandler(ValueError)
 def unreadable(error: ValueError) -> AnyResponse:
     """Bytes that are no text, or characters that an OAuth error must not repeat."""
-    return running().smart.handle_error_response(
+    answer: AnyResponse = running().smart.handle_error_response(
         None, InvalidRequestError("the request cannot be read")
     )
+    return answer
 
 
 @auth.after_request
@@ -288,3 +299,49 @@ def _html(text: str, status: int, form_action: str = "") -> Response:
         f"frame-ancestors 'self'; form-action 'self' {form_action}".strip()
     )
     return response
+
+
+# ---------------------------------------------------------------- moods
+
+_Errors = dict[Mood, Callable[[], OAuth2Error]]
+
+_AT_AUTHORIZATION: _Errors = {
+    Mood.AUTH_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Mood.AUTH_ACCESS_DENIED: lambda: AccessDeniedError("simulated: access was denied"),
+}
+_AT_TOKEN: _Errors = {
+    Mood.AUTH_INVALID_CLIENT_SECRET: lambda: _wrong_client("wrong client secret"),
+    Mood.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
+    Mood.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: _wrong_client(
+        "the client assertion has expired"
+    ),
+    Mood.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
+    Mood.TOKEN_INVALID_JTI: lambda: _wrong_client("the jti was used before"),
+}
+_AT_REFRESH: _Errors = {
+    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: lambda: InvalidGrantError(
+        "simulated: the refresh token has expired"
+    ),
+}
+
+
+def _fail_at_authorization(wanted: frozenset[Mood]) -> None:
+    """Raises the OAuth2Error that is wanted, if any."""
+    _raise(wanted, _AT_AUTHORIZATION)
+
+
+def _fail_at_token(wanted: frozenset[Mood], refreshing: bool) -> None:
+    """The same, when a token is asked for."""
+    if refreshing:
+        _raise(wanted, _AT_REFRESH)
+    _raise(wanted, _AT_TOKEN)
+
+
+def _raise(wanted: frozenset[Mood], errors: _Errors) -> None:
+    for fault, error in errors.items():
+        if fault in wanted:
+            raise error()
+
+
+def _wrong_client(words: str) -> OAuth2Error:
+    return InvalidClientError(f"simulated: {words}", status_code=401)

@@ -26,7 +26,6 @@ from billing_rules.closing_form import (
     closing_of,
 )
 from billing_rules.dates import iso_day
-from billing_rules.documentation_form import Form
 from billing_rules.fhir.closed_records import (
     About,
     discarded_records,
@@ -34,6 +33,7 @@ from billing_rules.fhir.closed_records import (
     with_containers,
 )
 from billing_rules.fhir.entered_results import Entered, document
+from billing_rules.form import Form
 from billing_rules.form_answers import Checked, Patient
 from billing_rules.model import Drug, DrugOrder, Stage
 from billing_rules.orders import drug_orders

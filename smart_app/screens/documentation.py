@@ -17,10 +17,11 @@ from werkzeug.wrappers import Response
 from billing_rules import form_answers
 from billing_rules.baseline import current_weight, doubtful_weight, kilograms
 from billing_rules.documentation import form_unread
-from billing_rules.documentation_form import Form, Group, form_for, standing_of
+from billing_rules.documentation_form import form_for, standing_of
 from billing_rules.fhir.entered_results import Entered, document, note_lines, observations
 from billing_rules.fhir.questionnaire import response
-from billing_rules.form_answers import Checked, Patient, Row
+from billing_rules.form import Form, Group, Row
+from billing_rules.form_answers import Checked, Patient
 from billing_rules.form_prefill import emptied, prefilled, taken_back
 from billing_rules.states import Present
 from smart_app import shown_form, write_back
@@ -104,7 +105,7 @@ def save() -> str | tuple[str, int] | Response:
         told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
         shown_key = new_form_key() if elsewhere else key
         return _page(at, one, form, dict(checked.typed), shown_key, checked, **told), 422
-    told = {
+    outcome: dict[str, object] = {
         "entered": sorted({row.group.title for row in checked.rows if _is_entered(row)}),
         "note": list(note_lines(form, checked)),
         "before": {
@@ -112,7 +113,7 @@ def save() -> str | tuple[str, int] | Response:
         },
     }
     gone = emptied(form, prefill, checked)
-    if not one.send(key, sent, _resources(found, form, checked, gone, key), told):
+    if not one.send(key, sent, _resources(found, form, checked, gone, key), outcome):
         return _page(at, one, form, dict(checked.typed), key, checked, under_way=True), 409
     return _saved_page(one, key)
 

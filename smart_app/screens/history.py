@@ -15,13 +15,13 @@ from billing_rules.case import Case
 from billing_rules.chart import Authorization, Measured
 from billing_rules.model import DrugOrder, OrderLine
 from billing_rules.orders import containers_of
-from billing_rules.rules.reauthorization import DUE_DAYS
+from billing_rules.rules.documentation.reauthorization import DUE_DAYS
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, State, Unknown
+from service_parts.svg_chart import Chart, Value, bars, points
 from smart_app.order_page import OrderPage, no_order, open_order, page
 from smart_app.patient_record import PatientRecord, gap
 from smart_app.running import running
-from smart_app.svg_chart import Chart, Value, bars, points
 from smart_app.words import brief
 
 

@@ -13,8 +13,8 @@ from ehr_access.limits import Deadline
 from ehr_access.patient_match import AnotherPatient, of_patient
 from ehr_access.query import Query, QueryRefused
 from smart_app import words
+from smart_app.error_pages import NOT_FOUND, Stop, Stopped
 from smart_app.patient_record import ROUNDS, refused
-from smart_app.stops import NOT_FOUND, Stop, Stopped
 from smart_app.window import window
 
 _NOT_READ = Stop(

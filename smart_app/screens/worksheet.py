@@ -36,7 +36,7 @@ def show() -> str:
         not_applying=[r for r in found if r.state is State.OFF],
         spoken=at.window.rules,
         not_seen=_not_seen(found, at),
-        mended_at=lambda r: navigation.mended_at(r.rule, r.is_documentation, reference),
+        corrected_at=lambda r: navigation.corrected_at(r.rule, r.is_documentation, reference),
     )
 
 

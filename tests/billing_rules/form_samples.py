@@ -9,8 +9,9 @@ from typing import Any
 from billing_rules import form_answers
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
-from billing_rules.documentation_form import Form, form_for
+from billing_rules.documentation_form import form_for
 from billing_rules.findings import Outcome
+from billing_rules.form import Form
 from billing_rules.form_answers import Checked, Patient
 from billing_rules.form_prefill import prefilled
 from billing_rules.model import Code, Dose, OrderLine

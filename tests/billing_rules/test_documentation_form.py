@@ -7,10 +7,12 @@ from datetime import date
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Measured
-from billing_rules.documentation_form import RESULT_NAMES, form_for, standing_of
+from billing_rules.documentation_form import RESULT_NAMES, form_for, rule_of, standing_of
 from billing_rules.findings import Finding
 from billing_rules.model import Code
+from billing_rules.rules import RULES
 from tests.billing_rules.form_samples import asked
+from tests.scenario import all_scenarios, cases
 
 
 def ids(form: object) -> list[str]:
@@ -62,6 +64,13 @@ def test_every_group_says_how_it_stands(catalogue: Catalogue) -> None:
     assert found["total-ige"] == found["inhaled-corticosteroid"] == "could not be checked"
 
 
+def test_every_form_group_that_a_rules_row_names_is_in_a_form(catalogue: Catalogue) -> None:
+    forms = [form_for(case) for _, s in all_scenarios() for case in cases(s, catalogue)]
+    there = {group.kind or group.id for form in forms for group in form.groups}
+    there.add("assessment")  # no payer of the catalogue names a reassessment
+    assert {group for rule in RULES for group in rule.form_groups} <= there
+
+
 def test_of_several_therapies_each_has_its_own_answer(catalogue: Catalogue) -> None:
     with_one = asked(
         catalogue,
@@ -87,7 +96,7 @@ def test_every_missing_piece_of_documentation_can_be_entered(catalogue: Catalogu
     for drug in catalogue.drug_ids():
         for payer in catalogue.payer_files:
             bare = asked(catalogue, drug, payer)
-            rules = {g.rule for g in bare.form.groups} | elsewhere
+            rules = {rule_of(g) for g in bare.form.groups} | elsewhere
             for o in bare.outcomes:
                 if isinstance(o, Finding) and o.topic.value == "documentation":
                     assert o.rule in rules, f"{drug}, {payer}: {o.rule} {o.kind}"

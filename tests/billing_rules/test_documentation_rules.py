@@ -9,7 +9,7 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.findings import Finding, Severity, Silent, Topic
-from billing_rules.rules.labelled_dose import UNVERIFIED
+from billing_rules.rules.documentation.labelled_dose import UNVERIFIED
 from tests.scenario import all_scenarios, reviewed
 
 OURS = (

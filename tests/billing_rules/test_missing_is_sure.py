@@ -10,9 +10,10 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
-from billing_rules.data_needed import DATA_NEEDED, PATIENT_CHECK, RESULT_CODES
+from billing_rules.data_needed import DATA_NEEDED, RESULT_CODES
 from billing_rules.findings import Finding
 from billing_rules.review import OrderReview
+from billing_rules.rules import rules_reading
 from billing_rules.states import NOTHING, Nothing, Present, Unknown
 from tests import scenario, scenario_chart
 
@@ -144,7 +145,7 @@ def test_every_query_moves_the_rules_it_is_asked_for(need: Any, catalogue: Catal
     moved = set(moved_by(FIELDS.get(need.key, (need.key,)), catalogue))
     if need.key == "dispenses":  # the containers of a dose given: shown by fhir/test_given.py
         moved.add("waste_modifier")
-    assert set(need.used_by) - {PATIENT_CHECK} <= moved
+    assert set(rules_reading(need.key)) <= moved
 
 
 def test_the_result_codes_are_those_of_the_catalogue(catalogue: Catalogue) -> None:

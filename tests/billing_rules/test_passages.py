@@ -25,7 +25,7 @@ def test_every_source_a_finding_cites_stands_in_its_rules_record(catalogue: Cata
                 known = {p.source for p in passages(record.reads, catalogue, on)}
                 cited = {s for s in finding.sources if s.certainty != "S"}
                 missing |= {(finding.rule, s.title, s.quote, name) for s in cited - known}
-    assert not missing, "name these in the rule's `reads` in data/rules.yaml"
+    assert not missing, "name these in `reads` of the rule's record"
 
 
 @pytest.mark.parametrize("read", sorted(set(WHAT) - NOT_SHIPPED))

@@ -8,10 +8,12 @@ from datetime import date
 import pytest
 
 from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue
+from billing_rules.catalogue.files import CatalogueError, PayerFile, RecogniseFile
+from billing_rules.catalogue.recognition import payer_recognition
 from billing_rules.chart import Coverage
 from billing_rules.model import Code, DrugOrder, OrderLine
 from billing_rules.orders import drug_orders
-from billing_rules.payers import payer_of
+from billing_rules.payers import payer_of, recognised_payer
 from billing_rules.states import NOTHING, Present, Unknown
 
 MEDICARE = Coverage("Coverage/1", payor_names=("Medicare Part B",), order=1)
@@ -65,6 +67,49 @@ def test_medicare_advantage_is_never_part_b(
 ) -> None:
     coverage = Coverage("Coverage/1", payor_names=(name,))
     assert payer_of(order, Present((coverage,)), catalogue).payer_id != "medicare-part-b"
+
+
+def with_payers(catalogue: Catalogue, *payers: PayerFile) -> Catalogue:
+    files = {**catalogue.payer_files, **{payer.id: payer for payer in payers}}
+    return replace(catalogue, payer_files=files, payer_recognition=payer_recognition(files))
+
+
+def payer(payer_id: str, *names: str, parent: str | None = None) -> PayerFile:
+    return PayerFile(payer_id, payer_id, parent, recognise=RecogniseFile(names=[*names]))
+
+
+def whose(name: str, catalogue: Catalogue, *types: str) -> str:
+    codes = tuple(Code("", code) for code in types)
+    return recognised_payer(Coverage("Coverage/1", codes, payor_names=(name,)), catalogue).payer_id
+
+
+def test_a_payer_that_is_a_part_of_another_has_what_names_it(catalogue: Catalogue) -> None:
+    """Although the whole claims "medicare advantage", which is the longer name."""
+    known = with_payers(catalogue, payer("heron-ma", "heron medicare", parent="medicare-advantage"))
+    assert whose("Heron Medicare Advantage PPO", known) == "heron-ma"
+    assert whose("Heron Medicare Advantage PPO", known, "16") == "heron-ma"
+    assert whose("Humana Medicare Advantage PPO", known) == "medicare-advantage"
+
+
+def test_a_part_is_not_what_its_parent_is_not(catalogue: Catalogue) -> None:
+    known = with_payers(catalogue, payer("heron-ma", "heron medicare", parent="medicare-advantage"))
+    assert whose("Heron Medicare Supplement", known) == UNKNOWN_PAYER
+
+
+def test_the_name_that_holds_the_other_is_the_more_specific(catalogue: Catalogue) -> None:
+    known = with_payers(catalogue, payer("heron-ma", "heron medicare advantage"))
+    assert whose("Heron Medicare Advantage PPO", known) == "heron-ma"
+    assert whose("Cigna Medicare Advantage", known) == "medicare-advantage"
+
+
+def test_two_names_of_which_none_holds_the_other_are_not_guessed(catalogue: Catalogue) -> None:
+    known = with_payers(catalogue, payer("ppo-of-ours", "advantage ppo"))
+    assert whose("Example Medicare Advantage PPO", known) == UNKNOWN_PAYER
+
+
+def test_a_name_that_two_payers_claim_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(CatalogueError, match="x.yaml and .*y.yaml both claim the name 'ours'"):
+        with_payers(catalogue, payer("x", "ours"), payer("y", "Ours"))
 
 
 @pytest.mark.parametrize(

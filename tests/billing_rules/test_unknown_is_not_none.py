@@ -59,6 +59,7 @@ _OF_ELSE = (
     "no earlier dose is on file",
     "no past dose leaves",
     "no answer is on file",
+    "is catalogued",
 )
 
 

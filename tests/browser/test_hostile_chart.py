@@ -24,13 +24,14 @@ from markdown_it import MarkdownIt
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
+from cds_hooks.store import temporary
 from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.records import copied
 from smart_app import cookies
-from tests.databases import overridden, shown_card, store_at
-from tests.ehr_access.server import fake_ehr
+from tests.databases import KEYS, overridden, shown_card, store_at
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair
+from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import TODAY, chart_of, running_with, serve, window_on
 from tests.smart_app.form_site import EDMUND, KEY, TWO_VIALS, WINDOW, form_site
 from tests.smart_app.screens_app import screens_app, served
@@ -72,7 +73,7 @@ def looked_at(seen: Watched, where: str) -> None:
 def test_no_screen_takes_a_chart_for_more_than_text(
     browser: Any, catalogue: Catalogue, chart: tuple[str, str]
 ) -> None:
-    with fake_ehr() as ehr, watched(browser) as seen:
+    with practice_ehr() as ehr, watched(browser) as seen:
         resources = spoilt(chart_of(*chart))
         serve(ehr, resources)
         window = window_on(ehr, chart[0], ehr_name=PAYLOADS[1], note=PAYLOADS[0])
@@ -99,9 +100,10 @@ def test_no_screen_takes_a_chart_for_more_than_text(
                 for address in (f"resource/{kind}/{id_}?{order}", f"resource/{kind}/{id_}/json"):
                     seen.page.goto(f"{url}/w/w1/{address}")
                     assert [*seen.faults()] == [], address
-            packet = requests.get(f"{url}/w/w1/packet.pdf?{order}", timeout=60)
-            assert packet.content.startswith(b"%PDF-")
-            outside = re.sub(rb"stream.*?endstream", b"", packet.content, flags=re.DOTALL)
+            seen.page.goto(f"{url}/w/w1/packet?{order}")
+            printed = seen.page.pdf()
+            assert printed.startswith(b"%PDF-")
+            outside = re.sub(rb"stream.*?endstream", b"", printed, flags=re.DOTALL)
             assert not re.search(rb"/(JavaScript|JS|URI|Launch|OpenAction|AA|GoToR)\b", outside)
 
 
@@ -118,8 +120,7 @@ def test_what_is_typed_into_forms_comes_back_as_text(
             site = stack.enter_context(
                 form_site(catalogue, folder, *patient, without=without, public_url=url)
             )
-            for place, resource in enumerate(spoilt(site.ehr.held)):
-                site.ehr.held[place].update(resource)
+            site.ehr.server.hold(spoilt(site.ehr.held))
             stack.enter_context(served(site.app, int(url.rpartition(":")[2])))
             seen = stack.enter_context(watched(browser))
             name = cookies._name(cookies.KIND_WINDOW, WINDOW, False)
@@ -153,8 +154,8 @@ def _free_port() -> int:
 def test_cards_are_text_also_where_an_ehr_renders_html(browser: Any, catalogue: Catalogue) -> None:
     """CDS Hooks 2.0.1 asks for Markdown; the sandbox of CDS Hooks lets HTML through in it. The
     worst reader: HTML in Markdown, and every other word of a card put into the page as it is."""
-    settings = Settings("https://cds.example", lambda: TODAY, open=True, show_billing_plan=True)
-    client = create_app(catalogue, settings).test_client()
+    settings = Settings("https://cds.example", lambda: TODAY, open=True, billing_plan=True)
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     told = 0
     with watched(browser) as seen:
@@ -251,7 +252,7 @@ def test_the_desk_takes_neither_charts_nor_cards_for_more_than_text(
             ours.fhir_server,
             ours.key,
             ours.look_up,
-            ours.lend,
+            ours.authorize,
             _known=[(1e12, (OfferedService("order-select", "x", "x", {}),))],
         )
         answer = json.dumps({"cards": [*_hostile_cards()]}).encode()

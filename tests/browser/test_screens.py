@@ -14,7 +14,7 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from tests.browser.conftest import SHOTS
-from tests.ehr_access.server import fake_ehr
+from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import chart_of, running_with, serve, window_on
 from tests.smart_app.screens_app import screens_app, served
 from tests.smart_app.test_patient_record import many
@@ -49,7 +49,7 @@ def opened(browser: Any, catalogue: Catalogue) -> Iterator[Opened]:
         page_size: int = 1000,
         **context: Any,
     ) -> Any:
-        ehr = stack.enter_context(fake_ehr())
+        ehr = stack.enter_context(practice_ehr())
         resources = [*chart_of(patient, order), *more]
         serve(ehr, spoil(resources) if spoil else resources, page=page_size)
         window = window_on(ehr, patient)

@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.store import Store
-from tests.databases import database_url, postgresql, store_at  # noqa: F401 - fixtures
+from cds_hooks.store import Store, temporary
+from tests.databases import KEYS, database_url, postgresql, store_at  # noqa: F401 - fixtures
 
 TODAY = date(2026, 11, 23)
 # A card says the minute it was made in; two answers are compared, and a minute may end between.
@@ -34,13 +34,13 @@ def client_with(catalogue: Catalogue) -> Client:
 
     def client(store: Store | None = None, metrics: Any = None, **changes: Any) -> FlaskClient:
         settings = {
-            "public_base_url": BASE,
+            "public_url": BASE,
             "today": lambda: TODAY,
             "clock": lambda: NOON,
             "open": True,
         }
         told = Settings(**{**settings, **changes})
-        return create_app(catalogue, told, store, metrics).test_client()
+        return create_app(catalogue, told, store or temporary(KEYS), metrics).test_client()
 
     return client
 

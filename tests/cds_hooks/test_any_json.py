@@ -99,7 +99,7 @@ def check(client: FlaskClient, sent: Any) -> None:
 @pytest.fixture(scope="module")
 def talkative(client_with: Client) -> FlaskClient:
     """A client that shows the plan too, so that every order gives a card."""
-    return client_with(show_billing_plan=True)
+    return client_with(billing_plan=True)
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -20,7 +20,7 @@ KEY = b"k" * 32
 LAUNCH = "https://app.example/launch"
 EHR = "https://ehr.example/r4"
 NOW = datetime(2026, 11, 24, 14, tzinfo=UTC)
-APP: dict[str, Any] = {"app_launch_url": LAUNCH, "app_key": KEY, "clock": lambda: NOW}
+APP: dict[str, Any] = {"app_launch_url": LAUNCH, "context_key": KEY, "clock": lambda: NOW}
 
 
 @pytest.fixture
@@ -60,9 +60,12 @@ def test_what_sealing_needs_is_loaded_before_the_first_call() -> None:
     script = (
         "import sys; from datetime import date; from billing_rules.catalogue import load;"
         "from cds_hooks import Settings, create_app; catalogue = load();"
+        "from cds_hooks.keyed_hashes import KeyedHashes; from cds_hooks.store import temporary;"
+        "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'));"
         "told = lambda **app: Settings('https://a.example', date.today, open=True, **app);"
-        "create_app(catalogue, told()); assert 'joserfc' not in sys.modules;"
-        "create_app(catalogue, told(app_launch_url='https://b.example', app_key=b'k' * 32));"
+        "create_app(catalogue, told(), store); assert 'joserfc' not in sys.modules;"
+        "linked = told(app_launch_url='https://b.example', context_key=b'k' * 32);"
+        "create_app(catalogue, linked, store);"
         "assert 'ehr_access.app_context' in sys.modules and 'joserfc' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
@@ -70,7 +73,7 @@ def test_what_sealing_needs_is_loaded_before_the_first_call() -> None:
 
 def test_a_key_that_is_too_short_does_not_start(client_with: Client) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        client_with(**{**APP, "app_key": b"short"})
+        client_with(**{**APP, "context_key": b"short"})
 
 
 def test_the_context_holds_nothing_of_the_patient_that_can_be_read(
@@ -86,7 +89,7 @@ def test_the_context_holds_nothing_of_the_patient_that_can_be_read(
     "changes",
     [
         {"app_launch_url": ""},
-        {"app_key": b""},
+        {"context_key": b""},
         {"fhir_bases": frozenset({"https://another.example/r4"})},
         {"link_hosts": frozenset({"cds.example"})},
     ],
@@ -111,7 +114,7 @@ def test_a_registered_client_is_launched_from_its_own_server_only(
     client_with: Client, store: Store, wrong_code: Body, told: str
 ) -> None:
     for wants in (True, False):
-        client = Registered(iss=EHR, jwks=jwks(EC), fhir_bases=frozenset({EHR}), app_link=wants)
+        client = Registered(iss=EHR, jwks=jwks(EC), fhir_base=EHR, app_link=wants)
         service = client_with(store, open=False, clients=(client,), **APP)
         token = signed(claims(iss=EHR, aud=BASE + SERVICE, tenant=None), EC)
         answer = service.post(

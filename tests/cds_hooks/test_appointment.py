@@ -13,7 +13,7 @@ import fixtures
 from tests.cds_hooks.chart_server import lent, request, searches, serve
 from tests.cds_hooks.conftest import Body
 from tests.cds_hooks.invariants import check
-from tests.ehr_access.server import bundle, fake_ehr
+from tests.practice_ehr import bundle, practice_ehr
 
 SERVICE = "/cds-services/vialwise-appointment"
 DOROTHEA = "pat-dorothea-pennyfarthing"
@@ -99,11 +99,11 @@ def test_a4_1_token_only(client: FlaskClient) -> None:
     order = body["prefetch"]["medications"]["entry"][0]["resource"]
     expected = [card["summary"] for card in cards_of(client, body)]
     del body["prefetch"]
-    with fake_ehr() as ehr:
+    with practice_ehr() as ehr:
         serve(ehr, DOROTHEA, [order])
         found = cards_of(client, lent(body, ehr))
         assert [card["summary"] for card in found] == expected
-        assert searches(ehr)[0].startswith("/r4/MedicationRequest")
+        assert searches(ehr)[0].startswith("/fhir/MedicationRequest")
 
 
 def test_another_patients_appointment_refuses_everything(client: FlaskClient) -> None:

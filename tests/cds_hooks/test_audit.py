@@ -17,9 +17,9 @@ from billing_rules.catalogue import Catalogue
 from cds_hooks import code_sets as code_sets_module
 from cds_hooks.code_sets import CodeSets
 from cds_hooks.records import AuditedCall
+from cds_hooks.schema import call_audit, code_sets
 from cds_hooks.store import Store
-from cds_hooks.tables import call_audit, code_sets
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from tests.cds_hooks.conftest import SERVICE, Body, Client, cards_of
 from tests.databases import KEYS, NOON, rows, store_at
 
@@ -102,10 +102,9 @@ def test_an_order_that_is_not_ours_touches_no_database(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("the database was asked")
 
-    monkeypatch.setattr("cds_hooks.audit.transaction", never)
     monkeypatch.setattr("cds_hooks.store.transaction", never)
     assert cards_of(audited, fixtures.hook_request(name)) == []
-    assert store.rest.over
+    assert store.backoff.over
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
+from msgspec import structs
 
 import fixtures
 from billing_rules.catalogue import Catalogue
@@ -41,7 +42,7 @@ def test_a7_every_answer_to_every_fixture_holds_the_invariants(
     client_with: Client, name: str, plan: bool
 ) -> None:
     sent = fixtures.path(f"hook_requests/{name}").read_bytes()
-    response = client_with(show_billing_plan=plan).post(SERVICE, data=sent)
+    response = client_with(billing_plan=plan).post(SERVICE, data=sent)
     assert response.status_code == 200
     invariants.check(json.loads(response.data), json.loads(sent))
 
@@ -70,7 +71,7 @@ def test_a7_1_a_clean_order_gives_an_empty_list(client: FlaskClient, name: str) 
 
 
 def test_a_clean_order_shows_its_plan_where_the_site_wants_it(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     (card,) = cards_of(client, fixtures.hook_request("clean-asthma"))
     assert card["indicator"] == "info"
     assert card["summary"] == "Omalizumab: plan to bill J2357-JZ x 60"
@@ -78,7 +79,7 @@ def test_a_clean_order_shows_its_plan_where_the_site_wants_it(client_with: Clien
 
 
 def test_a_plan_that_cannot_be_made_is_not_shown_as_one(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     cards = cards_of(client, fixtures.hook_request("order-select-before-the-dose"))
     assert {card["indicator"] for card in cards} == {"info"}, "order-select speaks softly"
     (card,) = (c for c in cards if c["source"]["topic"]["code"] == "claim")
@@ -102,13 +103,13 @@ def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any)
     numbers = itertools.count()
     with_outcomes = replace(reviewed, outcomes=tuple(outcomes))
     changed = replace(SETTINGS, **settings)
-    plan = card_plan.cards([with_outcomes], changed.show_billing_plan)
+    plan = card_plan.cards([with_outcomes], changed.billing_plan)
     uris = CodeSystemUris({}, {})
     return cards.written(plan, {}, uris, changed, str(TODAY), new_uuid=lambda: f"u{next(numbers)}")
 
 
 def finding(summary: str = "Do it", **more: Any) -> Finding:
-    return Finding("rule", "kind", more.pop("severity", Severity.INFO), summary, ("Seen.",), **more)
+    return Finding("kind", summary, ("Seen.",), **{"rule": "rule", **more})
 
 
 def test_a7_3_a_summary_is_at_most_139_code_points_whatever_a_rule_says(clean: OrderReview) -> None:
@@ -149,7 +150,7 @@ def test_uuids_can_be_given_so_that_answers_are_the_same(clean: OrderReview) -> 
 
 
 def test_what_could_not_be_checked_is_said_once_with_its_reason(clean: OrderReview) -> None:
-    gaps = [NotChecked("billed_units", "no dose"), NotChecked("dose_unit", "no dose")]
+    gaps = [NotChecked("no dose", rule="billed_units"), NotChecked("no dose", rule="dose_unit")]
     shown = written(clean, [finding(unchecked=("Stock.", "Stock.")), *gaps])
     assert "- Billed units and dose unit: no dose." in shown[0]["detail"]
     assert shown[0]["detail"].count("Stock.") == 1
@@ -223,7 +224,7 @@ def test_a7_15_override_reasons_have_code_system_and_display(clean: OrderReview)
 
 
 def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> None:
-    found = replace(finding(), rule="wrong_code")
+    found = structs.replace(finding(), rule="wrong_code")
     elsewhere = (Link("Guide", "https://a.example"), Link("Other", "https://b.example"))
     hosts = frozenset({"a.example"})
     (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts)

@@ -19,7 +19,8 @@ import fixtures
 from billing_rules import catalogue as catalogues
 from cds_hooks import Settings, create_app
 from cds_hooks.client_auth import install
-from cds_hooks.tables import card_shown, client_tokens_seen
+from cds_hooks.schema import card_shown, client_tokens_seen
+from cds_hooks.store import temporary
 from cds_hooks.trust import FhirTrust, trust_of_request
 from cds_hooks.trusted_clients import Client
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body
@@ -36,7 +37,7 @@ from tests.cds_hooks.tokens import (
     registered,
     signed,
 )
-from tests.databases import rows, store_at
+from tests.databases import KEYS, rows, store_at
 
 FEEDBACK = f"{SERVICE}/feedback"
 ONE_ENTRY = {
@@ -169,7 +170,7 @@ def test_a9_5_behind_a_prefix_the_public_address_counts(
         store=store,
         open=False,
         clients=(registered(),),
-        public_base_url="https://proxy.example/cds/",
+        public_url="https://proxy.example/cds/",
     )
     aud = "https://proxy.example/cds/cds-services/vialwise-orders"
     assert post(client, signed(claims(aud=aud))).status_code == 200
@@ -180,8 +181,8 @@ def test_a9_8_cards_are_kept_under_their_client_and_its_fhir_base_is_trusted(
     client_with: ClientWith, tmp_path: Path, wrong_code: Body
 ) -> None:
     url = f"sqlite:///{tmp_path}/store.sqlite"
-    bases = frozenset({"https://ehr.example/r4"})
-    ehr = registered(fhir_bases=bases, subject="vialwise")
+    base = "https://ehr.example/r4"
+    ehr = registered(fhir_base=base, subject="vialwise")
     trusted: list[FhirTrust] = []
     with store_at(url) as store:
         client = client_with(store=store, open=False, clients=(ehr,))
@@ -190,7 +191,7 @@ def test_a9_8_cards_are_kept_under_their_client_and_its_fhir_base_is_trusted(
             lambda response: trusted.append(trust_of_request(settings)) or response
         )
         assert post(client, signed(), wrong_code).json["cards"]
-    assert trusted == [FhirTrust(bases, "vialwise")]
+    assert trusted == [FhirTrust(frozenset({base}), "vialwise")]
     assert {(row["client"], row["tenant"]) for row in rows(url, card_shown)} == {(ISS, TENANT)}
 
 
@@ -224,7 +225,7 @@ def test_a9_7_a_replayed_token_is_refused(
 
 
 def _worker(url: str, tokens: list[str], clients: tuple[Client, ...], start: Any, to: Any) -> None:
-    settings = Settings(public_base_url=BASE, today=lambda: TODAY, clients=clients)
+    settings = Settings(public_url=BASE, today=lambda: TODAY, clients=clients)
     body = fixtures.hook_request("fhir-authorization-null")
     with store_at(url) as store:
         client = create_app(catalogues.load(), settings, store).test_client()
@@ -269,7 +270,6 @@ def test_while_the_database_is_away_cards_are_answered_and_feedback_is_503(
     ("changes", "word"),
     [
         ({"open": True}, "everyone may call"),
-        ({}, "a store"),
         ({"clients": (registered(iss=""), registered(jwks=""))}, "iss is missing.*give either jku"),
         ({"clients": (Client("https://sandbox.cds-hooks.org", jwks="x"),)}, "private key"),
     ],
@@ -283,16 +283,19 @@ def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
     code = (
         "import sys, datetime; from billing_rules import catalogue; import cds_hooks\n"
         "s = cds_hooks.Settings('http://x', datetime.date.today, open=True)\n"
-        "cds_hooks.create_app(catalogue.load(), s)\n"
+        "from cds_hooks.keyed_hashes import KeyedHashes; from cds_hooks.store import temporary\n"
+        "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'))\n"
+        "cds_hooks.create_app(catalogue.load(), s, store)\n"
         "assert 'joserfc' not in sys.modules and 'cryptography' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_install_names_every_fault_at_once() -> None:
-    settings = Settings(BASE, lambda: TODAY, clients=(registered(jwks=""), registered(iss="")))
+    clients = (registered(jwks=""), registered(iss=""))
+    settings = Settings(BASE, lambda: TODAY, open=True, clients=clients)
     with pytest.raises(ValueError) as raised:
-        install(Flask("x"), settings, None)
+        install(Flask("x"), settings, temporary(KEYS))
     assert str(raised.value).count(";") >= 2
 
 

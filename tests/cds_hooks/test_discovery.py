@@ -8,7 +8,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from billing_rules.data_needed import PATIENT_CHECK
+from billing_rules.rules import RULES, rules_reading
+from billing_rules.rules.rule import HOOKS
 from cds_hooks.answers import ANSWERS
 from cds_hooks.contexts import READERS
 from cds_hooks.services import SERVICES, Service
@@ -68,14 +69,21 @@ def test_a_client_that_keeps_one_hook_of_an_id_keeps_the_one_that_matters(
 def test_every_listed_hook_has_its_own_context_and_answer() -> None:
     assert set(ANSWERS) == set(SERVICES)
     hooks = {hook for service in SERVICES.values() for hook in service.hooks}
-    assert hooks == set(READERS)
+    assert hooks == set(READERS) == set(HOOKS)
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=lambda service: service.id)
+def test_a_rule_speaks_at_all_hooks_of_a_service_or_at_none(service: Service) -> None:
+    """An EHR that answers a later hook of a service replaces the cards of the earlier one."""
+    at_some = {rule.id for rule in RULES if set(rule.hooks) & set(service.hooks)}
+    assert at_some == service.rules
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=lambda service: service.id)
 def test_a4_13_every_prefetch_key_feeds_a_rule_of_its_service(service: Service) -> None:
     """Minimum necessary. The medications of a booking are its orders too."""
     for need in service.needs:
-        assert set(need.used_by) & {*service.rules, PATIENT_CHECK}, need.key
+        assert need.always or set(rules_reading(need.key)) & service.rules, need.key
     if "order-dispatch" in service.hooks:
         assert not any("encounterId" in need.template for need in service.needs)
 

@@ -11,10 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 
 import fixtures
+from sandbox_ehr.moods import Reply
 from tests.cds_hooks.chart_server import lent, request, searches, searchset, serve
 from tests.cds_hooks.conftest import Body
 from tests.cds_hooks.invariants import check
-from tests.ehr_access.server import FakeEhr, Reply, fake_ehr
+from tests.practice_ehr import Ehr, practice_ehr
 
 SERVICE = "/cds-services/vialwise-dispatch"
 ADA = "pat-ada-winterbourne"
@@ -37,8 +38,8 @@ OTHER = {
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
-    with fake_ehr() as server:
+def ehr() -> Iterator[Ehr]:
+    with practice_ehr() as server:
         serve(server, ADA, [ORDER, OTHER])
         yield server
 
@@ -67,10 +68,10 @@ def refused(client: FlaskClient, body: Body, status: int = 412) -> str:
     return json.loads(response.data)["issue"][0].get("diagnostics", "")
 
 
-def test_an_order_by_reference_is_read_with_the_token(client: FlaskClient, ehr: FakeEhr) -> None:
+def test_an_order_by_reference_is_read_with_the_token(client: FlaskClient, ehr: Ehr) -> None:
     cards = cards_of(client, lent(dispatch(), ehr))
     assert any("J2356" in card["summary"] for card in cards)
-    assert searches(ehr)[0] == f"/r4/{REFERENCE}"
+    assert searches(ehr)[0] == f"/fhir/{REFERENCE}"
     assert all("suggestions" not in card for card in cards), "a signed order is not changed"
     named = {
         c["reference"]
@@ -95,7 +96,7 @@ def test_an_order_by_reference_is_read_with_the_token(client: FlaskClient, ehr: 
     ],
 )
 def test_both_versions_and_the_misspelt_one_are_understood(
-    client: FlaskClient, ehr: FakeEhr, context: Body
+    client: FlaskClient, ehr: Ehr, context: Body
 ) -> None:
     expected = [card["summary"] for card in cards_of(client, lent(dispatch(), ehr))]
     found = cards_of(client, lent(dispatch(**context), ehr))
@@ -126,32 +127,30 @@ def test_a4_1_prefetch_only_finds_the_order_among_the_medications(client: FlaskC
     assert any("J2356" in card["summary"] for card in cards_of(client, body))
 
 
-def test_a4_7_without_the_order_the_answer_is_412(client: FlaskClient, ehr: FakeEhr) -> None:
+def test_a4_7_without_the_order_the_answer_is_412(client: FlaskClient, ehr: Ehr) -> None:
     assert "did not send it" in refused(client, dispatch())
     assert "no such order" in refused(client, lent(dispatch("MedicationRequest/gone"), ehr))
     scope = "patient/Patient.rs"
     assert "scope" in refused(client, lent(dispatch(), ehr, scope=scope))
-    ehr.replies[f"/r4/{REFERENCE}"] = Reply({}, status=401)
+    ehr.replies[f"/fhir/{REFERENCE}"] = Reply({}, status=401)
     assert "did not permit" in refused(client, lent(dispatch(), ehr))
 
 
 @pytest.mark.parametrize(
     "reference",
     [
-        f"https://evil.example/r4/{REFERENCE}",
+        f"https://evil.example/fhir/{REFERENCE}",
         "MedicationRequest/..",
         "MedicationRequest/a?b=c",
         "MedicationRequest/a#b",
     ],
 )
-def test_a5_6_an_order_elsewhere_is_not_read(
-    client: FlaskClient, ehr: FakeEhr, reference: str
-) -> None:
+def test_a5_6_an_order_elsewhere_is_not_read(client: FlaskClient, ehr: Ehr, reference: str) -> None:
     refused(client, lent(dispatch(reference), ehr))
     assert searches(ehr) == []
 
 
-def test_an_absolute_reference_inside_the_base_is_read(client: FlaskClient, ehr: FakeEhr) -> None:
+def test_an_absolute_reference_inside_the_base_is_read(client: FlaskClient, ehr: Ehr) -> None:
     assert cards_of(client, lent(dispatch(f"{ehr.url}/{REFERENCE}/_history/3"), ehr))
 
 
@@ -160,22 +159,20 @@ def test_what_orders_no_drug_is_passed_over(client: FlaskClient, reference: str)
     assert cards_of(client, dispatch(reference)) == []
 
 
-def test_an_order_that_is_not_ours_costs_one_question(client: FlaskClient, ehr: FakeEhr) -> None:
+def test_an_order_that_is_not_ours_costs_one_question(client: FlaskClient, ehr: Ehr) -> None:
     assert cards_of(client, lent(dispatch("MedicationRequest/other"), ehr)) == []
-    assert searches(ehr) == ["/r4/MedicationRequest/other"]
+    assert searches(ehr) == ["/fhir/MedicationRequest/other"]
 
 
-def test_what_could_be_read_is_decided_and_the_rest_is_said(
-    client: FlaskClient, ehr: FakeEhr
-) -> None:
+def test_what_could_be_read_is_decided_and_the_rest_is_said(client: FlaskClient, ehr: Ehr) -> None:
     cards = cards_of(client, lent(dispatch(REFERENCE, "MedicationRequest/gone"), ehr))
     assert any("Other orders: one could not be read" in card["detail"] for card in cards)
 
 
-def test_another_patient_anywhere_refuses_everything(client: FlaskClient, ehr: FakeEhr) -> None:
+def test_another_patient_anywhere_refuses_everything(client: FlaskClient, ehr: Ehr) -> None:
     task = {**TASK, "for": {"reference": "Patient/somebody-else"}}
     assert cards_of(client, lent(dispatch(fulfillmentTasks=[task]), ehr)) == []
     theirs = copy.deepcopy(ORDER)
     theirs["subject"] = {"reference": "Patient/somebody-else"}
-    ehr.replies[f"/r4/{REFERENCE}"] = Reply(theirs)
+    ehr.replies[f"/fhir/{REFERENCE}"] = Reply(theirs)
     assert cards_of(client, lent(dispatch(), ehr)) == []

@@ -16,10 +16,10 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 
 from cds_hooks import feedback_page
+from cds_hooks.card_feedback import Tally
 from cds_hooks.card_plan import QUIET_HOURS, SHADOW
-from cds_hooks.outcome_plot import HEIGHT, MOST_WEEKS, plot_of
-from cds_hooks.outcomes import Tally
 from cds_hooks.store import Store
+from service_parts.svg_chart import MOST_WEEKS, STACK_HEIGHT, weekly
 from tests.cds_hooks.conftest import Client
 from tests.databases import overridden, shown_card, store_at
 from vialwise.cli import cli
@@ -282,7 +282,7 @@ def test_the_picture_says_what_it_shows(page: FlaskClient) -> None:
 
 
 def test_weeks_without_cards_are_in_the_picture() -> None:
-    plot = plot_of({"2026-W52": Tally(4, 1, 1), "2027-W02": Tally(2)})
+    plot = weekly({"2026-W52": Tally(4, 1, 1).parts, "2027-W02": Tally(2).parts})
     assert plot and [week for _, week in plot.weeks] == [
         "2026-W52",
         "2026-W53",
@@ -291,12 +291,12 @@ def test_weeks_without_cards_are_in_the_picture() -> None:
     ]
     assert {bar.says.split(":")[0] for bar in plot.bars} == {"2026-W52", "2027-W02"}
     first = [bar for bar in plot.bars if bar.says.startswith("2026-W52")]
-    assert sum(bar.height for bar in first) == pytest.approx(HEIGHT, abs=0.2)
+    assert sum(bar.height for bar in first) == pytest.approx(STACK_HEIGHT, abs=0.2)
     assert min(bar.y for bar in first) == pytest.approx(0, abs=0.2)
 
 
 def test_of_many_years_the_last_weeks_are_drawn() -> None:
-    plot = plot_of({"2001-W01": Tally(1), "2026-W48": Tally(123)})
+    plot = weekly({"2001-W01": Tally(1).parts, "2026-W48": Tally(123).parts})
     assert plot and plot.left_out > 1000 and len(plot.bars) == 1 and len(plot.weeks) <= 4
     assert all(0 <= bar.x <= 100 for bar in plot.bars) and MOST_WEEKS == 104
-    assert plot_of({}) is None
+    assert weekly({}) is None

@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -22,16 +21,17 @@ from cds_hooks.hook_request import Authorization, HookRequest
 from cds_hooks.settings import HARD_DEADLINE, Settings
 from cds_hooks.trust import FhirTrust
 from ehr_access.limits import Deadline
+from sandbox_ehr.moods import Act, Answer, Reply, Request, cut, outcome, status
 from tests.cds_hooks.chart_server import TOKEN, TYPES, lent, offer, searches, serve
 from tests.cds_hooks.conftest import SERVICE, TODAY, Body, Client, cards_of
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr, outcome
+from tests.practice_ehr import Ehr, bundle, practice_ehr
 
 DOROTHEA = "pat-dorothea-pennyfarthing"
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
-    with fake_ehr() as server:
+def ehr() -> Iterator[Ehr]:
+    with practice_ehr() as server:
         serve(server, DOROTHEA)
         yield server
 
@@ -43,7 +43,7 @@ def story() -> Body:
 
 
 @pytest.fixture
-def bare(story: Body, ehr: FakeEhr) -> Body:
+def bare(story: Body, ehr: Ehr) -> Body:
     """The same request with a token and nothing prefetched."""
     del story["prefetch"]
     return lent(story, ehr)
@@ -61,7 +61,7 @@ def details(cards: list[dict[str, Any]]) -> str:
 
 
 def test_a4_1_prefetch_only_token_only_and_both_give_the_same_cards(
-    client: FlaskClient, story: Body, ehr: FakeEhr
+    client: FlaskClient, story: Body, ehr: Ehr
 ) -> None:
     prefetch_only = told(cards_of(client, story))
     assert any(indicator == "warning" for _, indicator in prefetch_only)
@@ -76,7 +76,7 @@ def test_a4_1_prefetch_only_token_only_and_both_give_the_same_cards(
 
 
 def test_what_was_sent_is_not_asked_again_nor_is_null(
-    client: FlaskClient, story: Body, ehr: FakeEhr
+    client: FlaskClient, story: Body, ehr: Ehr
 ) -> None:
     """A4.2: null means that the EHR looked and found nothing."""
     story["prefetch"] = {**dict.fromkeys([n.key for n in DATA_NEEDED]), **story["prefetch"]}
@@ -85,7 +85,7 @@ def test_what_was_sent_is_not_asked_again_nor_is_null(
     assert ehr.asked == []
 
 
-def test_an_order_that_is_not_ours_asks_the_ehr_nothing(client: FlaskClient, ehr: FakeEhr) -> None:
+def test_an_order_that_is_not_ours_asks_the_ehr_nothing(client: FlaskClient, ehr: Ehr) -> None:
     body = fixtures.hook_request("amoxicillin")
     body.pop("prefetch", None)
     assert cards_of(client, lent(body, ehr)) == []
@@ -97,15 +97,13 @@ def test_an_order_that_is_not_ours_asks_the_ehr_nothing(client: FlaskClient, ehr
 
 @pytest.mark.parametrize("scope", ["patient/*.rs", "user/*.read", "patient/*.cruds launch openid"])
 def test_a5_4_scopes_of_both_versions_are_used(
-    client: FlaskClient, bare: Body, ehr: FakeEhr, scope: str
+    client: FlaskClient, bare: Body, ehr: Ehr, scope: str
 ) -> None:
     expected = told(cards_of(client, bare))
     assert told(cards_of(client, lent(bare, ehr, scope=scope))) == expected
 
 
-def test_a5_4_outside_the_scope_nothing_is_asked(
-    client: FlaskClient, bare: Body, ehr: FakeEhr
-) -> None:
+def test_a5_4_outside_the_scope_nothing_is_asked(client: FlaskClient, bare: Body, ehr: Ehr) -> None:
     scope = " ".join(f"patient/{kind}.rs" for kind in TYPES if kind != "Observation")
     detail = details(cards_of(client, lent(bare, ehr, scope=scope)))
     asked = {path.split("/")[2].split("?")[0] for path in searches(ehr)}
@@ -114,7 +112,7 @@ def test_a5_4_outside_the_scope_nothing_is_asked(
 
 
 def test_a5_4_of_a_granular_scope_what_is_not_there_is_not_missing(
-    client: FlaskClient, bare: Body, ehr: FakeEhr
+    client: FlaskClient, bare: Body, ehr: Ehr
 ) -> None:
     whole = told(cards_of(client, bare))
     scopes = [f"patient/{kind}.rs" for kind in TYPES if kind != "Observation"]
@@ -127,7 +125,7 @@ def test_a5_4_of_a_granular_scope_what_is_not_there_is_not_missing(
 # ---------------------------------------------------------------- whose token, for whom, where
 
 
-def unused(client: FlaskClient, body: Body, ehr: FakeEhr, caplog: Any) -> str:
+def unused(client: FlaskClient, body: Body, ehr: Ehr, caplog: Any) -> str:
     """The log of a call whose token was not used."""
     caplog.clear()
     with caplog.at_level(logging.DEBUG):
@@ -150,14 +148,14 @@ def unused(client: FlaskClient, body: Body, ehr: FakeEhr, caplog: Any) -> str:
     ],
 )
 def test_a5_2_a_token_that_does_not_fit_is_not_used(
-    client: FlaskClient, bare: Body, ehr: FakeEhr, caplog: Any, changes: Body, why: str
+    client: FlaskClient, bare: Body, ehr: Ehr, caplog: Any, changes: Body, why: str
 ) -> None:
     assert why in unused(client, lent(bare, ehr, **changes), ehr, caplog)
 
 
 @pytest.mark.parametrize("patient", [DOROTHEA, f"Patient/{DOROTHEA}", "", None])
 def test_a5_2_the_patient_of_the_request_is_no_other(
-    client: FlaskClient, bare: Body, ehr: FakeEhr, patient: str | None
+    client: FlaskClient, bare: Body, ehr: Ehr, patient: str | None
 ) -> None:
     cards_of(client, lent(bare, ehr, patient=patient))
     assert searches(ehr)
@@ -169,21 +167,21 @@ def test_a5_2_the_patient_of_the_request_is_no_other(
         "https://ehr.example/fhir",
         "http://169.254.169.254/latest",
         "http://10.0.0.1/fhir",
-        "http://127.0.0.1.evil.example/r4",
+        "http://127.0.0.1.evil.example/fhir",
         "file:///etc/passwd",
-        "http://user@127.0.0.1/r4",
+        "http://user@127.0.0.1/fhir",
         "nonsense",
         "http://[::1",
         "https://localhost.evil.example/fhir",
     ],
 )
 def test_a3_6_a_server_that_is_not_allowed_gets_no_token(
-    client: FlaskClient, bare: Body, ehr: FakeEhr, caplog: Any, server: str
+    client: FlaskClient, bare: Body, ehr: Ehr, caplog: Any, server: str
 ) -> None:
     assert server not in unused(client, {**bare, "fhirServer": server}, ehr, caplog)
 
 
-def test_without_open_mode_this_machine_is_not_allowed_either(ehr: FakeEhr) -> None:
+def test_without_open_mode_this_machine_is_not_allowed_either(ehr: Ehr) -> None:
     settings = Settings("https://cds.example", lambda: TODAY)
     hook = _hook(ehr.url)
     servers, until = fhir_authorization.FhirServers(), Deadline.after(2)
@@ -206,7 +204,7 @@ def _hook(server: str) -> HookRequest:
     return HookRequest("order-sign", "1", context, server, lent_token, {})
 
 
-def test_a5_5_nothing_that_holds_the_token_shows_it(ehr: FakeEhr) -> None:
+def test_a5_5_nothing_that_holds_the_token_shows_it(ehr: Ehr) -> None:
     hook = _hook(ehr.url)
     settings = Settings("https://cds.example", lambda: TODAY)
     trust = FhirTrust(loopback=True)
@@ -221,19 +219,19 @@ def test_a5_5_nothing_that_holds_the_token_shows_it(ehr: FakeEhr) -> None:
 # ---------------------------------------------------------------- time
 
 
-def slow(seconds: float, reply: Reply) -> Any:
-    def answer(request: BaseHTTPRequestHandler) -> None:
+def slow(seconds: float, reply: Reply) -> Act:
+    def act(request: Request, answer: Answer) -> Reply:
         time.sleep(seconds)
-        reply.send(request)
+        return reply
 
-    return answer
+    return act
 
 
 def test_the_deadline_ends_the_waiting_and_the_rest_is_decided(
-    client_with: Client, bare: Body, ehr: FakeEhr
+    client_with: Client, bare: Body, ehr: Ehr
 ) -> None:
     client = client_with(fetch_seconds=0.6)
-    ehr.replies["/r4/Observation"] = slow(3, Reply(bundle()))
+    ehr.replies["/fhir/Observation"] = slow(3, Reply(bundle()))
     started = time.monotonic()
     cards = cards_of(client, bare)
     assert time.monotonic() - started < 2
@@ -249,30 +247,21 @@ def test_no_setting_goes_beyond_the_hard_deadline() -> None:
 
 
 def test_a5_5_a_token_is_not_used_after_it_has_expired(
-    client_with: Client, bare: Body, ehr: FakeEhr
+    client_with: Client, bare: Body, ehr: Ehr
 ) -> None:
     page = Reply(bundle(next_link=f"{ehr.url}/Observation?page=2"))
-    ehr.replies["/r4/Observation"] = slow(0.7, page)
+    ehr.replies["/fhir/Observation"] = slow(0.7, page)
     cards = cards_of(client_with(fetch_seconds=4), lent(bare, ehr, expires_in=0.5))
     time.sleep(0.6)
-    assert "/r4/Observation?page=2" not in ehr.asked
+    assert "/fhir/Observation?page=2" not in ehr.asked
     assert "the EHR did not answer in time" in details(cards)
 
 
 # ---------------------------------------------------------------- a server that goes wrong
 
 
-def lying(request: BaseHTTPRequestHandler) -> None:
-    Reply(b"<html>login</html>", headers={"Content-Type": "application/fhir+json"}).send(request)
-
-
-def half_a_page(request: BaseHTTPRequestHandler) -> None:
-    body = json.dumps(bundle({"resourceType": "Observation", "id": "1"})).encode()
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body[: len(body) // 2])
-    request.close_connection = True
+LYING = Reply(b"<html>login</html>", headers={"Content-Type": "application/fhir+json"})
+HALF_A_PAGE = cut(Reply(bundle({"resourceType": "Observation", "id": "1"})), 60)
 
 
 @pytest.mark.parametrize(
@@ -284,30 +273,30 @@ def half_a_page(request: BaseHTTPRequestHandler) -> None:
         (Reply({}, status=500), "HTTP status 500"),
         (Reply({}, status=302, headers={"Location": "http://127.0.0.1:9/"}), "redirected"),
         (Reply(outcome("error")), "the EHR reported an error"),
-        (Reply(bundle(next_link="http://127.0.0.1:9/r4?page=2")), "outside its FHIR server"),
-        (Reply(bundle(next_link="https://evil.example/r4?page=2")), "outside its FHIR server"),
-        (lying, "no readable FHIR"),
-        (half_a_page, "broke off"),
+        (Reply(bundle(next_link="http://127.0.0.1:9/fhir?page=2")), "outside its FHIR server"),
+        (Reply(bundle(next_link="https://evil.example/fhir?page=2")), "outside its FHIR server"),
+        (LYING, "no readable FHIR"),
+        (HALF_A_PAGE, "broke off"),
         (Reply(bundle({"resourceType": "Basic", "id": "1"})), "something else in its place"),
     ],
 )
 def test_a5_7_what_could_not_be_had_is_unknown_and_never_missing(
-    client: FlaskClient, bare: Body, ehr: FakeEhr, reply: Any, why: str
+    client: FlaskClient, bare: Body, ehr: Ehr, reply: Any, why: str
 ) -> None:
-    ehr.replies["/r4/Observation"] = reply
+    ehr.replies["/fhir/Observation"] = reply
     cards = cards_of(client, bare)
     assert why in details(cards)
     assert not any("IgE" in card["summary"] for card in cards)
 
 
-def test_endless_pages_end_at_the_limit(client_with: Client, bare: Body, ehr: FakeEhr) -> None:
-    def endless(request: BaseHTTPRequestHandler) -> None:
+def test_endless_pages_end_at_the_limit(client_with: Client, bare: Body, ehr: Ehr) -> None:
+    def endless(request: Request, answer: Answer) -> Reply:
         page = len(ehr.asked)
-        Reply(bundle(next_link=f"{ehr.url}/MedicationRequest?page={page}")).send(request)
+        return Reply(bundle(next_link=f"{ehr.url}/MedicationRequest?page={page}"))
 
-    ehr.replies["/r4/MedicationRequest"] = endless
+    ehr.replies["/fhir/MedicationRequest"] = endless
     cards = cards_of(client_with(fetch_pages=3), bare)
-    assert len([path for path in ehr.asked if path.startswith("/r4/MedicationRequest")]) == 3
+    assert len([path for path in ehr.asked if path.startswith("/fhir/MedicationRequest")]) == 3
     assert "more pages of this than may be read" in details(cards)
 
 
@@ -315,7 +304,7 @@ def test_endless_pages_end_at_the_limit(client_with: Client, bare: Body, ehr: Fa
     "path, reply",
     [
         (
-            "/r4/Coverage",
+            "/fhir/Coverage",
             bundle(
                 {
                     "resourceType": "Coverage",
@@ -325,7 +314,7 @@ def test_endless_pages_end_at_the_limit(client_with: Client, bare: Body, ehr: Fa
             ),
         ),
         (
-            "/r4/Condition",
+            "/fhir/Condition",
             bundle(
                 {
                     "resourceType": "Condition",
@@ -334,11 +323,11 @@ def test_endless_pages_end_at_the_limit(client_with: Client, bare: Body, ehr: Fa
                 }
             ),
         ),
-        (f"/r4/Patient/{DOROTHEA}", {"resourceType": "Patient", "id": "somebody-else"}),
+        (f"/fhir/Patient/{DOROTHEA}", {"resourceType": "Patient", "id": "somebody-else"}),
     ],
 )
 def test_another_patients_data_refuses_everything(
-    client: FlaskClient, bare: Body, ehr: FakeEhr, caplog: Any, path: str, reply: Any
+    client: FlaskClient, bare: Body, ehr: Ehr, caplog: Any, path: str, reply: Any
 ) -> None:
     assert cards_of(client, bare)
     ehr.replies[path] = Reply(reply)
@@ -348,49 +337,49 @@ def test_another_patients_data_refuses_everything(
 
 
 def test_a_server_that_is_down_leaves_the_cards_that_need_no_chart(
-    client: FlaskClient, wrong_code: Body, ehr: FakeEhr
+    client: FlaskClient, wrong_code: Body, ehr: Ehr
 ) -> None:
     expected = {s for s, _ in told(cards_of(client, wrong_code)) if "J2357" in s}
     del wrong_code["prefetch"]
     body = lent(wrong_code, ehr)
-    body["fhirServer"] = "http://127.0.0.1:9/r4"
+    body["fhirServer"] = "http://127.0.0.1:9/fhir"
     cards = cards_of(client, body)
     assert expected & {s for s, _ in told(cards)}
     assert "FHIR server could not be reached" in details(cards)
 
 
 def test_d7_1_what_an_ehr_does_not_offer_is_not_assessable(
-    client: FlaskClient, bare: Body, ehr: FakeEhr
+    client: FlaskClient, bare: Body, ehr: Ehr
 ) -> None:
     offer(ehr, *(kind for kind in TYPES if kind != "MedicationAdministration"))
     cards = cards_of(client, bare)
     assert "this EHR does not offer MedicationAdministration" in details(cards)
     assert not any("MedicationAdministration" in path for path in searches(ehr))
     cards_of(client, bare)
-    assert ehr.asked.count("/r4/metadata") == 1, "read once"
+    assert ehr.asked.count("/fhir/metadata") == 1, "read once"
 
 
 # ---------------------------------------------------------------- a prefetched first page
 
 
 def test_a4_4_the_pages_after_a_prefetched_one_are_fetched(
-    client: FlaskClient, story: Body, ehr: FakeEhr
+    client: FlaskClient, story: Body, ehr: Ehr
 ) -> None:
     whole = told(cards_of(client, story))
     sent = story["prefetch"]["observations"]["entry"]
     rest = bundle(*(e["resource"] for e in sent))
-    ehr.replies["/r4/page2"] = Reply(rest)
+    ehr.replies["/fhir/page2"] = Reply(rest)
     link = [{"relation": "next", "url": f"{ehr.url}/page2?token=opaque"}]
     story["prefetch"]["observations"] = {"resourceType": "Bundle", "entry": [], "link": link}
     without = cards_of(client, story)
     assert "first page only" in details(without)
     assert told(cards_of(client, lent(story, ehr))) == whole
-    assert searches(ehr) == ["/r4/page2?token=opaque"]
+    assert searches(ehr) == ["/fhir/page2?token=opaque"]
 
 
-@pytest.mark.parametrize("link", ["https://evil.example/r4?page=2", "http://127.0.0.1:9/r4/x"])
+@pytest.mark.parametrize("link", ["https://evil.example/fhir?page=2", "http://127.0.0.1:9/fhir/x"])
 def test_a5_6_a_prefetched_next_link_elsewhere_is_not_followed(
-    client: FlaskClient, story: Body, ehr: FakeEhr, link: str
+    client: FlaskClient, story: Body, ehr: Ehr, link: str
 ) -> None:
     story["prefetch"]["observations"]["link"] = [{"relation": "next", "url": link}]
     cards = cards_of(client, lent(story, ehr))
@@ -413,40 +402,40 @@ def by_reference(body: Body, **reference: str) -> Body:
 
 
 def test_a6_4_a_medication_named_by_display_is_looked_up(
-    client_with: Client, bare: Body, ehr: FakeEhr
+    client_with: Client, bare: Body, ehr: Ehr
 ) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     body = by_reference(bare, reference="Medication/vial", display="OMALIZUMAB 150 MG SC SOLR")
     without = details(cards_of(client, body))
     assert "only its name was read" in without
-    ehr.replies["/r4/Medication/vial"] = Reply({**VIAL, "id": "vial"})
+    ehr.replies["/fhir/Medication/vial"] = Reply({**VIAL, "id": "vial"})
     assert "only its name was read" not in details(cards_of(client, body))
 
 
 def test_a6_4_a_medication_without_a_display_is_looked_up_first(
-    client: FlaskClient, bare: Body, ehr: FakeEhr
+    client: FlaskClient, bare: Body, ehr: Ehr
 ) -> None:
     body = by_reference(bare, reference=f"{ehr.url}/Medication/vial/_history/2")
-    ehr.replies["/r4/Medication/vial"] = Reply({**VIAL, "id": "vial"})
+    ehr.replies["/fhir/Medication/vial"] = Reply({**VIAL, "id": "vial"})
     assert cards_of(client, body)
-    assert searches(ehr)[0] == "/r4/Medication/vial"
+    assert searches(ehr)[0] == "/fhir/Medication/vial"
 
 
 def test_a_medication_that_is_not_ours_costs_one_question(
-    client: FlaskClient, bare: Body, ehr: FakeEhr
+    client: FlaskClient, bare: Body, ehr: Ehr
 ) -> None:
     body = by_reference(bare, reference="Medication/other")
     other = {"resourceType": "Medication", "id": "other", "code": {"text": "amoxicillin 500 mg"}}
-    ehr.replies["/r4/Medication/other"] = Reply(other)
+    ehr.replies["/fhir/Medication/other"] = Reply(other)
     assert cards_of(client, body) == []
-    assert searches(ehr) == ["/r4/Medication/other"]
+    assert searches(ehr) == ["/fhir/Medication/other"]
 
 
 @pytest.mark.parametrize(
     "reference",
     [
         "Medication/gone",
-        "https://evil.example/r4/Medication/1",
+        "https://evil.example/fhir/Medication/1",
         "Medication/../x",
         "Medication/",
         "urn:uuid:1",
@@ -463,9 +452,8 @@ def test_a4_7_a_drug_that_cannot_be_told_is_412(
     assert "evil" not in response.get_data(as_text=True)
 
 
-def test_a4_7_optional_data_never_gives_412(client: FlaskClient, bare: Body, ehr: FakeEhr) -> None:
-    for path in list(ehr.replies):
-        ehr.replies[path] = Reply({}, status=403)
+def test_a4_7_optional_data_never_gives_412(client: FlaskClient, bare: Body, ehr: Ehr) -> None:
+    ehr.be(status(403))
     assert cards_of(client, bare) is not None
     del bare["fhirAuthorization"]
     assert cards_of(client, bare) is not None
@@ -477,20 +465,20 @@ def test_a4_7_optional_data_never_gives_412(client: FlaskClient, bare: Body, ehr
 def test_a5_5_the_token_and_the_patient_are_in_no_log_and_no_answer(
     client: FlaskClient,
     bare: Body,
-    ehr: FakeEhr,
+    ehr: Ehr,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers = []
     with caplog.at_level(logging.DEBUG):
         answers.append(client.post(SERVICE, json=bare))
-        ehr.replies["/r4/Coverage"] = Reply({}, status=401)
-        ehr.replies["/r4/Condition"] = half_a_page
+        ehr.replies["/fhir/Coverage"] = Reply({}, status=401)
+        ehr.replies["/fhir/Condition"] = HALF_A_PAGE
         answers.append(client.post(SERVICE, json=bare))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, scope=[TOKEN])))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, token_type=TOKEN)))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, access_token=TOKEN + "\r\nX: 1")))
-        monkeypatch.setattr("cds_hooks.prefetch.bundle_resources", _crash)
+        monkeypatch.setattr("cds_hooks.prefetch.searched", _crash)
         monkeypatch.setattr("cds_hooks.answers.order_review.judged", _crash)
         answers.append(client.post(SERVICE, json=bare))
     assert [a.status_code for a in answers] == [200, 200, 400, 200, 200, 500]

@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import fixtures
+from sandbox_ehr.moods import Reply, outcome
 from tests.cds_hooks.chart_server import (
     TYPES,
     lent,
@@ -24,7 +25,7 @@ from tests.cds_hooks.chart_server import (
 )
 from tests.cds_hooks.conftest import Body, Client
 from tests.cds_hooks.invariants import check
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr, outcome
+from tests.practice_ehr import Ehr, bundle, practice_ehr
 
 SERVICE = "/cds-services/vialwise-given"
 PRUDENCE = "pat-prudence-inkwell"
@@ -42,8 +43,8 @@ PARTS = {
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
-    with fake_ehr() as server:
+def ehr() -> Iterator[Ehr]:
+    with practice_ehr() as server:
         serve(server, PRUDENCE)
         yield server
 
@@ -93,7 +94,7 @@ def test_a_dose_whose_rest_is_not_charted_is_asked_about(client_with: Client) ->
 def test_no_claim_lines_are_shown_as_settled_while_the_rest_is_not_charted(
     client_with: Client,
 ) -> None:
-    client = on(client_with, NOT_CHARTED, show_billing_plan=True)
+    client = on(client_with, NOT_CHARTED, billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
     assert card["summary"].startswith("Chart the discarded amount")
 
@@ -105,13 +106,13 @@ def test_what_is_charted_completely_needs_no_card(client_with: Client) -> None:
 
 def test_two_sites_of_one_dose_are_one_visit(client_with: Client) -> None:
     assert cards_of(on(client_with, TWO_SITES), view()) == []
-    client = on(client_with, TWO_SITES, show_billing_plan=True)
+    client = on(client_with, TWO_SITES, billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
     assert card["summary"] == "Omalizumab given: bill J2357-JZ x 45"
 
 
 def test_the_claim_lines_to_come_are_shown_where_the_site_wants_them(client_with: Client) -> None:
-    client = on(client_with, CHARTED, show_billing_plan=True)
+    client = on(client_with, CHARTED, billing_plan=True)
     (card,) = cards_of(client, view("encounter-discharge"))
     assert "J2357 x 45" in card["summary"] and "J2357-JW x 15" in card["summary"]
     assert cards_of(client, view()) == [], "a chart is opened many times a day"
@@ -158,31 +159,31 @@ def test_on_discharge_the_encounters_own_records_count_whatever_their_day(
 # ---------------------------------------------------------------- the three profiles, 412
 
 
-def test_a4_1_token_only_gives_the_same_cards(client_with: Client, ehr: FakeEhr) -> None:
+def test_a4_1_token_only_gives_the_same_cards(client_with: Client, ehr: Ehr) -> None:
     client = on(client_with, NOT_CHARTED)
     body = lent(view(prefetched=False), ehr)
     assert summaries(client, body) == summaries(client, view())
     both = lent(view(), ehr)
-    ehr.asked.clear()
+    ehr.forget()
     assert summaries(client, both) == summaries(client, view())
     assert not any("MedicationAdministration" in path for path in searches(ehr))
 
 
-def test_nothing_given_of_late_costs_one_question(client_with: Client, ehr: FakeEhr) -> None:
+def test_nothing_given_of_late_costs_one_question(client_with: Client, ehr: Ehr) -> None:
     client = on(client_with, date(2026, 6, 1))
     assert cards_of(client, lent(view(prefetched=False), ehr)) == []
-    assert searches(ehr) == [f"/r4/MedicationAdministration?patient={PRUDENCE}"]
+    assert searches(ehr) == [f"/fhir/MedicationAdministration?patient={PRUDENCE}"]
 
 
-def test_a_medication_elsewhere_is_looked_up(client_with: Client, ehr: FakeEhr) -> None:
+def test_a_medication_elsewhere_is_looked_up(client_with: Client, ehr: Ehr) -> None:
     """Epic refers to a Medication of its own for every administration (A6.4)."""
     records = copy.deepcopy([r for r in CHART if r["resourceType"] == "MedicationAdministration"])
     for record in records:
         (product,) = record.pop("contained", [None]) or [None]
         if product:
-            ehr.replies[f"/r4/Medication/{record['id']}"] = Reply({**product, "id": record["id"]})
+            ehr.replies[f"/fhir/Medication/{record['id']}"] = Reply({**product, "id": record["id"]})
             record["medicationReference"] = {"reference": f"Medication/{record['id']}"}
-    ehr.replies["/r4/MedicationAdministration"] = Reply(bundle(*records))
+    ehr.replies["/fhir/MedicationAdministration"] = Reply(bundle(*records))
     client = on(client_with, NOT_CHARTED)
     assert summaries(client, lent(view(prefetched=False), ehr)) == summaries(client, view())
 
@@ -193,13 +194,13 @@ def refused(client: FlaskClient, body: Body) -> str:
     return json.loads(response.data)["issue"][0]["diagnostics"]
 
 
-def test_a4_7_without_the_records_the_answer_is_412(client_with: Client, ehr: FakeEhr) -> None:
+def test_a4_7_without_the_records_the_answer_is_412(client_with: Client, ehr: Ehr) -> None:
     client = on(client_with, NOT_CHARTED)
     assert "did not send it" in refused(client, view(prefetched=False))
     body = view()
     body["prefetch"]["administrations"] = outcome("error")
     assert "reported an error" in refused(client, body)
-    ehr.replies["/r4/MedicationAdministration"] = Reply({}, status=403)
+    ehr.replies["/fhir/MedicationAdministration"] = Reply({}, status=403)
     assert "did not permit it" in refused(client, lent(view(prefetched=False), ehr))
     scope = "patient/Patient.rs"
     assert "scope" in refused(client, lent(view(prefetched=False), ehr, scope=scope))
@@ -223,7 +224,7 @@ def test_a4_7_optional_parts_give_no_412(client_with: Client) -> None:
 
 
 def test_d7_1_an_ehr_without_administrations_is_not_assessable(
-    client_with: Client, ehr: FakeEhr, caplog: pytest.LogCaptureFixture
+    client_with: Client, ehr: Ehr, caplog: pytest.LogCaptureFixture
 ) -> None:
     offer(ehr, *(kind for kind in TYPES if kind != "MedicationAdministration"))
     with caplog.at_level(logging.INFO):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import fixtures
-from cds_hooks import outcomes
+from cds_hooks import card_feedback
 from cds_hooks.card_plan import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
 from cds_hooks.metrics import Metrics
-from cds_hooks.quiet import Hours, Quiet
+from cds_hooks.quiet import Quiet
+from cds_hooks.schema import call_audit, card_finding, card_shown
 from cds_hooks.store import Store
-from cds_hooks.tables import call_audit, card_finding, card_shown
 from cds_hooks.trusted_clients import Client as Registered
 from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
 from tests.cds_hooks.tokens import EC, claims, jwks, signed
@@ -26,7 +26,7 @@ from tests.databases import rows, store_at
 
 ISS = "https://ehr.example"
 NEW_YORK = ZoneInfo("America/New_York")
-NIGHT = Hours(frozenset({4}), time(22), time(6, 30))  # from Friday night on
+NIGHT = Quiet(days=("fri",), start="22:00", end="06:30")  # from Friday night on
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -51,12 +51,12 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     ],
 )
 def test_hours_over_midnight_belong_to_the_day_they_begin_on(now: datetime, quiet: bool) -> None:
-    assert NIGHT.cover(now) is quiet
+    assert NIGHT.covers(now) is quiet
 
 
 def test_hours_within_a_day_end_before_their_end() -> None:
-    lunch = Hours(start=time(12), end=time(13))
-    assert [lunch.cover(at(18, *when)) for when in ((11, 59), (12, 0), (12, 59), (13, 0))] == [
+    lunch = Quiet(start="12:00", end="13:00")
+    assert [lunch.covers(at(18, *when)) for when in ((11, 59), (12, 0), (12, 59), (13, 0))] == [
         False,
         True,
         True,
@@ -65,22 +65,22 @@ def test_hours_within_a_day_end_before_their_end() -> None:
 
 
 def test_days_alone_are_whole_days_and_no_more() -> None:
-    weekend = Hours(frozenset({5, 6}))
-    covered = [weekend.cover(at(day, hour)) for day in range(16, 23) for hour in (0, 12, 23)]
+    weekend = Quiet(days=("sat", "sun"))
+    covered = [weekend.covers(at(day, hour)) for day in range(16, 23) for hour in (0, 12, 23)]
     assert covered == [False] * 15 + [True] * 6
 
 
 def test_until_midnight_ends_at_midnight() -> None:
-    evening = Hours(frozenset({4}), time(18), time(0))
-    assert evening.cover(at(20, 23, 59)) and not evening.cover(at(21, 0))
+    evening = Quiet(days=("fri",), start="18:00", end="00:00")
+    assert evening.covers(at(20, 23, 59)) and not evening.covers(at(21, 0))
 
 
 def test_every_minute_of_a_week_is_quiet_or_not_as_its_own_sum_says() -> None:
     for start, end in itertools.product((0, 7, 22), (0, 7, 22)):
-        hours = Hours(frozenset({2}), time(start), time(end))
+        hours = Quiet(days=("wed",), start=f"{start:02}:00", end=f"{end:02}:00")
         length = (end - start) % 24 or 24
         week = [at(16, 0) + timedelta(hours=n) for n in range(168)]
-        assert sum(map(hours.cover, week)) == length
+        assert sum(map(hours.covers, week)) == length
 
 
 # ---------------------------------------------------------------- answers
@@ -106,7 +106,7 @@ def test_shadow_mode_shows_nothing_and_keeps_everything(
     assert cards_of(client_with(store), two_rules)
     shown = kept(tmp_path)
     assert {row["held_back"] for row in shown} == {""}
-    quiet = client_with(store, quiet=(Quiet(),), show_billing_plan=True)
+    quiet = client_with(store, quiet=(Quiet(shadow=True),), billing_plan=True)
     assert cards_of(quiet, two_rules) == []
     held = [row for row in kept(tmp_path) if row["held_back"]]
     assert len(held) == len(shown) and {row["held_back"] for row in held} == {SHADOW}
@@ -115,7 +115,7 @@ def test_shadow_mode_shows_nothing_and_keeps_everything(
     findings = kept(tmp_path, card_finding)
     of = {row["card"]: {f["rule"] for f in findings if f["card"] == row["card"]} for row in held}
     assert all(of.values())
-    report = outcomes.report(store.engine)
+    report = card_feedback.report(store.engine)
     assert report.total.shown == len(shown) and report.held_cards == {SHADOW: len(held)}
 
 
@@ -123,28 +123,28 @@ def test_one_rule_is_held_back_and_the_others_speak(
     client_with: Client, store: Store, tmp_path: Path, two_rules: Body
 ) -> None:
     before = cards_of(client_with(), two_rules)
-    quiet = client_with(store, quiet=(Quiet(rule="wrong_code"),))
+    quiet = client_with(store, quiet=(Quiet(rule="wrong_code", shadow=True),))
     after = cards_of(quiet, two_rules)
     assert "J2356" in json.dumps(before) and "J2356 " not in json.dumps(after)
     (held,) = [row for row in kept(tmp_path) if row["held_back"]]
     spoke = {f["rule"] for f in kept(tmp_path, card_finding) if f["card"] == held["card"]}
     assert spoke == {"wrong_code"}
-    others = cards_of(client_with(quiet=(Quiet(rule="weight"),)), two_rules)
+    others = cards_of(client_with(quiet=(Quiet(rule="weight", shadow=True),)), two_rules)
     assert without_ids(others) == without_ids(before)
 
 
 def test_quiet_hours_follow_the_clinics_clock(client_with: Client, two_rules: Body) -> None:
     for now, silent in ((at(20, 23), True), (at(20, 12), False)):
-        service = client_with(quiet=(Quiet(hours=NIGHT),), clock=lambda now=now: now)
+        service = client_with(quiet=(NIGHT,), clock=lambda now=now: now)
         assert (cards_of(service, two_rules) == []) is silent
     in_utc = at(20, 23).astimezone(UTC)  # Saturday 04:00 there
-    assert cards_of(client_with(quiet=(Quiet(hours=NIGHT),), clock=lambda: in_utc), two_rules) == []
+    assert cards_of(client_with(quiet=(NIGHT,), clock=lambda: in_utc), two_rules) == []
 
 
 def test_the_reason_is_kept_and_shadow_comes_first(
     client_with: Client, store: Store, tmp_path: Path, two_rules: Body
 ) -> None:
-    quiet = (Quiet(hours=NIGHT), Quiet(rule="wrong_code"))
+    quiet = (NIGHT, Quiet(rule="wrong_code", shadow=True))
     cards_of(client_with(store, quiet=quiet, clock=lambda: at(20, 23)), two_rules)
     findings = kept(tmp_path, card_finding)
     reasons = {
@@ -166,7 +166,7 @@ def test_the_log_the_audit_and_the_metrics_tell_shown_from_held_back(
 ) -> None:
     metrics = Metrics()
     with caplog.at_level("INFO", "cds_hooks"):
-        cards_of(client_with(store, metrics, quiet=(Quiet(),)), two_rules)
+        cards_of(client_with(store, metrics, quiet=(Quiet(shadow=True),)), two_rules)
     (line,) = [r.msg.fields for r in caplog.records if getattr(r.msg, "name", "") == "call"]
     assert line["cards"] == 0 and line["held_back"][SHADOW] >= 1 and not line["rules"]
     text = metrics.text().decode()
@@ -198,9 +198,11 @@ def asked(service: Any, body: Body, tenant: str) -> list[dict[str, Any]]:
 def test_one_tenant_is_quiet_and_the_other_is_not(
     client_with: Client, store: Store, two_rules: Body
 ) -> None:
-    service = registered(client_with, store, (Quiet(client=ISS, tenant="7"),))
+    service = registered(client_with, store, (Quiet(client=ISS, tenant="7", shadow=True),))
     assert asked(service, two_rules, "7") == [] and asked(service, two_rules, "8") != []
-    service = registered(client_with, store, (Quiet(client="https://another.example"),))
+    service = registered(
+        client_with, store, (Quiet(client="https://another.example", shadow=True),)
+    )
     assert asked(service, two_rules, "7") != []
 
 
@@ -214,7 +216,7 @@ def test_e4_what_an_ehr_tracks_silently_is_not_counted_as_shown(
         (card["uuid"], SILENT_TRACKING) for card in cards
     }
     assert kept(tmp_path, call_audit)[0]["cards"] == [card["uuid"] for card in cards]
-    assert outcomes.report(store.engine).total.shown == 0
+    assert card_feedback.report(store.engine).total.shown == 0
 
 
 # ---------------------------------------------------------------- the most cards of an answer
@@ -256,4 +258,4 @@ def test_a_database_of_before_takes_its_cards_for_shown(tmp_path: Path) -> None:
                 f"INSERT INTO card_shown ({names}) VALUES ({marks})",
                 tuple(said.get(name, "x") for name in columns),
             )
-        assert outcomes.report(store.engine).total.shown == 1
+        assert card_feedback.report(store.engine).total.shown == 1

@@ -191,14 +191,14 @@ def _other_draft(body: Body) -> None:
 
 
 def test_a4_1_all_prefetch_is_optional(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     (card,) = cards_of(client, fixtures.hook_request("no-prefetch-no-token"))
     assert "Payer rules were not applied" in card["detail"]
     assert "the EHR did not send it" in card["detail"]
 
 
 def test_a4_3_unknown_is_never_called_missing(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     for name in ("no-prefetch", "prefetch-operation-outcome", "prefetch-paged"):
         for card in cards_of(client, fixtures.hook_request(name)):
             assert "missing" not in (card["summary"] + card["detail"]).lower(), name

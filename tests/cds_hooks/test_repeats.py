@@ -61,7 +61,7 @@ def test_an_overridden_finding_is_silent_and_says_why(reviewed: Reviewed, wrong_
     first, *others = found.findings
     left = unrepeated(found, frozenset({(first.rule, first.kind)}))
     assert left.findings == tuple(others)
-    assert Silent(first.rule, BECAUSE) in left.outcomes
+    assert Silent(BECAUSE, rule=first.rule) in left.outcomes
     assert len(left.outcomes) == len(found.outcomes)
     assert left.not_checked == found.not_checked
 

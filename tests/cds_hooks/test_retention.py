@@ -12,9 +12,9 @@ import pytest
 
 from cds_hooks.records import AuditedCall
 from cds_hooks.retention import EVERY, STEP, Retention, first_of_the_day
+from cds_hooks.schema import call_audit, card_feedback, card_finding, card_shown
 from cds_hooks.store import WAIT_FOR_CARDS
-from cds_hooks.tables import call_audit, card_feedback, card_finding, card_shown
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from tests.databases import NOON, database_url, overridden, rows, shown_card, store_at  # noqa: F401
 from vialwise import retention_thread
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +20,8 @@ def broken(case: Any) -> Any:
     raise ZeroDivisionError(f"{case.order.references}")
 
 
-def break_rules(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
-    rules = tuple(
-        broken if rule.__module__.rpartition(".")[2] in modules else rule for rule in RULES
-    )
+def break_rules(monkeypatch: pytest.MonkeyPatch, *rule_ids: str) -> None:
+    rules = tuple(replace(rule, check=broken) if rule.id in rule_ids else rule for rule in RULES)
     monkeypatch.setattr(review, "RULES", rules)
 
 

@@ -16,15 +16,18 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules import catalogue as catalogue_module
 from billing_rules.findings import NotChecked
-from billing_rules.rule_records import UseOf, shipped
-from billing_rules.rules import RULES, name_of
+from billing_rules.rule_records import shipped
+from billing_rules.rules import RULES
+from billing_rules.rules.rule import UseOf
 from cds_hooks import create_app, rule_documents
 from cds_hooks.rule_documents import RuleDocument
 from cds_hooks.settings import Settings
+from cds_hooks.store import temporary
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, TODAY, Body, Client, cards_of
+from tests.databases import KEYS
 
-RULE_IDS = [name_of(rule) for rule in RULES]
+RULE_IDS = [rule.id for rule in RULES]
 PAGES = ["/", "/rules/", "/rules/nothing-of-ours", *(f"/rules/{rule}" for rule in RULE_IDS)]
 VOID = {"meta", "link", "br"}
 ATTRIBUTES = [
@@ -201,7 +204,7 @@ def test_a_site_files_own_words_are_not_shown_to_anyone(tmp_path: Path) -> None:
     site.write_text(SITE, encoding="utf-8")
     catalogue = catalogue_module.load(site)
     assert catalogue.payer("commercial", TODAY).sources["jw"].quote == "our contract: JW denies"
-    client = create_app(catalogue, Settings(BASE, lambda: TODAY)).test_client()
+    client = create_app(catalogue, Settings(BASE, lambda: TODAY), temporary(KEYS)).test_client()
     for path in ("/rules/waste_modifier", "/rules/waste_modifier.json"):
         response = client.get(path)
         assert response.status_code == 200
@@ -234,7 +237,7 @@ def _links(card: dict[str, Any]) -> set[str]:
 
 
 def test_every_link_of_every_card_into_the_service_is_answered(client_with: Client) -> None:
-    client = client_with(show_billing_plan=True)
+    client = client_with(billing_plan=True)
     followed = set()
     for name, body in _shown():
         if "draftOrders" not in body.get("context", {}):
@@ -266,5 +269,5 @@ def test_f1_2_the_detail_links_each_rule_that_spoke_with_its_version(
 
 
 def test_a_gap_that_is_no_rules_has_a_name_too() -> None:
-    gap = NotChecked("other_orders", "one could not be read")
+    gap = NotChecked("one could not be read", rule="other_orders")
     assert shipped().names([gap.rule, "total_ige", "total_ige"]) == "Other orders and total IgE"

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import smart_app.tables
+import smart_app.schema
 from cds_hooks import store as store_module
-from cds_hooks.outcomes import Asked, outcomes, report, unknown_cards
-from cds_hooks.rest import Rest
-from cds_hooks.tables import card_feedback, card_finding, card_shown, metadata
-from service_parts.store_failed import StoreFailed
+from cds_hooks.card_feedback import Asked, outcomes, report
+from cds_hooks.schema import card_feedback, card_finding, card_shown, metadata
+from cds_hooks.store import DatabaseBackoff
+from service_parts.database import StoreFailed
 from tests.databases import (
     KEYS,
     NOON,
@@ -51,7 +51,7 @@ def test_the_migrations_make_the_tables(database_url: str) -> None:
         database.upgrade(engine)  # nothing is due
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, [metadata, smart_app.tables.metadata]) == []
+            assert compare_metadata(context, [metadata, smart_app.schema.metadata]) == []
 
 
 def test_no_column_is_for_anything_of_a_patient() -> None:
@@ -127,8 +127,8 @@ def test_a8_5_feedback_on_unknown_cards_is_counted(database_url: str) -> None:
         assert store.feedback([overridden(known), overridden("u" * 36), overridden("v" * 36)]) == 2
         assert store.feedback([]) == 0
     with engine_at(database_url) as engine:
-        assert unknown_cards(engine) == 2
-        assert unknown_cards(engine, Asked(datetime.now(UTC) + timedelta(days=1))) == 0
+        assert report(engine).unknown == 2
+        assert report(engine, Asked(datetime.now(UTC) + timedelta(days=1))).unknown == 0
 
 
 @pytest.mark.parametrize("when", [datetime.min, datetime.max])
@@ -297,19 +297,19 @@ def test_a_postgresql_that_is_down_is_a_fault_within_a_moment(tmp_path: Path) ->
 
 def test_a_slow_failure_is_followed_by_a_rest_ten_times_as_long() -> None:
     clock = [100.0]
-    rest = Rest(lambda: clock[0])
-    assert rest.over
-    with pytest.raises(ValueError), rest.after_failure():
+    backoff = DatabaseBackoff(lambda: clock[0])
+    assert backoff.over
+    with pytest.raises(ValueError), backoff.after_failure():
         clock[0] += 2
         raise ValueError
-    assert not rest.over
+    assert not backoff.over
     clock[0] += 19.9
-    assert not rest.over
+    assert not backoff.over
     clock[0] += 0.2
-    assert rest.over
-    with rest.after_failure():
+    assert backoff.over
+    with backoff.after_failure():
         clock[0] += 5
-    assert rest.over
+    assert backoff.over
 
 
 # ---------------------------------------------------------------- two processes at once

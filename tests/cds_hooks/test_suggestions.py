@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from billing_rules.findings import (
     AddDiscardedLine,
@@ -43,7 +43,7 @@ def drafts(*ids: str) -> dict[str, Any]:
 
 
 def finding(text: str, *corrections: Correction) -> Finding:
-    said = Finding("r", text, Severity.WARNING, text, ())
+    said = Finding(text, text, (), rule="r", severity=Severity.WARNING)
     return replace(said, corrections=corrections, correction_label=text)
 
 

@@ -7,22 +7,23 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc.jwk import RSAKey
 
-from cds_hooks import shared_tokens
-from cds_hooks.client_keys import ClientKeys, read_keys
-from cds_hooks.client_tokens import FORM, Gate
-from cds_hooks.replay import SeenTokens, digest
-from cds_hooks.tables import client_tokens_seen
-from cds_hooks.token_checks import CHECKS, LAST
+from cds_hooks import used_tokens
+from cds_hooks.client_tokens import CHECKS, FORM, ISSUER, LAST, TENANT, ClientKeys, Gate, read_keys
+from cds_hooks.schema import client_tokens_seen
+from cds_hooks.store import temporary
 from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
+from cds_hooks.used_tokens import UsedTokens, digest
 from ehr_access import public_keys
 from ehr_access.public_keys import Fetched, NotKeys, kept_for
-from service_parts.rate_limit import Bucket
+from sandbox_ehr.moods import Answer, Raw, Reply, Request, dripping
+from service_parts.web import Bucket
 from tests.cds_hooks.hostile_tokens import HOSTILE, HOSTILE_ADDRESSES, Hostile
 from tests.cds_hooks.tokens import (
     EC,
@@ -39,8 +40,7 @@ from tests.cds_hooks.tokens import (
     registered,
     signed,
 )
-from tests.databases import rows, store_at
-from tests.ehr_access.server import Reply
+from tests.databases import KEYS, rows, store_at
 
 HERE = frozenset({SERVICE_URL})
 
@@ -69,7 +69,9 @@ class Server:
 
 
 def gate(*clients: Client, **more: Any) -> Gate:
-    return Gate(clients or (registered(),), more.pop("seen", SeenTokens()), **more)
+    return Gate(
+        clients or (registered(),), more.pop("used", None) or UsedTokens(temporary(KEYS)), **more
+    )
 
 
 def failed(authorization: str, *clients: Client, **more: Any) -> str:
@@ -86,8 +88,8 @@ def fetching(server: Callable[[str], Fetched], clock: Clock | None = None) -> Cl
 def test_a9_every_check_stops_some_hostile_token() -> None:
     tried = {row.check for row in (*HOSTILE, *HOSTILE_ADDRESSES)}
     by_hand = {"first-use"}
-    assert {check.name for check in CHECKS} | {FORM} == tried
-    assert {check.name for check in LAST} == by_hand
+    assert {FORM, ISSUER, TENANT, *CHECKS} == tried
+    assert set(LAST) == by_hand
     assert len({row.tries for row in HOSTILE}) == len(HOSTILE) >= 30
 
 
@@ -191,9 +193,9 @@ def test_a_check_that_breaks_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*_: object) -> None:
         raise RuntimeError
 
-    seen = SeenTokens()
+    seen = UsedTokens(temporary(KEYS))
     monkeypatch.setattr(seen, "first_use", breaks)
-    assert failed(signed(), seen=seen) == "first-use"
+    assert failed(signed(), used=seen) == "first-use"
     monkeypatch.setattr(ClientKeys, "find", breaks)
     assert failed(signed()) == "key-known"
 
@@ -209,11 +211,11 @@ def test_a_check_that_breaks_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"iss": "https://sandbox.cds-hooks.org"}, "publishes its private key"),
         ({"jku": "https://SANDBOX.cds-hooks.org/jwks.json"}, "publishes its private key"),
         ({"jwks": ""}, "give either jku"),
-        ({"jku": "http://ehr.example/jwks"}, "no plain https"),
-        ({"jku": "http://127.0.0.1/jwks"}, "no plain https"),
-        ({"jku": "https://a@ehr.example/jwks"}, "no plain https"),
-        ({"jku": "https://ehr.example/jwks#x"}, "no plain https"),
-        ({"jku": "ftp://ehr.example/jwks"}, "no plain https"),
+        ({"jku": "http://ehr.example/jwks"}, "not a plain https"),
+        ({"jku": "http://127.0.0.1/jwks"}, "not a plain https"),
+        ({"jku": "https://a@ehr.example/jwks"}, "not a plain https"),
+        ({"jku": "https://ehr.example/jwks#x"}, "not a plain https"),
+        ({"jku": "ftp://ehr.example/jwks"}, "not a plain https"),
         ({"algorithms": frozenset({"HS256"})}, "algorithms can only be"),
         ({"algorithms": frozenset({"none"})}, "algorithms can only be"),
         ({"algorithms": frozenset()}, "algorithms can only be"),
@@ -221,8 +223,8 @@ def test_a_check_that_breaks_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"calls_per_minute": 0}, "calls_per_minute"),
         ({"audiences": frozenset({" "})}, "audience is blank"),
         ({"tenant": "a b"}, "tenant"),
-        ({"fhir_bases": frozenset({"http://ehr.example/r4"})}, "write the https address"),
-        ({"fhir_bases": frozenset({"ehr.example"})}, "https://ehr.example/r4"),
+        ({"fhir_base": "http://ehr.example/r4"}, "write the https address"),
+        ({"fhir_base": "ehr.example"}, "https://ehr.example/r4"),
     ],
 )
 def test_a_fault_of_a_registration_says_what_to_write(changes: dict[str, Any], word: str) -> None:
@@ -231,8 +233,8 @@ def test_a_fault_of_a_registration_says_what_to_write(changes: dict[str, Any], w
 
 
 def test_a_good_registration_has_no_fault() -> None:
-    bases = frozenset({"https://ehr.example/r4"})
-    assert faults([registered(fhir_bases=bases), registered(tenant="2", jku=JKU)], False) == []
+    ehr = registered(fhir_base="https://ehr.example/r4")
+    assert faults([ehr, registered(tenant="2", jku=JKU)], False) == []
 
 
 def test_development_allows_the_sandbox_and_this_machine() -> None:
@@ -425,24 +427,13 @@ def test_threads_that_miss_a_key_share_one_fetch_and_others_do_not_wait() -> Non
 # ---------------------------------------------------------------- fetching, over HTTP
 
 
-def endless(request: Any) -> None:
-    request.send_response(200)
-    request.end_headers()
-    while True:
-        request.wfile.write(b" " * 65_536)
+def endless(request: Request, answer: Answer) -> Raw:
+    return Raw(chain([b"HTTP/1.1 200 OK\r\n\r\n"], repeat(b" " * 65_536)))
 
 
-def dripping(request: Any) -> None:
-    request.send_response(200)
-    request.end_headers()
-    for _ in range(200):
-        request.wfile.write(b" ")
-        request.wfile.flush()
-        time.sleep(0.05)
-
-
-def silent(_: Any) -> None:
+def silent(request: Request, answer: Answer) -> Raw:
     time.sleep(1.5)
+    return Raw()
 
 
 def test_keys_are_fetched_with_how_long_they_may_be_kept() -> None:
@@ -511,7 +502,7 @@ def test_a9_7_used_tokens_are_forgotten_when_they_have_expired(tmp_path: Path) -
     url = f"sqlite:///{tmp_path}/store.sqlite"
     clock = Clock()
     with store_at(url) as store:
-        seen = SeenTokens(store, clock)
+        seen = UsedTokens(store, clock)
         assert seen.first_use(ISS, "1", until=1100)
         assert not seen.first_use(ISS, "1", until=1100)
         assert len(rows(url, client_tokens_seen)) == 1
@@ -523,7 +514,7 @@ def test_a9_7_used_tokens_are_forgotten_when_they_have_expired(tmp_path: Path) -
 
 def test_a9_7_every_database_says_once(database_url: str) -> None:
     with store_at(database_url) as store:
-        one, two = SeenTokens(store), SeenTokens(store)  # as in two workers
+        one, two = UsedTokens(store), UsedTokens(store)  # as in two workers
         until = time.time() + 300
         assert one.first_use(ISS, "1", until)
         assert not two.first_use(ISS, "1", until)
@@ -534,7 +525,7 @@ def test_a9_7_every_database_says_once(database_url: str) -> None:
 
 def _uses(url: str, tokens: int, start: Any, answers: Any) -> None:
     with store_at(url) as store:
-        seen = SeenTokens(store)
+        seen = UsedTokens(store)
         start.wait(30)
         answers.put([seen.first_use(ISS, str(i), time.time() + 300) for i in range(tokens)])
 
@@ -561,12 +552,12 @@ def test_a_database_that_is_away_leaves_each_worker_its_own_memory(
     with store_at(f"sqlite:///{tmp_path}/store.sqlite") as store:
         with store.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE client_tokens_seen")
-        seen = SeenTokens(store)
+        seen = UsedTokens(store)
         assert seen.first_use(ISS, "jti-1", time.time() + 300)
         assert not seen.first_use(ISS, "jti-1", time.time() + 300)
         assert "used tokens are not shared: OperationalError" in caplog.text
-        monkeypatch.setattr(store.rest, "_until", float("inf"))
-        monkeypatch.setattr(shared_tokens, "see", lambda *_: pytest.fail("it has a rest"))
+        store.backoff.leave_alone(float("inf"))
+        monkeypatch.setattr(used_tokens, "use", lambda *_: pytest.fail("it has a rest"))
         assert seen.first_use(ISS, "jti-2", time.time() + 300)
         assert not seen.first_use(ISS, "jti-2", time.time() + 300)
 

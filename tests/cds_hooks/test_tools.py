@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from flask.testing import FlaskClient
 
+from cds_hooks.schema import call_audit, card_feedback
 from cds_hooks.store import Store
-from cds_hooks.tables import call_audit, card_feedback
 from ehr_access.app_context import AppContext, opened
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import NOON, SERVICE, Body, Client, cards_of, draft
@@ -135,7 +135,7 @@ def test_e9_6_a_server_that_does_not_launch_is_sent_the_link_all_the_same(
     """The sandbox greys a smart link out where the server launches no apps: the card says all."""
     key, ehr = b"k" * 32, "https://ehr.example/r4"
     service = client_with(
-        app_launch_url="https://app.example/launch", app_key=key, fhir_bases=frozenset({ehr})
+        app_launch_url="https://app.example/launch", context_key=key, fhir_bases=frozenset({ehr})
     )
     cards = cards_of(service, {**wrong_code, "fhirServer": ehr})
     for card in cards:

@@ -15,7 +15,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey, Key, RSAKey
 
 from cds_hooks.trusted_clients import Client
-from tests.ehr_access.server import FakeEhr, Reply, fake_ehr
+from sandbox_ehr.moods import Reply
+from tests.practice_ehr import Ehr, practice_ehr
 
 BASE = "https://cds.example"
 SERVICE_URL = f"{BASE}/cds-services/vialwise-orders"
@@ -91,9 +92,9 @@ def _bytes(body: str | bytes) -> bytes:
 
 
 @contextmanager
-def key_server(*kids: str, **headers: str) -> Iterator[FakeEhr]:
+def key_server(*kids: str, **headers: str) -> Iterator[Ehr]:
     """A server whose /jwks.json holds the keys of those ids."""
-    with fake_ehr() as server:
-        server.url = server.url.removesuffix("/r4") + "/jwks.json"
+    with practice_ehr() as server:
+        server.url = server.url.removesuffix("/fhir") + "/jwks.json"
         server.replies["/jwks.json"] = Reply(json.loads(jwks(*kids)), headers=headers)
         yield server

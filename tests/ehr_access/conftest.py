@@ -11,17 +11,19 @@ from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
 from ehr_access.transport import Transport
-from tests.ehr_access.server import FakeEhr, fake_ehr
+from tests.practice_ehr import Ehr, declares, practice_ehr
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
-    with fake_ehr() as server:
+def ehr() -> Iterator[Ehr]:
+    """One that declares three types."""
+    with practice_ehr() as server:
+        declares(server)
         yield server
 
 
 @pytest.fixture
-def client_for(ehr: FakeEhr) -> Iterator[Callable[..., EhrClient]]:
+def client_for(ehr: Ehr) -> Iterator[Callable[..., EhrClient]]:
     transport = Transport()
 
     def make(limits: Limits | None = None, token: str | None = None) -> EhrClient:

@@ -11,7 +11,8 @@ from billing_rules.states import Unknown
 from ehr_access import reasons
 from ehr_access.client import EhrClient
 from ehr_access.needed import query_for
-from tests.ehr_access.server import FakeEhr, Reply, bundle, statement
+from sandbox_ehr.moods import Reply
+from tests.practice_ehr import Ehr, bundle, declares
 
 # type -> its search parameters; types of the four that the checklist does not list by parameter
 # are searched by patient
@@ -58,13 +59,11 @@ RESULTS = {"_sort", "_count", "_include", "_id"}  # no search parameters of a ty
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_d7_only_what_a_vendor_declares_is_asked(
-    ehr: FakeEhr, client: EhrClient, vendor: str
-) -> None:
+def test_d7_only_what_a_vendor_declares_is_asked(ehr: Ehr, client: EhrClient, vendor: str) -> None:
     declared = VENDORS[vendor]
-    ehr.replies["/r4/metadata"] = Reply(statement(**declared))
+    declares(ehr, **declared)
     for kind in declared:
-        ehr.replies[f"/r4/{kind}"] = Reply(bundle())
+        ehr.replies[f"/fhir/{kind}"] = Reply(bundle())
     queries = {need.key: query_for(need, "1", "2") for need in DATA_NEEDED}
     answers = client.fetch({key: query for key, query in queries.items() if query})
     for path in ehr.asked:
@@ -78,10 +77,8 @@ def test_d7_only_what_a_vendor_declares_is_asked(
             assert answers[need.key] == reasons.not_offered(need.resource_type)
 
 
-def test_d7_without_administrations_nothing_is_called_missing(
-    ehr: FakeEhr, client: EhrClient
-) -> None:
-    ehr.replies["/r4/metadata"] = Reply(statement(**VENDORS["MEDITECH"]))
+def test_d7_without_administrations_nothing_is_called_missing(ehr: Ehr, client: EhrClient) -> None:
+    declares(ehr, **VENDORS["MEDITECH"])
     need = next(n for n in DATA_NEEDED if n.resource_type == "MedicationAdministration")
     answer = client.one(query_for(need, "1", "2"))
     assert isinstance(answer, Unknown) and "does not offer" in answer.because

@@ -11,7 +11,8 @@ from billing_rules.states import Unknown
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
 from ehr_access.query import Query, QueryRefused
-from tests.ehr_access.server import FakeEhr, Reply, bundle, outcome
+from sandbox_ehr.moods import Reply, outcome
+from tests.practice_ehr import Ehr, bundle
 
 PATIENT_ID, TOKEN = "canary-patient", "canary-token"
 
@@ -27,13 +28,13 @@ REPLIES = {
 
 @pytest.mark.parametrize("reply", REPLIES)
 def test_nothing_of_the_patient_is_logged(
-    ehr: FakeEhr,
+    ehr: Ehr,
     client_for: Callable[..., EhrClient],
     caplog: pytest.LogCaptureFixture,
     reply: str,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    ehr.replies["/r4/Observation"] = REPLIES[reply]
+    ehr.replies["/fhir/Observation"] = REPLIES[reply]
     client = client_for(Limits(seconds=1), token=TOKEN)
     query = Query.parse(f"Observation?patient={PATIENT_ID}&code=1")
     state = client.one(query)

@@ -16,9 +16,11 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import DATA_NEEDED
 from cds_hooks import Settings, create_app
 from cds_hooks.services import SERVICES
+from cds_hooks.store import temporary
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import fake_ehr
+from tests.databases import KEYS
 from tests.interop.conftest import Server
+from tests.practice_ehr import practice_ehr
 
 pytestmark = pytest.mark.interop
 
@@ -43,7 +45,7 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
     """The open service without a deadline that matters: what is answered is compared, not how fast,
     and a busy machine with three servers on it is slow."""
     settings = Settings(
-        public_base_url="https://cds.example",
+        public_url="https://cds.example",
         today=lambda: TODAY,
         clock=lambda: NOON,
         open=True,
@@ -52,7 +54,7 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cds_hooks.settings.HARD_DEADLINE", _PATIENCE)
-        yield create_app(catalogue, settings).test_client()
+        yield create_app(catalogue, settings, temporary(KEYS)).test_client()
 
 
 def answer(service: Any, body: Body) -> Answer:
@@ -168,7 +170,7 @@ def test_the_other_hooks_answer_as_from_a_plain_chart_server(
     spoke = 0
     for patient in fixtures.names("patients"):
         chart = fixtures.patient_everything(patient, drafts=True)
-        with fake_ehr() as plain:
+        with practice_ehr() as plain:
             chart_server.serve_all(plain, chart)
             for context in calls_of(hook, chart):
                 body = chart_server.request(hook, context)

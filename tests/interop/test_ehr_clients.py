@@ -64,7 +64,7 @@ def base_of(app: Flask) -> str:
 
 
 def token(app: Flask, scope: str = "user/*.cruds", of: str = "") -> str:
-    return inside(app).tokens.lend("interop", scope, patient=of)
+    return inside(app).tokens.issue("interop", scope, patient=of)
 
 
 # ---------------------------------------------------------------- fhirclient

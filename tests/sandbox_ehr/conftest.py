@@ -15,8 +15,8 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
 from sandbox_ehr.records import Records
-from sandbox_ehr.running import Running
 from sandbox_ehr.settings import ALL_SCOPES, SYSTEM_SCOPES, Client, ClientKind, Settings
+from sandbox_ehr.state import Running
 
 BASE = "http://127.0.0.1:8420"
 FHIR = f"{BASE}/fhir"
@@ -87,9 +87,9 @@ def inside(app: Flask) -> Running:
     return found
 
 
-def lent(app: Flask, scope: str, patient: str = ADA, **more: Any) -> dict[str, str]:
+def bearer(app: Flask, scope: str, patient: str = ADA, **more: Any) -> dict[str, str]:
     """The header of a token with these scopes."""
-    token = inside(app).tokens.lend("cds", scope, patient=patient, **more)
+    token = inside(app).tokens.issue("cds", scope, patient=patient, **more)
     return {"Authorization": f"Bearer {token}"}
 
 

@@ -13,9 +13,8 @@ from flask import Flask, Response, request
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox_ehr import cds_client, cds_keys
-from sandbox_ehr.cds_access import scopes
-from sandbox_ehr.cds_client import MASK, CdsClient, OfferedService
+from sandbox_ehr import cds_client
+from sandbox_ehr.cds_client import MASK, CdsClient, OfferedService, scopes
 from tests.practice import served
 from vialwise import server as listening
 
@@ -66,13 +65,13 @@ def server() -> Iterator[FakeService]:
 
 
 def client(server: FakeService, **changes: Any) -> CdsClient:
-    key = cds_keys.new_key("https://ehr.example", "https://ehr.example/jwks.json")
+    key = cds_client.new_key("https://ehr.example", "https://ehr.example/jwks.json")
     said: dict[str, Any] = {
         "base": server.url,
         "fhir_server": "https://ehr.example/fhir",
         "key": key,
         "look_up": lambda query: {"resourceType": query.partition("/")[0]},
-        "lend": lambda service, context: {"access_token": TOKEN, "token_type": "Bearer"},
+        "authorize": lambda service, context: {"access_token": TOKEN, "token_type": "Bearer"},
     }
     return CdsClient(**{**said, **changes})
 

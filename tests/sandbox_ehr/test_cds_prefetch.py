@@ -9,9 +9,8 @@ import pytest
 
 from cds_hooks.services import ORDERS
 from sandbox_ehr import quirks
-from sandbox_ehr.cds_prefetch import filled, from_chart, with_tokens
-from sandbox_ehr.fhir.pages import Pages
-from sandbox_ehr.fhir.served import Served
+from sandbox_ehr.cds_client import filled, from_chart, with_tokens
+from sandbox_ehr.fhir.calls import Pages, Served
 from sandbox_ehr.records import Records
 from tests.sandbox_ehr.conftest import ADA, FHIR
 

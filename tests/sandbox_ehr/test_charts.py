@@ -12,7 +12,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 import fixtures
-from sandbox_ehr import charts, ids, quirks
+from sandbox_ehr import charts, quirks
 from tests.sandbox_ehr.conftest import ADA
 
 
@@ -83,7 +83,7 @@ def test_a_folder_without_resources_says_so(tmp_path: Path, content: str, words:
 
 def test_ids_as_given_stay() -> None:
     held = [{"resourceType": "Patient", "id": ADA}]
-    assert ids.renamed(held, ids.AS_GIVEN) == held
+    assert charts.with_ids(held, charts.AS_GIVEN) == held
 
 
 def test_only_references_are_renamed() -> None:
@@ -97,7 +97,7 @@ def test_only_references_are_renamed() -> None:
             "author": {"reference": "Patient/elsewhere"},
         },
     ]
-    patient, basic = ids.renamed(held, ids.DIGITS)
+    patient, basic = charts.with_ids(held, charts.DIGITS)
     assert basic["subject"]["reference"] == f"Patient/{patient['id']}"
     assert basic["note"] == "Patient/1"
     assert basic["author"]["reference"] == "Patient/elsewhere"

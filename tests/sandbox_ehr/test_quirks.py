@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from sandbox_ehr import charts, ids, quirks
+from sandbox_ehr import charts, quirks
 from sandbox_ehr.app import create_app
 from sandbox_ehr.fhir import parameters
 from sandbox_ehr.quirks import PLAIN
@@ -16,7 +16,7 @@ from tests.sandbox_ehr.conftest import BASE, TODAY, found, text_of
 
 def like(name: str) -> FlaskClient:
     ways = quirks.like(name)
-    records = Records.of(charts.like(charts.invented(TODAY), ways), new_id=ids.new(ways.ids))
+    records = Records.of(charts.like(charts.invented(TODAY), ways), new_id=charts.new_ids(ways.ids))
     app = create_app(records, Settings(BASE, TODAY, quirks=ways, open=True))
     app.testing = False
     return app.test_client()
@@ -46,7 +46,7 @@ def test_types_and_parameters_are_those_of_the_table(name: str) -> None:
     assert named <= set(parameters.TYPES)
     for kind, only in ways.only_search.items():
         assert set(only) <= set(parameters.of(kind)), kind
-    assert ways.ids in ids.SHAPES
+    assert ways.ids in charts.SHAPES
 
 
 def test_an_unknown_name_says_which_there_are() -> None:
@@ -135,11 +135,11 @@ def test_references_still_lead_somewhere_under_other_ids(name: str) -> None:
     assert ehr.get(f"/fhir/{coverage['payor'][0]['reference']}").status_code == 200
 
 
-@pytest.mark.parametrize("shape", ids.SHAPES)
+@pytest.mark.parametrize("shape", charts.SHAPES)
 def test_new_ids_have_the_shape_too_and_never_meet(shape: str) -> None:
-    new = ids.new(shape)
+    new = charts.new_ids(shape)
     made = {new() for _ in range(500)}
     assert len(made) == 500
     assert all(len(id_) <= 64 for id_ in made)
-    if shape == ids.DIGITS:
+    if shape == charts.DIGITS:
         assert all(id_.isdigit() for id_ in made)

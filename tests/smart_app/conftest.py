@@ -21,10 +21,11 @@ from smart_app.app import create_app
 from smart_app.app_keys import AppKeys, new_key
 from smart_app.running import Running
 from smart_app.sealing import Seal
-from smart_app.settings import ClientKind, Settings
+from smart_app.settings import Settings
 from smart_app.store import Store
 from smart_app.window import window
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.strict_ehr import LAUNCH, StrictEhr, strict_ehr
 from vialwise import database
 
@@ -138,7 +139,7 @@ class Browser:
     def launched(self) -> str:
         """The path of a window that was opened."""
         opened = self.come_back()
-        assert opened.status_code == 303, opened.text
+        assert opened.status_code == 303, (self.site.ehr.refuses, opened.text)
         return opened.headers["Location"]
 
     def seen(self, path: str) -> dict[str, Any]:
@@ -186,16 +187,16 @@ def site_with(ehr: StrictEhr, engine: Any, catalogue: Catalogue, app_keys: AppKe
         of_ehr = {k[4:]: changes.pop(k) for k in list(changes) if k.startswith("ehr_")}
         seconds = changes.pop("seconds", 3.0)
         said = {
-            "public_url": PUBLIC,
+            "app_url": PUBLIC,
             "ehrs": (ehr.registered(**of_ehr),),
-            "seal_keys": SEAL_KEYS,
-            "signing_keys": app_keys.text(),
+            "window_secrets": SEAL_KEYS,
+            "app_keys": app_keys.text(),
             "context_key": CONTEXT_KEY,
             "ehr_seconds": seconds,
             **changes,
         }
         settings, clock = Settings(**said), Clock()
-        seal = Seal(settings.seal_keys)
+        seal = Seal(settings.window_secrets)
         store = Store(engine, seal, settings.session, settings.idle, clock)
         running = Running(catalogue, lambda: date(2026, 11, 24))
         app = create_app(running, settings, store, screens=(screen,))

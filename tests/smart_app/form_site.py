@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from billing_rules.catalogue import Catalogue
+from sandbox_ehr.moods import Act, Answer, Reply, Request, Sent
 from smart_app import cookies
 from smart_app.app import create_app
-from smart_app.records import Opened, Tokens
 from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Store
+from smart_app.store import Opened, Store, Tokens
 from tests.databases import engine_at
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr, statement
-from tests.smart_app.charts import TYPES, chart_of
+from tests.practice_ehr import Ehr, practice_ehr
+from tests.smart_app.charts import chart_of
 from vialwise import database
 
 TODAY = date(2026, 11, 24)
@@ -42,87 +39,46 @@ Resource = dict[str, Any]
 
 @dataclass
 class WritingEhr:
-    """An EHR in memory that creates, once by identifier, and updates by version."""
+    """What the practice EHR was given to keep, and the writes it refuses: `refuse` by type."""
 
-    server: FakeEhr
-    held: list[Resource]
-    created: list[Resource] = field(default_factory=list)
-    refuse: dict[str, Reply | Callable[[BaseHTTPRequestHandler], None]] = field(
-        default_factory=dict
-    )
+    server: Ehr
+    made: list[str] = field(default_factory=list)  # references, in the order they were made
+    refuse: dict[str, Reply | Act] = field(default_factory=dict)
 
-    def start(self) -> None:
-        kinds = (*TYPES, "QuestionnaireResponse", "DocumentReference")
-        params = dict.fromkeys(kinds, "patient code category status intent use date identifier")
-        self.server.replies["/r4/metadata"] = Reply(statement(**params))
-        for kind in kinds:
-            self.server.replies[f"/r4/{kind}"] = self._search(kind)
-            self.server.replies[f"POST /r4/{kind}"] = self._create(kind)
-        for resource in self.held:
-            self._serve(resource)
+    def writes(self, request: Request, answer: Answer) -> Sent:
+        """A mood: refuses what it is to refuse, and remembers what was made."""
+        kind = request.path.split("/")[2]
+        if request.method == "PUT" and "If-Match" not in request.headers:
+            return Reply({}, 412)
+        if request.method != "POST":
+            return answer(request)
+        refusal = self.refuse.get(kind)
+        if refusal is not None:
+            return refusal if isinstance(refusal, Reply) else refusal(request, answer)
+        return self.kept(request, answer)
 
-    def _serve(self, resource: Resource) -> None:
-        path = f"/r4/{resource['resourceType']}/{resource['id']}"
-        self.server.replies[path] = Reply(resource)
-        self.server.replies[f"PUT {path}"] = self._update(resource)
+    def kept(self, request: Request, answer: Answer) -> Sent:
+        sent = answer(request)
+        assert isinstance(sent, Reply)
+        assert sent.status != 200, "the app sent what it had already written"
+        if sent.status == 201:
+            self.made.append("/".join(sent.headers["Location"].split("/")[-4:-2]))
+        return sent
 
-    def _search(self, kind: str) -> Any:
-        def answer(request: BaseHTTPRequestHandler) -> None:
-            asked = {k: v[0] for k, v in parse_qs(urlsplit(request.path).query).items()}
-            found = [r for r in self.held if r["resourceType"] == kind and _matches(r, asked)]
-            Reply(bundle(*found)).send(request)
+    @property
+    def created(self) -> list[Resource]:
+        """What was made, in that order, as it is now."""
+        found = (self.server.records.read(*reference.split("/")) for reference in self.made)
+        return [resource for resource in found if resource]
 
-        return answer
-
-    def _create(self, kind: str) -> Any:
-        def answer(request: BaseHTTPRequestHandler) -> None:
-            if kind in self.refuse:
-                refusal = self.refuse[kind]
-                refusal.send(request) if isinstance(refusal, Reply) else refusal(request)
-                return
-            self.keep(json.loads(self.server.sent[-1].body), request.headers["If-None-Exist"])
-            last = self.created[-1]
-            place = f"{self.server.url}/{kind}/{last['id']}/_history/1"
-            Reply(None, 201, {"Location": place}).send(request)
-
-        return answer
-
-    def keep(self, resource: Resource, if_none_exist: str = "") -> None:
-        sought = if_none_exist.rpartition("|")[2]
-        if sought and any(sought in json.dumps(r.get("identifier", "")) for r in self.created):
-            raise AssertionError("the app sent what it had already written")
-        made = {**resource, "id": f"made-{len(self.created)}", "meta": {"versionId": "1"}}
-        self.created.append(made)
-        self.held.append(made)
-        self._serve(made)
-
-    def _update(self, resource: Resource) -> Any:
-        def answer(request: BaseHTTPRequestHandler) -> None:
-            if request.headers["If-Match"] != f'W/"{resource["meta"]["versionId"]}"':
-                Reply({}, 412).send(request)
-                return
-            resource.update(json.loads(self.server.sent[-1].body))
-            resource["meta"]["versionId"] = str(int(resource["meta"]["versionId"]) + 1)
-            Reply(None, 200, {"ETag": f'W/"{resource["meta"]["versionId"]}"'}).send(request)
-
-        return answer
+    @property
+    def held(self) -> list[Resource]:
+        """Everything in the charts."""
+        records = self.server.records
+        return [r for kind in records.types() for r in records.search(kind)]
 
     def of(self, kind: str) -> list[Resource]:
         return [r for r in self.created if r["resourceType"] == kind]
-
-
-def _matches(resource: Resource, asked: dict[str, str]) -> bool:
-    codes = {c.get("code") for c in resource.get("code", {}).get("coding", [])}
-    wanted = {code.rpartition("|")[2] for code in asked.get("code", "").split(",")}
-    if "code" in asked and not codes & wanted:
-        return False
-    sought = asked.get("identifier", "").rpartition("|")[2]
-    if sought and sought not in json.dumps(resource.get("identifier", "")):
-        return False
-    return all(
-        name not in asked or resource.get(name) in asked[name].split(",")
-        for name in ("status", "intent")
-    )
 
 
 @dataclass
@@ -163,16 +119,16 @@ def form_site(
 ) -> Iterator[FormSite]:
     """`without` are resource types that the chart does not hold."""
     held = [r for r in chart_of(patient, order) if r["resourceType"] not in without]
-    with fake_ehr() as server, engine_at(f"sqlite:///{folder}/app.sqlite") as engine:
+    with practice_ehr(held) as server, engine_at(f"sqlite:///{folder}/app.sqlite") as engine:
         database.upgrade(engine)
-        ehr = WritingEhr(server, held)
-        ehr.start()
+        ehr = WritingEhr(server)
+        server.be(ehr.writes)
         registered = RegisteredEhr("practice", "Practice EHR", server.url, "vialwise")
         settings = Settings(public_url, (registered,), (b"a key for tests of 32 bytes or more!",))
         clock = [timedelta(0)]
         store = Store(
             engine,
-            Seal(settings.seal_keys),
+            Seal(settings.window_secrets),
             settings.session,
             settings.idle,
             lambda: datetime.now(UTC) + clock[0],

@@ -10,9 +10,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import smart_app
-from smart_app import pages, static_files, windows
-from smart_app.errors import install as install_errors
-from smart_app.http_headers import policy
+from smart_app import error_pages, http_headers, pages, windows
 from smart_app.running import Running, set_running
 from smart_app.screens import SCREENS
 from smart_app.window import Window, set_window, signed_in
@@ -25,12 +23,12 @@ def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
     app.jinja_env.globals |= {**no_form, "signed_in": signed_in}
     set_running(app, running)
     windows.install(app)
-    static_files.install(app)
-    install_errors(app)
+    http_headers.version_static_files(app)
+    error_pages.install(app)
 
     @app.after_request
     def protected(response):  # type: ignore[no-untyped-def]
-        response.headers["Content-Security-Policy"] = policy(())
+        response.headers["Content-Security-Policy"] = http_headers.policy(())
         return response
 
     for made in (pages.in_window, *SCREENS):

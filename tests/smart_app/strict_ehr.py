@@ -1,5 +1,5 @@
-"""An EHR for the tests of launches: an authorization server that refuses whatever is not exactly
-right, and as much of a FHIR server as a launch reads. On a free loopback port.
+"""The practice EHR in a strict mood, for the tests of launches: whatever is not exactly right is
+refused, by itself or by what is checked here beyond it.
 
 What it does wrong on purpose is set by a test: `configuration`, `granted` and `claims` are laid
 over what it would say by itself, None removes.
@@ -8,27 +8,26 @@ over what it would say by itself, None removes.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import secrets
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, NoReturn
-from urllib.parse import unquote_plus, urlencode
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 import requests
-from flask import Flask, Response, abort, jsonify, redirect, request
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
-from werkzeug.serving import make_server
 
+from sandbox_ehr import settings as practice
+from sandbox_ehr.app import start
+from sandbox_ehr.moods import Answer, Reply, Request, Sent
 from smart_app.app_keys import AppKeys
-from smart_app.settings import ClientKind, RegisteredEhr
-from tests.ehr_access.server import statement
+from smart_app.settings import RegisteredEhr
+from tests.practice_ehr import TODAY, Ehr, declares, practice_ehr
+from tests.smart_app.clients import ClientKind
 
 CLIENT, SECRET = "vialwise at this EHR", "a secret: with+signs & spaces"
 REDIRECT = "https://app.example/app/callback"
@@ -38,6 +37,14 @@ DOCTOR = {
     "resourceType": "Practitioner",
     "id": "7",
     "name": [{"family": "Fenwick", "given": ["Odile"], "prefix": ["Dr."]}],
+}
+PATIENT = {"resourceType": "Patient", "id": "p-1"}
+USER = "Practitioner/7"
+KINDS = {
+    ClientKind.PUBLIC: practice.ClientKind.PUBLIC,
+    ClientKind.SECRET: practice.ClientKind.SECRET,
+    ClientKind.RS384: practice.ClientKind.KEY,
+    ClientKind.ES384: practice.ClientKind.KEY,
 }
 
 
@@ -57,7 +64,7 @@ def _signing_key(kind: str) -> Key:
 class StrictEhr:
     """What it was told, what it was asked, and what it gave."""
 
-    url: str
+    server: Ehr
     kind: ClientKind = ClientKind.PUBLIC
     app_keys: AppKeys = field(default_factory=AppKeys)
     configuration: dict[str, Any] = field(default_factory=dict)
@@ -73,87 +80,83 @@ class StrictEhr:
     refresh: set[str] = field(default_factory=set)
     refreshed: int = 0
     slow: float = 0.0  # seconds before the token endpoint answers
-    codes: dict[str, dict[str, str]] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)  # jti and codes
+    codes: set[str] = field(default_factory=set)
+    given: dict[str, str] = field(default_factory=dict)  # refresh tokens: as sent, its own
 
     @property
     def base(self) -> str:
-        return f"{self.url}/r4"
+        return self.server.url
+
+    @property
+    def url(self) -> str:
+        return self.base.removesuffix("/fhir")
 
     def registered(self, **changes: Any) -> RegisteredEhr:
+        """How the app registers it. The EHR begins anew, with the app as its one client."""
+        self._begin()
         said = {
             "id": "strict",
             "name": "Strict Hospital",
             "fhir_base": self.base,
             "client_id": CLIENT,
-            "kind": self.kind,
-            "secret": SECRET if self.kind is ClientKind.SECRET else "",
+            **self.kind.written,
+            "client_secret": SECRET if self.kind is ClientKind.SECRET else "",
             "frame_ancestors": ("https://ehr.example",),
             **changes,
         }
         return RegisteredEhr(**said)
 
+    def _begin(self) -> None:
+        client = practice.Client(
+            CLIENT,
+            "Vialwise",
+            KINDS[self.kind],
+            redirect_uris=(REDIRECT,),
+            secret=SECRET,
+            jwks=self.app_keys.published(),
+        )
+        settings = practice.Settings(
+            self.url, TODAY, (client,), open=True, signing_key=signing_key()
+        )
+        start(self.server.app, self.server.records, settings)
+        self.server.hold([DOCTOR, PATIENT])
+        self.server.be(self.mood)
+
     def signed_in(self, location: str) -> str:
         """What the browser does at the EHR: ask, be let in, and be sent back to this address."""
         answered = requests.get(location, allow_redirects=False, timeout=5)
+        if answered.status_code == 200:  # a page to sign in, choose the patient and agree
+            scopes = dict(parse_qsl(urlsplit(location).query))["scope"].split()
+            form = {"answer": "allow", "user": USER, "patient": "p-1", "allowed": scopes}
+            answered = requests.post(location, data=form, allow_redirects=False, timeout=5)
         assert answered.status_code == 302, (self.refuses, answered.text)
         return answered.headers["Location"]
 
+    # ------------------------------------------------------------ the mood
 
-@contextmanager
-def strict_ehr() -> Iterator[StrictEhr]:
-    ehr = StrictEhr("")
-    server = make_server("127.0.0.1", 0, _app(ehr), threaded=True)
-    ehr.url = f"http://127.0.0.1:{server.server_port}"
-    ehr.resources["Practitioner/7"] = DOCTOR
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield ehr
-    finally:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
+    def mood(self, request: Request, answer: Answer) -> Sent:
+        addresses = {
+            "/fhir/.well-known/smart-configuration": self._configuration,
+            "/auth/jwks": self._keys,
+            "/auth/authorize": self._authorize,
+            "/auth/token": self._token,
+            "/auth/revoke": self._revoke,
+        }
+        if request.path in addresses:
+            return addresses[request.path](request, answer)
+        return self._read(request, answer) if request.path.count("/") == 3 else answer(request)
 
+    def _refuse(self, why: str, error: str = "invalid_request", status: int = 400) -> Reply:
+        self.refuses.append(why)
+        return Reply({"error": error, "error_description": why}, status, JSON)
 
-def laid_over(said: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    whole = {**said, **changes}
-    return {name: value for name, value in whole.items() if value is not None}
-
-
-def _app(ehr: StrictEhr) -> Flask:
-    app, server = Flask("strict_ehr"), _Server(ehr)
-    for rule, view, method in (
-        ("/r4/.well-known/smart-configuration", server.configuration, "GET"),
-        ("/r4/metadata", server.metadata, "GET"),
-        ("/r4/<kind>/<id_>", server.read, "GET"),
-        ("/keys", server.keys, "GET"),
-        ("/authorize", server.authorize, "GET"),
-        ("/token", server.token, "POST"),
-        ("/revoke", server.revoke, "POST"),
-    ):
-        app.add_url_rule(rule, view.__name__, view, methods=[method])
-    return app
-
-
-@dataclass
-class _Server:
-    ehr: StrictEhr
-
-    def refuse(self, why: str, error: str = "invalid_request", status: int = 400) -> NoReturn:
-        self.ehr.refuses.append(why)
-        body = json.dumps({"error": error, "error_description": why})
-        abort(Response(body, status, content_type="application/json"))
-
-    def configuration(self) -> Response:
-        url = self.ehr.url
+    def _configuration(self, request: Request, answer: Answer) -> Sent:
+        sent = answer(request)
+        assert isinstance(sent, Reply)
         own = {
-            "issuer": url,
-            "jwks_uri": f"{url}/keys",
-            "authorization_endpoint": f"{url}/authorize",
-            "token_endpoint": f"{url}/token",
-            "revocation_endpoint": f"{url}/revoke",
-            "code_challenge_methods_supported": ["S256"],
+            **sent.json,
+            "issuer": self.url,
+            "authorization_response_iss_parameter_supported": None,
             "grant_types_supported": ["authorization_code"],
             "capabilities": [
                 "launch-ehr",
@@ -164,129 +167,140 @@ class _Server:
                 "context-ehr-patient",
             ],
         }
-        return jsonify(laid_over(own, self.ehr.configuration))
+        return Reply(laid_over(own, self.configuration), headers=JSON)
 
-    def metadata(self) -> Response:
-        return jsonify(statement(**dict.fromkeys(TYPES, "patient")))
-
-    def keys(self) -> Response:
+    def _keys(self, request: Request, answer: Answer) -> Sent:
         keys = KeySet([signing_key(), signing_key("EC")])
-        return jsonify(keys.as_dict(private=False))
+        return Reply(keys.as_dict(private=False), headers=JSON)
 
-    def authorize(self) -> Any:
-        said = request.args.to_dict()
-        self.ehr.asked.append(said)
+    def _authorize(self, request: Request, answer: Answer) -> Sent:
+        said = dict(parse_qsl(request.query, keep_blank_values=True))
+        if request.method == "GET":
+            self.asked.append(said)
         launched = said.get("launch") == LAUNCH
         for right, why in (
-            (said.get("client_id") == CLIENT, "client_id is not as registered"),
-            (said.get("redirect_uri") == REDIRECT, "redirect_uri is not as registered"),
-            (said.get("aud") == self.ehr.base, "aud is not this server"),
-            (said.get("code_challenge_method") == "S256", "no PKCE"),
+            (said.get("aud") == self.base, "aud is not this server"),
             (len(said.get("code_challenge", "")) == 43, "no PKCE"),
-            (said.get("response_type") == "code", "no code flow"),
             (len(said.get("state", "")) >= 22, "no state"),
             (("launch" in said.get("scope", "").split()) == launched, "scope and launch differ"),
         ):
             if not right:
-                self.refuse(why)
-        code = secrets.token_urlsafe(16)
-        self.ehr.codes[code] = said
-        back = {"code": code, "state": said["state"]}
-        return redirect(f"{REDIRECT}?{urlencode(back)}", 302)
+                return self._refuse(why)
+        if launched:
+            launches = self.server.app.extensions["sandbox-ehr"].launches
+            said["launch"] = launches.new("p-1", "e-1", USER, client_id=CLIENT)
+        sent = answer(replace(request, query=urlencode(said)))
+        assert isinstance(sent, Reply)
+        if sent.status != 302:
+            self.refuses.extend([sent.content.decode()] if sent.status >= 400 else [])
+            return sent
+        parts = urlsplit(sent.headers["Location"])
+        back = dict(parse_qsl(parts.query))
+        back.pop("iss", None)  # a test adds it where it is to be looked at
+        if "error" in back:
+            self.refuses.append(back.get("error_description", back["error"]))
+        self.codes.add(back.get("code", ""))
+        place = parts._replace(query=urlencode(back)).geturl()
+        return replace(sent, headers={**sent.headers, "Location": place})
 
-    def authenticate(self, form: Mapping[str, str]) -> None:
-        basic = request.headers.get("Authorization", "")
-        if self.ehr.kind is ClientKind.PUBLIC:
-            fine = form.get("client_id") == CLIENT and not basic
-        elif self.ehr.kind is ClientKind.SECRET:
-            said = base64.b64decode(basic.removeprefix("Basic ")).decode()
-            pair = tuple(map(unquote_plus, said.split(":")))
-            fine = pair == (CLIENT, SECRET) and "client_id" not in form
-        else:
-            fine = _is_fine_assertion(self.ehr, form)
-        if not fine:
-            self.refuse("not the registered client", "invalid_client", 401)
-
-    def token(self) -> Response:
-        time.sleep(self.ehr.slow)
-        form = request.form.to_dict()
-        self.authenticate(form)
+    def _token(self, request: Request, answer: Answer) -> Sent:
+        time.sleep(self.slow)
+        form = dict(parse_qsl(request.body.decode()))
+        if why := self._not_as_registered(request, form):
+            return self._refuse(why, "invalid_client", 401)
         if form.get("grant_type") == "refresh_token":
-            return self.renewed(form)
-        said = self.ehr.codes.pop(form.get("code", ""), None)
-        if form.get("grant_type") != "authorization_code" or said is None:
-            self.refuse("code unknown or used", "invalid_grant")
-        if form.get("redirect_uri") != said["redirect_uri"]:
-            self.refuse("redirect_uri differs", "invalid_grant")
-        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        if base64.urlsafe_b64encode(digest).decode().rstrip("=") != said["code_challenge"]:
-            self.refuse("wrong verifier", "invalid_grant")
-        own = {"patient": "p-1", "encounter": "e-1", "id_token": self.id_token(said)}
-        return self.given(said["scope"], {**own, "need_patient_banner": True})
+            self.refreshed += 1
+            if form.get("refresh_token") not in self.refresh:
+                return self._refuse("refresh token unknown or used", "invalid_grant")
+            self.refresh.discard(form["refresh_token"])
+            form["refresh_token"] = self.given[form["refresh_token"]]
+        elif form.get("code", "") not in self.codes:
+            return self._refuse("code unknown or used", "invalid_grant")
+        self.codes.discard(form.get("code", ""))
+        asks = self._asks_as_registered(request)
+        sent = answer(replace(asks, body=urlencode(form).encode()))
+        assert isinstance(sent, Reply)
+        if sent.status != 200:
+            said = sent.json
+            self.refuses.append(said.get("error_description", said["error"]))
+            return sent
+        return self._given(sent.json)
 
-    def given(self, scope: str, more: dict[str, Any]) -> Response:
-        access, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        own = {"access_token": access, "token_type": "bearer", "expires_in": 300, "scope": scope}
-        if "online_access" in scope.split():
-            own["refresh_token"] = refresh
-        said = laid_over({**own, **more}, self.ehr.granted)
-        self.ehr.live.add(said.get("access_token", ""))
-        self.ehr.refresh.add(said.get("refresh_token", ""))
-        return jsonify(said)
+    def _not_as_registered(self, request: Request, form: Mapping[str, str]) -> str:
+        """What the practice EHR does not look at: where the keys of a client that signs are, and
+        that id and secret are form-encoded (RFC 6749, 2.3.1) and stand nowhere else. "" is right.
+        """
+        if self.kind is ClientKind.PUBLIC:
+            return "a public client has no secret" if "Authorization" in request.headers else ""
+        if self.kind is ClientKind.SECRET:
+            said = base64.b64decode(request.headers["Authorization"].removeprefix("Basic "))
+            pair = tuple(map(unquote_plus, said.decode().split(":")))
+            return "" if pair == (CLIENT, SECRET) and "client_id" not in form else "wrong secret"
+        head = form["client_assertion"].partition(".")[0]
+        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+        right = header.get("jku") == REDIRECT.replace("callback", "jwks.json")
+        right = right and header["alg"] == self.kind.algorithm and "client_secret" not in form
+        return "" if right else "another key than registered"
 
-    def id_token(self, said: Mapping[str, str]) -> str:
-        ehr, now = self.ehr, int(time.time())
-        own = {
-            "iss": ehr.url,
-            "sub": "user-7",
-            "aud": CLIENT,
-            "iat": now,
-            "exp": now + 300,
-            "nonce": said.get("nonce"),
-            "fhirUser": f"{ehr.base}/Practitioner/7",
-        }
-        signer = ehr.signer or signing_key()
+    def _asks_as_registered(self, request: Request) -> Request:
+        """The same for Authlib, which takes a "+" in id or secret for what it is."""
+        if self.kind is not ClientKind.SECRET:
+            return request
+        pair = ":".join(map(quote, (CLIENT, SECRET))).encode()
+        return request.with_header("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+
+    def _given(self, own: dict[str, Any]) -> Reply:
+        """The token response with what a test has laid over it."""
+        own |= {"expires_in": 300, "tenant": None}
+        if "id_token" in own:
+            own |= {"id_token": self._id_token(own["id_token"]), "encounter": "e-1"}
+        said = laid_over(own, self.granted)
+        self.live.add(said.get("access_token", ""))
+        self.refresh.add(said.get("refresh_token", ""))
+        self.given[said.get("refresh_token", "")] = own.get("refresh_token", "")
+        return Reply(said, headers=JSON)
+
+    def _id_token(self, own: str) -> str:
+        claims = jwt.decode(own, signing_key(), algorithms=["RS256"]).claims
+        claims |= {"iss": self.url, "aud": CLIENT}
+        signer = self.signer or signing_key()
         alg = "RS256" if isinstance(signer, RSAKey) else "ES384"
-        header = laid_over({"alg": alg, "kid": signer.kid}, ehr.header)
-        claims = laid_over(own, ehr.claims)
-        return jwt.encode(header, claims, signer, algorithms=[header["alg"]])
+        header = laid_over({"alg": alg, "kid": signer.kid}, self.header)
+        said = laid_over(claims, self.claims)
+        return jwt.encode(header, said, signer, algorithms=[header["alg"]])
 
-    def renewed(self, form: Mapping[str, str]) -> Response:
-        self.ehr.refreshed += 1
-        if form.get("refresh_token") not in self.ehr.refresh:
-            self.refuse("refresh token unknown or used", "invalid_grant")
-        self.ehr.refresh.discard(form["refresh_token"])
-        return self.given("online_access patient/Patient.r patient/MedicationRequest.rs", {})
+    def _revoke(self, request: Request, answer: Answer) -> Sent:
+        form = dict(parse_qsl(request.body.decode()))
+        token = form["token"]
+        if why := self._not_as_registered(request, form):
+            return self._refuse(why, "invalid_client", 401)
+        sent = answer(self._asks_as_registered(request))
+        assert isinstance(sent, Reply)
+        if sent.status != 200:
+            self.refuses.append(sent.json["error"])
+            return sent
+        self.revoked.append(token)
+        self.live.discard(token)
+        self.refresh.discard(token)
+        return sent
 
-    def revoke(self) -> str:
-        self.authenticate(request.form)
-        self.ehr.revoked.append(request.form["token"])
-        self.ehr.live.discard(request.form["token"])
-        self.ehr.refresh.discard(request.form["token"])
-        return ""
-
-    def read(self, kind: str, id_: str) -> Any:
-        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.ehr.live:
-            return jsonify({"resourceType": "OperationOutcome"}), 401
-        found = self.ehr.resources.get(f"{kind}/{id_}")
-        return (jsonify(found), 200) if found else ({"resourceType": "OperationOutcome"}, 404)
+    def _read(self, request: Request, answer: Answer) -> Sent:
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.live:
+            return Reply({"resourceType": "OperationOutcome"}, 401)
+        found = self.resources.get(request.path.removeprefix("/fhir/"))
+        return Reply(found) if found else answer(request)
 
 
-def _is_fine_assertion(ehr: StrictEhr, form: Mapping[str, str]) -> bool:
-    """SMART App Launch 2.2, "Client Authentication: Asymmetric", to the letter."""
-    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    if form.get("client_assertion_type") != kind or "client_secret" in form:
-        return False
-    published = KeySet.import_key_set(ehr.app_keys.published())
-    said = jwt.decode(form["client_assertion"], published, algorithms=[ehr.kind.algorithm])
-    claims, now = said.claims, time.time()
-    fresh = claims["jti"] not in ehr.used
-    ehr.used.add(claims["jti"])
-    return (
-        fresh
-        and claims["iss"] == claims["sub"] == CLIENT
-        and claims["aud"] in (f"{ehr.url}/token", f"{ehr.url}/revoke")
-        and now < claims["exp"] <= now + 300
-        and said.header["typ"] == "JWT"
-        and said.header["jku"] == REDIRECT.replace("callback", "jwks.json")
-    )
+JSON = {"Content-Type": "application/json"}
+
+
+@contextmanager
+def strict_ehr() -> Iterator[StrictEhr]:
+    with practice_ehr() as server:
+        declares(server, **dict.fromkeys(TYPES, "patient"))
+        yield StrictEhr(server)
+
+
+def laid_over(said: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    whole = {**said, **changes}
+    return {name: value for name, value in whole.items() if value is not None}

@@ -14,7 +14,7 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.findings import Finding, NotChecked
 from billing_rules.review import OrderReview
 from smart_app.patient_record import read
-from tests.ehr_access.server import fake_ehr
+from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
 from vialwise import checking
 
@@ -60,7 +60,7 @@ def test_both_say_the_same_of_any_chart(catalogue: Catalogue, patient: str, name
     for _ in range(CHARTS_OF_EACH):
         *chart, order = copy.deepcopy(chart_of(patient, named))
         chart = damaged(chart, chance)
-        with fake_ehr() as ehr:
+        with practice_ehr() as ehr:
             serve(ehr, [*chart, order])
             reference = f"MedicationRequest/{order['id']}"
             found = read(window_on(ehr, patient), running_with(catalogue), reference)
@@ -101,7 +101,7 @@ def test_the_app_judges_the_drafts_that_the_card_judged(
     }
     (card,) = checking.answer(checking.of_order(sent, beside), catalogue, TODAY).reviews
     reference = f"MedicationRequest/{order['id']}"
-    with fake_ehr() as ehr:
+    with practice_ehr() as ehr:
         serve(ehr, [*chart, *drafts])
         window = window_on(ehr, "pat-bartholomew-quince", together=card.together)
         from_card = read(window, running_with(catalogue), reference).order(reference)

@@ -12,7 +12,7 @@ from fhir.resources.R4B import get_fhir_model_class
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from tests.ehr_access.server import Reply
+from sandbox_ehr.moods import Reply
 from tests.smart_app.form_site import (
     TWO_VIALS,
     WINDOW,
@@ -217,8 +217,7 @@ def charted(catalogue: Catalogue, tmp_path: Path) -> Iterator[FormSite]:
             "effectiveDateTime": "2026-11-24T10:05:00-06:00",
             "subject": {"reference": "Patient/pat-bartholomew-quince"},
         }
-        made.ehr.held.append(record)
-        made.ehr._serve(record)
+        made.ehr.server.records.update(record)
         yield made
 
 
@@ -242,7 +241,7 @@ def test_a_charted_dose_that_changed_meanwhile_is_not_overwritten(charted: FormS
     client = charted.client()
     filled = opened(charted, client)
     rest = {k: GIVEN[k] for k in GIVEN if k.startswith(("opened", "discarded", "action"))}
-    path = "PUT /r4/MedicationAdministration/given-today"
+    path = "PUT /fhir/MedicationAdministration/given-today"
     charted.ehr.server.replies[path] = Reply({}, 412)
     words = text_of(follow(client, client.post(address(charted), data={**filled, **rest})))
     assert "Not saved The containers on the charted dose: somebody changed the record" in words

@@ -10,10 +10,11 @@ import pytest
 from billing_rules.states import Unknown
 from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
-from smart_app import discovery, stops
+from smart_app import discovery, error_pages
 from smart_app.discovery import Discovery, read
-from smart_app.settings import ClientKind, RegisteredEhr
-from smart_app.stops import Stopped
+from smart_app.error_pages import Stopped
+from smart_app.settings import RegisteredEhr
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.strict_ehr import StrictEhr
 
 BASE = "https://ehr.example/api/r4"
@@ -35,7 +36,7 @@ def of(changes: dict[str, Any], ehr: RegisteredEhr = EHR) -> SmartConfiguration:
 def fault(changes: dict[str, Any], ehr: RegisteredEhr = EHR) -> str:
     with pytest.raises(Stopped) as stopped:
         of(changes, ehr)
-    assert stopped.value.stop is stops.EHR_UNSUITABLE
+    assert stopped.value.stop is error_pages.EHR_UNSUITABLE
     return stopped.value.detail
 
 
@@ -98,7 +99,7 @@ def test_a_client_that_the_ehr_does_not_accept_is_told_at_once() -> None:
     offered = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     for kind in (ClientKind.SECRET, ClientKind.ES384):
         ehr = RegisteredEhr(
-            "main", "Main", BASE, "c", kind, authorization_hosts=EHR.authorization_hosts
+            "main", "Main", BASE, "c", authorization_hosts=EHR.authorization_hosts, **kind.written
         )
         assert kind.value.split()[0] in fault(offered, ehr)
         assert of({}, ehr)  # what is not said is not held against it
@@ -118,7 +119,7 @@ def test_a_server_that_is_away_or_busy_may_be_tried_again() -> None:
     for answer in (Unknown("it was slow"), Answer(500, b"{}"), Answer(503, b""), Answer(429, b"")):
         with pytest.raises(Stopped) as stopped:
             read(answer, AT, EHR)
-        assert stopped.value.stop is stops.EHR_SILENT
+        assert stopped.value.stop is error_pages.EHR_SILENT
 
 
 def test_a_server_without_one_is_not_suitable() -> None:

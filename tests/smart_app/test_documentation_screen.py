@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
-import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +14,9 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
+from sandbox_ehr.moods import Answer, Raw, Reply, Request
 from smart_app.kept_forms import SENDING_TAKES, KeptForms
 from smart_app.store import FORMS_KEPT
-from tests.ehr_access.server import Reply
 from tests.smart_app.form_site import (
     EDMUND,
     WINDOW,
@@ -190,9 +187,9 @@ def test_a_busy_ehr_keeps_the_draft_and_the_next_try_writes_only_the_rest(site: 
 def test_after_a_cut_line_the_ehr_is_asked_before_anything_is_sent_again(site: FormSite) -> None:
     """It was written, and the answer got lost: the second try finds it."""
 
-    def written_and_lost(request: BaseHTTPRequestHandler) -> None:
-        site.ehr.keep(json.loads(site.ehr.server.sent[-1].body))
-        request.connection.shutdown(socket.SHUT_RDWR)
+    def written_and_lost(request: Request, answer: Answer) -> Raw:
+        site.ehr.kept(request, answer)
+        return Raw()
 
     site.ehr.refuse["Observation"] = written_and_lost
     client = site.client()
@@ -327,8 +324,9 @@ def test_a_form_without_the_windows_token_is_refused(site: FormSite) -> None:
 
 
 def test_saving_does_not_outlast_a_slow_ehr(site: FormSite) -> None:
-    def hang(request: BaseHTTPRequestHandler) -> None:
+    def hang(request: Request, answer: Answer) -> Raw:
         time.sleep(8)
+        return Raw()
 
     site.ehr.refuse["Observation"] = hang
     client = site.client()

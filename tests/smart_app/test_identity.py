@@ -9,9 +9,9 @@ import pytest
 
 from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access.query import Query
+from smart_app.error_pages import NOT_FOR_PATIENTS, Stopped
 from smart_app.identity import user
 from smart_app.settings import RegisteredEhr
-from smart_app.stops import NOT_FOR_PATIENTS, Stopped
 from smart_app.window import Role, User
 
 BASE = "https://ehr.example/r4"

@@ -25,7 +25,7 @@ from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
-from smart_app import cookies, stops
+from smart_app import cookies, error_pages
 from tests.smart_app.conftest import Site
 from tests.smart_app.strict_ehr import LAUNCH
 
@@ -134,7 +134,7 @@ def test_a_window_that_ends_while_somebody_types_says_so_and_takes_nothing_away(
     site.clock.moved = timedelta(minutes=31)
     frame.click("main button")
     frame.wait_for_selector("#trouble h1")
-    assert frame.text_content("#trouble h1") == stops.WINDOW_ENDED.title
+    assert frame.text_content("#trouble h1") == error_pages.WINDOW_ENDED.title
     assert frame.input_value("input[name=dose]") == "225"
 
 
@@ -170,7 +170,7 @@ def test_a_cookie_that_is_not_partitioned_would_be_blocked(
     monkeypatch.setattr(cookies, "put", plain)
     page.goto("https://ehr.example/")
     frame = in_frame(page, "one", "**/app/callback?*")
-    assert frame.text_content("h1") == stops.FOREIGN_STATE.title
+    assert frame.text_content("h1") == error_pages.FOREIGN_STATE.title
 
 
 def test_another_site_cannot_show_the_app(page: Any) -> None:

@@ -11,11 +11,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from smart_app.kept_forms import SENDING_TAKES, KeptForms, Sent, new_form_key
+from smart_app.schema import metadata
 from smart_app.sealing import Seal
 from smart_app.store import FORMS_KEPT
-from smart_app.tables import metadata
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
 from vialwise import database
 

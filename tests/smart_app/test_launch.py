@@ -12,11 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ehr_access.app_context import AppContext, sealed
-from service_parts.store_failed import StoreFailed
-from smart_app import stops
-from smart_app.settings import ClientKind
-from smart_app.stops import Stop
+from service_parts.database import StoreFailed
+from smart_app import error_pages
+from smart_app.error_pages import Stop
 from smart_app.store import Store
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
 
@@ -152,7 +152,7 @@ def test_a_link_that_cannot_be_used_opens_the_app_with_a_sentence(browser: Brows
 
 def test_a_launch_without_iss_or_launch_is_no_launch(browser: Browser) -> None:
     for said in ({"iss": ""}, {"launch": ""}, {"launch": "x" * 5000}):
-        stopped(browser.begin(**said), stops.NO_LAUNCH)
+        stopped(browser.begin(**said), error_pages.NO_LAUNCH)
 
 
 def test_an_unknown_iss_is_never_asked_anything(browser: Browser) -> None:
@@ -166,22 +166,22 @@ def test_an_unknown_iss_is_never_asked_anything(browser: Browser) -> None:
         "file:///etc/passwd",
         HOSTILE,
     ):
-        page = stopped(browser.begin(iss=iss), stops.UNKNOWN_EHR)
+        page = stopped(browser.begin(iss=iss), error_pages.UNKNOWN_EHR)
         assert HOSTILE not in page and "evil" not in page
     assert ehr.asked == []
-    stopped(browser.get("/open/nowhere"), stops.UNKNOWN_EHR)
+    stopped(browser.get("/open/nowhere"), error_pages.UNKNOWN_EHR)
 
 
 def test_an_ehr_without_s256_is_not_signed_in_to(browser: Browser) -> None:
     for methods in (None, [], ["plain"], "S256"):
         browser.site.ehr.configuration = {"code_challenge_methods_supported": methods}
         browser.site.app.extensions["vialwise-app-launching"].discovery._known.clear()
-        assert "S256" in stopped(browser.begin(), stops.EHR_UNSUITABLE)
+        assert "S256" in stopped(browser.begin(), error_pages.EHR_UNSUITABLE)
 
 
 def test_an_ehr_that_does_not_launch_apps_is_told_apart(browser: Browser) -> None:
     browser.site.ehr.configuration = {"capabilities": ["launch-standalone"]}
-    assert "launch-ehr" in stopped(browser.begin(), stops.EHR_UNSUITABLE)
+    assert "launch-ehr" in stopped(browser.begin(), error_pages.EHR_UNSUITABLE)
 
 
 # ---------------------------------------------------------------- the way back
@@ -192,13 +192,13 @@ def test_a_state_is_used_once(browser: Browser) -> None:
     cookies = browser.client.get_cookie
     assert cookies("__Host-vialwise-launch-" + asked_in(back)["state"][:16], domain="app.example")
     assert browser.get(back).status_code == 303
-    stopped(browser.get(back), stops.FOREIGN_STATE)
+    stopped(browser.get(back), error_pages.FOREIGN_STATE)
 
 
 def test_a_state_belongs_to_the_browser_that_began(site: Site) -> None:
     victim, attacker = site.browser(), site.browser()
     back = attacker.sign_in(attacker.begin())
-    stopped(victim.get(back), stops.FOREIGN_STATE)
+    stopped(victim.get(back), error_pages.FOREIGN_STATE)
 
 
 def test_a_foreign_cookie_uses_the_state_up(site: Site) -> None:
@@ -207,8 +207,8 @@ def test_a_foreign_cookie_uses_the_state_up(site: Site) -> None:
     name = "__Host-vialwise-launch-" + asked_in(back)["state"][:16]
     thief = site.browser()
     thief.client.set_cookie(name, "guessed", domain="app.example")
-    stopped(thief.get(back), stops.FOREIGN_STATE)
-    stopped(browser.get(back), stops.FOREIGN_STATE)
+    stopped(thief.get(back), error_pages.FOREIGN_STATE)
+    stopped(browser.get(back), error_pages.FOREIGN_STATE)
 
 
 def test_a_launch_waits_ten_minutes(browser: Browser, site: Site) -> None:
@@ -216,12 +216,12 @@ def test_a_launch_waits_ten_minutes(browser: Browser, site: Site) -> None:
     site.clock.moved = timedelta(minutes=9)
     assert browser.come_back(in_time).status_code == 303
     site.clock.moved = timedelta(minutes=10, seconds=1)
-    stopped(browser.come_back(too_late), stops.FOREIGN_STATE)
+    stopped(browser.come_back(too_late), error_pages.FOREIGN_STATE)
 
 
 def test_a_callback_that_nobody_began_is_refused(browser: Browser) -> None:
     for query in ("", "?state=x&code=y", f"?state={'a' * 64}&code=y", f"?state={HOSTILE}"):
-        page = stopped(browser.get(f"/callback{query}"), stops.FOREIGN_STATE)
+        page = stopped(browser.get(f"/callback{query}"), error_pages.FOREIGN_STATE)
         assert HOSTILE not in page
 
 
@@ -229,16 +229,15 @@ def test_an_error_is_told_in_our_own_words(browser: Browser) -> None:
     for error, why in (("access_denied", "Access was refused."), (HOSTILE, "")):
         state = asked_in(browser.begin().headers["Location"])["state"]
         said = {"error": error, "error_description": HOSTILE, "error_uri": "https://evil.example"}
-        page = stopped(
-            browser.get("/callback", query_string={**said, "state": state}), stops.REFUSED_BY_EHR
-        )
+        answer = browser.get("/callback", query_string={**said, "state": state})
+        page = stopped(answer, error_pages.REFUSED_BY_EHR)
         assert why in page and HOSTILE not in page and "evil" not in page
 
 
 def test_another_servers_answer_is_refused(browser: Browser) -> None:
     """RFC 9207: the way back may say whose answer it is."""
     back = browser.sign_in(browser.begin())
-    stopped(browser.get(f"{back}&iss=https://evil.example"), stops.FOREIGN_STATE)
+    stopped(browser.get(f"{back}&iss=https://evil.example"), error_pages.FOREIGN_STATE)
     back = browser.sign_in(browser.begin())
     assert browser.get(f"{back}&iss={browser.site.ehr.url}").status_code == 303
 
@@ -248,7 +247,7 @@ def test_an_ehr_that_names_no_issuer_is_not_brought_anothers_code(browser: Brows
     sign-in, and leaves out of its configuration what the answer could be compared with."""
     browser.site.ehr.configuration = {"issuer": None, "jwks_uri": None, "capabilities": None}
     back = browser.sign_in(browser.begin())
-    stopped(browser.get(f"{back}&iss=https://honest.example"), stops.FOREIGN_STATE)
+    stopped(browser.get(f"{back}&iss=https://honest.example"), error_pages.FOREIGN_STATE)
     assert browser.site.ehr.live == set(), "the code was carried to it"
     browser.site.ehr.granted = {"id_token": None}
     assert browser.come_back().status_code == 303  # one that names nobody signs in as before
@@ -257,7 +256,7 @@ def test_an_ehr_that_names_no_issuer_is_not_brought_anothers_code(browser: Brows
 def test_a_server_that_promises_to_name_itself_has_to(site_with: MakeSite) -> None:
     browser = site_with().browser()
     browser.site.ehr.configuration = {"authorization_response_iss_parameter_supported": True}
-    stopped(browser.come_back(), stops.FOREIGN_STATE)
+    stopped(browser.come_back(), error_pages.FOREIGN_STATE)
 
 
 def test_a_token_that_no_window_could_be_kept_for_is_given_back(
@@ -271,7 +270,7 @@ def test_a_token_that_no_window_could_be_kept_for_is_given_back(
 
     monkeypatch.setattr(Store, "open", full)
     answer = browser.get(back)
-    stopped(answer, stops.DATABASE_AWAY)
+    stopped(answer, error_pages.DATABASE_AWAY)
     assert answer.headers["Retry-After"] == "60"
     assert len(browser.site.ehr.revoked) == 1 and browser.site.ehr.live == set()
 
@@ -279,7 +278,7 @@ def test_a_token_that_no_window_could_be_kept_for_is_given_back(
 def test_a_code_that_was_used_opens_nothing(browser: Browser) -> None:
     back = browser.sign_in(browser.begin())
     browser.site.ehr.codes.clear()
-    stopped(browser.get(back), stops.NOT_EXCHANGED)
+    stopped(browser.get(back), error_pages.NOT_EXCHANGED)
     assert browser.site.ehr.refuses == ["code unknown or used"]
 
 
@@ -287,8 +286,8 @@ def test_a_code_of_another_sign_in_opens_nothing(browser: Browser) -> None:
     """The verifier of this launch does not fit the challenge of the other."""
     mine, other = (browser.sign_in(browser.begin()) for _ in range(2))
     swapped = f"/callback?code={asked_in(other)['code']}&state={asked_in(mine)['state']}"
-    stopped(browser.get(swapped), stops.NOT_EXCHANGED)
-    assert browser.site.ehr.refuses == ["wrong verifier"]
+    stopped(browser.get(swapped), error_pages.NOT_EXCHANGED)
+    assert browser.site.ehr.refuses == ["Code challenge failed."]
 
 
 # ---------------------------------------------------------------- what the EHR grants
@@ -297,17 +296,17 @@ def test_a_code_of_another_sign_in_opens_nothing(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("granted", "stop"),
     [
-        ({"patient": None}, stops.NO_PATIENT),
-        ({"patient": ""}, stops.NO_PATIENT),
-        ({"patient": ["p-1"]}, stops.NO_PATIENT),
-        ({"patient": None, "fhirContext": [{"reference": "Patient/p-1"}]}, stops.NO_PATIENT),
-        ({"scope": "openid fhirUser"}, stops.NO_RIGHTS),
-        ({"scope": "patient/Patient.r"}, stops.NO_RIGHTS),
-        ({"access_token": None}, stops.NOT_EXCHANGED),
-        ({"access_token": "two\nlines"}, stops.NOT_EXCHANGED),
-        ({"token_type": "mac"}, stops.NOT_EXCHANGED),
-        ({"id_token": None}, stops.NOT_IDENTIFIED),
-        ({"id_token": HOSTILE}, stops.NOT_IDENTIFIED),
+        ({"patient": None}, error_pages.NO_PATIENT),
+        ({"patient": ""}, error_pages.NO_PATIENT),
+        ({"patient": ["p-1"]}, error_pages.NO_PATIENT),
+        ({"patient": None, "fhirContext": [{"reference": "Patient/p-1"}]}, error_pages.NO_PATIENT),
+        ({"scope": "openid fhirUser"}, error_pages.NO_RIGHTS),
+        ({"scope": "patient/Patient.r"}, error_pages.NO_RIGHTS),
+        ({"access_token": None}, error_pages.NOT_EXCHANGED),
+        ({"access_token": "two\nlines"}, error_pages.NOT_EXCHANGED),
+        ({"token_type": "mac"}, error_pages.NOT_EXCHANGED),
+        ({"id_token": None}, error_pages.NOT_IDENTIFIED),
+        ({"id_token": HOSTILE}, error_pages.NOT_IDENTIFIED),
     ],
 )
 def test_a_grant_that_opens_nothing_says_why_and_is_given_back(
@@ -316,7 +315,7 @@ def test_a_grant_that_opens_nothing_says_why_and_is_given_back(
     browser.site.ehr.granted = granted
     page = stopped(browser.come_back(), stop)
     assert HOSTILE not in page
-    assert bool(browser.site.ehr.revoked) == (stop is not stops.NOT_EXCHANGED)
+    assert bool(browser.site.ehr.revoked) == (stop is not error_pages.NOT_EXCHANGED)
     assert not list(site_windows(browser))
 
 
@@ -328,7 +327,7 @@ def site_windows(browser: Browser) -> list[str]:
 @pytest.mark.parametrize("who", ["Patient/p-1", "RelatedPerson/r-1", "Person/x"])
 def test_patients_and_relatives_see_nothing(browser: Browser, who: str) -> None:
     browser.site.ehr.claims = {"fhirUser": who}
-    stopped(browser.come_back(), stops.NOT_FOR_PATIENTS)
+    stopped(browser.come_back(), error_pages.NOT_FOR_PATIENTS)
 
 
 def test_an_ehr_that_cannot_say_who_it_is_opens_the_app_for_staff(browser: Browser) -> None:
@@ -343,7 +342,7 @@ def test_an_id_token_that_somebody_else_signed_opens_nothing(browser: Browser) -
     from joserfc.jwk import RSAKey
 
     browser.site.ehr.signer = RSAKey.generate_key(2048, {"kid": signing_key().kid})
-    stopped(browser.come_back(), stops.NOT_IDENTIFIED)
+    stopped(browser.come_back(), error_pages.NOT_IDENTIFIED)
 
 
 # ---------------------------------------------------------------- servers that are slow or broken
@@ -353,7 +352,7 @@ def test_a_token_endpoint_that_is_slow_is_left(site_with: MakeSite) -> None:
     browser = site_with(seconds=0.3).browser()
     begun = browser.begin()
     browser.site.ehr.slow = 1.5
-    stopped(browser.come_back(begun), stops.NOT_EXCHANGED)
+    stopped(browser.come_back(begun), error_pages.NOT_EXCHANGED)
 
 
 def test_a_token_endpoint_that_drips_is_left(site_with: MakeSite) -> None:
@@ -374,13 +373,13 @@ def test_a_token_endpoint_that_drips_is_left(site_with: MakeSite) -> None:
         browser.site.ehr.configuration = {"token_endpoint": f"http://127.0.0.1:{port}/token"}
         back = browser.sign_in(browser.begin())
         started = time.monotonic()
-        stopped(browser.get(back), stops.NOT_EXCHANGED)
+        stopped(browser.get(back), error_pages.NOT_EXCHANGED)
         assert time.monotonic() - started < 3
 
 
 def test_an_ehr_that_is_away_is_said_to_be(site_with: MakeSite) -> None:
     browser = site_with(ehr_fhir_base="http://127.0.0.1:9/r4").browser()
-    stopped(browser.begin(iss="http://127.0.0.1:9/r4"), stops.EHR_SILENT)
+    stopped(browser.begin(iss="http://127.0.0.1:9/r4"), error_pages.EHR_SILENT)
 
 
 # ---------------------------------------------------------------- launches without end
@@ -391,12 +390,12 @@ def test_one_address_begins_so_many_launches_and_no_more(site_with: MakeSite) ->
     one, other = site.browser(), site.browser()
     begun = [one.begin().status_code for _ in range(3)]
     refused = one.begin()
-    stopped(refused, stops.TOO_MANY_LAUNCHES)
+    stopped(refused, error_pages.TOO_MANY_LAUNCHES)
     assert begun == [303] * 3 and refused.headers["Retry-After"] == "60"
-    stopped(one.get("/open/strict"), stops.TOO_MANY_LAUNCHES)
+    stopped(one.get("/open/strict"), error_pages.TOO_MANY_LAUNCHES)
     elsewhere = {"environ_base": {"REMOTE_ADDR": "2001:db8::1"}}
     assert other.get("/open/strict", **elsewhere).status_code == 303
-    stopped(one.get("/callback"), stops.FOREIGN_STATE)  # the way back is not counted
+    stopped(one.get("/callback"), error_pages.FOREIGN_STATE)  # the way back is not counted
 
 
 def test_no_more_launches_are_kept_than_fit(
@@ -404,7 +403,7 @@ def test_no_more_launches_are_kept_than_fit(
 ) -> None:
     monkeypatch.setattr("smart_app.store.MOST_UNDER_WAY", 2)
     begun = [browser.begin() for _ in range(2)]
-    stopped(browser.begin(), stops.TOO_MANY_LAUNCHES)
+    stopped(browser.begin(), error_pages.TOO_MANY_LAUNCHES)
     assert browser.come_back(begun[0]).status_code == 303
     assert browser.begin().status_code == 303  # its row went with its return
     site.clock.moved = timedelta(minutes=11)
@@ -417,7 +416,7 @@ def test_a_browser_keeps_the_cookies_of_its_last_launches(browser: Browser) -> N
     backs = [browser.sign_in(browser.begin()) for _ in range(13)]
     names = [name for name in _cookie_names(browser) if "launch" in name]
     assert len(names) == 10
-    stopped(browser.get(backs[0]), stops.FOREIGN_STATE)
+    stopped(browser.get(backs[0]), error_pages.FOREIGN_STATE)
     assert browser.get(backs[-1]).status_code == 303
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -16,12 +15,15 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.review import Failed, OrderReview, reviewed
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
+from cds_hooks.store import temporary
 from ehr_access import reasons
 from ehr_access.limits import Limits
+from sandbox_ehr.moods import Answer, Reply, Request
 from smart_app import chart_orders
+from smart_app.error_pages import Stopped
 from smart_app.patient_record import ROUNDS, PatientRecord, read
-from smart_app.stops import Stopped
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
+from tests.databases import KEYS
+from tests.practice_ehr import Ehr, bundle, practice_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
 
 BARTHOLOMEW = "pat-bartholomew-quince"
@@ -31,18 +33,18 @@ NOT_CHARTED = "adm-prudence-inkwell-waste-not-charted"
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
-    with fake_ehr() as server:
+def ehr() -> Iterator[Ehr]:
+    with practice_ehr() as server:
         yield server
 
 
 def of(
-    ehr: FakeEhr, catalogue: Catalogue, patient: str, order: str = "", **window: object
+    ehr: Ehr, catalogue: Catalogue, patient: str, order: str = "", **window: object
 ) -> PatientRecord:
     return read(window_on(ehr, patient, **window), running_with(catalogue), order)  # type: ignore[arg-type]
 
 
-def test_an_order_is_found_reviewed_and_named(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_an_order_is_found_reviewed_and_named(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     record = of(ehr, catalogue, BARTHOLOMEW)
     (order,) = record.orders
@@ -54,12 +56,12 @@ def test_an_order_is_found_reviewed_and_named(ehr: FakeEhr, catalogue: Catalogue
     assert not record.more_to_read and not record.unread_orders
 
 
-def test_the_page_says_what_the_card_says(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_the_page_says_what_the_card_says(ehr: Ehr, catalogue: Catalogue) -> None:
     """Same order and chart: the card's summary and the review's findings are the same."""
     serve(ehr, chart_of("pat-dorothea-pennyfarthing", "omalizumab-300-mg-undocumented"))
     (order,) = of(ehr, catalogue, "pat-dorothea-pennyfarthing").orders
     settings = Settings("https://cds.example", today=lambda: TODAY, open=True)
-    client = create_app(catalogue, settings).test_client()
+    client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     body = fixtures.hook_request("story-missing-ige-and-therapy")
     cards = client.post("/cds-services/vialwise-orders", json=body).get_json()["cards"]
     assert cards
@@ -71,7 +73,7 @@ def test_the_page_says_what_the_card_says(ehr: FakeEhr, catalogue: Catalogue) ->
 
 
 def test_a_dose_given_is_read_with_its_containers_and_its_discarded_amount(
-    ehr: FakeEhr, catalogue: Catalogue
+    ehr: Ehr, catalogue: Catalogue
 ) -> None:
     """As the card reads it: the containers stand on the dispense, the waste in its own record."""
     prudence = "pat-prudence-inkwell"
@@ -87,36 +89,34 @@ def test_a_dose_given_is_read_with_its_containers_and_its_discarded_amount(
     assert "no discarded amount is charted" in without.review.plan.because
 
 
-def test_orders_that_are_not_ours_or_done_with_are_left_out(
-    ehr: FakeEhr, catalogue: Catalogue
-) -> None:
+def test_orders_that_are_not_ours_or_done_with_are_left_out(ehr: Ehr, catalogue: Catalogue) -> None:
     stopped = {**fixtures.order(TWO_VIALS), "id": "stopped", "status": "stopped"}
     serve(ehr, [*chart_of(BARTHOLOMEW), stopped])
     record = of(ehr, catalogue, BARTHOLOMEW)
     assert record.orders == ()
 
 
-def test_a_named_order_counts_whatever_its_status(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_a_named_order_counts_whatever_its_status(ehr: Ehr, catalogue: Catalogue) -> None:
     done = {**fixtures.order(TWO_VIALS), "id": "done", "status": "completed"}
     serve(ehr, [*chart_of(BARTHOLOMEW), done])
     record = of(ehr, catalogue, BARTHOLOMEW, "MedicationRequest/done")
     assert record.order("MedicationRequest/done") is record.orders[0]
 
 
-def test_a_named_order_that_is_not_there(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_a_named_order_that_is_not_there(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     record = of(ehr, catalogue, BARTHOLOMEW, "MedicationRequest/gone")
     assert isinstance(record.named_order, Nothing) and len(record.orders) == 1
 
 
-def test_the_newest_order_stands_first(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_the_newest_order_stands_first(ehr: Ehr, catalogue: Catalogue) -> None:
     old = {**fixtures.order(TWO_VIALS), "id": "old", "authoredOn": "2026-08-01"}
     serve(ehr, [*chart_of(BARTHOLOMEW, TWO_VIALS), old])
     orders = of(ehr, catalogue, BARTHOLOMEW).orders
     assert [o.reference.rpartition("/")[2] for o in orders] == [TWO_VIALS, "old"]
 
 
-def test_drafts_of_one_sitting_are_one_dose(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_drafts_of_one_sitting_are_one_dose(ehr: Ehr, catalogue: Catalogue) -> None:
     names = ("omalizumab-225-mg-syringe-150", "omalizumab-225-mg-syringe-75")
     serve(ehr, chart_of(BARTHOLOMEW, *names))
     (order,) = of(ehr, catalogue, BARTHOLOMEW).orders
@@ -126,7 +126,7 @@ def test_drafts_of_one_sitting_are_one_dose(ehr: FakeEhr, catalogue: Catalogue) 
 
 
 def test_signed_orders_of_other_days_are_orders_of_their_own(
-    ehr: FakeEhr, catalogue: Catalogue
+    ehr: Ehr, catalogue: Catalogue
 ) -> None:
     """A monthly order of last month is no duplicate of this month's."""
     first = {**fixtures.order(TWO_VIALS), "id": "a", "status": "active", "authoredOn": "2026-10-01"}
@@ -139,11 +139,11 @@ def test_signed_orders_of_other_days_are_orders_of_their_own(
 
 @pytest.mark.parametrize("element", ["Observation", "MedicationRequest", "Condition"])
 def test_another_patients_resource_refuses_everything(
-    ehr: FakeEhr, catalogue: Catalogue, element: str, caplog: pytest.LogCaptureFixture
+    ehr: Ehr, catalogue: Catalogue, element: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     foreign = {"resourceType": element, "id": "x", "subject": {"reference": "Patient/somebody"}}
-    ehr.replies[f"/r4/{element}"] = Reply(bundle(foreign))
+    ehr.replies[f"/fhir/{element}"] = Reply(bundle(foreign))
     with caplog.at_level(logging.WARNING, "smart_app"), pytest.raises(Stopped):
         of(ehr, catalogue, BARTHOLOMEW)
     assert "security: data of another patient" in caplog.text
@@ -151,7 +151,7 @@ def test_another_patients_resource_refuses_everything(
 
 
 def test_what_the_scope_does_not_allow_is_said_and_not_asked(
-    ehr: FakeEhr, catalogue: Catalogue
+    ehr: Ehr, catalogue: Catalogue
 ) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     scopes = "patient/Patient.r patient/MedicationRequest.rs"
@@ -164,7 +164,7 @@ def test_what_the_scope_does_not_allow_is_said_and_not_asked(
 
 
 def test_a_medication_that_only_a_reference_names_is_looked_up(
-    ehr: FakeEhr, catalogue: Catalogue
+    ehr: Ehr, catalogue: Catalogue
 ) -> None:
     order = fixtures.order(TWO_VIALS)
     concept = order.pop("medicationCodeableConcept")
@@ -176,13 +176,13 @@ def test_a_medication_that_only_a_reference_names_is_looked_up(
 
 
 def test_the_orders_own_visit_is_read_where_the_launch_names_none(
-    ehr: FakeEhr, catalogue: Catalogue
+    ehr: Ehr, catalogue: Catalogue
 ) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     assert isinstance(of(ehr, catalogue, BARTHOLOMEW).parts["encounter"], Present)
 
 
-def test_evidence_can_be_shown_as_it_was_sent(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_evidence_can_be_shown_as_it_was_sent(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     record = of(ehr, catalogue, BARTHOLOMEW)
     order = record.orders[0]
@@ -209,7 +209,7 @@ def many(count: int) -> list[Resource]:
     ]
 
 
-def test_a_large_chart_is_read_round_by_round(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_a_large_chart_is_read_round_by_round(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, [*chart_of(BARTHOLOMEW, TWO_VIALS), *many(5000)], page=100)
     window, running = window_on(ehr, BARTHOLOMEW), running_with(catalogue)
     first = read(window, running, limits=ROUNDS[0])
@@ -220,7 +220,7 @@ def test_a_large_chart_is_read_round_by_round(ehr: FakeEhr, catalogue: Catalogue
 
 
 def test_an_order_is_reviewed_once_and_only_when_it_is_looked_at(
-    ehr: FakeEhr, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    ehr: Ehr, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[Case] = []
 
@@ -235,14 +235,14 @@ def test_an_order_is_reviewed_once_and_only_when_it_is_looked_at(
     assert order.review is order.review and judged == [order.case]
 
 
-def test_a_slow_server_costs_the_round_and_no_more(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_a_slow_server_costs_the_round_and_no_more(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
 
-    def slowly(request: BaseHTTPRequestHandler) -> None:
+    def slowly(request: Request, answer: Answer) -> Reply:
         time.sleep(1.5)
-        Reply(bundle()).send(request)
+        return Reply(bundle())
 
-    ehr.replies["/r4/Condition"] = slowly
+    ehr.replies["/fhir/Condition"] = slowly
     window = window_on(ehr, BARTHOLOMEW)
     began = time.monotonic()
     record = read(window, running_with(catalogue), limits=Limits(seconds=0.5))
@@ -251,7 +251,7 @@ def test_a_slow_server_costs_the_round_and_no_more(ehr: FakeEhr, catalogue: Cata
     assert "conditions" in record.more_to_read
 
 
-def test_nothing_of_the_record_shows_in_its_repr(ehr: FakeEhr, catalogue: Catalogue) -> None:
+def test_nothing_of_the_record_shows_in_its_repr(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     record = of(ehr, catalogue, BARTHOLOMEW)
     assert "Quince" not in repr(record) + repr(record.orders)

@@ -17,16 +17,17 @@ from werkzeug.serving import make_server
 from ehr_access.app_context import AppContext, sealed
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
-from sandbox_ehr.faults import Fault
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
 from sandbox_ehr.settings import Settings as EhrSettings
-from smart_app import stops
+from smart_app import error_pages
 from smart_app.app_keys import AppKeys
-from smart_app.settings import ClientKind, RegisteredEhr
-from smart_app.stops import Stop
+from smart_app.error_pages import Stop
+from smart_app.settings import RegisteredEhr
 from tests.sandbox_ehr.conftest import inside
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import REDIRECT
 from tests.smart_app.test_launch import stopped
@@ -92,7 +93,13 @@ def practice(
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         running.append(server.shutdown)
         ehr = RegisteredEhr(
-            "practice", "Practice", f"{url}/fhir", "vialwise", kind, secret=secret, **registered
+            "practice",
+            "Practice",
+            f"{url}/fhir",
+            "vialwise",
+            client_secret=secret,
+            **kind.written,
+            **registered,
         )
         return Practice(server.app, site_with(kind, ehrs=(ehr,)), f"{url}/fhir")
 
@@ -137,58 +144,58 @@ def test_what_a_card_handed_over_comes_back(practice: MakePractice) -> None:
 def test_a_patient_who_is_signed_in_there_sees_nothing(practice: MakePractice) -> None:
     there = practice()
     browser = there.site.browser()
-    stopped(browser.get(there.launch(browser, user=f"Patient/{ADA}")), stops.NOT_FOR_PATIENTS)
+    stopped(browser.get(there.launch(browser, user=f"Patient/{ADA}")), error_pages.NOT_FOR_PATIENTS)
 
 
 def test_writing_is_granted_only_where_it_is_asked_for(practice: MakePractice) -> None:
     there = practice(writes=frozenset({"Observation"}))
     browser = there.site.browser()
     assert "Observation.crus" in browser.seen(there.opened(browser))["scopes"]
-    path = there.opened(browser, faults=frozenset({Fault.NO_WRITE_SCOPES}))
+    path = there.opened(browser, moods=frozenset({Mood.NO_WRITE_SCOPES}))
     assert "Observation.crus" not in browser.seen(path)["scopes"]
 
 
 @pytest.mark.parametrize(
     ("fault", "stop"),
     [
-        (Fault.AUTH_INVALID_SCOPE, stops.REFUSED_BY_EHR),
-        (Fault.AUTH_ACCESS_DENIED, stops.REFUSED_BY_EHR),
-        (Fault.AUTH_WRONG_STATE, stops.FOREIGN_STATE),
-        (Fault.TOKEN_INVALID_TOKEN, stops.NOT_EXCHANGED),
-        (Fault.TOKEN_INVALID_SCOPE, stops.NOT_EXCHANGED),
-        (Fault.NO_PATIENT, stops.NO_PATIENT),
-        (Fault.WRONG_NONCE, stops.NOT_IDENTIFIED),
+        (Mood.AUTH_INVALID_SCOPE, error_pages.REFUSED_BY_EHR),
+        (Mood.AUTH_ACCESS_DENIED, error_pages.REFUSED_BY_EHR),
+        (Mood.AUTH_WRONG_STATE, error_pages.FOREIGN_STATE),
+        (Mood.TOKEN_INVALID_TOKEN, error_pages.NOT_EXCHANGED),
+        (Mood.TOKEN_INVALID_SCOPE, error_pages.NOT_EXCHANGED),
+        (Mood.NO_PATIENT, error_pages.NO_PATIENT),
+        (Mood.WRONG_NONCE, error_pages.NOT_IDENTIFIED),
     ],
 )
 def test_each_trouble_is_a_page_that_says_what_to_do(
-    practice: MakePractice, fault: Fault, stop: Stop
+    practice: MakePractice, fault: Mood, stop: Stop
 ) -> None:
     there = practice()
     browser = there.site.browser()
-    stopped(browser.get(there.launch(browser, faults=frozenset({fault}))), stop)
+    stopped(browser.get(there.launch(browser, moods=frozenset({fault}))), stop)
 
 
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
-        (ClientKind.SECRET, Fault.AUTH_INVALID_CLIENT_SECRET),
-        (ClientKind.ES384, Fault.TOKEN_EXPIRED_REGISTRATION_TOKEN),
-        (ClientKind.RS384, Fault.TOKEN_INVALID_JTI),
+        (ClientKind.SECRET, Mood.AUTH_INVALID_CLIENT_SECRET),
+        (ClientKind.ES384, Mood.TOKEN_EXPIRED_REGISTRATION_TOKEN),
+        (ClientKind.RS384, Mood.TOKEN_INVALID_JTI),
     ],
 )
 def test_a_client_that_is_not_believed_is_not_let_in(
-    practice: MakePractice, kind: ClientKind, fault: Fault
+    practice: MakePractice, kind: ClientKind, fault: Mood
 ) -> None:
     there = practice(kind)
     browser = there.site.browser()
-    answer = browser.get(there.launch(browser, faults=frozenset({fault})))
-    stopped(answer, stops.NOT_EXCHANGED)
+    answer = browser.get(there.launch(browser, moods=frozenset({fault})))
+    stopped(answer, error_pages.NOT_EXCHANGED)
 
 
 def test_a_token_that_lasts_two_seconds_is_renewed_unseen(practice: MakePractice) -> None:
     there = practice()
     browser = there.site.browser()
-    path = there.opened(browser, faults=frozenset({Fault.SHORT_TOKEN}))
+    path = there.opened(browser, moods=frozenset({Mood.SHORT_TOKEN}))
     kept = there.site.store.current(path.split("/")[2])
     assert browser.get(f"{path}read/Patient/{ADA}").text == "Present"
     after = there.site.store.current(path.split("/")[2])
@@ -198,8 +205,8 @@ def test_a_token_that_lasts_two_seconds_is_renewed_unseen(practice: MakePractice
 def test_without_a_refresh_token_reading_ends_with_the_token(practice: MakePractice) -> None:
     there = practice()
     browser = there.site.browser()
-    lasting = frozenset({Fault.NO_REFRESH_TOKEN})
-    path = there.opened(browser, faults=lasting)
+    lasting = frozenset({Mood.NO_REFRESH_TOKEN})
+    path = there.opened(browser, moods=lasting)
     assert browser.get(f"{path}read/Patient/{ADA}").text == "Present"
     token = window_token(there.site, path)
     assert token.after_refusal(token.current()) == ""

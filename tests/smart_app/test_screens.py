@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -17,8 +16,9 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules.catalogue import Catalogue
 from ehr_access.scopes import Scopes
+from sandbox_ehr.moods import Answer, Reply, Request
 from smart_app.window import Role, User, Window
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr
+from tests.practice_ehr import Ehr, bundle, practice_ehr
 from tests.scenario import with_site
 from tests.smart_app.charts import Resource, chart_of, running_with, serve, window_on
 from tests.smart_app.screens_app import screens_app
@@ -32,7 +32,7 @@ SCREENS = ("", "dosing", "claim", "history", "packet", "orders")
 class Shown:
     """An app on a fake EHR, and its pages as text."""
 
-    def __init__(self, ehr: FakeEhr, catalogue: Catalogue) -> None:
+    def __init__(self, ehr: Ehr, catalogue: Catalogue) -> None:
         self.ehr = ehr
         self.running = running_with(catalogue)
         self.window: Window | None = None
@@ -63,7 +63,7 @@ def text_of(page: str) -> str:
 
 @pytest.fixture
 def shown(catalogue: Catalogue) -> Iterator[Shown]:
-    with fake_ehr() as ehr:
+    with practice_ehr() as ehr:
         yield Shown(ehr, catalogue)
 
 
@@ -236,7 +236,7 @@ def test_each_part_that_may_not_be_read_is_named(bartholomew: Shown) -> None:
 def test_another_patients_data_refuses_the_page(shown: Shown, screen: str) -> None:
     shown.chart(BARTHOLOMEW, chart_of(BARTHOLOMEW, TWO_VIALS))
     foreign = {"resourceType": "Condition", "id": "x", "subject": {"reference": "Patient/other"}}
-    shown.ehr.replies["/r4/Condition"] = Reply(bundle(foreign))
+    shown.ehr.replies["/fhir/Condition"] = Reply(bundle(foreign))
     text = shown.text(screen, 502, **order(TWO_VIALS))
     assert "The EHR sent data of another patient" in text
     assert "Omalizumab" not in text and "Quince" not in text
@@ -246,13 +246,13 @@ def test_what_is_still_to_be_read_is_asked_for_by_the_page_itself(shown: Shown) 
     shown.chart(BARTHOLOMEW, chart_of(BARTHOLOMEW, TWO_VIALS))
     calls: list[int] = []
 
-    def slowly_at_first(request: BaseHTTPRequestHandler) -> None:
+    def slowly_at_first(request: Request, answer: Answer) -> Reply:
         calls.append(1)
         if len(calls) == 1:
             time.sleep(1.0)
-        Reply(bundle()).send(request)
+        return Reply(bundle())
 
-    shown.ehr.replies["/r4/Procedure"] = slowly_at_first
+    shown.ehr.replies["/fhir/Procedure"] = slowly_at_first
     first = shown.page(round="0", **order(TWO_VIALS))
     assert "Still reading the chart" in first and "procedures" in first
     assert "J2357-JW x 15" in first, "what is decided is there"
@@ -401,7 +401,7 @@ def test_history_shows_what_was_discarded(shown: Shown) -> None:
 
 def test_what_was_given_may_be_forbidden(shown: Shown) -> None:
     shown.chart(ADA, chart_of(ADA, ADAS))
-    shown.ehr.replies["/r4/MedicationAdministration"] = Reply({}, 403)
+    shown.ehr.replies["/fhir/MedicationAdministration"] = Reply({}, 403)
     text = shown.text("history", **order(ADAS))
     assert "Could not be read, because the EHR did not permit it." in text
 
@@ -411,7 +411,7 @@ def test_what_was_given_may_be_forbidden(shown: Shown) -> None:
 
 def test_a_record_is_shown_as_it_was_sent(bartholomew: Shown) -> None:
     sent = b'{"resourceType":"Observation","id":"w","valueQuantity":{"value":66.50}}'
-    bartholomew.ehr.replies["/r4/Observation/w"] = Reply(sent)
+    bartholomew.ehr.replies["/fhir/Observation/w"] = Reply(sent)
     assert "valueQuantity.value 66.50" in bartholomew.text("resource/Observation/w")
     raw = bartholomew.client.get("/w/w1/resource/Observation/w/json")
     assert raw.data == sent and raw.content_type.startswith("application/fhir+json")
@@ -420,13 +420,13 @@ def test_a_record_is_shown_as_it_was_sent(bartholomew: Shown) -> None:
 def test_a_record_that_is_not_there_or_not_permitted(bartholomew: Shown) -> None:
     assert "no such page" in bartholomew.text("resource/Observation/none", 404)
     assert "no such page" in bartholomew.text("resource/observation/..", 404)
-    bartholomew.ehr.replies["/r4/Observation/x"] = Reply({}, 403)
+    bartholomew.ehr.replies["/fhir/Observation/x"] = Reply({}, 403)
     assert "the EHR did not permit it" in bartholomew.text("resource/Observation/x", 502)
 
 
 def test_another_patients_record_is_refused(bartholomew: Shown) -> None:
     foreign = {"resourceType": "Condition", "id": "x", "subject": {"reference": "Patient/other"}}
-    bartholomew.ehr.replies["/r4/Condition/x"] = Reply(foreign)
+    bartholomew.ehr.replies["/fhir/Condition/x"] = Reply(foreign)
     for address in ("resource/Condition/x", "resource/Condition/x/json"):
         assert "another patient" in bartholomew.text(address, 502)
 
@@ -472,13 +472,14 @@ def test_a_whole_record_may_be_long_and_hostile(shown: Shown) -> None:
 # ---------------------------------------------------------------- packet
 
 
-def test_page_and_pdf_hold_the_same(bartholomew: Shown) -> None:
+def test_every_printed_page_of_the_packet_says_whose_it_is(bartholomew: Shown) -> None:
+    page = bartholomew.page("packet", **order(TWO_VIALS))
+    (head,) = re.findall('<div class="app-page-head" aria-hidden="true">(.*?)</div>', page)
+    assert "Bartholomew Quince</bdi>, born " in head and "made on" in head
+    assert "/static/packet.css?v=" in page
     text = bartholomew.text("packet", **order(TWO_VIALS))
-    response = bartholomew.client.get("/w/w1/packet.pdf", query_string=order(TWO_VIALS))
-    assert response.content_type == "application/pdf" and response.data.startswith(b"%PDF-")
     for words in ("Audit packet", "Waste modifier: to do", "JW required since 2017-01-01"):
         assert words in text
-    assert "Quince" not in response.headers["Content-Disposition"]
 
 
 def test_the_packet_names_its_patient_even_where_the_ehr_shows_the_banner(

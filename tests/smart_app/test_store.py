@@ -10,11 +10,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from service_parts.store_failed import StoreFailed
-from smart_app.records import Attempt, Opened, Tokens
+from service_parts.database import StoreFailed
+from smart_app.schema import app_launch, app_window, metadata
 from smart_app.sealing import Seal
-from smart_app.store import Store
-from smart_app.tables import app_launch, app_window, metadata
+from smart_app.store import Attempt, Opened, Store, Tokens
 from tests.databases import engine_at, rows
 from tests.smart_app.conftest import SEAL_KEYS, Clock
 from vialwise import database

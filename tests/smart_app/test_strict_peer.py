@@ -19,11 +19,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
-from smart_app import stops
+from smart_app import error_pages
 from smart_app.app_keys import AppKeys
 from smart_app.launching import Launching
-from smart_app.settings import ClientKind, RegisteredEhr
+from smart_app.settings import RegisteredEhr
 from smart_app.windows import server
+from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import REDIRECT
 from tests.smart_app.test_launch import stopped
@@ -125,8 +126,8 @@ def peer_as(peer: str, site_with: MakeSite) -> MakePeer:
             "Peer",
             f"{peer}/r4",
             CLIENTS[kind],
-            kind,
-            secret=SECRET if kind is ClientKind.SECRET else "",
+            client_secret=SECRET if kind is ClientKind.SECRET else "",
+            **kind.written,
         )
         return Peer(site_with(kind, ehrs=(ehr,)), peer, ehr)
 
@@ -170,11 +171,13 @@ def test_the_wrong_secret_or_key_opens_nothing(
     peer: str, site_with: MakeSite, app_keys: AppKeys
 ) -> None:
     for kind, secret in ((ClientKind.SECRET, "wrong"), (ClientKind.ES384, "")):
-        ehr = RegisteredEhr("peer", "Peer", f"{peer}/r4", CLIENTS[kind], kind, secret=secret)
+        ehr = RegisteredEhr(
+            "peer", "Peer", f"{peer}/r4", CLIENTS[kind], client_secret=secret, **kind.written
+        )
         keys = AppKeys((app_keys.signing("RS384"), _stranger()))  # type: ignore[arg-type]
-        registered = Peer(site_with(kind, ehrs=(ehr,), signing_keys=keys.text()), peer, ehr)
+        registered = Peer(site_with(kind, ehrs=(ehr,), app_keys=keys.text()), peer, ehr)
         browser = registered.site.browser()
-        stopped(browser.get(registered.back(browser)), stops.NOT_EXCHANGED)
+        stopped(browser.get(registered.back(browser)), error_pages.NOT_EXCHANGED)
 
 
 def _stranger() -> Any:
@@ -188,7 +191,7 @@ def test_a_code_is_used_once(peer_as: MakePeer) -> None:
     browser = registered.site.browser()
     first, second = registered.back(browser), registered.back(browser)
     assert browser.get(first).status_code == 303
-    stopped(browser.get(with_changed(second, code=of(first, "code"))), stops.NOT_EXCHANGED)
+    stopped(browser.get(with_changed(second, code=of(first, "code"))), error_pages.NOT_EXCHANGED)
 
 
 def test_the_answer_of_another_server_is_refused(peer_as: MakePeer) -> None:
@@ -198,7 +201,7 @@ def test_the_answer_of_another_server_is_refused(peer_as: MakePeer) -> None:
     back = registered.back(browser)
     assert of(back, "iss") == registered.url
     changed = with_changed(back, iss="https://evil.example")
-    stopped(browser.get(changed), stops.FOREIGN_STATE)
+    stopped(browser.get(changed), error_pages.FOREIGN_STATE)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +232,7 @@ def test_an_error_of_the_peer_is_a_clear_page(peer_as: MakePeer) -> None:
     registered = peer_as(ClientKind.PUBLIC)
     browser = registered.site.browser()
     location = with_changed(registered.begun(browser), launch="forged")
-    page = stopped(browser.get(came_back(location)), stops.REFUSED_BY_EHR)
+    page = stopped(browser.get(came_back(location)), error_pages.REFUSED_BY_EHR)
     assert "did not understand the request" in page and "launch is not known" not in page
 
 

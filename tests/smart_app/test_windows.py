@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from smart_app import cookies, rescue, stops, windows
+from smart_app import cookies, error_pages, windows
 from smart_app.launching import Launching
 from smart_app.store import Store
 from smart_app.window_tokens import WindowToken
@@ -26,7 +26,7 @@ def token_of(browser: Browser, path: str) -> str:
 
 def test_a_window_is_open_in_its_own_browser_only(site: Site) -> None:
     path = site.browser().launched()
-    stopped(site.browser().get(path), stops.NO_WINDOW)
+    stopped(site.browser().get(path), error_pages.NO_WINDOW)
 
 
 def test_the_cookie_of_one_window_does_not_open_another(site: Site) -> None:
@@ -36,7 +36,7 @@ def test_the_cookie_of_one_window_does_not_open_another(site: Site) -> None:
     key = browser.client.get_cookie(name + mine.split("/")[2], domain="app.example")
     assert key is not None
     browser.client.set_cookie(name + theirs.split("/")[2], key.value, domain="app.example")
-    stopped(browser.get(theirs), stops.NO_WINDOW)
+    stopped(browser.get(theirs), error_pages.NO_WINDOW)
     assert browser.get(mine).status_code == 200
 
 
@@ -68,7 +68,7 @@ def test_of_very_many_windows_the_oldest_cookies_go(browser: Browser, site: Site
     for minute in range(cookies.MOST_WINDOWS):
         site.clock.moved = timedelta(seconds=minute + 1)
         last = browser.launched()
-    stopped(browser.get(first), stops.NO_WINDOW)
+    stopped(browser.get(first), error_pages.NO_WINDOW)
     assert browser.get(last).status_code == 200
 
 
@@ -76,7 +76,7 @@ def test_the_cookies_of_ended_windows_go_with_the_next_launch(browser: Browser, 
     path = browser.launched()
     site.store.end(path.split("/")[2])
     browser.launched()
-    stopped(browser.get(path), stops.NO_WINDOW)
+    stopped(browser.get(path), error_pages.NO_WINDOW)
 
 
 def test_nothing_of_a_person_stands_in_the_database_in_the_clear(
@@ -101,15 +101,15 @@ def test_a_form_needs_its_windows_token(browser: Browser) -> None:
     assert browser.post(f"{one}form", {"csrf_token": token}).text == "sent"
     assert browser.post(f"{one}form", headers={"X-CSRF-Token": token}).text == "sent"
     for data in ({}, {"csrf_token": ""}, {"csrf_token": "ä"}, {"csrf_token": token[:-1]}):
-        stopped(browser.post(f"{one}form", data), stops.FORGED)
-    stopped(browser.post(f"{two}form", {"csrf_token": token}), stops.FORGED)
+        stopped(browser.post(f"{one}form", data), error_pages.FORGED)
+    stopped(browser.post(f"{two}form", {"csrf_token": token}), error_pages.FORGED)
 
 
 def test_a_form_of_another_site_is_refused_even_with_the_token(browser: Browser) -> None:
     path = browser.launched()
     sent = {"csrf_token": token_of(browser, path)}
     for origin in ("https://evil.example", "null", "http://app.example"):
-        stopped(browser.post(f"{path}form", sent, headers={"Origin": origin}), stops.FORGED)
+        stopped(browser.post(f"{path}form", sent, headers={"Origin": origin}), error_pages.FORGED)
     own = {"Origin": "https://app.example"}
     assert browser.post(f"{path}form", sent, headers=own).text == "sent"
 
@@ -123,7 +123,7 @@ def test_a_window_ends_when_nothing_is_done_in_it(browser: Browser, site: Site) 
         site.clock.moved = timedelta(minutes=minutes)
         assert browser.get(path).status_code == 200
     site.clock.moved = timedelta(minutes=58 + 31)
-    stopped(browser.get(path), stops.WINDOW_ENDED)
+    stopped(browser.get(path), error_pages.WINDOW_ENDED)
 
 
 def test_a_window_ends_after_its_session(site_with: MakeSite) -> None:
@@ -133,7 +133,7 @@ def test_a_window_ends_after_its_session(site_with: MakeSite) -> None:
     site.clock.moved = timedelta(minutes=25)
     assert browser.get(path).status_code == 200
     site.clock.moved = timedelta(minutes=41)
-    stopped(browser.get(path), stops.WINDOW_ENDED)
+    stopped(browser.get(path), error_pages.WINDOW_ENDED)
 
 
 def test_what_an_ended_window_gave_access_to_is_forgotten_with_the_next_launch(
@@ -157,17 +157,17 @@ def test_a_form_that_comes_too_late_is_kept(browser: Browser, site: Site) -> Non
         kept.append(said)
         return True
 
-    rescue.register(site.app, keeper)
+    error_pages.keep_late_forms(site.app, keeper)
     path = browser.launched()
     owner, token = browser.seen(path)["owner"], token_of(browser, path)
     site.clock.moved = timedelta(minutes=31)
     page = stopped(
-        browser.post(f"{path}form", {"csrf_token": token, "dose": "225"}), stops.WINDOW_ENDED
+        browser.post(f"{path}form", {"csrf_token": token, "dose": "225"}), error_pages.WINDOW_ENDED
     )
-    assert rescue.KEPT in page
+    assert error_pages.KEPT in page
     assert kept == [(owner, "worksheet.sent", {}, {"dose": ["225"]})]
-    stopped(browser.post(f"{path}form", {"dose": "225"}), stops.FORGED)
-    stopped(site.browser().post(f"{path}form", {"dose": "225"}), stops.NO_WINDOW)
+    stopped(browser.post(f"{path}form", {"dose": "225"}), error_pages.FORGED)
+    stopped(site.browser().post(f"{path}form", {"dose": "225"}), error_pages.NO_WINDOW)
     assert len(kept) == 1
 
 
@@ -176,7 +176,7 @@ def test_without_a_keeper_nothing_is_promised(browser: Browser, site: Site) -> N
     token = token_of(browser, path)
     site.clock.moved = timedelta(minutes=31)
     late = browser.post(f"{path}form", {"csrf_token": token, "dose": "225"})
-    assert rescue.KEPT not in stopped(late, stops.WINDOW_ENDED)
+    assert error_pages.KEPT not in stopped(late, error_pages.WINDOW_ENDED)
 
 
 # ---------------------------------------------------------------- signing out
@@ -188,7 +188,7 @@ def test_signing_out_gives_the_tokens_back(browser: Browser) -> None:
     left = browser.post(f"{path}sign-out", {"csrf_token": token_of(browser, path)})
     assert left.status_code == 303 and "signed out" in browser.get("/signed-out").text
     assert len(ehr.revoked) == 2 and len(ehr.live) == 1
-    stopped(browser.get(path), stops.NO_WINDOW)
+    stopped(browser.get(path), error_pages.NO_WINDOW)
     assert browser.get(other).status_code == 200
 
 
@@ -269,7 +269,7 @@ def test_a_window_whose_token_is_the_last_ends_with_it(browser: Browser, site: S
     site.clock.moved = timedelta(minutes=4)
     assert browser.get(path).status_code == 200
     site.clock.moved = timedelta(minutes=6)
-    stopped(browser.get(path), stops.WINDOW_ENDED)
+    stopped(browser.get(path), error_pages.WINDOW_ENDED)
 
 
 def test_a_refused_renewal_ends_the_window_within_a_minute(browser: Browser, site: Site) -> None:
@@ -279,7 +279,7 @@ def test_a_refused_renewal_ends_the_window_within_a_minute(browser: Browser, sit
     browser.get(f"{path}read/Practitioner/7")
     assert browser.get(path).status_code == 200
     site.clock.moved = timedelta(seconds=62)
-    stopped(browser.get(path), stops.WINDOW_ENDED)
+    stopped(browser.get(path), error_pages.WINDOW_ENDED)
 
 
 def test_a_refresh_token_that_never_left_is_kept(
@@ -385,7 +385,7 @@ def test_a_database_that_is_away_is_a_clear_page(
     path = browser.launched()
     (tmp_path / "app.sqlite").rename(tmp_path / "away")
     for answer in (browser.get(path), browser.begin()):
-        stopped(answer, stops.DATABASE_AWAY)
+        stopped(answer, error_pages.DATABASE_AWAY)
         assert answer.headers["Retry-After"] == "60"
 
 
@@ -397,4 +397,4 @@ def test_a_fault_of_our_own_says_nothing_of_it(
 
     path = browser.launched()
     monkeypatch.setattr(Store, "find", fails)
-    assert "secret" not in stopped(browser.get(path), stops.OWN_FAULT)
+    assert "secret" not in stopped(browser.get(path), error_pages.OWN_FAULT)

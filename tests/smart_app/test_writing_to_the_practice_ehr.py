@@ -88,7 +88,7 @@ def opened(catalogue: Catalogue, engine: Any) -> Iterator[Any]:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         registered = RegisteredEhr("practice", "Practice", f"{url}/fhir", "vialwise", writes=writes)
         settings = Settings(PUBLIC, (registered,), SEAL_KEYS)
-        seal = Seal(settings.seal_keys)
+        seal = Seal(settings.window_secrets)
         store = Store(engine, seal, settings.session, settings.idle, lambda: datetime.now(UTC))
         app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)
         return Opened(Site(app, store, ehr, Clock()), ehr, f"{url}/fhir", patient, order)

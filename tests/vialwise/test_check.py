@@ -170,8 +170,8 @@ def _checked(*outcomes: object, unread: tuple[str, ...] = ()) -> CheckResult:
 
 
 def test_the_exit_code_says_what_came_out() -> None:
-    finding = Finding("r", "k", Severity.INFO, "s", ("f",))
-    gap, silence = NotChecked("r", "b"), Silent("r", "b")
+    finding = Finding("k", "s", ("f",), severity=Severity.INFO, rule="r")
+    gap, silence = NotChecked("b", rule="r"), Silent("b", rule="r")
     assert exit_code(_checked(silence)) == 0
     assert exit_code(_checked(finding, gap)) == 1
     assert exit_code(_checked(gap)) == 2

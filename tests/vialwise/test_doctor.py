@@ -9,8 +9,9 @@ import pytest
 
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULES
+from sandbox_ehr.moods import Reply
 from tests.cds_hooks import chart_server
-from tests.ehr_access.server import FakeEhr, Reply, fake_ehr, statement
+from tests.practice_ehr import Ehr, practice_ehr, statement
 from tests.vialwise.conftest import Run
 from vialwise import offers
 
@@ -29,11 +30,11 @@ SMART = {
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
+def ehr() -> Iterator[Ehr]:
     """A server that offers everything."""
-    with fake_ehr() as server:
+    with practice_ehr() as server:
         chart_server.serve(server, ADA)
-        server.replies["/r4/.well-known/smart-configuration"] = Reply(SMART)
+        server.replies["/fhir/.well-known/smart-configuration"] = Reply(SMART)
         yield server
 
 
@@ -42,7 +43,7 @@ def said(run: Run, *words: object) -> tuple[int, dict]:  # type: ignore[type-arg
     return result.exit_code, json.loads(result.stdout)
 
 
-def test_a_server_that_offers_everything_leaves_nothing_to_ask(run: Run, ehr: FakeEhr) -> None:
+def test_a_server_that_offers_everything_leaves_nothing_to_ask(run: Run, ehr: Ehr) -> None:
     code, document = said(run, "--fhir", ehr.url)
     assert (code, document["ask"]) == (0, [])
     assert {rule["answered"] for rule in document["rules"]} == {"whole"}
@@ -50,7 +51,7 @@ def test_a_server_that_offers_everything_leaves_nothing_to_ask(run: Run, ehr: Fa
     assert all(document["smart"].values()) and document["fhirVersion"] == "4.0.1"
 
 
-def test_what_is_not_offered_takes_its_rules_along_and_is_asked_for(run: Run, ehr: FakeEhr) -> None:
+def test_what_is_not_offered_takes_its_rules_along_and_is_asked_for(run: Run, ehr: Ehr) -> None:
     kinds = [k for k in chart_server.TYPES if k not in ("MedicationAdministration", "Coverage")]
     chart_server.offer(ehr, *kinds)
     code, document = said(run, "--fhir", ehr.url)
@@ -67,7 +68,7 @@ def test_what_is_not_offered_takes_its_rules_along_and_is_asked_for(run: Run, eh
     assert "patient/MedicationAdministration.rs" in asked
 
 
-def test_every_rule_that_reads_a_query_suffers_when_it_is_gone(run: Run, ehr: FakeEhr) -> None:
+def test_every_rule_that_reads_a_query_suffers_when_it_is_gone(run: Run, ehr: Ehr) -> None:
     for need in DATA_NEEDED:
         kinds = [kind for kind in chart_server.TYPES if kind != need.resource_type]
         capability = offers.Capability(
@@ -77,24 +78,24 @@ def test_every_rule_that_reads_a_query_suffers_when_it_is_gone(run: Run, ehr: Fa
         assert need.key in gone
 
 
-def test_a_parameter_that_only_narrows_is_left_out_and_said(run: Run, ehr: FakeEhr) -> None:
+def test_a_parameter_that_only_narrows_is_left_out_and_said(run: Run, ehr: Ehr) -> None:
     params = dict.fromkeys(chart_server.TYPES, "patient code category status intent use date")
-    ehr.replies["/r4/metadata"] = Reply(statement(**{**params, "MedicationRequest": "patient"}))
+    ehr.replies["/fhir/metadata"] = Reply(statement(**{**params, "MedicationRequest": "patient"}))
     result = run("doctor", "--fhir", ehr.url)
     assert "yes, without narrowing by intent" in " ".join(result.stdout.split())
 
 
-def test_a_patients_queries_are_really_asked(run: Run, ehr: FakeEhr) -> None:
-    ehr.replies["/r4/Coverage"] = Reply({}, 403)
+def test_a_patients_queries_are_really_asked(run: Run, ehr: Ehr) -> None:
+    ehr.replies["/fhir/Coverage"] = Reply({}, 403)
     _, document = said(run, "--fhir", ehr.url, "--patient", ADA)
     asked = {query["key"]: query.get("asked") for query in document["queries"]}
     assert asked["patient"] == "1 found" and asked["allergies"] == "none"
     assert asked["coverage"] == "not known, because the EHR did not permit it"
 
 
-def test_sign_in_that_lacks_something_is_asked_for(run: Run, ehr: FakeEhr) -> None:
+def test_sign_in_that_lacks_something_is_asked_for(run: Run, ehr: Ehr) -> None:
     lacking = {**SMART, "code_challenge_methods_supported": [], "capabilities": ["launch-ehr"]}
-    ehr.replies["/r4/.well-known/smart-configuration"] = Reply(lacking)
+    ehr.replies["/fhir/.well-known/smart-configuration"] = Reply(lacking)
     _, document = said(run, "--fhir", ehr.url)
     assert document["smart"]["PKCE S256"] is False and document["smart"]["launch-ehr"] is True
     assert any(text.startswith("SMART PKCE S256") for text in document["ask"])
@@ -103,22 +104,22 @@ def test_sign_in_that_lacks_something_is_asked_for(run: Run, ehr: FakeEhr) -> No
 @pytest.mark.parametrize(
     "body", [b"<html>", b"[]", b'{"capabilities": 5}', b"{}", b'{"token_endpoint": null}']
 )
-def test_a_sign_in_document_that_is_none_is_not_known(run: Run, ehr: FakeEhr, body: bytes) -> None:
-    ehr.replies["/r4/.well-known/smart-configuration"] = Reply(body)
+def test_a_sign_in_document_that_is_none_is_not_known(run: Run, ehr: Ehr, body: bytes) -> None:
+    ehr.replies["/fhir/.well-known/smart-configuration"] = Reply(body)
     code, document = said(run, "--fhir", ehr.url)
     assert "SMART configuration" in document["smart"]["because"]
     assert code == 0
 
 
-def test_without_a_capability_statement_nothing_is_known(run: Run, ehr: FakeEhr) -> None:
-    ehr.replies["/r4/metadata"] = Reply({}, 404)
+def test_without_a_capability_statement_nothing_is_known(run: Run, ehr: Ehr) -> None:
+    ehr.replies["/fhir/metadata"] = Reply({}, 404)
     code, document = said(run, "--fhir", ehr.url)
     assert code == 1
     assert {query["offered"] for query in document["queries"]} == {"not known"}
 
 
-def test_another_version_of_fhir_is_said(run: Run, ehr: FakeEhr) -> None:
-    ehr.replies["/r4/metadata"] = Reply(statement("5.0.0"))
+def test_another_version_of_fhir_is_said(run: Run, ehr: Ehr) -> None:
+    ehr.replies["/fhir/metadata"] = Reply(statement("5.0.0"))
     _, document = said(run, "--fhir", ehr.url)
     assert "FHIR 5.0.0, and R4 is needed" in document["queries"][0]["because"]
 
@@ -158,13 +159,13 @@ def test_meditech_has_no_administrations_and_what_is_not_known_is_not_called_abs
     ("words", "told"),
     [
         ((), "name a server with --fhir BASE, or an EHR with --ehr NAME"),
-        (("--fhir", "http://127.0.0.1:9/r4", "--ehr", "epic"), "name a server"),
+        (("--fhir", "http://127.0.0.1:9/fhir", "--ehr", "epic"), "name a server"),
         (("--ehr", "nobody"), "these are: ecw, epic, meditech, oracle"),
         (("--ehr", "../epic"), "is not known"),
         (("--ehr", "epic", "--patient", "1"), "go with --fhir"),
         (("--fhir", "nonsense"), "starts with https://"),
-        (("--fhir", "http://127.0.0.1:9/r4"), "could not be reached"),
-        (("--fhir", "http://127.0.0.1:9/r4", "--patient", "Patient/1"), "the id alone"),
+        (("--fhir", "http://127.0.0.1:9/fhir"), "could not be reached"),
+        (("--fhir", "http://127.0.0.1:9/fhir", "--patient", "Patient/1"), "the id alone"),
     ],
 )
 def test_wrong_words_are_one_line(run: Run, words: tuple[str, ...], told: str) -> None:

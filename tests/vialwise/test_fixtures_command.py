@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 import fixtures
+from sandbox_ehr.moods import (
+    Act,
+    Answer,
+    Mood,
+    Reply,
+    Request,
+    Sent,
+    conditional_update,
+    outcome,
+    refuses_writes,
+    small_pages,
+)
+from tests.practice_ehr import Ehr, practice_ehr
 from tests.vialwise.conftest import Run
-from tests.vialwise.writable_server import WritableServer, writable_server
 from vialwise import stories
 
 TODAY = fixtures.WRITTEN_ON + timedelta(days=100)
@@ -21,18 +37,59 @@ def another_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vialwise.clock.today", lambda *_: TODAY)
 
 
-def load(run: Run, server: WritableServer, *more: object):  # type: ignore[no-untyped-def]
+@dataclass
+class Writable:
+    """A server that takes resources. `needed`: references that may not be deleted."""
+
+    ehr: Ehr
+    needed: set[str] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return self.ehr.url
+
+    @property
+    def held(self) -> dict[str, dict[str, Any]]:
+        """What it keeps, without the version that it gave itself."""
+        records = self.ehr.records
+        found = [r for kind in records.types() for r in records.search(kind)]
+        for resource in found:
+            meta = resource.pop("meta")
+            own = {k: v for k, v in meta.items() if k not in ("versionId", "lastUpdated")}
+            resource |= {"meta": own} if own else {}
+        return {stories.reference_to(resource): resource for resource in found}
+
+    @property
+    def deleted(self) -> list[str]:
+        deletes = (r for r in self.ehr.sent if r.method == "DELETE")
+        return [r.path.removeprefix("/fhir/") for r in deletes]
+
+    def keeps_what_is_needed(self, request: Request, answer: Answer) -> Sent:
+        if request.method == "DELETE" and request.path.removeprefix("/fhir/") in self.needed:
+            return Reply(outcome(text="something refers to it"), 409)
+        return answer(request)
+
+
+@contextmanager
+def writable(*moods: Mood | Act, held: Iterable[dict[str, Any]] = ()) -> Iterator[Writable]:
+    with practice_ehr(held) as ehr:
+        server = Writable(ehr)
+        ehr.be(*moods, conditional_update, server.keeps_what_is_needed)
+        yield server
+
+
+def load(run: Run, server: Writable, *more: object):  # type: ignore[no-untyped-def]
     result = run("fixtures", "load", "--fhir", server.url, *more)
     assert result.exit_code == 0, result.stderr
     return result
 
 
-def unload(run: Run, server: WritableServer, *more: object):  # type: ignore[no-untyped-def]
+def unload(run: Run, server: Writable, *more: object):  # type: ignore[no-untyped-def]
     return run("fixtures", "unload", "--fhir", server.url, *more)
 
 
 def test_every_story_is_there_tagged_and_told(run: Run) -> None:
-    with writable_server() as server:
+    with writable() as server:
         result = load(run, server)
         for name, patient in stories.story_patients().items():
             assert f"Patient/{patient}" in server.held
@@ -52,7 +109,7 @@ def test_what_a_resource_refers_to_is_there_before_it() -> None:
 
 
 def test_dates_move_together_so_that_intervals_stay(run: Run) -> None:
-    with writable_server() as server:
+    with writable() as server:
         load(run, server)
         for key, there in server.held.items():
             here = fixtures.resource(*key.split("/"))
@@ -64,7 +121,7 @@ def test_dates_move_together_so_that_intervals_stay(run: Run) -> None:
 
 
 def test_all_puts_every_well_shaped_fixture_there(run: Run) -> None:
-    with writable_server() as server:
+    with writable() as server:
         load(run, server, "--all")
         assert set(server.held) == {
             stories.reference_to(r) for r in fixtures.resources(drafts=True)
@@ -72,7 +129,7 @@ def test_all_puts_every_well_shaped_fixture_there(run: Run) -> None:
 
 
 def test_loading_again_changes_nothing_but_dates(run: Run) -> None:
-    with writable_server() as server:
+    with writable() as server:
         load(run, server)
         before = copy.deepcopy(server.held)
         load(run, server)
@@ -80,13 +137,13 @@ def test_loading_again_changes_nothing_but_dates(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("habits", "told"),
-    [({"own_ids": True}, "conditional update"), ({"no_updates": True}, "conditional create")],
+    ("mood", "told"),
+    [(Mood.OWN_IDS, "conditional update"), (Mood.NO_UPDATES, "conditional create")],
 )
 def test_a_server_that_gives_ids_itself_gets_them_by_identifier(
-    run: Run, habits: dict[str, bool], told: str
+    run: Run, mood: Mood, told: str
 ) -> None:
-    with writable_server(**habits) as server:
+    with writable(mood) as server:
         assert told in " ".join(load(run, server).stdout.split())
         count = len(server.held)
         for resource in server.held.values():
@@ -101,17 +158,18 @@ def test_a_server_that_gives_ids_itself_gets_them_by_identifier(
 def test_what_is_there_without_the_tag_is_not_overwritten(run: Run) -> None:
     patient = next(iter(stories.story_patients().values()))
     theirs = {**NOT_OURS, "id": patient}
-    with writable_server(held={f"Patient/{patient}": theirs}) as server:
+    with writable(held=[theirs]) as server:
         result = run("fixtures", "load", "--fhir", server.url)
         assert result.exit_code == 2
         assert "nothing is overwritten" in result.stderr
         assert server.held[f"Patient/{patient}"] == theirs
 
 
-@pytest.mark.parametrize("ignores_tag", [False, True])
-def test_unload_deletes_what_carries_the_tag_and_nothing_else(run: Run, ignores_tag: bool) -> None:
-    held = {"Patient/theirs": NOT_OURS}
-    with writable_server(held=held, ignores_tag=ignores_tag, page_size=7) as server:
+@pytest.mark.parametrize("moods", [(), (Mood.IGNORES_TAG,)])
+def test_unload_deletes_what_carries_the_tag_and_nothing_else(
+    run: Run, moods: tuple[Mood, ...]
+) -> None:
+    with writable(small_pages(7), *moods, held=[NOT_OURS]) as server:
         load(run, server)
         load_of_others = unload(run, server, "--tag", "another")
         assert "Nothing on" in load_of_others.stdout and not server.deleted
@@ -122,7 +180,7 @@ def test_unload_deletes_what_carries_the_tag_and_nothing_else(run: Run, ignores_
 
 
 def test_what_the_server_keeps_is_said_with_its_reason(run: Run) -> None:
-    with writable_server() as server:
+    with writable() as server:
         load(run, server)
         kept = next(key for key in server.held if key.startswith("Patient/"))
         server.needed.add(kept)
@@ -144,7 +202,7 @@ def test_what_the_server_keeps_is_said_with_its_reason(run: Run) -> None:
 def test_a_refusal_names_the_resource_and_the_servers_reason(
     run: Run, refusal: tuple[int, str], told: str
 ) -> None:
-    with writable_server(refuse=refusal) as server:
+    with writable(refuses_writes(*refusal)) as server:
         result = run("fixtures", "load", "--fhir", server.url)
         assert result.exit_code == 2
         assert told in result.stderr

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cds_hooks.tables import call_audit, card_shown
+from cds_hooks.schema import call_audit, card_shown
 from smart_app.kept_forms import KeptForms
-from smart_app.records import Attempt, Opened, Tokens
+from smart_app.schema import app_draft, app_launch, app_sent_form, app_window
 from smart_app.sealing import Seal
-from smart_app.store import Store
-from smart_app.tables import app_draft, app_launch, app_sent_form, app_window
+from smart_app.store import Attempt, Opened, Store, Tokens
 from tests.cds_hooks.test_audit import BY, a_call
 from tests.databases import NOON, engine_at, rows, shown_card, store_at
 from tests.vialwise.conftest import Run

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ehr_access.server import FakeEhr, Reply, bundle, fake_ehr, statement
+from sandbox_ehr.moods import Reply
+from tests.practice_ehr import Ehr, bundle, practice_ehr, statement
 from tests.vialwise.conftest import Run, omalizumab, written
 from tests.vialwise.test_check import COVERED
 
@@ -23,9 +24,9 @@ WEIGHT = {
 
 
 @pytest.fixture
-def ehr() -> Iterator[FakeEhr]:
-    with fake_ehr() as server:
-        server.replies["/r4/metadata"] = Reply(
+def ehr() -> Iterator[Ehr]:
+    with practice_ehr() as server:
+        server.replies["/fhir/metadata"] = Reply(
             statement(
                 Patient="_id",
                 Coverage="patient",
@@ -35,59 +36,59 @@ def ehr() -> Iterator[FakeEhr]:
                 Encounter="_id",
             )
         )
-        server.replies["/r4/Patient/1"] = Reply({"resourceType": "Patient", "id": "1"})
-        server.replies["/r4/Coverage"] = Reply(bundle(COVERED))
-        server.replies["/r4/Observation"] = Reply(bundle(WEIGHT))
-        server.replies["/r4/MedicationRequest/x"] = Reply(omalizumab())
+        server.replies["/fhir/Patient/1"] = Reply({"resourceType": "Patient", "id": "1"})
+        server.replies["/fhir/Coverage"] = Reply(bundle(COVERED))
+        server.replies["/fhir/Observation"] = Reply(bundle(WEIGHT))
+        server.replies["/fhir/MedicationRequest/x"] = Reply(omalizumab())
         yield server
 
 
-def live(run: Run, ehr: FakeEhr, order: object = "x", *more: object):  # type: ignore[no-untyped-def]
+def live(run: Run, ehr: Ehr, order: object = "x", *more: object):  # type: ignore[no-untyped-def]
     return run("check", "--fhir", ehr.url, "--patient", "1", "--order", order, *more)
 
 
-def test_the_order_and_its_chart_come_from_the_server(run: Run, ehr: FakeEhr) -> None:
+def test_the_order_and_its_chart_come_from_the_server(run: Run, ehr: Ehr) -> None:
     result = live(run, ehr)
     assert "Medicare Part B (recognised from the coverage)" in result.stdout
     assert "    J2357-JZ x 45\n" in result.stdout
 
 
-def test_the_order_may_be_a_file(run: Run, ehr: FakeEhr, order_file: Path) -> None:
+def test_the_order_may_be_a_file(run: Run, ehr: Ehr, order_file: Path) -> None:
     assert "Medicare Part B (recognised" in live(run, ehr, order_file).stdout
 
 
-def test_a_medication_elsewhere_on_the_server_is_read(run: Run, ehr: FakeEhr) -> None:
+def test_a_medication_elsewhere_on_the_server_is_read(run: Run, ehr: Ehr) -> None:
     order = omalizumab(medicationReference={"reference": "Medication/m"})
     del order["medicationCodeableConcept"]
-    ehr.replies["/r4/MedicationRequest/x"] = Reply(order)
-    ehr.replies["/r4/Medication/m"] = Reply(
+    ehr.replies["/fhir/MedicationRequest/x"] = Reply(order)
+    ehr.replies["/fhir/Medication/m"] = Reply(
         {"resourceType": "Medication", "id": "m", "code": {"text": "Xolair"}}
     )
     assert "omalizumab (Xolair)" in live(run, ehr).stdout
 
 
-def test_what_the_server_forbids_is_said(run: Run, ehr: FakeEhr) -> None:
-    ehr.replies["/r4/Coverage"] = Reply({}, 403)
+def test_what_the_server_forbids_is_said(run: Run, ehr: Ehr) -> None:
+    ehr.replies["/fhir/Coverage"] = Reply({}, 403)
     result = live(run, ehr)
     assert "the EHR did not permit it" in " ".join(result.stdout.split())
 
 
-def test_a_patient_or_order_that_is_not_there(run: Run, ehr: FakeEhr) -> None:
-    del ehr.replies["/r4/Patient/1"]
+def test_a_patient_or_order_that_is_not_there(run: Run, ehr: Ehr) -> None:
+    del ehr.replies["/fhir/Patient/1"]
     assert "no such patient: check --patient" in live(run, ehr).stderr
     assert "was not found on the FHIR server" in live(run, ehr, "none").stderr
 
 
-def test_an_order_or_chart_of_another_patient_is_refused(run: Run, ehr: FakeEhr) -> None:
-    ehr.replies["/r4/Coverage"] = Reply(
+def test_an_order_or_chart_of_another_patient_is_refused(run: Run, ehr: Ehr) -> None:
+    ehr.replies["/fhir/Coverage"] = Reply(
         bundle({**COVERED, "beneficiary": {"reference": "Patient/2"}})
     )
     assert "another patient" in live(run, ehr).stderr
-    ehr.replies["/r4/MedicationRequest/x"] = Reply(omalizumab(subject={"reference": "Patient/2"}))
+    ehr.replies["/fhir/MedicationRequest/x"] = Reply(omalizumab(subject={"reference": "Patient/2"}))
     assert "another patient" in live(run, ehr).stderr
 
 
-def test_the_token_comes_from_a_file(run: Run, ehr: FakeEhr, tmp_path: Path) -> None:
+def test_the_token_comes_from_a_file(run: Run, ehr: Ehr, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("secret\n", encoding="utf-8")
     live(run, ehr, "x", "--token-file", file)
@@ -100,7 +101,7 @@ def test_a_token_is_not_sent_in_clear(run: Run, tmp_path: Path) -> None:
     result = run(
         "check",
         "--fhir",
-        "http://ehr.example/r4",
+        "http://ehr.example/fhir",
         "--patient",
         "1",
         "--order",
@@ -112,15 +113,13 @@ def test_a_token_is_not_sent_in_clear(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_slow_server_gets_a_sign_of_life(
-    run: Run, ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch
+    run: Run, ehr: Ehr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vialwise.progress.AFTER", 0.0)
     assert "Asking the FHIR server ..." in live(run, ehr).stderr
 
 
-def test_an_order_written_to_a_file_of_another_patient(
-    run: Run, ehr: FakeEhr, tmp_path: Path
-) -> None:
+def test_an_order_written_to_a_file_of_another_patient(run: Run, ehr: Ehr, tmp_path: Path) -> None:
     file = written(tmp_path / "o.json", omalizumab(subject={"reference": "Patient/9"}))
     assert "another patient" in live(run, ehr, file).stderr
 

@@ -12,12 +12,11 @@ import pytest
 from cds_hooks.store import Store as CardStore
 from smart_app import cookies
 from smart_app.app import create_app
-from smart_app.records import Opened, Tokens
 from smart_app.running import Running
 from smart_app.screens import SCREENS
 from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Store
+from smart_app.store import Opened, Store, Tokens
 from tests.databases import shown_card, store_at
 from tests.vialwise.conftest import shipped
 from vialwise import smart, storage
@@ -35,7 +34,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     with store_at(f"sqlite:///{tmp_path}/s.sqlite") as cards:
         assert isinstance(cards, CardStore)
         cards.record([shown_card()])
-        windows = Store(cards.engine, Seal(told.seal_keys), told.session, told.idle)
+        windows = Store(cards.engine, Seal(told.window_secrets), told.session, told.idle)
         kept = storage.Opened(cards, "here")
         running = Running(shipped(), lambda: date(2026, 11, 24), "feedback_page.report")
         screens = (*SCREENS, lambda: smart.feedback_for_owners(kept, shipped()))

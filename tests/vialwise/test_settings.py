@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import time
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 import pytest
 from click.testing import CliRunner
 
 from cds_hooks import Settings, create_app
-from cds_hooks.quiet import Hours, Quiet
+from cds_hooks.quiet import Quiet
 from cds_hooks.trusted_clients import Client
+from service_parts.setting_fields import settings_of
 from smart_app.app_keys import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
 from tests.databases import store_at
 from tests.vialwise.conftest import Run, shipped
-from vialwise import settings, settings_checks, settings_page, start
+from vialwise import start
 from vialwise.cli import cli
-from vialwise.settings import ClientTable, LinkTable, QuietTable, ServeSettings
-from vialwise.settings_reading import read, toml
+from vialwise.settings import page
+from vialwise.settings.checks import checked
+from vialwise.settings.models import PLACES, ROOMS, TABLES
+from vialwise.settings.reading import read, toml
 
 ROOT = Path(__file__).parents[2]
-TABLES = (ServeSettings, ClientTable, LinkTable, QuietTable)
 GOOD_CLIENT = '[[clients]]\niss = "https://ehr.example"\njku = "https://ehr.example/jwks"\n'
 LOCAL = 'public_url = "http://localhost:8417"\n'
 PUBLIC = 'public_url = "https://cds.clinic.example"\n'
@@ -52,30 +52,50 @@ def one(found: list[str]) -> str:
 # ---------------------------------------------------------------- every setting
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_every_setting_has_a_meaning_and_an_example_that_is_right(table: Any) -> None:
-    for name in settings.names(table):
-        meta = settings.meta(table, name)
-        assert meta.description and meta.description.endswith("."), name
-        assert meta.examples or name in settings.FILE_ONLY | settings.ENVIRONMENT_ONLY, name
-        for example in meta.examples or ():
-            assert msgspec.convert(example, settings.type_of(table, name)) is not None
-        default = settings.default(table, name)
-        if default is not msgspec.NODEFAULT and default != "":
-            msgspec.convert(default, settings.type_of(table, name))
+def test_every_setting_has_a_meaning_and_an_example_that_is_right(config: Path) -> None:
+    for place in PLACES.values():
+        assert place.known.meaning.endswith("."), place.name
+        if place.name not in TABLES and not place.known.secret:
+            line = f"{place.name} = {toml(place.known.example)}"
+            config.write_text(line, encoding="utf-8")
+            assert read(config, {}, {}).problems == [], line
+    for name, table in TABLES.items():
+        config.write_text(f"[[{name}]]\n" + example_of(table), encoding="utf-8")
+        found = read(config, {}, {})
+        assert found.problems == []
+        assert len(PLACES[name].value(found.settings)) == 1
+
+
+def example_of(table: type) -> str:
+    known = settings_of(table)
+    assert all(of.meaning.endswith(".") and of.example is not None for of in known.values())
+    return "\n".join(f"{name} = {toml(of.example)}" for name, of in known.items())
+
+
+def test_every_default_is_what_the_file_would_make_of_it(config: Path) -> None:
+    for place in PLACES.values():
+        if place.default not in ("", b"", (), frozenset()):
+            config.write_text(f"{place.name} = {toml(place.default)}", encoding="utf-8")
+            found = read(config, {}, {})
+            assert found.problems == []
+            assert place.value(found.settings) == place.default
+
+
+def test_no_name_stands_for_two_settings() -> None:
+    assert len(PLACES) == sum(len(settings_of(table)) for table in ROOMS.values())
 
 
 def test_docs_list_every_setting() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert page == settings_page.markdown(), "run: vialwise settings --markdown > docs/settings.md"
-    for table in TABLES:
-        for name in settings.names(table):
-            assert f"\n- `{name}`: " in page
-    assert max(len(line) for line in page.splitlines()) <= 100
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert text == page.markdown(), "run: vialwise settings --markdown > docs/settings.md"
+    for table in (*ROOMS.values(), *TABLES.values()):
+        for name in settings_of(table):
+            assert f"\n- `{name}`: " in text
+    assert max(len(line) for line in text.splitlines()) <= 100
 
 
 def test_the_example_in_the_docs_works(config: Path) -> None:
-    example = settings_page.markdown().partition("```toml\n")[2].partition("```")[0]
+    example = page.markdown().partition("```toml\n")[2].partition("```")[0]
     (config.parent / "vendor-jwks.json").write_text(jwks(EC))
     (config.parent / "clinic.yaml").write_text("name: Clinic\n")
     keys = config.parent / "app-keys.json"
@@ -84,32 +104,16 @@ def test_the_example_in_the_docs_works(config: Path) -> None:
     assert problems(config, example) == []
 
 
-def test_every_setting_of_the_cds_service_can_be_set() -> None:
-    """A new field of cds_hooks.Settings needs a setting, or a reason to have none."""
-    elsewhere = {
-        "public_base_url": "public_url, or where it listens",
-        "today": "timezone",
-        "open": "--open",
-        "show_billing_plan": "billing_plan",
-        "rule_set": "made from rules and data",
-        "clock": "timezone",
-        "app_key": "record_secret",
-        "operator_secret": "the same name, as text",
+def test_what_cannot_be_set_is_put_in_by_the_program() -> None:
+    """A new field of a room needs `setting`, or something in the program that puts it in."""
+    made = {
+        "service": {"today", "open", "clock", "rule_set", "context_key"},
+        "app": {"app_url", "app_keys", "context_key", "ehr_seconds"},
+        "": {"service", "app"},
     }
-    fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - set(elsewhere) <= set(settings.names(ServeSettings)), (
-        "add it to vialwise/settings.py, and pass it on in vialwise/start.py"
-    )
-    same = fields & set(settings.names(ServeSettings))
-    for field in dataclasses.fields(Settings):
-        if field.name in same:
-            default = settings.default(ServeSettings, field.name)
-            default = default.encode() if isinstance(field.default, bytes) else default
-            made = frozenset(default) if isinstance(field.default, frozenset) else default
-            assert made == field.default, f"{field.name} has two defaults"
-    assert {f.name for f in dataclasses.fields(Client)} - {"jwks", "fhir_bases"} <= set(
-        settings.names(ClientTable)
-    )
+    for room, table in ROOMS.items():
+        fields = {field.name for field in dataclasses.fields(table)}
+        assert fields - set(settings_of(table)) == made[room]
 
 
 def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
@@ -161,18 +165,19 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
         silent_tracking = true
     """
     assert problems(config, text) == []
-    said = read(config, {}, {}).settings
-    told = start.service_settings(said, "http://127.0.0.1:1", open_=False, app_key=b"k" * 32)
+    said, _ = checked(read(config, {}, {}).settings, open_=False)
+    told = start.service_settings(said, "http://127.0.0.1:1", open_=False, context_key=b"k" * 32)
     for field in dataclasses.fields(Settings):
-        if field.name not in ("open", "development", "rule_set", "today", "public_base_url"):
+        if field.name not in ("open", "development", "rule_set", "today"):
             assert getattr(told, field.name) != field.default, field.name
     assert told.url("/cds-services") == "https://cds.clinic.example/cds-services"
     assert told.clients == (
         Client(
             iss="https://ehr.example",
             jwks=jwks(EC),
+            jwks_file=str(tmp_path / "keys.json"),
             tenant="7",
-            fhir_bases=frozenset({"https://ehr.example/r4"}),
+            fhir_base="https://ehr.example/r4",
             audiences=frozenset({"sand_man"}),
             algorithms=frozenset({"ES256"}),
             subject="us",
@@ -182,8 +187,8 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
             silent_tracking=True,
         ),
     )
-    night = Hours(frozenset({4}), time(22), time(6, 30))
-    assert told.quiet == (Quiet("weight", "https://ehr.example", "7", night), Quiet())
+    night = Quiet("weight", "https://ehr.example", "7", days=("fri",), start="22:00", end="06:30")
+    assert told.quiet == (night, Quiet(shadow=True))
     assert told.operator_secret == b"o" * 40
     with store_at(f"sqlite:///{tmp_path}/store.sqlite") as store:
         create_app(shipped(), told, store)
@@ -197,7 +202,8 @@ def test_command_line_before_environment_before_file_before_default(config: Path
     environ = {"VIALWISE_PORT": "2", "VIALWISE_QUIET_DAYS": "2", "VIALWISE_CONFIG": str(config)}
     found = read(None, environ, {"port": 3, "host": None})
     said = found.settings
-    assert (said.port, said.quiet_days, said.fetch_pages, said.given_days) == (3, 2, 1, 3)
+    service = said.service
+    assert (said.port, service.quiet_days, service.fetch_pages, service.given_days) == (3, 2, 1, 3)
     wanted = {"port": "command line", "quiet_days": "environment", "fetch_pages": "file"}
     assert {name: found.origins[name] for name in wanted} == wanted
     assert found.origins["given_days"] == found.origins["host"] == "default"
@@ -213,8 +219,10 @@ def test_the_environment_says_lists_and_yes_or_no() -> None:
         "VIALWISE_HOST": "",
     }
     said = read(None, environ, {}).settings
-    assert said.cors_origins == ("https://a.example", "https://b.example")
-    assert (said.billing_plan, said.keep_comments, said.fetch_seconds) == (True, False, 1.5)
+    service = said.service
+    assert service.cors_origins == {"https://a.example", "https://b.example"}
+    assert (service.billing_plan, service.keep_comments) == (True, False)
+    assert service.fetch_seconds == 1.5
     assert said.host == "127.0.0.1", "a variable that is empty is not set"
 
 
@@ -234,17 +242,17 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("prot = 1", "'prot' is no setting: write port"),
-        ("zzz = 1", "'zzz' is no setting: remove it"),
+        ("prot = 1", "'prot' is not a setting: write port"),
+        ("zzz = 1", "'zzz' is not a setting: remove it"),
         ("open = true", "option --open"),
-        ("port = 70000", "port: expected int <= 65535: write it like 8417"),
-        ('port = "8417"', "port: expected int, got str: write it like 8417"),
-        ("billing_plan = 1", "billing_plan: expected bool"),
-        ("fetch_seconds = 6", "fetch_seconds: expected float <= 5"),
+        ("port = 70000", "port: is not a whole number from 0 to 65535: write it like 8417"),
+        ('port = "8417"', "port: is not a whole number from 0 to 65535: write it like 8417"),
+        ("billing_plan = 1", "billing_plan: is not true or false: write it like true"),
+        ("fetch_seconds = 6", "fetch_seconds: is not a number above 0, up to 5"),
         ('cors_origins = "https://a.example"', 'write it like ["https://'),
-        ("cors_origins = [5]", "cors_origins: expected str"),
-        ('cors_origins = ["*"]', "an entry is no origin"),
-        ('cors_origins = ["https://a.example/"]', "an entry is no origin"),
+        ("cors_origins = [5]", "cors_origins: is not a list of texts"),
+        ('cors_origins = ["*"]', "an entry is not an origin"),
+        ('cors_origins = ["https://a.example/"]', "an entry is not an origin"),
         ('record_secret = "x"', "use record_secret_file"),
         ('record_secret_file = "absent"', "record_secret_file names no file"),
         ('site = "absent.yaml"', "site names no file"),
@@ -252,17 +260,20 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         ('database = "mysql://user:canary@host/x"', "use sqlite:///file or postgresql://"),
         ('public_url = "cds.example"', "write it like https://"),
         ('public_url = "http://cds.example"', "write the https address"),
-        ('source_url = "clinic"', "source_url is no web address"),
+        ('source_url = "clinic"', "source_url is not a web address"),
         ('fhir_bases = ["x"]', "fhir_bases: an entry"),
-        ('[[links]]\nlabel = "x"\nurl = "javascript:x"', "an url is no web address"),
+        ('[[links]]\nlabel = "x"\nurl = "javascript:x"', "a url is not a web address"),
         ('[[links]]\nurl = "https://x.example"', "number 1: label is missing"),
         ("links = 5", "head each with [[links]]"),
         ("clients = [5]", "head each with [[clients]]"),
         ("[clients]\niss = 'x'", "head each with [[clients]]"),
         ("a =", "is not TOML (at "),
         (PUBLIC + "[[clients]]\njku = 'https://x.example'", "number 1: iss is missing"),
-        (PUBLIC + GOOD_CLIENT + "audience = ['x']", "'audience' is no setting: write audiences"),
-        (PUBLIC + GOOD_CLIENT + "longest_life = 7200", "longest_life: expected int <= 3600"),
+        (PUBLIC + GOOD_CLIENT + "audience = ['x']", "'audience' is not a setting: write audiences"),
+        (
+            PUBLIC + GOOD_CLIENT + "longest_life = 7200",
+            "longest_life: is not a whole number from 1 to 3600",
+        ),
         (PUBLIC + GOOD_CLIENT + "algorithms = ['HS256']", "can only be ES384, RS384"),
         (PUBLIC + GOOD_CLIENT + "jwks_file = 'absent'", "check jwks_file"),
         (PUBLIC + GOOD_CLIENT + "fhir_base = 'http://ehr.example'", "write the https address"),
@@ -279,27 +290,30 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         ('link_hosts = ["A.example"]', "write it like www.cms.gov"),
         ('link_hosts = ["a.example"]\nsource_url = "https://b.example"', "add it, or remove"),
         ('link_hosts = ["a.example"]\napp_launch_url = "https://b.example/l"', "app_launch_url"),
-        ('app_launch_url = "app"', "app_launch_url is no launch address"),
+        ('app_launch_url = "app"', "app_launch_url is not a launch address"),
         ('app_launch_url = "http://app.example/launch"', "write the https address"),
-        ('app_launch_url = "https://app.example/launch?iss=x"', "is no launch address"),
-        ("most_cards = 0", "most_cards: expected int >= 1"),
+        ('app_launch_url = "https://app.example/launch?iss=x"', "is not a launch address"),
+        ("most_cards = 0", "most_cards: is not a whole number from 1 to 100"),
         ("[[quiet]]", "does not say when: write shadow = true, or start and end"),
         ("[[quiet]]\nshadow = true\ndays = ['sat']", "remove one of the two"),
-        ("[[quiet]]\ndays = ['Saturday']", "a day is none: write mon, tue"),
+        ("[[quiet]]\ndays = ['Saturday']", "days: is not a list of mon, tue"),
         ("[[quiet]]\nstart = '22:00'", "end is missing: write it like 06:30"),
-        ("[[quiet]]\nstart = '22:00'\nend = '24:00'", "midnight as 00:00"),
-        ("[[quiet]]\nstart = '9:00'\nend = '12:00'", "is no time"),
+        ("[[quiet]]\nstart = '22:00'\nend = '24:00'", "end: is not a time from 00:00 to 23:59"),
+        ("[[quiet]]\nstart = '9:00'\nend = '12:00'", "start: is not a time from 00:00 to 23:59"),
         ("[[quiet]]\nstart = '22:00'\nend = '22:00'", "are the same: leave out both"),
         ("[[quiet]]\nshadow = true\nrule = 'dose_intervall'", "write dose_interval"),
         ("[[quiet]]\nshadow = true\nrule = 'qqq'", "the id that stands on its page"),
-        ("[[quiet]]\nshadow = true\nclient = 'https://x.example'", "client is no registered one"),
-        ("[[quiet]]\nshadow = true\ntenant = '7'", "tenant is no registered one"),
+        (
+            "[[quiet]]\nshadow = true\nclient = 'https://x.example'",
+            "client is not a registered one",
+        ),
+        ("[[quiet]]\nshadow = true\ntenant = '7'", "tenant is not a registered one"),
         (
             PUBLIC + GOOD_CLIENT + "[[quiet]]\nshadow = true\nclient = 'https://ehr.example'\n"
             "tenant = '7'",
-            "quiet, number 1: tenant is no registered one",
+            "quiet, number 1: tenant is not a registered one",
         ),
-        ("[[quiet]]\nshadow = true\nruel = 'weight'", "'ruel' is no setting: write rule"),
+        ("[[quiet]]\nshadow = true\nruel = 'weight'", "'ruel' is not a setting: write rule"),
     ],
 )
 def test_a_problem_says_its_remedy(config: Path, text: str, words: str) -> None:
@@ -334,7 +348,7 @@ def test_every_problem_is_told_at_once(config: Path, run: Run) -> None:
     lines = result.stderr.splitlines()
     assert all(line.startswith("vialwise: ") and ": " in line[10:] for line in lines)
     for word in (
-        "port: expected",
+        "port: is not",
         "'prot'",
         "VIALWISE_PROT",
         "Mars",
@@ -343,9 +357,42 @@ def test_every_problem_is_told_at_once(config: Path, run: Run) -> None:
         "iss is missing",
         "absent",
         "ES384",
+        "number-1: give either jku",
     ):
         assert sum(word in line for line in lines) >= 1, word
-    assert len(lines) == 9
+    assert len(lines) == 10
+
+
+def test_what_is_wrong_in_a_table_hides_nothing_else_in_it(config: Path, run: Run) -> None:
+    text = """
+        [[clients]]
+        iss = "https://ehr.example"
+        jku = "http://ehr.example/jwks"
+        calls_per_minute = 0
+        tenent = "7"
+        fhir_base = "http://ehr.example/r4"
+        [[quiet]]
+        days = ["Saturday"]
+        rule = "dose_intervall"
+        [[quiet]]
+        start = "22:00"
+    """
+    found = problems(config, PUBLIC + text)
+    for words in (
+        "clients, number 1: 'tenent' is not a setting: write tenant",
+        "clients, number 1: calls_per_minute: is not a whole number",
+        "quiet, number 1: days: is not a list of mon",
+        "jku is not a plain https address",
+        "its fhir_base is http",
+        "quiet, number 1: rule is not known: write dose_interval",
+        "quiet, number 2: end is missing",
+    ):
+        assert sum(words in problem for problem in found) == 1, words
+    assert len(found) == 7
+    result = run("settings", "--config", config)
+    shown = click.unstyle(result.stdout)
+    assert result.exit_code == 2 and "clients = wrong, see below" in shown
+    assert "ehr.example" not in shown, "what stands in for a wrong setting is not in force"
 
 
 @pytest.mark.parametrize(
@@ -402,7 +449,7 @@ def test_the_secret_comes_from_a_file_of_its_user_alone(config: Path) -> None:
     file.write_text("s" * 32 + "\n")
     file.chmod(0o600)
     assert problems(config, 'record_secret_file = "secret"') == []
-    assert settings_checks.record_secret(read(config, {}, {}).settings) == b"s" * 32
+    assert checked(read(config, {}, {}).settings, False)[0].record_secret == b"s" * 32
     file.chmod(0o644)
     assert "chmod 600" in one(problems(config, 'record_secret_file = "secret"'))
     file.chmod(0o600)
@@ -414,7 +461,7 @@ def test_the_secret_comes_from_a_file_of_its_user_alone(config: Path) -> None:
 def test_the_secret_can_stand_in_the_environment(config: Path) -> None:
     environ = {"VIALWISE_RECORD_SECRET": "s" * 32}
     assert problems(config, "", **environ) == []
-    assert settings_checks.record_secret(read(None, environ, {}).settings) == b"s" * 32
+    assert checked(read(None, environ, {}).settings, False)[0].record_secret == b"s" * 32
     assert "too short" in one(problems(config, "", VIALWISE_RECORD_SECRET="x"))
     file = config.parent / "secret"
     file.write_text("s" * 32)
@@ -443,7 +490,7 @@ def test_settings_are_shown_without_what_is_secret(run: Run, config: Path) -> No
     assert "record_secret = ********" in shown
     assert "quiet_days = 5" in shown and "From: environment (default: 30)" in shown
     assert "From: file" in shown and "clinic-7" in shown
-    for name in settings.names(ServeSettings):
+    for name in PLACES:
         assert f"{name} = " in shown
 
 
@@ -456,7 +503,7 @@ def test_settings_that_are_wrong_are_shown_and_exit_with_2(run: Run) -> None:
 
 def test_the_page_is_printed_as_it_is() -> None:
     printed = CliRunner().invoke(cli, ["settings", "--markdown"]).stdout
-    assert printed == settings_page.markdown()
+    assert printed == page.markdown()
 
 
 def test_values_are_written_as_toml() -> None:

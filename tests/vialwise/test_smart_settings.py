@@ -13,17 +13,17 @@ import pytest
 import requests
 
 from smart_app.app_keys import AppKeys, new_key
-from smart_app.records import Attempt, Opened, Tokens
+from smart_app.schema import app_launch, app_window
 from smart_app.sealing import Seal
-from smart_app.settings import ClientKind
-from smart_app.store import Store
-from smart_app.tables import app_launch, app_window
+from smart_app.settings import SECRET
+from smart_app.store import Attempt, Opened, Store, Tokens
 from tests.databases import rows
 from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
 from vialwise import smart, start, storage
 from vialwise.problems import Problem
-from vialwise.settings_reading import read
+from vialwise.settings.checks import checked
+from vialwise.settings.reading import read
 
 TOP = 'public_url = "https://cds.clinic.example"\n'
 EHR = """
@@ -50,19 +50,22 @@ def test_the_least_registration_is_enough(config: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ('client = "client_secret_post"', "invalid enum value"),
+        (
+            'client = "client_secret_post"',
+            "is not one of public, client_secret_basic, private_key_jwt",
+        ),
         ('client = "client_secret_basic"', "client_secret_file is missing"),
         ('client = "private_key_jwt"', "app-keys add FILE --algorithm RS384"),
-        ('client_secret_file = "nowhere"', "names no file"),
-        ('authorization_hosts = ["https://login.example"]', "no host name"),
-        ('frame_ancestors = ["https://ehr.example/"]', "no origin"),
-        ('frame_ancestors = ["*"]', "no origin"),
-        ('frame_ancestors = ["http://ehr.example"]', "no origin"),
-        ('frame_ancestors = ["https://ehr.example; script-src *"]', "no origin"),
-        ('scopes = ["Observation"]', "no scope"),
-        ('scopes = ["patient/Patient.r patient/Coverage.rs"]', "no scope"),
+        ('client = "client_secret_basic"\nclient_secret_file = "nowhere"', "names no file"),
+        ('authorization_hosts = ["https://login.example"]', "not a host name"),
+        ('frame_ancestors = ["https://ehr.example/"]', "not an origin"),
+        ('frame_ancestors = ["*"]', "not an origin"),
+        ('frame_ancestors = ["http://ehr.example"]', "not an origin"),
+        ('frame_ancestors = ["https://ehr.example; script-src *"]', "not an origin"),
+        ('scopes = ["Observation"]', "not a scope"),
+        ('scopes = ["patient/Patient.r patient/Coverage.rs"]', "not a scope"),
         ('writes = ["MedicationRequest"]', "writes can only be"),
-        ('owners = ["Patient/1"]', "owners: an entry is no user"),
+        ('owners = ["Patient/1"]', "owners: an entry is not a user"),
         ('owner = ["Practitioner/1"]', "write owners"),
     ],
 )
@@ -77,8 +80,8 @@ def test_each_fault_is_one_sentence_with_its_remedy(
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ('"main"', '"Main Hospital"', "no short name"),
-        ('"Main Hospital"', '""', "length >= 1"),
+        ('"main"', '"Main Hospital"', "not a short name"),
+        ('"Main Hospital"', '""', "is not text of 1 to 80 characters"),
         ("https://ehr", "http://ehr", "fhir_base is http"),
         ("/r4", "/r4?x=1", "fhir_base cannot be used"),
         ('client_id = "c-1"', "", "client_id is missing"),
@@ -167,21 +170,21 @@ def test_what_is_registered_reaches_the_app(
     """
     )
     assert problems(config, text) == []
-    said = read(config, {}, {}).settings
+    said, _ = checked(read(config, {}, {}).settings, open_=False)
     kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
     both, _ = smart.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
     told = both.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert told.redirect_uri == "https://cds.clinic.example/app/callback"
     assert (told.session, told.idle) == (timedelta(hours=1), timedelta(minutes=10))
-    assert told.context_key == kept.secret and len(told.seal_keys[0]) >= 32
+    assert told.context_key == kept.secret and len(told.window_secrets[0]) >= 32
     (ehr,) = told.ehrs
-    assert (ehr.kind, ehr.secret) == (ClientKind.SECRET, "a client secret")
-    assert ehr.authorization_hosts == {"login.ehr.example"} and ehr.owners == {"Practitioner/9"}
+    assert (ehr.client, ehr.client_secret) == (SECRET, "a client secret")
+    assert ehr.authorization_hosts == {"LOGIN.ehr.example"} and ehr.owners == {"Practitioner/9"}
     assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
     assert start.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
     again, _ = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
     same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
-    assert same.seal_keys == told.seal_keys, "the secret is made once"
+    assert same.window_secrets == told.window_secrets, "the secret is made once"
 
 
 def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(

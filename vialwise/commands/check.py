@@ -11,7 +11,7 @@ import click
 
 from billing_rules.fhir import reading
 from billing_rules.fhir.references import Resource
-from vialwise import as_json, checking, clock, inputs, live, report, screen, strict
+from vialwise import as_json, checking, clock, inputs, report, screen, strict
 from vialwise.catalogues import catalogue, known_payer
 from vialwise.checking import CheckResult, HookQuestion, NothingToCheck, Question
 from vialwise.commands import options
@@ -141,6 +141,8 @@ def _from_server(
         raise Problem("with --fhir the order goes to --order and the chart is the server's")
     if not patient or not order:
         raise Problem("--fhir needs --patient ID and --order FILE|ID")
+    from vialwise import live  # brings requests, which a file does not need
+
     token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
     question = live.question(live.client(fhir, token, timeout), patient, order)
     return Input(question, tuple(reading.entries(question.drafts)))

@@ -18,16 +18,18 @@ import click
 import requests
 
 import fixtures
+from cds_hooks import settings as service_settings
+from cds_hooks.app import create_app
 from cds_hooks.trusted_clients import Client
+from smart_app import settings as app_settings
 from vialwise import clock, logs, screen, server, start, storage
 from vialwise.card_text import show_card
 from vialwise.catalogues import catalogue
 from vialwise.problems import Problem
-from vialwise.service import application, orders_url
-from vialwise.settings import ServeSettings
+from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
 
 if TYPE_CHECKING:
-    from sandbox_ehr.cds_keys import SigningKey
+    from sandbox_ehr.cds_client import SigningKey
 
 START_SECONDS = 20.0
 ITSELF = "https://demo.vialwise.example"  # who posts the bundled orders below
@@ -55,7 +57,7 @@ STORIES = (
     "--port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
-    default=server.DEFAULT_PORT,
+    default=DEFAULT_PORT,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
@@ -78,31 +80,28 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     browser.
     """
     # The EHR and the app take a second to import, and other commands need neither.
-    from sandbox_ehr.cds_keys import new_key
+    from sandbox_ehr.cds_client import new_key
     from vialwise import practice, smart
 
     stays = sys.stdin.isatty() if stay is None else stay
     known = catalogue()
-    bound = server.bound_socket(server.DEFAULT_HOST, port)
-    ehr_bound = server.bound_socket(server.DEFAULT_HOST, _ehr_port(port, ehr_port))
+    bound = server.bound_socket(DEFAULT_HOST, port)
+    ehr_bound = server.bound_socket(DEFAULT_HOST, _ehr_port(port, ehr_port))
     url, ehr_url = server.address_of(bound), server.address_of(ehr_bound)
     key = new_key(ITSELF, f"{ITSELF}/jwks.json")
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
         kept = storage.opened(str(Path(directory) / "demo.sqlite"))
-        said = ServeSettings(ehrs=(practice.ehr_at(ehr_url),))
-        service = application(
-            known,
-            url,
-            open_=False,
-            billing_plan=True,  # so that a clean order has something to show too
-            store=kept.store,
-            clients=(practice.registration(ehr_url), _itself(key)),
-            development=True,  # the practice EHR's keys are on this machine, without https
-            quiet_days=0,  # a story that is told again says the same again
-            app_launch_url=start.app_launch_url(said, url),
-            app_key=kept.secret,
+        settings = ServeSettings(
+            service=service_settings.Settings(
+                billing_plan=True,  # so that a clean order has something to show too
+                clients=(practice.registration(ehr_url), _itself(key)),
+                development=True,  # the practice EHR's keys are on this machine, without https
+                quiet_days=0,  # a story that is told again says the same again
+            ),
+            app=app_settings.Settings(ehrs=(practice.ehr_at(ehr_url),)),
         )
-        app, _ = smart.beside(service, said, known, url, kept)
+        service = start.service_settings(settings, url, open_=False, context_key=kept.secret)
+        app, _ = smart.beside(create_app(known, service, kept.store), settings, known, url, kept)
         ehr = practice.application(ehr_url, url, clock.today(None), (practice.app_at(url),))
         logs.to_standard_error(logging.WARNING)
         with (
@@ -153,8 +152,8 @@ def _wait_for(url: str) -> None:
 def _tell(story: Story, url: str, key: SigningKey) -> None:
     days = (clock.today(None) - fixtures.WRITTEN_ON).days
     body = fixtures.moved(fixtures.hook_request(story.request), days)
-    signed = {"Authorization": f"Bearer {key.token(orders_url(url))}"}
-    answer = requests.post(orders_url(url), json=body, headers=signed, timeout=10)
+    signed = {"Authorization": f"Bearer {key.token(start.orders_url(url))}"}
+    answer = requests.post(start.orders_url(url), json=body, headers=signed, timeout=10)
     click.echo()
     screen.heading(story.title)
     screen.say(_one_line(body, answer), "  ", dim=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from billing_rules.catalogue_files import CatalogueError
+from billing_rules.catalogue.files import CatalogueError
 from billing_rules.model import CERTAINTY
 from billing_rules.rule_records import RuleRecord, RuleRecords, capital, shipped
 from vialwise import screen

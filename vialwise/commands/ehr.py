@@ -7,28 +7,29 @@ from pathlib import Path
 
 import click
 
-from sandbox_ehr import charts, faults, ids, quirks
-from sandbox_ehr.faults import Fault
+from sandbox_ehr import charts, moods, quirks
 from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client, Settings
 from vialwise import clock, logs, screen, server
 from vialwise.problems import Problem
+from vialwise.settings.models import DEFAULT_HOST
 
 DEFAULT_PORT = 8418
 
 
-class FaultName(click.ParamType):
+class MoodName(click.ParamType):
     """The name of a simulated error."""
 
-    name = "fault"
+    name = "mood"
 
     def convert(
         self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> Fault:
+    ) -> Mood:
         try:
-            return faults.fault(str(value))
+            return moods.named(str(value))
         except ValueError as error:
             self.fail(str(error), param, context)
 
@@ -64,11 +65,12 @@ class FaultName(click.ParamType):
 )
 @click.option(
     "--fault",
+    "--mood",
     "wanted",
-    type=FaultName(),
+    type=MoodName(),
     multiple=True,
     metavar="NAME",
-    help="Simulate an error, like auth_access_denied. May be repeated.",
+    help="Misbehave on purpose, like auth_access_denied or busy_once. May be repeated.",
 )
 def ehr(
     data: Path | None,
@@ -76,17 +78,17 @@ def ehr(
     port: int,
     open_: bool,
     apps: tuple[tuple[str, str, str], ...],
-    wanted: tuple[Fault, ...],
+    wanted: tuple[Mood, ...],
 ) -> None:
     """Runs a practice EHR: FHIR R4 with SMART authorization.
 
     It listens on this machine only, keeps everything in memory and forgets it at the end.
     """
-    from sandbox_ehr.app import create_app  # brings the FHIR models, which take long to import
+    from sandbox_ehr.app import create_app
 
     ways = quirks.like(like) if like else PLAIN
     records = _records(data, ways)
-    bound = server.bound_socket(server.DEFAULT_HOST, port)
+    bound = server.bound_socket(DEFAULT_HOST, port)
     settings = Settings(
         server.address_of(bound),
         clock.today(),
@@ -105,7 +107,7 @@ def _records(data: Path | None, ways: Quirks) -> Records:
     """What it opens with. Raises Problem."""
     try:
         resources = charts.of_folder(data) if data else charts.invented(clock.today())
-        return Records.of(charts.like(resources, ways), new_id=ids.new(ways.ids))
+        return Records.of(charts.like(resources, ways), new_id=charts.new_ids(ways.ids))
     except charts.Unreadable as error:
         raise Problem(str(error)) from None
     except FhirError as error:
@@ -121,8 +123,8 @@ def _say(settings: Settings, records: Records) -> None:
             f"Open {client.id} with {settings.base_url}/auth/launch?client_id={client.id}"
             "&patient=ID"
         )
-    if settings.faults:
-        screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.faults))}.")
+    if settings.moods:
+        screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.moods))}.")
     text = (
         "Open: calls without a token are answered. Ctrl-C ends it."
         if settings.open

@@ -10,9 +10,17 @@ from pathlib import Path
 import click
 
 from billing_rules.rule_records import shipped
-from cds_hooks import feedback_csv
-from cds_hooks.outcomes import NOT_TOLD_APART, Asked, CardOutcome, Report, Tally, outcomes, report
-from service_parts.store_failed import StoreFailed
+from cds_hooks.card_feedback import (
+    NOT_TOLD_APART,
+    Asked,
+    CardOutcome,
+    Report,
+    Tally,
+    outcomes,
+    report,
+    write_csv,
+)
+from service_parts.database import StoreFailed
 from vialwise import clock, database, screen, start
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
@@ -98,7 +106,7 @@ def _read(named: str, asked: Asked, with_rows: bool) -> tuple[Report, Sequence[C
 def _write(rows: Sequence[CardOutcome], file: Path) -> None:
     try:
         with file.open("w", newline="", encoding="utf-8") as opened:
-            feedback_csv.write(rows, opened)
+            write_csv(rows, opened)
     except OSError as error:
         raise Problem(f"{file} cannot be written ({error.strerror}): choose another") from None
     screen.say(f"{len(rows)} lines below the header are in {file}.")

@@ -11,7 +11,7 @@ import click
 
 from cds_hooks.keyed_hashes import SHORTEST_SECRET, KeyedHashes
 from cds_hooks.store import Store
-from service_parts.store_failed import StoreFailed
+from service_parts.database import StoreFailed
 from vialwise import clock, database, screen, start
 from vialwise.commands import options
 from vialwise.problems import Problem

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cds_hooks import Settings, create_app
+from cds_hooks.app import create_app
 from cds_hooks.retention import Retention
+from cds_hooks.settings import Settings
 from vialwise import (
     logs,
     metering,
@@ -17,13 +19,12 @@ from vialwise import (
     retention_thread,
     screen,
     server,
-    settings_checks,
     start,
     storage,
 )
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
-from vialwise.service import orders_url
+from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT
 
 
 @click.command()
@@ -31,14 +32,14 @@ from vialwise.service import orders_url
 @click.option(
     "--host",
     metavar="HOST",
-    show_default=server.DEFAULT_HOST,
+    show_default=DEFAULT_HOST,
     help="The address to listen on.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     metavar="PORT",
-    show_default=str(server.DEFAULT_PORT),
+    show_default=str(DEFAULT_PORT),
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
@@ -65,35 +66,36 @@ def serve(
     file.
     """
     named = {**given, "database": database_url, "site": str(site) if site else None}
-    said = start.checked(config, os.environ, named, open_)
-    known = catalogue(Path(said.site) if said.site else None)
-    bound = server.bound_socket(said.host, said.port)
+    settings = start.checked(config, os.environ, named, open_)
+    known = catalogue(Path(settings.site) if settings.site else None)
+    bound = server.bound_socket(settings.host, settings.port)
     url = server.address_of(bound)
-    kept = storage.opened(said.database or None, settings_checks.record_secret(said))
-    told = start.service_settings(said, url, open_, kept.secret)
+    kept = storage.opened(settings.database or None, settings.record_secret)
+    service = start.service_settings(settings, url, open_, kept.secret)
     with metering.shared() as metrics:
-        app: Any = create_app(known, told, kept.store, metrics)
-        kept_for, tasks = Retention(said.keep_days, said.keep_audit_days), []
+        app: Any = create_app(known, service, kept.store, metrics)
+        tasks: list[Callable[[], object]] = []
+        kept_for = Retention(settings.keep_days, settings.keep_audit_days)
         if kept_for != Retention():
             tasks.append(lambda: kept_for.apply(kept.store))
-        if said.ehrs:
+        if settings.app.ehrs:
             from vialwise import smart  # what the app needs, only where there is one
 
-            app, sweep = smart.beside(app, said, known, url, kept)
+            app, sweep = smart.beside(app, settings, known, url, kept)
             tasks.append(sweep)
-        screen.say(f"Vialwise answers at {url}/cds-services; orders go to {orders_url(url)}")
-        if said.public_url:
-            screen.say(f"EHRs reach it, and their tokens name it, as {told.url('')}.")
-        if said.ehrs:
-            address = start.app_launch_url(said, url)
+        screen.say(f"Vialwise answers at {url}/cds-services; orders go to {start.orders_url(url)}")
+        if settings.service.public_url:
+            screen.say(f"EHRs reach it, and their tokens name it, as {service.url('')}.")
+        if settings.app.ehrs:
+            address = start.app_launch_url(settings, url)
             screen.say(
-                f"EHRs open the app at {address} ({len(said.ehrs)} registered); what it keeps of "
-                "windows is encrypted."
+                f"EHRs open the app at {address} ({len(settings.app.ehrs)} registered); what it "
+                "keeps of windows is encrypted."
             )
         _say_where(kept)
-        _say_to_whom(told)
+        _say_to_whom(service)
         logs.to_standard_error()
-        app = proxies.behind(app, said.trusted_proxies)
+        app = proxies.behind(app, settings.trusted_proxies)
         server.run(app, bound, in_worker=retention_thread.start(*tasks))
 
 
@@ -109,12 +111,12 @@ def _say_where(kept: storage.Opened) -> None:
         )
 
 
-def _say_to_whom(told: Settings) -> None:
-    if told.open:
+def _say_to_whom(service: Settings) -> None:
+    if service.open:
         text = "Open: every caller is answered. Invented patients only; Ctrl-C ends it."
-    elif told.clients:
-        screen.say(f"Registered clients: {len(told.clients)}. Ctrl-C ends it.")
-        text = "For development: keys that are public are trusted." if told.development else ""
+    elif service.clients:
+        screen.say(f"Registered clients: {len(service.clients)}. Ctrl-C ends it.")
+        text = "For development: keys that are public are trusted." if service.development else ""
     else:
         text = (
             "No client is registered yet, so every order is answered 401: add [[clients]] to the "

@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
-from vialwise import database, screen, settings, settings_page, start
+from service_parts.setting_fields import settings_of
+from vialwise import database, screen, start
 from vialwise.commands import options
 from vialwise.problems import Problem
-from vialwise.settings import ServeSettings
-from vialwise.settings_reading import DEFAULT, TABLES, Read, read
+from vialwise.settings import page
+from vialwise.settings.models import PLACES, TABLES, Place
+from vialwise.settings.reading import DEFAULT, Read, read
 
 
 @click.command("settings")
@@ -25,41 +27,38 @@ def show_settings(config: Path | None, markdown: bool) -> None:
     something is wrong.
     """
     if markdown:
-        click.echo(settings_page.markdown(), nl=False)
+        click.echo(page.markdown(), nl=False)
         return
     found = read(config, os.environ, {})
     screen.say(f"File: {found.file}" if found.file else "No file: name one with --config.")
-    for name in settings.names(ServeSettings):
-        _show(name, found)
+    for place in PLACES.values():
+        _show(place, found)
     start.stop_if(start.all_problems(found, open_=False))
 
 
-def _show(name: str, found: Read) -> None:
-    value, origin = getattr(found.settings, name), found.origins[name]
+def _show(place: Place, found: Read) -> None:
+    value, origin = place.value(found.settings), found.origins[place.name]
     click.echo()
-    screen.say(_value(name, value), f"{name} = ", 4, bold=True)
-    screen.say(str(settings.meta(ServeSettings, name).description), "    ")
-    default = settings_page.default_text(ServeSettings, name).replace("`", "")
+    is_wrong = place.name in found.wrong
+    text = "wrong, see below" if is_wrong else _value(place, value)
+    screen.say(text, f"{place.name} = ", 4, bold=True)
+    screen.say(place.known.meaning, "    ")
+    default = page.default_text(place.default).replace("`", "")
     origin = "default" if origin == DEFAULT else f"{origin} (default: {default})"
     screen.say(f"From: {origin}", "    ")
-    for n, entry in enumerate(value if name in settings.FILE_ONLY else (), 1):
-        table = TABLES[name]
-        said = ((key, getattr(entry, key)) for key in settings.names(table))
-        text = ", ".join(f"{k} = {settings_page.shown(k, v)}" for k, v in said if v not in ("", ()))
+    for n, entry in enumerate(value if place.name in TABLES and not is_wrong else (), 1):
+        settings = settings_of(TABLES[place.name]).items()
+        written = [(key, known, getattr(entry, key)) for key, known in settings]
+        text = ", ".join(f"{k} = {page.shown(of, v)}" for k, of, v in written if page.is_set(v))
         screen.say(text, f"    {n}. ")
 
 
-def _value(name: str, value: Any) -> str:
-    if name in settings.FILE_ONLY and value:
+def _value(place: Place, value: Any) -> str:
+    if place.name in TABLES and value:
         return f"{len(value)}, see below"
-    if name == "database" and value:
-        return _database(value)
-    return settings_page.shown(name, value)
-
-
-def _database(value: str) -> str:
-    """The address without its password."""
-    try:
-        return database.shown(database.address(value))
-    except Problem:
-        return settings_page.HIDDEN
+    if place.name == "database" and value:
+        try:
+            return database.shown(database.address(value))  # without its password
+        except Problem:
+            return page.HIDDEN
+    return page.shown(place.known, value)

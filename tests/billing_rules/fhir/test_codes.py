@@ -3,12 +3,23 @@ from __future__ import annotations
 import pytest
 
 from billing_rules.fhir.codes import CodeSystems, concept, unglued
-from billing_rules.fhir.tolerant import Node
+from billing_rules.fhir.lenient import Notes, converted
+from billing_rules.fhir.shapes import CodeableConcept
 from billing_rules.model import Code
 
 from .samples import BILLING_OPTIONS, CPT, HCPCS, NDC, RXNORM, SYSTEMS
 
 KNOWN = CodeSystems(SYSTEMS)
+
+
+def written(value: dict[str, object]) -> CodeableConcept:
+    return converted(value, CodeableConcept)
+
+
+def noted(one: CodeableConcept) -> list[str]:
+    notes = Notes(one)
+    concept(one, KNOWN, notes)
+    return notes.sentences
 
 
 @pytest.mark.parametrize(
@@ -23,7 +34,7 @@ KNOWN = CodeSystems(SYSTEMS)
     ],
 )
 def test_every_spelling_of_the_hcpcs_uri_is_hcpcs(uri: str) -> None:
-    read = concept(Node({"coding": [{"system": uri, "code": " j2357 "}]}), KNOWN)
+    read = concept(written({"coding": [{"system": uri, "code": " j2357 "}]}), KNOWN)
     assert read.codes == (Code("hcpcs", "J2357"),)
 
 
@@ -32,7 +43,7 @@ def test_an_unknown_system_stays_nameless() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "code", "modifiers"),
+    ("glued", "code", "modifiers"),
     [
         ("J2357-JW", "J2357", ("JW",)),
         ("j2357 jw", "J2357", ("JW",)),
@@ -44,21 +55,21 @@ def test_an_unknown_system_stays_nameless() -> None:
     ],
 )
 def test_modifiers_glued_to_a_code_are_split(
-    written: str, code: str, modifiers: tuple[str, ...]
+    glued: str, code: str, modifiers: tuple[str, ...]
 ) -> None:
-    assert unglued(written) == (code, modifiers)
+    assert unglued(glued) == (code, modifiers)
 
 
 def test_codes_of_two_characters_in_a_billing_system_are_modifiers() -> None:
     read = concept(
-        Node({"coding": [{"system": HCPCS, "code": "jw"}, {"system": CPT, "code": "59"}]}), KNOWN
+        written({"coding": [{"system": HCPCS, "code": "jw"}, {"system": CPT, "code": "59"}]}), KNOWN
     )
     assert read.codes == ()
     assert read.modifiers == ("JW", "59")
 
 
 @pytest.mark.parametrize(
-    ("written", "code"),
+    ("ndc", "code"),
     [
         ("50242-040-62", "50242004062"),
         ("50242004062", "50242004062"),
@@ -66,13 +77,13 @@ def test_codes_of_two_characters_in_a_billing_system_are_modifiers() -> None:
         ("no ndc", "no ndc"),
     ],
 )
-def test_an_ndc_has_eleven_digits_where_only_one_is_meant(written: str, code: str) -> None:
-    read = concept(Node({"coding": [{"system": NDC, "code": written}]}), KNOWN)
+def test_an_ndc_has_eleven_digits_where_only_one_is_meant(ndc: str, code: str) -> None:
+    read = concept(written({"coding": [{"system": NDC, "code": ndc}]}), KNOWN)
     assert read.codes == (Code("ndc", code),)
 
 
 def test_a_wrong_code_does_not_bring_its_own_words_along() -> None:
-    node = Node(
+    node = written(
         {
             "text": "Omalizumab",
             "coding": [
@@ -85,20 +96,20 @@ def test_a_wrong_code_does_not_bring_its_own_words_along() -> None:
 
 
 def test_the_words_of_a_billing_code_count_when_there_are_no_others() -> None:
-    node = Node({"coding": [{"system": HCPCS, "code": "J2356", "display": "Omalizumab"}]})
+    node = written({"coding": [{"system": HCPCS, "code": "J2356", "display": "Omalizumab"}]})
     assert concept(node, KNOWN).names == ("Omalizumab",)
 
 
 def test_a_hcpcs_shape_without_system_is_read_and_said_so() -> None:
-    node = Node({"coding": [{"code": "j2357"}]})
+    node = written({"coding": [{"code": "j2357"}]})
     assert concept(node, KNOWN).codes == (Code("hcpcs", "J2357"),)
-    assert "no code system" in node.unread[0]
+    assert "no code system" in noted(node)[0]
 
 
 def test_a_hcpcs_shape_in_a_foreign_system_is_not_read_as_hcpcs() -> None:
-    node = Node({"coding": [{"system": "http://example.org/local", "code": "J2357"}]})
+    node = written({"coding": [{"system": "http://example.org/local", "code": "J2357"}]})
     assert concept(node, KNOWN).codes == (Code("", "J2357"),)
-    assert "is none we know" in node.unread[0]
+    assert "is none we know" in noted(node)[0]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +126,13 @@ def test_a_hcpcs_shape_in_a_foreign_system_is_not_read_as_hcpcs() -> None:
     ],
 )
 def test_billing_options_add_codes_and_modifiers(inner: dict[str, object]) -> None:
-    read = concept(Node({"text": "x", "extension": [{"url": BILLING_OPTIONS, **inner}]}), KNOWN)
+    read = concept(written({"text": "x", "extension": [{"url": BILLING_OPTIONS, **inner}]}), KNOWN)
     assert read.codes == (Code("hcpcs", "J2357"),)
     assert read.modifiers == ("JZ",)
 
 
 def test_other_extensions_add_nothing() -> None:
-    node = Node(
+    node = written(
         {
             "extension": [
                 {"url": "http://x.org/other", "valueCoding": {"system": HCPCS, "code": "J2357"}}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing_rules.amounts import Amount
-from billing_rules.fhir.reading import draft_orders, entries, resolver
+from billing_rules.fhir.reading import draft_orders, entries, named_by_themselves, resolver
 from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
 from billing_rules.states import NOTHING, Present, State, Unknown
 
@@ -21,6 +21,7 @@ from .samples import (
     UCUM,
     Json,
     administration,
+    all_orders,
     charge_item,
     claim,
     claim_item,
@@ -620,3 +621,43 @@ def test_reasons_in_icd_10_without_dots_are_not_hcpcs() -> None:
     line = one(prescription(reasonCode=[{"coding": [{"code": "J4550"}]}, {"text": "asthma"}]))
     assert line.reasons == (Code("", "J4550"), Code("", "", "asthma"))
     assert one(prescription()).reasons[0].system == SYSTEMS[ICD10]
+
+
+def test_what_orders_name_by_themselves_is_what_their_lines_name() -> None:
+    """The look that lets most orders pass must see in them what the whole reading sees."""
+    told = 0
+    for order in all_orders():
+        named = named_by_themselves([order], SYSTEMS)
+        if named is not None:
+            told += 1
+            lines = draft_orders([order], SYSTEMS, lambda _: None)
+            assert [(n.reference, n.codes, n.names) for n in named] == [
+                (line.reference, line.codes, line.names) for line in lines
+            ]
+    assert told
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"medicationReference": {"reference": "Medication/1"}},
+        {"medication": {"reference": {"reference": "Medication/1"}}},
+        {"medicationCodeableConcept": None},
+    ],
+)
+def test_an_order_that_may_name_more_elsewhere_is_read_whole(more: Json) -> None:
+    order = {
+        "resourceType": "MedicationRequest",
+        "medicationCodeableConcept": {"text": "amoxicillin"},
+    }
+    assert named_by_themselves([order], SYSTEMS) is not None
+    assert named_by_themselves([order | more], SYSTEMS) is None
+
+
+def test_a_withdrawn_order_names_nothing() -> None:
+    order = {
+        "resourceType": "ServiceRequest",
+        "status": "entered-in-error",
+        "code": {"text": "x"},
+    }
+    assert named_by_themselves([order], SYSTEMS) == ()

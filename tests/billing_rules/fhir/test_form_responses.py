@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.entered import EnteredRow
 from billing_rules.fhir.questionnaire import response
 from billing_rules.fhir.reading import chart
 from billing_rules.fhir.tolerant import copied
 from billing_rules.findings import Finding, Silent
+from billing_rules.form import EnteredRow
 from billing_rules.model import Evidence
 from billing_rules.review import case_of, reviewed
 from billing_rules.states import NOTHING, Present, Unknown

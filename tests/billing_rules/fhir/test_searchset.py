@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from billing_rules.fhir.reading import SearchPage, bundle_resources
+from billing_rules.fhir.searchset import searched
+from billing_rules.fhir.shapes import CoverageResource, OrganizationResource
 from billing_rules.states import Unknown
 
 
@@ -73,3 +76,23 @@ def test_a_bare_resource_is_its_only_match() -> None:
 )
 def test_what_is_no_answer_is_unknown(raw: Any) -> None:
     assert isinstance(bundle_resources(raw), Unknown)
+
+
+def test_a_bundle_as_fhir_says_is_decoded_with_its_resources() -> None:
+    noted = entry("x", "outcome", "OperationOutcome", issue=[{"severity": "error"}])
+    entries = [entry("a"), entry("o", "include", "Organization"), noted]
+    links = [{"relation": "next", "url": "https://x/2"}]
+    bundle = {"resourceType": "Bundle", "entry": entries, "link": links, "total": 7}
+    raw = json.dumps(bundle).encode()
+    found, plain = searched(raw), bundle_resources(raw)
+    assert isinstance(found, SearchPage) and isinstance(plain, SearchPage)
+    (coverage,), (payer,) = found.matches, found.included
+    assert isinstance(coverage, CoverageResource) and coverage.id == "a"
+    assert isinstance(payer, OrganizationResource) and payer.id == "o"
+    assert replace(found, matches=(), included=()) == replace(plain, matches=(), included=())
+
+
+@pytest.mark.parametrize("odd", [None, {}, entry("d", kind="Device"), entry("e", status=5)])
+def test_of_any_other_bundle_each_entry_is_read_as_far_as_it_is_one(odd: Any) -> None:
+    raw = json.dumps({"resourceType": "Bundle", "entry": [entry("a"), odd]}).encode()
+    assert searched(raw) == bundle_resources(raw)

@@ -9,8 +9,8 @@ import pytest
 
 import fixtures
 from sandbox_ehr.desk import draft_forms
+from sandbox_ehr.desk.display import marked
 from sandbox_ehr.desk.draft_forms import DraftForm
-from sandbox_ehr.desk.fhir_lines import marked
 
 ORDERS = [f.file for f in fixtures.index().values() if f.file.startswith("orders/") and not f.quirk]
 VIALS = "MedicationRequest/xolair-vials-225-mg"

@@ -7,14 +7,14 @@ from datetime import date
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from sandbox_ehr.desk import formulary
+from sandbox_ehr.desk import draft_elements
 
-STOCKED = [p for p in formulary.products().values() if p.system == formulary.NDC]
+STOCKED = [p for p in draft_elements.products().values() if p.system == draft_elements.NDC]
 
 
 @pytest.mark.parametrize("product", STOCKED, ids=lambda p: p.code)
 def test_every_container_and_code_is_the_catalogues(
-    product: formulary.Product, catalogue: Catalogue
+    product: draft_elements.Product, catalogue: Catalogue
 ) -> None:
     drugs = [catalogue.drug(id_, date(2026, 11, 24)) for id_ in catalogue.drug_ids()]
     drug = next(d for d in drugs if d.name == product.drug)

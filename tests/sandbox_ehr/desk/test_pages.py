@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from sandbox_ehr.cds_answers import Link
 from sandbox_ehr.cds_client import CdsClient, OfferedService
-from sandbox_ehr.desk import elements, stories
+from sandbox_ehr.desk import draft_elements, stories
 from sandbox_ehr.desk.worksheets import Worksheet
 from sandbox_ehr.settings import Client
 from tests.practice import Pair
@@ -418,7 +418,7 @@ def test_opening_and_closing_the_app_keeps_what_is_typed_at_every_step(
             assert f'value="{typed}"' in html and ">In paper</textarea>" in html
             assert 'value="documented-elsewhere" selected' in html
             assert ("type a number" in html) is (typed == "three hundred")
-    assert elements.dose(sheet(with_app, address).drafts[0]) == "375"
+    assert draft_elements.dose(sheet(with_app, address).drafts[0]) == "375"
     press(browser, address, **{dose: "375"}, do="sign")
     if sheet(with_app, address).stage == "draft":
         press(browser, address, do="sign")
@@ -462,7 +462,7 @@ def test_a_card_that_is_gone_opens_the_order_without_the_app(
 
 def test_a_desk_without_its_service_works_on(browser: FlaskClient, pair: Pair) -> None:
     ours = pair.desk.services[0]
-    away = CdsClient("http://127.0.0.1:9", ours.fhir_server, ours.key, ours.look_up, ours.lend)
+    away = CdsClient("http://127.0.0.1:9", ours.fhir_server, ours.key, ours.look_up, ours.authorize)
     pair.with_services(away)
     address = opened(browser, "story-j2356-on-omalizumab")
     assert "Ordering works without it" in page(browser, address)
@@ -492,7 +492,7 @@ def test_a_malformed_card_is_named_and_hostile_text_is_only_text(
         ours.fhir_server,
         ours.key,
         ours.look_up,
-        ours.lend,
+        ours.authorize,
         _known=[(1e12, (OfferedService("order-select", "x", "x", {}),))],
     )
     monkeypatch.setattr(CdsClient, "_exchange", lambda *args: (200, answer, 1))

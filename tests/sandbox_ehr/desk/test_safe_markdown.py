@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox_ehr.desk.safe_markdown import rendered
+from sandbox_ehr.desk.display import rendered
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 import fixtures
 from sandbox_ehr.cds_answers import Action, Suggestion
-from sandbox_ehr.desk.taking import NotTaken, Taken, taken
+from sandbox_ehr.desk.workflow import NotTaken, Taken, taken
 
 ADA = "pat-ada-winterbourne"
 ORDER = fixtures.order("omalizumab-300-mg-for-units")

@@ -247,7 +247,7 @@ def test_what_cannot_be_sorted_by_is_named() -> None:
 def test_every_path_of_the_table_starts_at_an_element_of_its_type() -> None:
     from fhir.resources.R4B import get_fhir_model_class
 
-    for kind, known in parameters.OF_TYPE.items():
+    for kind, known in ((kind, parameters.of(kind)) for kind in parameters.TYPES):
         model = get_fhir_model_class(kind)
         elements = {f.alias or name for name, f in model.model_fields.items()}
         for name, parameter in known.items():

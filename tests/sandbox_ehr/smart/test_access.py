@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.sandbox_ehr.conftest import ADA, found, lent, text_of
+from tests.sandbox_ehr.conftest import ADA, bearer, found, text_of
 from tests.sandbox_ehr.fhir.test_bundles import entry
 from tests.sandbox_ehr.fhir.test_http import OBSERVATION
 
@@ -17,7 +17,7 @@ READS = "patient/*.rs"
 
 
 def get(app: Flask, path: str, scope: str = READS, **more: Any) -> Any:
-    return app.test_client().get(f"/fhir/{path}", headers=lent(app, scope, **more))
+    return app.test_client().get(f"/fhir/{path}", headers=bearer(app, scope, **more))
 
 
 # ---------------------------------------------------------------- the token itself
@@ -152,15 +152,15 @@ def test_another_patients_next_page_cannot_be_picked_up(app: Flask) -> None:
     first = get(app, "Condition?_count=5", "user/*.rs").json
     following = next(li["url"] for li in first["link"] if li["relation"] == "next")
     http = app.test_client()
-    assert http.get(following, headers=lent(app, "user/*.rs")).status_code == 200
+    assert http.get(following, headers=bearer(app, "user/*.rs")).status_code == 200
     for scope in (READS, "user/Condition.rs", "patient/Patient.rs"):
-        assert http.get(following, headers=lent(app, scope)).status_code == 410
-    assert http.get(following, headers=lent(app, "user/*.rs", patient=MILO)).status_code == 410
+        assert http.get(following, headers=bearer(app, scope)).status_code == 410
+    assert http.get(following, headers=bearer(app, "user/*.rs", patient=MILO)).status_code == 410
     assert http.get(following).status_code == 401
 
 
 def test_a_version_that_was_another_patients_is_not_shown(app: Flask) -> None:
-    http, everything = app.test_client(), lent(app, "user/*.cruds")
+    http, everything = app.test_client(), bearer(app, "user/*.cruds")
     foreign = {**OBSERVATION, "id": "moved", "subject": {"reference": f"Patient/{MILO}"}}
     http.put("/fhir/Observation/moved", json=foreign, headers=everything)
     http.put("/fhir/Observation/moved", json={**OBSERVATION, "id": "moved"}, headers=everything)
@@ -196,7 +196,7 @@ def test_reading_and_searching_are_two_rights(
     assert get(app, at, scope).status_code == reads
     assert get(app, f"Observation?patient={ADA}", scope).status_code == searches
     posted = app.test_client().post(
-        "/fhir/Observation/_search", data={"patient": ADA}, headers=lent(app, scope)
+        "/fhir/Observation/_search", data={"patient": ADA}, headers=bearer(app, scope)
     )
     assert posted.status_code == searches
 
@@ -223,7 +223,7 @@ def test_nothing_is_included_that_could_not_be_read(app: Flask) -> None:
 def write(app: Flask, method: str, path: str, scope: str, body: Any = None) -> int:
     http = app.test_client()
     return http.open(
-        f"/fhir/{path}", method=method, json=body, headers=lent(app, scope)
+        f"/fhir/{path}", method=method, json=body, headers=bearer(app, scope)
     ).status_code
 
 
@@ -278,9 +278,9 @@ def test_a_conditional_create_tells_nothing_of_another_chart(app: Flask) -> None
     http = app.test_client()
     body = {**OBSERVATION, "identifier": [{"value": "7"}]}
     foreign = {**body, "subject": {"reference": f"Patient/{MILO}"}}
-    everything = lent(app, "user/*.cruds")
+    everything = bearer(app, "user/*.cruds")
     assert http.post("/fhir/Observation", json=foreign, headers=everything).status_code == 201
-    how = {"If-None-Exist": "identifier=7", **lent(app, "patient/*.cruds")}
+    how = {"If-None-Exist": "identifier=7", **bearer(app, "patient/*.cruds")}
     assert http.post("/fhir/Observation", json=body, headers=how).status_code == 201
 
 
@@ -291,7 +291,7 @@ def test_every_entry_is_held_to_the_same_scopes(app: Flask, kind: str) -> None:
         "type": kind,
         "entry": [entry("GET", f"Patient/{ADA}"), entry("GET", f"Patient/{MILO}")],
     }
-    response = app.test_client().post("/fhir", json=body, headers=lent(app, READS))
+    response = app.test_client().post("/fhir", json=body, headers=bearer(app, READS))
     if kind == "transaction":
         assert response.status_code == 403
     else:
@@ -305,7 +305,7 @@ def test_a_refused_transaction_has_written_nothing(app: Flask) -> None:
         "type": "transaction",
         "entry": [entry("POST", "Observation", OBSERVATION), entry("POST", "Observation", foreign)],
     }
-    http, head = app.test_client(), lent(app, "patient/*.cruds")
+    http, head = app.test_client(), bearer(app, "patient/*.cruds")
     before = http.get(f"/fhir/Observation?patient={ADA}&_summary=count", headers=head).json["total"]
     assert http.post("/fhir", json=body, headers=head).status_code == 403
     after = http.get(f"/fhir/Observation?patient={ADA}&_summary=count", headers=head).json["total"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from authlib.oauth2.rfc6749 import InvalidClientError
 
-from sandbox_ehr.smart.assertions import ClientKeys, SeenOnce
+from sandbox_ehr.smart.clients import ClientKeys, SeenOnce
 from tests.sandbox_ehr.conftest import JWKS, RS_KEY, SIGNING
 
 

@@ -12,8 +12,8 @@ from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox_ehr.launches import LIFETIME, Launches
 from sandbox_ehr.settings import Client
+from sandbox_ehr.smart.sessions import LAUNCH_SECONDS, Launches
 from tests.sandbox_ehr.conftest import (
     ADA,
     BACK,
@@ -172,9 +172,9 @@ def test_a_launch_ends_after_ten_minutes() -> None:
     now = [0.0]
     launches = Launches(lambda: now[0])
     token = launches.new(ADA)
-    now[0] = LIFETIME - 1
+    now[0] = LAUNCH_SECONDS - 1
     assert launches.peek(token) is not None
-    now[0] = LIFETIME
+    now[0] = LAUNCH_SECONDS
     assert launches.peek(token) is None and launches.redeem(token) is None
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.sandbox_ehr.conftest import ADA, LAUNCH, PUBLIC, Make, inside, lent
+from tests.sandbox_ehr.conftest import ADA, LAUNCH, PUBLIC, Make, bearer, inside
 
 WHERE = "/fhir/_services/smart/Launch"
 MILO = "pat-milo-applegarth"
@@ -68,7 +68,7 @@ def test_no_json_is_told_so(ehr: FlaskClient) -> None:
 def test_an_ehr_that_is_not_open_wants_a_token_that_may_read_the_patient(app: Flask) -> None:
     http = app.test_client()
     assert asked(http).status_code == 401
-    ada = lent(app, "patient/Patient.rs")
+    ada = bearer(app, "patient/Patient.rs")
     assert asked(http, ada).status_code == 200
     assert asked(http, ada, parameters={"patient": MILO}).status_code == 404
-    assert asked(http, lent(app, "patient/Observation.rs")).status_code == 404
+    assert asked(http, bearer(app, "patient/Observation.rs")).status_code == 404

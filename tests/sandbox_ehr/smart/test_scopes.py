@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox_ehr.smart import scopes
+from sandbox_ehr.fhir import access
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
@@ -21,7 +21,7 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
     ],
 )
 def test_scopes_of_both_versions_are_read(word: str, level: str, kind: str, actions: str) -> None:
-    scope = scopes.parse(word)
+    scope = access.parse(word)
     assert scope is not None
     assert (scope.level, scope.resource_type, scope.actions) == (level, kind, actions)
 
@@ -47,11 +47,11 @@ def test_scopes_of_both_versions_are_read(word: str, level: str, kind: str, acti
     ],
 )
 def test_what_is_no_scope_on_data_allows_nothing(word: str) -> None:
-    assert scopes.parse(word) is None
+    assert access.parse(word) is None
 
 
 def test_a_granular_scope_holds_what_a_search_would_find() -> None:
-    scope = scopes.parse(f"patient/Observation.rs?category={CATEGORY}|laboratory")
+    scope = access.parse(f"patient/Observation.rs?category={CATEGORY}|laboratory")
     assert scope is not None
     lab = {
         "resourceType": "Observation",
@@ -83,11 +83,11 @@ def test_a_granular_scope_holds_what_a_search_would_find() -> None:
     ],
 )
 def test_no_more_is_granted_than_is_allowed(asked: str, allowed: str, given: str) -> None:
-    assert scopes.granted(asked, allowed) == given
-    assert scopes.granted(given, allowed) == given
+    assert access.granted(asked, allowed) == given
+    assert access.granted(given, allowed) == given
 
 
 def test_scopes_without_writing() -> None:
     asked = "launch openid patient/Observation.cruds user/Claim.write patient/Task.*"
     left = "launch openid patient/Observation.rs patient/Task.read"
-    assert scopes.without_writing(asked) == left
+    assert access.without_writing(asked) == left

@@ -1,4 +1,4 @@
-"""Shown cards, their findings, and the feedback on them (cds_hooks/tables.py).
+"""Shown cards, their findings, and the feedback on them (cds_hooks/schema.py).
 
 A step that was released is never changed: what changes in the tables becomes a new step. So the
 columns are written out here, and a test holds that all steps together make the tables.

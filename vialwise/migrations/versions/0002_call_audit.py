@@ -1,4 +1,4 @@
-"""The audit of calls, and the code sets it refers to (cds_hooks/tables.py)."""
+"""The audit of calls, and the code sets it refers to (cds_hooks/schema.py)."""
 
 import sqlalchemy as sa
 from alembic import op

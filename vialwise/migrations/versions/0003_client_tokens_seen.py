@@ -1,4 +1,4 @@
-"""Tokens of clients that were used (cds_hooks/shared_tokens.py)."""
+"""Tokens of clients that were used (cds_hooks/used_tokens.py)."""
 
 import sqlalchemy as sa
 from alembic import op

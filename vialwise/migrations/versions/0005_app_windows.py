@@ -1,4 +1,4 @@
-"""Launches and windows of the app (smart_app/tables.py)."""
+"""Launches and windows of the app (smart_app/schema.py)."""
 
 import sqlalchemy as sa
 from alembic import op

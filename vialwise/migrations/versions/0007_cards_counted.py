@@ -1,5 +1,5 @@
-"""The index by time holds what cards are counted by, so that the report (cds_hooks/outcomes.py)
-need not read whole cards."""
+"""The index by time holds what cards are counted by, so that the report
+(cds_hooks/card_feedback.py) need not read whole cards."""
 
 from alembic import op
 

@@ -1,0 +1,1 @@
+"""Rules on what the order bills: codes, units, modifiers, containers."""

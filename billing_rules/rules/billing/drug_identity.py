@@ -1,0 +1,47 @@
+"""The order names one drug: its NDC, RxNorm code and words do not contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from billing_rules.case import Case
+from billing_rules.findings import Finding, Outcome, Silent, Topic
+from billing_rules.rules.common import seen, sentence
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    identity = case.order.identity
+    if identity.conflict is None:
+        seen_as = f"{identity.by} {identity.shown(case.drug)}"
+        yield Silent(f"recognised as {case.drug.name} by {seen_as}")
+        return
+    line = case.order.lines[0]
+    yield Finding(
+        kind="identifiers-name-different-drugs",
+        summary="The order names two different drugs: correct its NDC, code or name before signing",
+        found=(sentence(identity.conflict),),
+        basis=tuple(seen(line, c.system, c.code) for c in line.codes),
+        sources=tuple({c.source for c in case.drug.containers[:1]}),
+        unchecked=("No code is proposed until the order names one drug.",),
+    )
+
+
+RULE = Rule(
+    id="drug_identity",
+    check=check,
+    topic=Topic.BILLING,
+    rank=10,
+    warns=("identifiers-name-different-drugs",),
+    corrected_at={Topic.BILLING: Place.EHR_ORDER},
+    hooks=(*ORDERS, *GIVEN),
+    record=Record(
+        name="drug identity",
+        title="The order names one drug",
+        says="NDC, RxNorm code and words of an order must name the same drug.",
+        prevents="A claim for a drug that the record shows was not given.",
+        denials=("wrong-code",),
+        citations=("crosswalk", "hcpcs"),
+        reads=("container",),
+    ),
+)

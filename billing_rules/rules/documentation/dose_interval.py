@@ -1,0 +1,97 @@
+"""A dose too soon after the last one is denied: the interval of the order, or of the label.
+
+Doses not given do not count, nor does the order itself. Whether the date is right is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from billing_rules.case import Case
+from billing_rules.dates import days_between
+from billing_rules.documentation import not_sure
+from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model import DrugOrder, Evidence
+from billing_rules.rules.common import dose_seen, seen, sources
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.schedule import interval_source, planned_interval
+from billing_rules.states import Nothing, Present
+
+# Ours: clinics book a week day, so a few days early is no question. No label or payer text that
+# states a tolerance was found.
+DAYS_EARLY = 3
+
+
+def check(case: Case) -> Iterator[Outcome]:
+    interval = planned_interval(case)
+    before = case.history.before(case.order)
+    if interval is None:
+        yield Silent("neither order nor label states an interval", applies=False)
+    elif isinstance(before, Nothing):
+        yield Silent("no earlier dose is on file")
+    elif isinstance(before, Present):
+        yield _judged(case, interval, [v for v in before.value if v.drug_id == case.drug.id])
+    else:
+        yield NotChecked(before.because)
+
+
+def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
+    gap = days_between(visits[0].date_of_service, case.order.date_of_service) if visits else None
+    if gap is not None and gap < interval - DAYS_EARLY:
+        return _finding(case, interval, gap, visits[0])
+    if case.drug.id in case.history.undated:
+        return NotChecked(f"an earlier dose of {case.drug.name} has no date")
+    if unsure := not_sure(case, "administrations"):
+        return unsure
+    if gap is None:
+        return Silent("no earlier dose is on file")
+    return Silent(
+        f"{gap} days after the last dose; the interval is {interval} days",
+        basis=_last_seen(visits[0]),
+        sources=sources(interval_source(case)),
+    )
+
+
+def _last_seen(last: DrugOrder) -> tuple[Evidence, ...]:
+    return tuple(
+        seen(line, "given", line.dose.value if isinstance(line.dose, Present) else "a dose")
+        for line in last.prescriptions
+    )
+
+
+def _finding(case: Case, interval: int, gap: int, last: DrugOrder) -> Finding:
+    days = "1 day" if gap == 1 else f"{gap} days"
+    return Finding(
+        kind="too-soon",
+        summary=f"Check the date: {days} after the last dose, and the interval is {interval} days",
+        found=(
+            f"The last dose on file is of {last.date_of_service}, {days} before this one.",
+            f"Up to {DAYS_EARLY} days early are not asked about.",
+        ),
+        basis=(
+            *_last_seen(last),
+            *dose_seen(case),
+        ),
+        sources=sources(interval_source(case)),
+    )
+
+
+RULE = Rule(
+    id="dose_interval",
+    check=check,
+    topic=Topic.DOCUMENTATION,
+    rank=110,
+    warns=("too-soon",),
+    corrected_at={Topic.DOCUMENTATION: Place.PAST_DOSES},
+    hooks=(*ORDERS, *BOOKING),
+    queries=("administrations",),
+    record=Record(
+        name="dose interval",
+        title="Not too soon after the last dose",
+        says=("The days since the last dose are compared with the interval of the order or label."),
+        prevents="A denial because the dose came before the last one had run out.",
+        denials=("incorrect-dosage",),
+        citations=("label",),
+        reads=("indication.intervals", "drug.intervals"),
+    ),
+)

@@ -1,0 +1,72 @@
+"""The CDS Hooks service as a web application: every blueprint, and what stands before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from billing_rules.catalogue import Catalogue
+from cds_hooks import (
+    app_link,
+    client_auth,
+    code_sets,
+    decision_page,
+    error_answers,
+    feedback,
+    feedback_page,
+    operations,
+    operator_access,
+    pages,
+    request_log,
+    responses,
+    rule_pages,
+    views,
+)
+from cds_hooks.running import Running, set_running
+from cds_hooks.settings import Settings
+from cds_hooks.store import Store
+
+if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
+    from cds_hooks.metrics import Metrics
+
+
+def create_app(
+    catalogue: Catalogue,
+    settings: Settings,
+    store: Store,
+    metrics: Metrics | None = None,
+) -> Flask:
+    """The service as a WSGI application. It holds these four, and nothing else.
+
+    `store` keeps calls, shown cards and their feedback. Without `metrics` nothing is counted.
+    """
+    app = Flask(__name__, static_folder=None)
+    # One byte more than allowed: a chunked body is cut off there, and so seen to be too large.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
+    # Addresses are exact: a client that follows no redirect must not meet one.
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    set_running(app, Running(catalogue, settings, store, metrics, code_sets.of(catalogue)))
+    if metrics:
+        metrics.serves(settings.rule_set)
+    request_log.install(app)
+    error_answers.install(app)
+    responses.install(app)
+    client_auth.install(app, settings, store)
+    app_link.prepare(settings)
+
+    for calls in (views.blueprint(), feedback.blueprint()):
+        calls.before_request(client_auth.require_trusted_client)
+        app.register_blueprint(calls)
+    if settings.open or settings.development:
+        told = decision_page.blueprint()
+        told.before_request(client_auth.require_trusted_client)
+        app.register_blueprint(told)
+    secret = settings.operator_secret
+    guard = operator_access.with_secret(secret) if secret else None
+    for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):
+        app.register_blueprint(page)  # open to anyone: nothing here is of a patient
+    if guard:
+        app.register_blueprint(feedback_page.blueprint(store.engine, guard, catalogue.payer_name))
+    return app

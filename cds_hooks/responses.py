@@ -1,0 +1,105 @@
+"""How answers look: the headers that every one carries, and those that anyone may keep for a while.
+
+CDS Hooks 2.0.1, "Cross-Origin Resource Sharing": discovery and services answer browser clients. An
+origin is answered only when it is on the list; a wildcard is never sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+
+from cds_hooks import exact_json
+from cds_hooks.running import running
+from service_parts.web import path_of
+
+CACHEABLE = "public, max-age=3600"
+JSON, HTML = "application/json", "text/html"
+CORS_PATHS = ("/cds-services",)
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization",
+    "Access-Control-Max-Age": "600",
+}
+_NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+PAGE_POLICY = f"{_NOTHING}; style-src 'self'"  # for our own pages: their style sheet, no script
+FORM_POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self'")  # one with filters
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": _NOTHING,
+}
+
+
+def install(app: Flask) -> None:
+    """Set the headers on every answer of `app`, errors included."""
+    app.before_request(_answer_preflight)
+    app.after_request(_complete)
+
+
+def _answer_preflight() -> Response | None:
+    """204 to a browser's preflight: it carries no token, so it comes before authentication."""
+    preflight = "Access-Control-Request-Method" in request.headers
+    if request.method == "OPTIONS" and preflight and _has_cors():
+        return Response(status=204)
+    return None
+
+
+def _complete(response: Response) -> Response:
+    if response.status_code == 308:  # Flask's own: a slash is missing, or there are two
+        response.location = path_of(response.location or "")
+    response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in _SECURITY.items():
+        response.headers.setdefault(name, value)
+    settings = running().settings
+    if settings.public_url.startswith("https:"):
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if _has_cors() and settings.cors_origins:
+        _allow_origin(response, settings.cors_origins)
+    return response
+
+
+def _has_cors() -> bool:
+    return request.path.startswith(CORS_PATHS)
+
+
+def _allow_origin(response: Response, allowed: frozenset[str]) -> None:
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin", "")
+    if origin not in allowed:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    if request.method == "OPTIONS":
+        response.headers.update(_PREFLIGHT)
+
+
+# ---------------------------------------------------------------- nothing of any patient in them
+
+
+def as_json(body: object, content_type: str = JSON) -> Response:
+    """`body` as JSON that may be cached."""
+    return cacheable(Response(exact_json.encode(body), content_type=content_type))
+
+
+def page(template: str, root: str, status: int = 200, **values: Any) -> Response:
+    """A page from its template. `root` leads from its address to the front page ("../"), so that
+    pages also work behind a prefix."""
+    text = render_template(template, root=root, **values)
+    response = Response(text, status, content_type=f"{HTML}; charset=utf-8")
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
+
+
+def cacheable(response: Response) -> Response:
+    """The answer with an ETag; 304 where the caller has it already."""
+    response.headers["Cache-Control"] = CACHEABLE
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def wants_json() -> bool:
+    """Whether the caller would rather have JSON than a page."""
+    return request.accept_mimetypes.best_match([HTML, JSON]) == JSON

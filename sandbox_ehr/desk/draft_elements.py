@@ -1,0 +1,374 @@
+"""What the practice can order, and the elements of draft resources, read and written in place.
+
+The resource is the truth: a form shows what stands in it and writes back what was typed, and
+everything that no form shows stays as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# ---------------------------------------------------------------- the formulary
+
+NDC = "http://hl7.org/fhir/sid/ndc"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+SNOMED = "http://snomed.info/sct"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One container that is stocked, or one drug that is not stocked by the container."""
+
+    drug: str
+    system: str
+    code: str
+    display: str
+    text: str
+    word: str
+    route: tuple[str, str]  # SNOMED CT code, words
+    hcpcs: str
+    hcpcs_display: str
+    dose_unit: str
+    every: tuple[int, str]
+
+    def concept(self) -> dict[str, Any]:
+        """The product as a medicationCodeableConcept."""
+        coding = {"system": self.system, "code": self.code, "display": self.display}
+        return {"coding": [coding], "text": self.text}
+
+    def route_concept(self) -> dict[str, Any]:
+        code, words = self.route
+        display = f"{words.capitalize()} route"
+        coding = {"system": SNOMED, "code": code, "display": display}
+        return {"coding": [coding], "text": words}
+
+
+@cache
+def products() -> dict[str, Product]:
+    """Everything that can be ordered, by NDC or RxNorm code, in the order of the file."""
+    drugs = yaml.safe_load(Path(__file__).with_name("formulary.yaml").read_text(encoding="utf-8"))
+    found = [_product(drug, container) for drug in drugs for container in drug["containers"]]
+    return {product.code: product for product in found}
+
+
+def hcpcs_displays() -> dict[str, str]:
+    """The words of every billing code that is known here."""
+    return {p.hcpcs: p.hcpcs_display for p in products().values() if p.hcpcs}
+
+
+def _product(drug: dict[str, Any], container: dict[str, str]) -> Product:
+    coded = drug.get("code", {})
+    period, unit = drug["every"]
+    return Product(
+        drug=drug["drug"],
+        system=NDC if "ndc" in container else RXNORM,
+        code=container.get("ndc") or container["rxnorm"],
+        display=container["display"],
+        text=container["text"],
+        word=container["word"],
+        route=(drug["route"]["code"], drug["route"]["text"]),
+        hcpcs=coded.get("code", ""),
+        hcpcs_display=coded.get("display", ""),
+        dose_unit=drug["dose"],
+        every=(period, unit),
+    )
+
+
+# ---------------------------------------------------------------- elements
+
+
+Resource = dict[str, Any]
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+CPT = "http://www.ama-assn.org/go/cpt"
+UCUM = "http://unitsofmeasure.org"
+_BILLING = (HCPCS, CPT)
+_PRODUCT = (NDC, RXNORM)
+_CODE = re.compile(r"[A-Z]\d{4}|\d{5}")
+_MODIFIER = re.compile(r"[A-Z0-9]{2}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class NotReadable(ValueError):
+    """What was typed cannot be taken; the message says what to type."""
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def number(text: str) -> int | float | None:
+    """A number above zero as FHIR writes it; None for an empty text. Raises NotReadable."""
+    if not text.strip():
+        return None
+    try:
+        value = Decimal(text.strip().replace(",", ""))
+    except InvalidOperation:
+        raise NotReadable("type a number, like 225 or 213.9") from None
+    if not value.is_finite() or not 0 < value < 1_000_000:
+        raise NotReadable("type a number above 0") from None
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def day(text: str) -> str:
+    """A day of the calendar as FHIR writes it; "" for an empty text. Raises NotReadable."""
+    said = text.strip()
+    try:
+        if said and not _DAY.fullmatch(said):  # date.fromisoformat takes 2026-W01-1 as well
+            raise NotReadable("type a day like 2026-11-24")
+        return date.fromisoformat(said).isoformat() if said else ""
+    except ValueError:
+        raise NotReadable("type a day like 2026-11-24") from None
+
+
+def shown(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+# ---------------------------------------------------------------- codes
+
+
+def _codings(concept: Any, systems: tuple[str, ...]) -> list[Resource]:
+    codings = (concept or {}).get("coding") or []
+    return [c for c in codings if isinstance(c, dict) and c.get("system") in systems]
+
+
+def product_code(resource: Resource) -> str:
+    """The NDC, or the RxNorm code, of a medication order."""
+    found = _codings(resource.get("medicationCodeableConcept"), _PRODUCT)
+    return str(found[0].get("code", "")) if found else ""
+
+
+def set_product(resource: Resource, code: str) -> None:
+    """Another container: its code and words; a billing code beside it stays."""
+    product = products().get(code)
+    if product is None:
+        raise NotReadable("choose a drug of the list")
+    concept = resource.setdefault("medicationCodeableConcept", {})
+    billing = _codings(concept, _BILLING)
+    resource["medicationCodeableConcept"] = {
+        **product.concept(),
+        "coding": [*product.concept()["coding"], *billing],
+    }
+    quantity = resource.get("dispenseRequest", {}).get("quantity")
+    if quantity and "value" in quantity:
+        set_containers(resource, str(quantity["value"]))
+
+
+def billing_code(concept: Any) -> str:
+    found = [c for c in _codings(concept, _BILLING) if len(str(c.get("code", ""))) != 2]
+    return str(found[0].get("code", "")) if found else ""
+
+
+def set_billing_code(concept: Resource, text: str) -> None:
+    """The HCPCS or CPT code, with the words that belong to it. Raises NotReadable."""
+    code = text.strip().upper()
+    codings = concept.setdefault("coding", [])
+    old = next((c for c in _codings(concept, _BILLING) if len(str(c.get("code"))) != 2), None)
+    if not code:
+        concept["coding"] = [c for c in codings if c is not old]
+        return
+    if not _CODE.fullmatch(code):
+        raise NotReadable("type a code like J2357, or leave it empty")
+    coding = {"system": CPT if code.isdigit() else HCPCS, "code": code}
+    if code in hcpcs_displays():
+        coding["display"] = hcpcs_displays()[code]
+    if old is None:
+        codings.append(coding)
+    else:
+        codings[codings.index(old)] = coding
+
+
+def modifiers(concept: Any) -> str:
+    """Modifiers that stand beside a code, as an order keeps them."""
+    found = (str(c.get("code", "")) for c in _codings(concept, _BILLING))
+    return " ".join(code for code in found if len(code) == 2)
+
+
+def set_modifiers(concept: Resource, text: str) -> None:
+    wanted = modifier_list(text)
+    kept = [c for c in concept.get("coding", []) if len(str(c.get("code", ""))) != 2]
+    concept["coding"] = [*kept, *({"system": HCPCS, "code": code} for code in wanted)]
+
+
+def modifier_list(text: str) -> list[str]:
+    codes = text.upper().replace(",", " ").split()
+    if not all(_MODIFIER.fullmatch(code) for code in codes):
+        raise NotReadable("type modifiers of two characters, like JW, with spaces between them")
+    return codes
+
+
+# ---------------------------------------------------------------- a medication order
+
+
+def _dosage(resource: Resource) -> Resource:
+    dosages = resource.setdefault("dosageInstruction", [])
+    if not dosages:
+        dosages.append({})
+    first: Resource = dosages[0]
+    return first
+
+
+def _first(resource: Resource, *path: str) -> Any:
+    """The element at `path`, through the first item of every list; None where there is none."""
+    node: Any = resource
+    for step in path:
+        node = node.get(step) if isinstance(node, dict) else None
+        node = node[0] if isinstance(node, list) and node else node
+    return node if node != [] else None
+
+
+def _dose_quantity(resource: Resource) -> Resource:
+    found: Resource | None = _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity")
+    return found or {}
+
+
+def dose(resource: Resource) -> str:
+    return shown(_dose_quantity(resource).get("value"))
+
+
+def dose_unit(resource: Resource) -> str:
+    """The dose's unit; before there is a dose, the one that the drug is ordered in."""
+    quantity = _dose_quantity(resource)
+    if quantity:
+        return str(quantity.get("unit", ""))
+    product = products().get(product_code(resource))
+    return product.dose_unit if product else "mg"
+
+
+def set_dose(resource: Resource, text: str) -> None:
+    value = number(text)
+    dosage = _dosage(resource)
+    if value is None:
+        dosage.pop("doseAndRate", None)
+        return
+    unit = dose_unit(resource)
+    dosage["doseAndRate"] = [{"doseQuantity": _ucum(value, unit)}]
+
+
+def set_dose_unit(resource: Resource, unit: str) -> None:
+    quantity = _dose_quantity(resource)
+    if quantity:
+        value = quantity.get("value")
+        quantity.clear()
+        quantity.update(_ucum(value, unit))
+
+
+def _ucum(value: Any, unit: str) -> Resource:
+    if not unit:
+        return {"value": value}
+    return {"value": value, "unit": unit, "system": UCUM, "code": unit}
+
+
+def _repeat(resource: Resource) -> Resource:
+    found: Resource | None = _first(resource, "dosageInstruction", "timing", "repeat")
+    return found or {}
+
+
+def period(resource: Resource) -> str:
+    return shown(_repeat(resource).get("period"))
+
+
+def period_unit(resource: Resource) -> str:
+    return str(_repeat(resource).get("periodUnit", "")) if _repeat(resource) else "wk"
+
+
+def set_period(resource: Resource, text: str) -> None:
+    value = number(text)
+    timing = _dosage(resource).setdefault("timing", {})
+    if value is None:
+        timing.pop("repeat", None)
+    else:
+        unit = period_unit(resource)
+        timing["repeat"] = {"frequency": 1, "period": value, "periodUnit": unit}
+
+
+def set_period_unit(resource: Resource, unit: str) -> None:
+    if _repeat(resource):
+        _repeat(resource)["periodUnit"] = unit
+
+
+def containers(resource: Resource) -> str:
+    return shown(_first(resource, "dispenseRequest", "quantity", "value"))
+
+
+def set_containers(resource: Resource, text: str) -> None:
+    value = number(text)
+    request = resource.setdefault("dispenseRequest", {})
+    if value is None:
+        request.pop("quantity", None)
+        if not request:
+            del resource["dispenseRequest"]
+        return
+    request["quantity"] = counted(value, container_word(resource))
+
+
+def container_word(resource: Resource) -> str:
+    product = products().get(product_code(resource))
+    return product.word if product else "container"
+
+
+def counted(value: Any, word: str) -> Resource:
+    """So many containers, as fixtures and real orders write them."""
+    unit = word if value == 1 else f"{word}s"
+    return {"value": value, "unit": unit, "system": UCUM, "code": f"{{{word}}}"}
+
+
+def giving(orders: Iterable[Resource]) -> str:
+    """What a nurse calls giving them, by the ordered route: "infusion" or "injection"."""
+    routes = [
+        str(_first(order, "dosageInstruction", "route", "text") or "")
+        for order in orders
+        if order.get("resourceType") == "MedicationRequest"
+    ]
+    return "infusion" if routes and set(routes) == {"intravenous"} else "injection"
+
+
+def coverage(resource: Resource) -> str:
+    reference = _first(resource, "insurance", "reference")
+    return str(reference or _first(resource, "insurance", "coverage", "reference") or "")
+
+
+def set_coverage(resource: Resource, reference: str) -> None:
+    if resource["resourceType"] == "Claim":
+        insurance = _first(resource, "insurance")
+        if insurance and reference:
+            insurance["coverage"] = {"reference": reference}
+    elif reference:
+        resource["insurance"] = [{"reference": reference}]
+    else:
+        resource.pop("insurance", None)
+
+
+# ---------------------------------------------------------------- the date of service
+
+
+def date_of_service(resource: Resource) -> str:
+    """Where each type keeps it (docs/order-content.md); "" when it states none."""
+    if resource.get("resourceType") == "MedicationRequest":
+        found = _first(resource, "dosageInstruction", "timing", "event")
+    else:
+        found = resource.get("occurrenceDateTime") or resource.get("servicedDate")
+    return str(found or "")[:10]
+
+
+def set_date_of_service(resource: Resource, text: str) -> None:
+    said = day(text)
+    if resource.get("resourceType") == "MedicationRequest":
+        timing = _dosage(resource).setdefault("timing", {})
+        timing.pop("event", None)
+        if said:
+            timing["event"] = [said]
+        if not timing:
+            del _dosage(resource)["timing"]
+        return
+    element = "occurrenceDateTime" if "resourceType" in resource else "servicedDate"
+    resource.pop(element, None)
+    if said:
+        resource[element] = said
