@@ -8,11 +8,13 @@ and its discarded amount kept beside the dose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeVar
 
+from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
+from billing_rules.catalogue.terms import Terms
 from billing_rules.chart import Authorization, Chart, Measured, Therapy
 from billing_rules.model import Container, Drug, DrugOrder, OrderLine, Stage
 from billing_rules.orders import container_of, drug_orders
@@ -79,20 +81,69 @@ def _same(visit: DrugOrder, order: DrugOrder, references: set[str]) -> bool:
     return same_visit or not references.isdisjoint(visit.references)
 
 
-def history_of(order: DrugOrder, chart: Chart, catalogue: Catalogue) -> History:
-    """The chart's past as `order` needs it. Never raises for anything the chart holds."""
-    on = order.date_of_service
-    visits = mapped(
-        chart.administrations, lambda lines: _visits(lines, chart.weights, catalogue, on)
+@dataclass(frozen=True, slots=True, repr=False)
+class Past:
+    """A chart's past of every date, resolved once for all orders of the patient.
+
+    `visits` are newest first. `apart`: whether they are the same whatever else the chart holds, as
+    doses per kilogram are not; then those of an earlier date need not be put together anew. `terms`
+    remember what was said of this patient, so they end with it.
+    """
+
+    visits: State[tuple[DrugOrder, ...]]
+    undated: frozenset[str]
+    therapies: State[tuple[DrugTherapy, ...]]
+    authorizations: State[tuple[DrugAuthorization, ...]]
+    terms: Terms
+    apart: bool
+
+    def as_of(self, day: date, chart: Chart, catalogue: Catalogue) -> Past:
+        """The past on an earlier `day`, of which `chart` is the chart."""
+        if not self.apart:
+            return replace(past_of(chart, catalogue), terms=self.terms)
+        known = {id(a) for a in _each(chart.authorizations)}
+        found = {id(t) for t in _each(chart.therapies)}
+        visits = tuple(v for v in _each(self.visits) if v.date_of_service <= day)
+        therapies = tuple(t for t in _each(self.therapies) if id(t.therapy) in found)
+        answers = tuple(a for a in _each(self.authorizations) if id(a.authorization) in known)
+        return replace(
+            self,
+            visits=mapped(chart.administrations, lambda _: visits),
+            therapies=mapped(chart.therapies, lambda _: therapies),
+            authorizations=mapped(chart.authorizations, lambda _: answers),
+        )
+
+
+def past_of(chart: Chart, catalogue: Catalogue) -> Past:
+    """The past of `chart`. Never raises for anything the chart holds."""
+    lines = [line for line in _each(chart.administrations) if line.date_of_service]
+    visits = mapped(chart.administrations, lambda _: _visits(lines, chart.weights, catalogue))
+    return Past(
+        visits=visits,
+        undated=_undated(chart, catalogue),
+        therapies=mapped(chart.therapies, lambda found: _therapies(found, catalogue)),
+        authorizations=mapped(
+            chart.authorizations, lambda found: tuple(_authorization(a, catalogue) for a in found)
+        ),
+        terms=catalogue.terms.for_one_review(),
+        apart=not any(map(_is_by_weight, lines)),
     )
-    therapies = mapped(chart.therapies, lambda found: _therapies(found, catalogue))
-    authorizations = mapped(chart.authorizations, lambda found: _authorizations(found, catalogue))
-    undated = _undated(chart, catalogue)
-    named = {order.drug_id, *undated}
-    named |= {v.drug_id for v in _each(visits)} | {t.drug_id for t in _each(therapies)}
-    named |= {drug_id for a in _each(authorizations) for drug_id in a.drug_ids}
+
+
+def _is_by_weight(line: OrderLine) -> bool:
+    amount = line.dose.value.amount if isinstance(line.dose, Present) else None
+    return isinstance(amount, Amount) and amount.is_a("dose per body weight")
+
+
+def history_of(order: DrugOrder, past: Past, catalogue: Catalogue) -> History:
+    """The past as `order` needs it, up to its date of service."""
+    on = order.date_of_service
+    visits = mapped(past.visits, lambda found: tuple(v for v in found if v.date_of_service <= on))
+    named = {order.drug_id, *past.undated}
+    named |= {v.drug_id for v in _each(visits)} | {t.drug_id for t in _each(past.therapies)}
+    named |= {drug_id for a in _each(past.authorizations) for drug_id in a.drug_ids}
     drugs = {drug_id: catalogue.drug(drug_id, on) for drug_id in sorted(named)}
-    return History(visits, undated, therapies, authorizations, drugs)
+    return History(visits, past.undated, past.therapies, past.authorizations, drugs)
 
 
 def _each(state: State[tuple[_T, ...]]) -> tuple[_T, ...]:
@@ -100,13 +151,9 @@ def _each(state: State[tuple[_T, ...]]) -> tuple[_T, ...]:
 
 
 def _visits(
-    lines: Sequence[OrderLine],
-    weights: State[tuple[Measured, ...]],
-    catalogue: Catalogue,
-    on: date,
+    lines: Sequence[OrderLine], weights: State[tuple[Measured, ...]], catalogue: Catalogue
 ) -> tuple[DrugOrder, ...]:
-    past = [line for line in lines if line.date_of_service and line.date_of_service <= on]
-    visits = drug_orders(past, catalogue, on, weights)
+    visits = drug_orders(lines, catalogue, date.max, weights)  # every line has a day of its own
     return tuple(sorted(visits, key=lambda visit: visit.date_of_service, reverse=True))
 
 
@@ -135,12 +182,6 @@ def _drug_of_therapy(therapy: Therapy, catalogue: Catalogue) -> str | None:
     names = (therapy.text, *(c.display for c in therapy.codes))
     found = recognise(OrderLine(therapy.reference, "", codes=therapy.codes, names=names), catalogue)
     return found[0] if found else None
-
-
-def _authorizations(
-    found: Iterable[Authorization], catalogue: Catalogue
-) -> tuple[DrugAuthorization, ...]:
-    return tuple(_authorization(a, catalogue) for a in found)
 
 
 def _authorization(a: Authorization, catalogue: Catalogue) -> DrugAuthorization:

@@ -37,10 +37,20 @@ MASS = "mg"
 
 
 @dataclass(frozen=True, slots=True)
-class _Recognised:
+class _DrugLine:
+    """A line that is for a drug: how that is known, and its dose and containers in the drug's
+    terms. Only a prescription's dose counts."""
+
     line: OrderLine
-    drug_id: str
     identity: Identity
+    dose: State[Amount]
+    containers: State[tuple[ContainerCount, ...]]
+
+    @property
+    def labelled(self) -> Amount | None:
+        if not isinstance(self.containers, Present):
+            return None
+        return labelled_total(self.containers.value).to(MASS)
 
 
 def drug_orders(
@@ -55,33 +65,22 @@ def drug_orders(
     state one only: a prescription rarely says a day, the charge beside it does. Otherwise it gets
     `today`. `weights` turn a dose per kilogram into one.
     """
-    known = [r for line in lines if (r := _recognised(line, catalogue))]
+    known = [(line, *found) for line in lines if (found := recognise(line, catalogue))]
     services = tuple(line for line in lines if _is_service(line))
-    stated = _stated_days(known)
-    groups: dict[tuple[str, date, Stage], list[_Recognised]] = {}
-    for r in known:
-        kind = (r.drug_id, r.line.stage)
-        day = r.line.date_of_service or stated.get(kind, today)
-        groups.setdefault((r.drug_id, day, r.line.stage), []).append(r)
+    days: dict[tuple[str, Stage], set[date]] = {}
+    for line, drug_id, _ in known:
+        if line.date_of_service:
+            days.setdefault((drug_id, line.stage), set()).add(line.date_of_service)
+    stated = {kind: one.pop() for kind, one in days.items() if len(one) == 1}
+    groups: dict[tuple[str, date, Stage], list[tuple[OrderLine, Identity]]] = {}
+    for line, drug_id, identity in known:
+        day = line.date_of_service or stated.get((drug_id, line.stage), today)
+        groups.setdefault((drug_id, day, line.stage), []).append((line, identity))
     return tuple(
         order
         for (drug_id, day, _), group in groups.items()
         for order in _orders(group, services, catalogue.drug(drug_id, day), day, weights)
     )
-
-
-def _recognised(line: OrderLine, catalogue: Catalogue) -> _Recognised | None:
-    found = recognise(line, catalogue)
-    return _Recognised(line, *found) if found else None
-
-
-def _stated_days(known: Iterable[_Recognised]) -> dict[tuple[str, Stage], date]:
-    """The day that a drug's lines of one stage state, where they state a single one."""
-    days: dict[tuple[str, Stage], set[date]] = {}
-    for r in known:
-        if r.line.date_of_service:
-            days.setdefault((r.drug_id, r.line.stage), set()).add(r.line.date_of_service)
-    return {kind: one.pop() for kind, one in days.items() if len(one) == 1}
 
 
 def _is_service(line: OrderLine) -> bool:
@@ -90,18 +89,23 @@ def _is_service(line: OrderLine) -> bool:
 
 
 def _orders(
-    group: list[_Recognised],
+    group: list[tuple[OrderLine, Identity]],
     services: tuple[OrderLine, ...],
     drug: Drug,
     day: date,
     weights: State[tuple[Measured, ...]],
 ) -> Iterable[DrugOrder]:
-    prescribed = [r for r in group if r.line.kind in PRESCRIBING and not r.line.not_given]
-    waste = [r for r in group if _is_waste(r.line)]
-    billed = [r for r in group if r.line.kind not in PRESCRIBING]
-    if not prescribed and not billed:
+    parts, waste, billed = [], [], []
+    for line, identity in group:
+        if line.kind not in PRESCRIBING:
+            billed.append(_DrugLine(line, identity, NOTHING, containers_of(line, drug)))
+        elif not line.not_given:
+            dose = dose_in_mass(line.dose, container_of(line, drug), drug, weights)
+            parts.append(_DrugLine(line, identity, dose, containers_of(line, drug)))
+        if _is_waste(line):
+            waste.append(_DrugLine(line, identity, NOTHING, NOTHING))
+    if not parts and not billed:
         return
-    parts = [_Part.of(r, drug, weights) for r in prescribed]
     if len(parts) <= 1 or _add_up(parts):
         yield _order(parts, waste, billed, services, drug, day)
         return
@@ -119,28 +123,6 @@ def _is_waste(line: OrderLine) -> bool:
 
 
 # ---------------------------------------------------------------- one prescription
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    recognised: _Recognised
-    dose: State[Amount]
-    containers: State[tuple[ContainerCount, ...]]
-
-    @classmethod
-    def of(cls, r: _Recognised, drug: Drug, weights: State[tuple[Measured, ...]]) -> _Part:
-        container = container_of(r.line, drug)
-        return cls(
-            r,
-            dose_in_mass(r.line.dose, container, drug, weights),
-            containers_of(r.line, drug),
-        )
-
-    @property
-    def labelled(self) -> Amount | None:
-        if not isinstance(self.containers, Present):
-            return None
-        return labelled_total(self.containers.value).to(MASS)
 
 
 def container_of(line: OrderLine, drug: Drug) -> State[Container]:
@@ -269,22 +251,22 @@ def _weight_dose(dose: Amount, weights: State[tuple[Measured, ...]]) -> State[Am
 # ---------------------------------------------------------------- several prescriptions
 
 
-def _add_up(parts: Sequence[_Part]) -> bool:
+def _add_up(parts: Sequence[_DrugLine]) -> bool:
     """Whether the parts are one dose: different products whose containers hold what is ordered."""
-    if parts[0].recognised.line.stage is Stage.GIVEN:
+    if parts[0].line.stage is Stage.GIVEN:
         return _given_parts(parts)
-    products = {p.recognised.line.codes_of("ndc") for p in parts}
+    products = {p.line.codes_of("ndc") for p in parts}
     if len(products) != len(parts) or () in products:
         return False
     return _shared_dose(parts) is not None or _own_doses(parts)
 
 
-def _given_parts(parts: Sequence[_Part]) -> bool:
+def _given_parts(parts: Sequence[_DrugLine]) -> bool:
     """Given doses of one visit add up: two injection sites are often two records."""
     return all(isinstance(p.dose, Present) for p in parts)
 
 
-def _own_doses(parts: Sequence[_Part]) -> bool:
+def _own_doses(parts: Sequence[_DrugLine]) -> bool:
     """Each prescription's dose fits into its own containers, and no dose is repeated: two orders
     of one dose in different packages are more likely the same order twice."""
     doses = [p.dose for p in parts]
@@ -294,7 +276,7 @@ def _own_doses(parts: Sequence[_Part]) -> bool:
     )
 
 
-def _shared_dose(parts: Sequence[_Part]) -> Amount | None:
+def _shared_dose(parts: Sequence[_DrugLine]) -> Amount | None:
     """The one dose every prescription repeats, when it takes all their containers to hold it."""
     doses = {p.dose.value for p in parts if isinstance(p.dose, Present)}
     labels = [p.labelled for p in parts if p.labelled is not None]
@@ -310,34 +292,30 @@ def _shared_dose(parts: Sequence[_Part]) -> Amount | None:
 
 
 def _order(
-    parts: Sequence[_Part],
-    waste: Sequence[_Recognised],
-    billed: Sequence[_Recognised],
+    parts: Sequence[_DrugLine],
+    waste: Sequence[_DrugLine],
+    billed: Sequence[_DrugLine],
     services: tuple[OrderLine, ...],
     drug: Drug,
     day: date,
 ) -> DrugOrder:
-    everyone = [p.recognised for p in parts] + list(billed) + list(waste)
+    everyone = [*parts, *billed, *waste]
     first = everyone[0]
-    billing = [r.line for r in billed] + [
-        p.recognised.line for p in parts if _bills(p.recognised.line)
-    ]
+    billing = [r.line for r in billed] + [p.line for p in parts if _bills(p.line)]
     return DrugOrder(
         drug_id=drug.id,
         group=drug.group,
         identity=_weakest_conflict(everyone),
         stage=first.line.stage,
         date_of_service=day,
-        prescriptions=tuple(p.recognised.line for p in parts),
+        prescriptions=tuple(p.line for p in parts),
         billing=tuple(billing),
         services=services,
         dose=_total_dose(parts),
         dose_as_written=" + ".join(
-            str(p.recognised.line.dose.value)
-            for p in parts
-            if isinstance(p.recognised.line.dose, Present)
+            str(p.line.dose.value) for p in parts if isinstance(p.line.dose, Present)
         ),
-        containers=_all_containers(parts, billed, drug),
+        containers=_all_containers(parts, billed),
         supplied=_supplied(parts),
         discarded=_discarded(everyone, drug),
         wasted=tuple(r.line for r in waste),
@@ -349,13 +327,13 @@ def _bills(line: OrderLine) -> bool:
     return bool(line.codes_of("hcpcs") or line.modifiers or not isinstance(line.billed, Nothing))
 
 
-def _weakest_conflict(everyone: Sequence[_Recognised]) -> Identity:
+def _weakest_conflict(everyone: Sequence[_DrugLine]) -> Identity:
     """The first line's identity, with the first conflict that any of the lines has."""
     conflict = next((r.identity.conflict for r in everyone if r.identity.conflict), None)
     return replace(everyone[0].identity, conflict=conflict)
 
 
-def _total_dose(parts: Sequence[_Part]) -> State[Amount]:
+def _total_dose(parts: Sequence[_DrugLine]) -> State[Amount]:
     if not parts:
         return NOTHING
     if len(parts) == 1:
@@ -372,12 +350,12 @@ def _total_dose(parts: Sequence[_Part]) -> State[Amount]:
 
 
 def _all_containers(
-    parts: Sequence[_Part], billed: Sequence[_Recognised], drug: Drug
+    parts: Sequence[_DrugLine], billed: Sequence[_DrugLine]
 ) -> State[tuple[ContainerCount, ...]]:
     """What the prescriptions name; where they name none, what the claim lines' NDCs do."""
     stated = [p.containers for p in parts if not isinstance(p.containers, Nothing)]
     if not stated:
-        stated = [c for r in billed if not isinstance(c := containers_of(r.line, drug), Nothing)]
+        stated = [r.containers for r in billed if not isinstance(r.containers, Nothing)]
     if not stated:
         return NOTHING
     unknown = next((s for s in stated if isinstance(s, Unknown)), None)
@@ -392,12 +370,12 @@ def _all_containers(
     return Present(tuple(counts.values()))
 
 
-def _supplied(parts: Sequence[_Part]) -> State[Amount]:
-    stated = [p.recognised.line.supplied for p in parts]
+def _supplied(parts: Sequence[_DrugLine]) -> State[Amount]:
+    stated = [p.line.supplied for p in parts]
     return stated[0] if len(stated) == 1 else NOTHING
 
 
-def _discarded(everyone: Sequence[_Recognised], drug: Drug) -> State[Amount]:
+def _discarded(everyone: Sequence[_DrugLine], drug: Drug) -> State[Amount]:
     """All discarded amounts in mg, added up; unknown when one of them is."""
     amounts = [_discarded_mass(r.line, drug) for r in everyone]
     unknown = next((a for a in amounts if isinstance(a, Unknown)), None)

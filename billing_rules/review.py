@@ -6,9 +6,10 @@ caller, in the clinic's time zone, and used only for orders that state no date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from billing_rules.case import Case, CodesInForce
 from billing_rules.catalogue import Catalogue
@@ -17,7 +18,7 @@ from billing_rules.claim_lines import ClaimPlan, claim_plan
 from billing_rules.containers import NoContainerPlan, least_discarded
 from billing_rules.entered import with_entered
 from billing_rules.findings import Finding, NotChecked, Outcome
-from billing_rules.history import history_of
+from billing_rules.history import Past, history_of, past_of
 from billing_rules.indications import indication_of
 from billing_rules.model import (
     Container,
@@ -34,6 +35,9 @@ from billing_rules.payers import PayerChoice, payer_of
 from billing_rules.rules import RULES
 from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.stock import stocked_containers
+
+# Takes a fault of the program: what failed, in this program's own words, and the exception.
+Failed = Callable[[str, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,29 @@ def review(
     catalogue: Catalogue,
     today: date,
     payer_id: str | None = None,
+    failed: Failed | None = None,
+    past: Past | None = None,
 ) -> tuple[OrderReview, ...]:
     """Every order for a catalogued drug among `lines`, reviewed. Deterministic; never raises
     for anything an order or chart can hold. `payer_id` asks "what if this were the payer?";
-    without it the payer is recognised from the chart's coverages."""
-    return tuple(map(reviewed, cases(lines, chart, catalogue, today, payer_id)))
+    without it the payer is recognised from the chart's coverages. `past` is the chart's, where
+    that is known already.
+
+    `failed` is told of a fault of the program in one rule or order, which then silences nothing
+    else: the rule counts as not checked, the order is left out. Without it faults are raised.
+    Raises RuntimeError when there are orders and none could be judged.
+    """
+    found, orders = [], cases(lines, chart, catalogue, today, payer_id, past)
+    for order, case in orders:
+        try:
+            found.append(reviewed(case(), failed))
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(f"an order of {order.drug_id} was not judged", error)
+    if orders and not found:
+        raise RuntimeError("no order could be judged")
+    return tuple(found)
 
 
 def cases(
@@ -80,20 +102,31 @@ def cases(
     catalogue: Catalogue,
     today: date,
     payer_id: str | None = None,
-) -> Iterator[Case]:
-    """What the rules are given of every order: for who shows what a review rests on."""
+    past: Past | None = None,
+) -> list[tuple[DrugOrder, Callable[[], Case]]]:
+    """Every order for a catalogued drug among `lines`, and what makes its case when it is needed:
+    most pages of the app look at one order of many."""
     orders = drug_orders(lines, catalogue, today, chart.weights)
     chosen = PayerChoice(payer_id, "named by the caller") if payer_id else None
-    return (case_of(order, orders, chart, catalogue, chosen) for order in orders)
+    past = past or (past_of(chart, catalogue) if orders else None)
+    return [(o, partial(case_of, o, orders, chart, catalogue, chosen, past)) for o in orders]
 
 
-def reviewed(case: Case) -> OrderReview:
-    """Every rule's outcome for one order."""
-    outcomes = tuple(outcome for rule in RULES for outcome in rule(case))
+def reviewed(case: Case, failed: Failed | None = None) -> OrderReview:
+    """Every rule's outcome for one order. `failed` as in `review`."""
+    outcomes: list[Outcome] = []
+    for rule in RULES:
+        try:
+            outcomes += tuple(rule(case))
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(f"rule {rule.id} failed", error)
+            outcomes.append(NotChecked("the check itself failed", rule=rule.id))
     every = (case.order, *case.drafts)
     together = tuple(dict.fromkeys(ref for order in every for ref in order.references))
     return OrderReview(
-        case.order, case.drug, case.payer, case.payer_choice, case.plan, outcomes, together
+        case.order, case.drug, case.payer, case.payer_choice, case.plan, tuple(outcomes), together
     )
 
 
@@ -103,8 +136,11 @@ def case_of(
     chart: Chart,
     catalogue: Catalogue,
     chosen: PayerChoice | None = None,
+    past: Past | None = None,
 ) -> Case:
-    """Everything a rule needs about `order`, resolved for its date of service."""
+    """Everything a rule needs about `order`, resolved for its date of service. `past` is the
+    chart's, where that is known already."""
+    past = past or past_of(chart, catalogue)
     on = order.date_of_service
     drug = catalogue.drug(order.drug_id, on)
     choice = chosen or payer_of(order, chart.coverages, catalogue)
@@ -124,9 +160,9 @@ def case_of(
         plan=plan,
         drafts=drafts,
         indication=indication_of(order, drug, chart),
-        terms=catalogue.terms.for_one_review(),
+        terms=past.terms,
         setting=setting,
-        history=history_of(order, chart, catalogue),
+        history=history_of(order, past, catalogue),
     )
     return with_entered(case, catalogue.payer_files)
 

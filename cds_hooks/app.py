@@ -11,6 +11,7 @@ from cds_hooks import (
     app_link,
     client_auth,
     code_sets,
+    decision_page,
     error_answers,
     feedback,
     feedback_page,
@@ -20,7 +21,6 @@ from cds_hooks import (
     request_log,
     responses,
     rule_pages,
-    trace,
     views,
 )
 from cds_hooks.running import Running, set_running
@@ -60,7 +60,7 @@ def create_app(
         calls.before_request(client_auth.require_trusted_client)
         app.register_blueprint(calls)
     if settings.open or settings.development:
-        told = trace.blueprint()
+        told = decision_page.blueprint()
         told.before_request(client_auth.require_trusted_client)
         app.register_blueprint(told)
     secret = settings.operator_secret

@@ -7,20 +7,32 @@ the app is to open stands sealed in `appContext` (ehr_access/app_context.py).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from billing_rules.model import Stage
-from cds_hooks import client_auth
-from cds_hooks.cards import PlannedCard
+from cds_hooks.card_plan import PlannedCard
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.settings import Settings
-from cds_hooks.trust import FhirTrust, trust_of_request
+from cds_hooks.trust import FhirTrust
+from cds_hooks.trusted_clients import Client
 from ehr_access.base import AddressRefused
 
 log = logging.getLogger("cds_hooks")
 
 LABEL = "Open in Vialwise"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AppLink:
+    """Where the cards of one answer link to: the app's address, the FHIR server that it will be
+    launched from, and whose chart."""
+
+    url: str
+    base: str
+    patient_id: str
+    key: bytes = field(repr=False)
+    now: datetime
 
 
 def prepare(settings: Settings) -> None:
@@ -32,28 +44,21 @@ def prepare(settings: Settings) -> None:
         app_context.check_key(settings.context_key)
 
 
-def add(
-    cards: Sequence[dict[str, Any]],
-    plan: Sequence[PlannedCard],
-    hook: HookRequest,
-    settings: Settings,
-) -> None:
-    """Put the link in front of each card's links, where there is an app to open.
+def of_answer(
+    hook: HookRequest, settings: Settings, client: Client | None, trust: FhirTrust
+) -> AppLink | None:
+    """The link of an answer to `client` (None: open mode), None where there is no app to open.
 
     None without its address and key, for a client that takes such links off, for an EHR whose FHIR
     server is not known, and for a host that cards may not link to.
     """
     url = settings.linked(settings.app_launch_url)
-    if not cards or not url or not settings.context_key:
-        return
-    client = client_auth.caller()
-    base = _fhir_base(hook, trust_of_request(settings))
-    if not base or (client is not None and not client.app_link):
-        return
-    for card, about in zip(cards, plan, strict=True):
-        if context := _context(card, about, hook.context.patient_id, base, settings):
-            link = {"label": LABEL, "url": url, "type": "smart", "appContext": context}
-            card["links"] = [link, *card.get("links", ())]
+    if not url or not settings.context_key or (client is not None and not client.app_link):
+        return None
+    base = _fhir_base(hook, trust)
+    if not base:
+        return None
+    return AppLink(url, base, hook.context.patient_id, settings.context_key, settings.clock())
 
 
 def _fhir_base(hook: HookRequest, trust: FhirTrust) -> str:
@@ -67,20 +72,20 @@ def _fhir_base(hook: HookRequest, trust: FhirTrust) -> str:
         return ""
 
 
-def _context(
-    card: Mapping[str, Any], about: PlannedCard, patient_id: str, base: str, settings: Settings
-) -> str:
+def links(app: AppLink, card: str, about: PlannedCard) -> list[dict[str, str]]:
+    """The link of the card with the UUID `card`; none when what it is to open cannot be sealed."""
     from ehr_access.app_context import AppContext, sealed  # loaded by `prepare`
 
     review = about.review
     references = review.order.references
-    drafted = review.order.stage is Stage.PLANNED
     rules = tuple(dict.fromkeys(finding.rule for finding in about.findings))
     order = references[0] if references else ""
+    together = review.together if review.order.stage is Stage.PLANNED else ()
     try:
-        together = review.together if drafted else ()
-        context = AppContext(card["uuid"], order, rules, patient_id, base, together)
-        return sealed(context, settings.context_key, settings.clock())
+        context = sealed(
+            AppContext(card, order, rules, app.patient_id, app.base, together), app.key, app.now
+        )
     except ValueError:
         log.warning("no link to the app: the order's reference is too long")
-        return ""
+        return []
+    return [{"label": LABEL, "url": app.url, "type": "smart", "appContext": context}]

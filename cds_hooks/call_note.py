@@ -11,16 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from flask import g, has_app_context
 
+from cds_hooks.card_plan import HeldBack, PlannedCard
+from cds_hooks.hook_request import HookRequest
 from cds_hooks.records import RuleAndKind
-
-if TYPE_CHECKING:
-    from cds_hooks.cards import PlannedCard
-    from cds_hooks.held_back import HeldBack
-    from cds_hooks.hook_request import HookRequest
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 OPEN = "open"  # the client, where clients are not told apart

@@ -1,7 +1,7 @@
 """What became of the cards: rows to export, and counts (checklist F1.4).
 
 The command `vialwise feedback` and the page (feedback_page.py) show one and the same report. The
-database counts, as a year of cards is a hundred thousand. Cards that were held back (held_back.py)
+database counts, as a year of cards is a hundred thousand. Cards that were held back (card_plan.py)
 are rows too, and are never counted as shown.
 """
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app, g, request
 
 from cds_hooks import call_note
+from cds_hooks.card_plan import SILENT_TRACKING
 from cds_hooks.errors import Refused, too_often
-from cds_hooks.held_back import SILENT_TRACKING
 from cds_hooks.running import running
 from cds_hooks.settings import Settings
 from cds_hooks.store import Store

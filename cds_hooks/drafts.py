@@ -15,7 +15,7 @@ Resource = Mapping[str, Any]
 def check_patient(resources: Sequence[Resource], patient_id: str) -> None:
     """Raises AnotherPatient when a draft is for somebody else."""
     for resource in resources:
-        told = about(resource)
+        told = about(dict(resource))
         if told is not None and is_anothers(told, patient_id):
             raise AnotherPatient("draftOrders")
 

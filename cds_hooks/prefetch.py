@@ -25,7 +25,7 @@ from ehr_access.patient_match import AnotherPatient, about, is_anothers, of_pati
 from ehr_access.query import Query
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
-    from cds_hooks.lent import Ehr
+    from cds_hooks.fhir_authorization import EhrAccess
 
 NOT_SENT = Unknown("the EHR did not send it")
 NO_ENCOUNTER = Unknown("the request names no encounter")
@@ -50,7 +50,7 @@ class _Sent:
 def complete(
     hook: HookRequest,
     needs: Iterable[DataNeed],
-    ehr: Ehr | None = None,
+    ehr: EhrAccess | None = None,
     also: Mapping[str, Query] | None = None,
 ) -> dict[str, Part]:
     """Every needed part by key: what was sent, and from `ehr` what was not, all at once.

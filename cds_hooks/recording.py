@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from billing_rules.review import OrderReview
-from cds_hooks import call_note
-from cds_hooks.cards import PlannedCard, new_uuid
-from cds_hooks.held_back import HeldBack
+from cds_hooks.call_note import CallNote
+from cds_hooks.card_plan import HeldBack, PlannedCard
+from cds_hooks.cards import new_uuid
+from cds_hooks.duplicate_cards import without_repeats
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.records import ShownCard
-from cds_hooks.repeats import without_repeats
 from cds_hooks.running import Running
 from cds_hooks.services import Service
 from cds_hooks.store import Store
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 
 def unrepeated(
-    reviews: Sequence[OrderReview], hook: HookRequest, here: Running
+    reviews: Sequence[OrderReview], hook: HookRequest, here: Running, note: CallNote
 ) -> Sequence[OrderReview]:
     """`reviews` without what was overridden for the same patient and order of late."""
     store, quiet_days = here.store, here.settings.quiet_days
     if quiet_days <= 0 or not any(review.findings for review in reviews):
         return reviews
     patient, since = _patient_key(store, hook), store.now() - timedelta(days=quiet_days)
-    overridden = _tried(store, "looked up", lambda: store.overridden(patient, since))
+    overridden = _tried(store, note, "looked up", lambda: store.overridden(patient, since))
     return without_repeats(reviews, overridden, store.keys.order) if overridden else reviews
 
 
@@ -47,6 +47,7 @@ def record(
     hook: HookRequest,
     service: Service,
     here: Running,
+    note: CallNote,
     unseen: str = "",
 ) -> None:
     """Keep what is about to be sent, `cards` are those of `plan`, written; and what is `held` back.
@@ -56,18 +57,18 @@ def record(
         return
     rule_set = here.settings.rule_set
     sent = [
-        _kept(planned, card, hook, service, store, rule_set, unseen)
+        _kept(planned, card, hook, service, store, rule_set, note, unseen)
         for planned, card in zip(plan, cards, strict=True)
     ]
     unsent = [
-        _kept(planned, {"uuid": new_uuid()}, hook, service, store, rule_set, part.because)
+        _kept(planned, {"uuid": new_uuid()}, hook, service, store, rule_set, note, part.because)
         for part in held
         for planned in part.cards
     ]
-    _tried(store, "recorded", lambda: store.record([*sent, *unsent]))
+    _tried(store, note, "recorded", lambda: store.record([*sent, *unsent]))
 
 
-def _tried(store: Store, what: str, do: Callable[[], T]) -> T | None:
+def _tried(store: Store, note: CallNote, what: str, do: Callable[[], T]) -> T | None:
     """What `do` answers; None when it fails, with the kind of fault in the log, or in a rest."""
     try:
         if store.backoff.over:
@@ -78,7 +79,7 @@ def _tried(store: Store, what: str, do: Callable[[], T]) -> T | None:
         log.error("cards not %s: %s", what, error.kind)
     except Exception as error:
         log.error("cards not %s: %s", what, fault(error))
-    call_note.of_request().database_failures.append(f"cards {what}")
+    note.database_failures.append(f"cards {what}")
     return None
 
 
@@ -89,9 +90,10 @@ def _kept(
     service: Service,
     store: Store,
     rule_set: str,
+    note: CallNote,
     held_back: str,
 ) -> ShownCard:
-    review, note = planned.review, call_note.of_request()
+    review = planned.review
     return ShownCard(
         card=card["uuid"],
         suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),

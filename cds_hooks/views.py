@@ -4,37 +4,41 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
+from billing_rules.fhir.references import same
+from billing_rules.review import OrderReview
 from cds_hooks import (
+    answers,
     app_link,
     call_note,
+    card_plan,
     cards,
     client_auth,
-    detail,
     exact_json,
-    held_back,
     hook_request,
     recording,
     request_body,
     services,
 )
-from cds_hooks.answers import ANSWERS, Call, Reviewed
+from cds_hooks.answers import order_review
+from cds_hooks.app_link import AppLink
 from cds_hooks.call_note import CallNote
+from cds_hooks.card_plan import HeldBack
+from cds_hooks.contexts import DispatchContext
 from cds_hooks.errors import Refused
-from cds_hooks.held_back import HeldBack
 from cds_hooks.hook_request import HookRequest
 from cds_hooks.running import Running, running
+from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris
 from cds_hooks.trust import trust_of_request
 from ehr_access.limits import Deadline
 from ehr_access.patient_match import AnotherPatient
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
-    from cds_hooks.lent import Ehr
+    from cds_hooks.fhir_authorization import EhrAccess
 
 log = logging.getLogger("cds_hooks")
 
@@ -70,46 +74,63 @@ def call(service_id: str) -> Response:
 def _cards(
     hook: HookRequest, service: services.Service, here: Running, until: Deadline, note: CallNote
 ) -> Cards:
-    catalogue, settings, today = here.catalogue, here.settings, here.settings.today()
     if not hook.context.user_is_staff:
         return note.passed_over(call_note.NOT_STAFF)
+    settings, catalogue = here.settings, here.catalogue
     with note.hop("review"):
-        found = reviewed(hook, service, here, until)
+        basis = basis_of(hook, here, until, note)
+        found = answers.ANSWERS[service.id](hook, basis)
     if found is None:
         return note.passed_over(call_note.NOT_OURS)
-    settings = settings if found.plans else replace(settings, billing_plan=False)
-    uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
     with note.hop("store"):
-        reviews = recording.unrepeated(found.reviews, hook, here)
+        found = tuple(recording.unrepeated(found, hook, here, note))
     with note.hop("cards"):
-        plan, held = held_back.planned(reviews, settings, note.client, note.tenant, cards.planned)
-        checked = detail.moment(today, settings.clock())
-        written = cards.written(plan, found.drafts, uris, settings, checked, named=found.named)
-        held_back.tell_of_more(written, held)
-        app_link.add(written, plan, hook, settings)
+        plan, held = card_plan.planned(found, hook.hook, settings, note.client, note.tenant)
+        drafts = order_review.correctable(hook.context)
+        written = cards.written(
+            plan,
+            drafts,
+            CodeSystemUris(catalogue.systems, catalogue.preferred_uri),
+            settings,
+            cards.moment(basis.today, settings.clock()),
+            named=_named(hook, found, drafts),
+            app=_app(hook, settings),
+            left_out=card_plan.left_out(held),
+        )
     unseen = client_auth.unseen_because()
     if unseen:
         note.shows((), written, (*held, HeldBack(unseen, tuple(plan))))
     else:
         note.shows(plan, written, held)
     with note.hop("store"):
-        recording.record(plan, written, held, hook, service, here, unseen)
+        recording.record(plan, written, held, hook, service, here, note, unseen)
     return written
 
 
-def reviewed(
-    hook: HookRequest, service: services.Service, here: Running, until: Deadline
-) -> Reviewed | None:
-    """What the service makes of the request; None when there is nothing of ours in it."""
-    today, ehr = here.settings.today(), _ehr(hook, here, until)
-    return ANSWERS[service.id](Call(hook, service, here.catalogue, here.settings, today, ehr))
+def basis_of(hook: HookRequest, here: Running, until: Deadline, note: CallNote) -> answers.Basis:
+    """What the request is judged on, with the EHR whose token it lends, if it may be used."""
+    ehr: EhrAccess | None = None
+    if hook.authorization is not None:
+        from cds_hooks import fhir_authorization  # requests is loaded only where a token is lent
+
+        trust, servers = trust_of_request(here.settings), fhir_authorization.servers()
+        ehr = fhir_authorization.ehr_of(hook, trust, here.settings, servers, until, note)
+    return answers.Basis(here.catalogue, here.settings, here.settings.today(), ehr)
 
 
-def _ehr(hook: HookRequest, here: Running, until: Deadline) -> Ehr | None:
-    """The EHR with the token the request lends; None when it lends none that may be used."""
-    if hook.authorization is None:
+def _app(hook: HookRequest, settings: Settings) -> AppLink | None:
+    """What the cards link to, where there is an app."""
+    if not settings.app_launch_url:
         return None
-    from cds_hooks import lent  # requests is loaded only where a token is lent
+    return app_link.of_answer(hook, settings, client_auth.caller(), trust_of_request(settings))
 
-    trust = trust_of_request(here.settings)
-    return lent.ehr_of(hook, trust, here.settings, lent.servers(), until)
+
+def _named(
+    hook: HookRequest, found: Sequence[OrderReview], drafts: Mapping[str, Any]
+) -> frozenset[str]:
+    """The references of the request that a card may name as what it is about."""
+    if not isinstance(hook.context, DispatchContext):
+        return frozenset(drafts)
+    orders = hook.context.orders
+    judged = (reference for review in found for reference in review.order.references)
+    return frozenset(ref for ref in judged if any(same(ref, order) for order in orders))

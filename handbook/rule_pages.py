@@ -11,7 +11,7 @@ from billing_rules.findings import Finding, Outcome
 from billing_rules.model import CERTAINTY, Source
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, capital, shipped
-from cds_hooks import cards
+from cds_hooks import card_plan, cards
 from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 from cds_hooks.suggestions import CodeSystemUris
@@ -92,7 +92,7 @@ def _example(rule: str, speaking: list[Heard], catalogue: Catalogue) -> Iterator
     clearest = min(speaking, key=lambda one: sum(len(review.findings) for review in one.reviews))
     review, finding = clearest.found(rule)[0]
     alone = replace(review, outcomes=(finding,))
-    plan = cards.planned([alone], _SETTINGS)
+    plan = card_plan.cards([alone], plans=False)
     uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
     [card] = cards.written(plan, {}, uris, _SETTINGS, str(TODAY))
     yield f"For this order: {text(clearest.says)}."

@@ -21,7 +21,7 @@ from ehr_access.smart_configuration import SmartConfiguration
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event
 from service_parts.web import subscriber
-from smart_app import asking, cookies, discovery, features, windows
+from smart_app import cookies, discovery, features, requested_scopes, windows
 from smart_app.authorization import AuthorizationServer, NotGiven
 from smart_app.card_context import meant
 from smart_app.error_pages import (
@@ -104,7 +104,7 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         ehr.id,
         verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
         nonce=secrets.token_urlsafe(_STATE_BYTES),
-        asked=asking.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
+        asked=requested_scopes.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
     )
     with_.store.sweep()
     if not with_.store.begin(state, browser, attempt):

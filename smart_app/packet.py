@@ -11,7 +11,7 @@ from billing_rules.claim_form import claim_form
 from billing_rules.model import CERTAINTY, Evidence, Source
 from billing_rules.rules.common import capital
 from smart_app import words
-from smart_app.found_orders import FoundOrder
+from smart_app.chart_orders import FoundOrder
 from smart_app.requirements import (
     Point,
     Requirement,

@@ -11,15 +11,14 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from billing_rules.assess import read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.chart import Chart
-from billing_rules.data_needed import ASKED_BY_CODE, OLDER_LEFT
-from billing_rules.fhir import reading
+from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir.decoding import Part
 from billing_rules.fhir.draft_orders import READERS
 from billing_rules.fhir.given import Given, given
 from billing_rules.fhir.references import Resource, same
-from billing_rules.interest import Interest
 from billing_rules.recognise import concerns_catalogue
 from billing_rules.states import NOTHING, Present, Unknown
 from ehr_access import reasons, scoped
@@ -30,8 +29,8 @@ from ehr_access.patient_match import AnotherPatient, about, of_patient
 from ehr_access.query import Query
 from ehr_access.resources import decoded, encounter_id, references, resources_of
 from service_parts.log_events import Event
+from smart_app.chart_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.error_pages import ANOTHER_PATIENT, Stopped
-from smart_app.found_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.running import Running
 from smart_app.window import Window
 
@@ -130,14 +129,14 @@ def _read(window: Window, running: Running, order: str, limits: Limits) -> Patie
     own = {key: part for key, part in parts.items() if key not in (*ORDER_TYPES, NAMED)}
     own = _with(own, "administrations", along)
     own.setdefault("encounter", Unknown("no encounter is known"))
-    chart = reading.chart(own, catalogue.systems, today, ASKED_BY_CODE, Interest(catalogue))
+    patient = read_patient(own, catalogue, today)
     doses = given(own, catalogue.systems)
     return PatientRecord(
         patient=next(iter(resources_of(parts.get("patient"))), None),
         parts=own,
-        chart=chart,
+        chart=patient.chart,
         given=doses,
-        orders=reviewed_orders(found, along, doses, chart, catalogue, today, window.together),
+        orders=reviewed_orders(found, along, doses, patient, window.together),
         unread_orders={kind: why for kind in ORDER_TYPES if (why := gap(parts[kind]))},
         named_order=parts.get(NAMED, NOTHING),
         more_to_read=tuple(_more(parts, limits)),
@@ -193,7 +192,7 @@ def _visit(orders: Iterable[Resource], catalogue: Catalogue) -> str:
 
 
 def _worthwhile(resource: Resource, catalogue: Catalogue) -> bool:
-    lines = reading.draft_orders([resource], catalogue.systems, lambda _: None)
+    lines = read_orders([resource], catalogue)
     nameless = any(not line.codes and not line.names for line in lines)
     return nameless or concerns_catalogue(lines, catalogue)
 

@@ -76,8 +76,8 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer at the top of the worksheet: its state and the words for it."""
+class Headline:
+    """What stands at the top of the worksheet: its state and the words for it."""
 
     state: State
     words: str
@@ -127,35 +127,35 @@ def _of_finding(finding: Finding) -> Point:
 # ---------------------------------------------------------------- the two answers
 
 
-def documentation(found: Sequence[Requirement]) -> Answer:
+def documentation(found: Sequence[Requirement]) -> Headline:
     """Whether the chart shows what the claim needs; complete only when all of it was checked."""
     states = _counted(r for r in found if r.is_documentation)
     gaps = states[State.MISSING] + states[State.TO_DO]
     if gaps:
-        return Answer(State.MISSING, f"Not complete: {_points(gaps)} missing or to do")
+        return Headline(State.MISSING, f"Not complete: {_points(gaps)} missing or to do")
     if states[State.UNCHECKED]:
         open_ = _points(states[State.UNCHECKED])
-        return Answer(State.UNCHECKED, f"Could not be checked: {open_} still open")
+        return Headline(State.UNCHECKED, f"Could not be checked: {open_} still open")
     if states[State.TO_CONFIRM]:
         open_ = _points(states[State.TO_CONFIRM])
-        return Answer(State.TO_CONFIRM, f"Nothing missing; {open_} to confirm")
-    return Answer(State.MET, "Complete")
+        return Headline(State.TO_CONFIRM, f"Nothing missing; {open_} to confirm")
+    return Headline(State.MET, "Complete")
 
 
-def billing(found: Sequence[Requirement], plan: ClaimPlan) -> Answer:
+def billing(found: Sequence[Requirement], plan: ClaimPlan) -> Headline:
     """Whether the order as written would become the planned claim; a claim whose JW or JZ is open
     is not ready, whatever card that stands on."""
     states = _counted(r for r in found if not r.is_documentation)
     gaps = states[State.MISSING] + states[State.TO_DO]
     if gaps:
-        return Answer(State.TO_DO, f"{_counted_as(gaps, 'thing')} to do before it is billed")
+        return Headline(State.TO_DO, f"{_counted_as(gaps, 'thing')} to do before it is billed")
     if states[State.UNCHECKED]:
-        return Answer(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
+        return Headline(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
     if states[State.TO_CONFIRM]:
-        return Answer(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
+        return Headline(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
     if plan.lines and plan.waste is WasteAnswer.INDETERMINATE:
-        return Answer(State.UNCHECKED, "Not ready to bill: JW or JZ is still open")
-    return Answer(State.MET, "Nothing to do before it is billed")
+        return Headline(State.UNCHECKED, "Not ready to bill: JW or JZ is still open")
+    return Headline(State.MET, "Nothing to do before it is billed")
 
 
 def _counted(found: Iterable[Requirement]) -> dict[State, int]:

@@ -15,7 +15,7 @@ from billing_rules.fhir.shapes import Identifier, PatientResource
 from billing_rules.fhir.tolerant import as_day, shown
 from billing_rules.model import Source, Stage
 from billing_rules.states import Present
-from smart_app.found_orders import FoundOrder
+from smart_app.chart_orders import FoundOrder
 from smart_app.patient_record import PatientRecord, gap
 
 LONGEST = 300  # characters of one value from the chart

@@ -89,7 +89,7 @@ def cases(scenario: dict[str, Any], catalogue: Catalogue) -> tuple[Case, ...]:
     sited = with_site(catalogue, scenario.get("site"))
     words = scenario.get("chart", {})
     chart = scenario_chart.chart(words, catalogue.terms, on, _given)
-    return tuple(review.cases(lines, chart, sited, on, scenario.get("payer")))
+    return tuple(case() for _, case in review.cases(lines, chart, sited, on, scenario.get("payer")))
 
 
 def _line(draft: dict[str, Any], place: int, on: date) -> OrderLine:

@@ -10,10 +10,10 @@ from billing_rules.findings import Finding, NotChecked, Outcome, Silent
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview
 from billing_rules.states import Present
-from vialwise.checking import Checked
+from vialwise.checking import CheckResult
 
 
-def document(checked: Checked, invalid: Iterable[str], explain: bool) -> dict[str, Any]:
+def document(checked: CheckResult, invalid: Iterable[str], explain: bool) -> dict[str, Any]:
     """Everything, as one object; no key is null."""
     return {
         "orders": [_order(review, explain) for review in checked.reviews],

@@ -1,4 +1,8 @@
-"""From what a user holds (a hook request, or an order with its chart) to reviews. No I/O."""
+"""From what a user holds (a hook request, or an order with its chart) to reviews. No I/O.
+
+A hook request is judged by the very function that answers it in the service; an order with its
+chart by billing_rules.assess, as all are.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,22 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from billing_rules.assess import assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import ASKED_BY_CODE, DATA_NEEDED
 from billing_rules.fhir import reading
 from billing_rules.fhir.chart import Part
 from billing_rules.fhir.draft_orders import READERS
-from billing_rules.fhir.references import Resource, selected
+from billing_rules.fhir.references import Resource
 from billing_rules.model import OrderLine
-from billing_rules.review import OrderReview, review
+from billing_rules.review import OrderReview
 from billing_rules.states import NOTHING, Present, Unknown
-from cds_hooks import hook_request, prefetch
+from cds_hooks import answers, hook_request
+from cds_hooks.contexts import OrderContext
 from cds_hooks.errors import Refused
-from cds_hooks.services import ORDERS
+from cds_hooks.hook_request import HookRequest
+from cds_hooks.services import ORDERS, SERVICES, Service
+from cds_hooks.settings import Settings
 from ehr_access.patient_match import AnotherPatient, about, is_anothers
 
 # What a resource refers to may stand in a resource of its own beside it: a payer's name, a drug.
@@ -37,6 +45,8 @@ PART_TYPES: Mapping[str, tuple[str, ...]] = {
 }
 NO_CHART = Unknown("no chart was given")
 MOST_NESTED = 64
+NOT_OURS = "No order here is for a drug of the catalogue: there was nothing to check."
+UNOBTAINABLE = 412  # what the service cannot do without was not sent (cds_hooks/errors.py)
 
 
 class NothingToCheck(ValueError):
@@ -45,21 +55,29 @@ class NothingToCheck(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be checked: drafts as JSON, which of them, and the chart's parts."""
+    """An order with its chart: drafts as JSON, and the chart's parts."""
 
-    drafts: object
+    drafts: list[Resource]
     parts: Mapping[str, Any] = field(default_factory=dict)
-    only: frozenset[str] | None = None
     elsewhere: Sequence[object] = ()  # Bundles with resources that the drafts may refer to
     asked_by_code: frozenset[str] = ASKED_BY_CODE
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class HookQuestion:
+    """A hook request, and the service that answers its hook."""
+
+    hook: HookRequest
+    service: Service
+
+
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """The reviews, and sentences on what could not be read."""
+class CheckResult:
+    """The reviews, sentences on what could not be read, and why there is no review if none is."""
 
     reviews: tuple[OrderReview, ...]
     unread: tuple[str, ...] = ()
+    nothing: str = NOT_OURS
 
     @property
     def has_findings(self) -> bool:
@@ -74,22 +92,19 @@ def is_hook_request(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("hook"), str) and "resourceType" not in value
 
 
-def of_hook_request(body: bytes) -> Question:
-    """The question a CDS Hooks request asks.
+def of_hook_request(body: bytes, hook_name: str) -> HookQuestion:
+    """The question a CDS Hooks request to `hook_name` asks, of the service that answers it.
 
-    Raises NothingToCheck for a request that the service would refuse.
+    Raises NothingToCheck for a request that the service would refuse, or with data of two patients.
     """
+    service = next((s for s in SERVICES.values() if hook_name in s.hooks), ORDERS)
     try:
-        hook = hook_request.parse(body, ORDERS, MOST_NESTED)
-        parts = prefetch.complete(hook, ORDERS.needs)
+        hook = hook_request.parse(body, service, MOST_NESTED)
     except Refused as error:
-        why = error.why.rstrip(".")
-        raise NothingToCheck(f"the service would refuse it: {why}. Mend the request") from None
-    except AnotherPatient:
-        raise NothingToCheck(ANOTHER_PATIENT) from None
-    context = hook.context
-    check_patient(reading.entries(context.draft_orders), context.patient_id)
-    return Question(context.draft_orders, parts, context.selections)
+        raise _refused(error) from None
+    if isinstance(hook.context, OrderContext):
+        check_patient(reading.entries(hook.context.draft_orders), hook.context.patient_id)
+    return HookQuestion(hook, service)
 
 
 ANOTHER_PATIENT = "it holds data of another patient than the order's: give those of one patient"
@@ -113,16 +128,20 @@ def of_order(order: Resource, chart: Resource | None) -> Question:
 def _told_apart(resources: Iterable[Resource]) -> tuple[list[Resource], list[Resource]]:
     """The orders in a file and what stands beside them. Where any order is a draft, those that are
     none are history."""
-    orders = [r for r in resources if r.get("resourceType") in READERS]
+    orders = [r for r in resources if _can_be_order(r)]
     drafts = [r for r in orders if r.get("status") == "draft"] or orders
     return drafts, [r for r in resources if not any(r is draft for draft in drafts)]
 
 
 def check_holds_an_order(drafts: Iterable[Resource]) -> None:
     """Raises NothingToCheck when nothing among `drafts` can be an order."""
-    if not any(draft.get("resourceType") in READERS for draft in drafts):
+    if not any(map(_can_be_order, drafts)):
         kinds = ", ".join(READERS)
         raise NothingToCheck(f"there is no order in it: give one of {kinds}, or a Bundle of them")
+
+
+def _can_be_order(resource: Resource) -> bool:
+    return str(resource.get("resourceType")) in READERS  # whatever JSON stands there
 
 
 def check_patient(resources: Iterable[Resource | bytes], patient_id: str) -> None:
@@ -165,30 +184,57 @@ def _belongs(resource: Resource, encounters: set[str]) -> bool:
 
 
 def answer(
-    question: Question,
+    question: Question | HookQuestion,
     catalogue: Catalogue,
     today: date,
     *,
     on: date | None = None,
     payer_id: str | None = None,
-) -> Checked:
+) -> CheckResult:
     """Every order reviewed. `on` is the date of service whatever the order says; `today` is it
-    for orders that say none."""
-    drafts = tuple(reading.entries(question.drafts))
-    resolve = reading.resolver(question.drafts, *question.elsewhere)
-    lines = reading.draft_orders(drafts, catalogue.systems, resolve)
+    for orders that say none. Raises NothingToCheck for a hook request that the service would
+    refuse."""
+    if isinstance(question, HookQuestion):
+        return _of_service(question, catalogue, on or today, on, payer_id)
+    lines = read_orders(question.drafts, catalogue, question.elsewhere)
     if on is not None:
         lines = tuple(replace(line, date_of_service=on) for line in lines)
-    by_code = question.asked_by_code
-    chart = reading.chart(question.parts, catalogue.systems, on or today, by_code)
-    reviews = review(lines, chart, catalogue, on or today, payer_id)
-    spoken_of = tuple(r for r in reviews if _asked_about(r.order.references, question.only))
-    return Checked(spoken_of, tuple(_unread(lines)))
+    patient = read_patient(question.parts, catalogue, on or today, question.asked_by_code)
+    return CheckResult(assess(lines, patient, payer_id=payer_id), tuple(_unread(lines)))
 
 
-def _asked_about(references: Iterable[str], only: frozenset[str] | None) -> bool:
-    """order-select judges with all drafts in view, but speaks of the selected ones."""
-    return any(selected(reference, only) for reference in references)
+def _of_service(
+    question: HookQuestion,
+    catalogue: Catalogue,
+    today: date,
+    on: date | None,
+    payer_id: str | None,
+) -> CheckResult:
+    """What the service would write cards from, with the settings that it has when none is given.
+
+    Nothing is asked of an EHR here, whatever token the request lends.
+    """
+    hook, context = question.hook, question.hook.context
+    settings = Settings("", lambda: today)
+    basis = answers.Basis(catalogue, settings, today, payer_id=payer_id, on=on)
+    try:
+        found = answers.ANSWERS[question.service.id](hook, basis)
+    except Refused as error:
+        raise _refused(error, asks_ehr=hook.authorization is not None) from None
+    except AnotherPatient:
+        raise NothingToCheck(ANOTHER_PATIENT) from None
+    drafts = context.draft_orders if isinstance(context, OrderContext) else None
+    lines = read_orders(drafts, catalogue)
+    because = NOT_OURS if found is None else f"The service would say nothing at {hook.hook}."
+    return CheckResult(found or (), tuple(_unread(lines)), because)
+
+
+def _refused(error: Refused, asks_ehr: bool = False) -> NothingToCheck:
+    """What the service would answer; where it would ask the EHR first, that this was not done."""
+    why = error.why.rstrip(".")
+    if error.status == UNOBTAINABLE and asks_ehr:
+        return NothingToCheck(f"the EHR was not asked: {why}. Put it into the prefetch")
+    return NothingToCheck(f"the service would refuse it: {why}. Mend the request")
 
 
 def _unread(lines: Iterable[OrderLine]) -> Iterable[str]:

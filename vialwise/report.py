@@ -13,7 +13,7 @@ from billing_rules.review import OrderReview
 from billing_rules.rule_records import capital, shipped
 from billing_rules.states import Present, Unknown
 from vialwise import screen
-from vialwise.checking import Checked
+from vialwise.checking import CheckResult
 
 _WORDS = {Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
 _COLOURS = {Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -22,10 +22,10 @@ _GAP = "magenta"
 _LABEL = 11
 
 
-def show(checked: Checked, explain: bool) -> None:
+def show(checked: CheckResult, explain: bool) -> None:
     """Everything `vialwise check` says of the orders."""
     if not checked.reviews:
-        screen.say("No order here is for a drug of the catalogue: there was nothing to check.")
+        screen.say(checked.nothing)
     for place, review in enumerate(checked.reviews, 1):
         if place > 1:
             click.echo()

@@ -11,7 +11,7 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.claim_form import claim_form, segments
 from billing_rules.what_if import changed
 from smart_app.asked import asked, fill_value
-from smart_app.looked_at import looked_at, no_order, page
+from smart_app.order_page import no_order, open_order, page
 from smart_app.running import running
 
 
@@ -22,7 +22,7 @@ def blueprint() -> Blueprint:
 
 
 def show() -> str:
-    at = looked_at()
+    at = open_order()
     if at.order is None:
         return no_order(at)
     catalogue = running().catalogue

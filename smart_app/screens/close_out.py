@@ -40,10 +40,9 @@ from billing_rules.orders import drug_orders
 from billing_rules.review import case_of
 from billing_rules.states import Nothing, Present
 from smart_app import shown_form, write_back
-from smart_app.found_orders import FoundOrder
+from smart_app.chart_orders import FoundOrder
 from smart_app.kept_forms import new_form_key
 from smart_app.launching import launching
-from smart_app.looked_at import LookedAt, looked_at, no_order, page
 from smart_app.one_form import (
     OneForm,
     form_of,
@@ -52,6 +51,7 @@ from smart_app.one_form import (
     sent_form_key,
     typed_names,
 )
+from smart_app.order_page import OrderPage, no_order, open_order, page
 from smart_app.patient_record import PatientRecord
 from smart_app.running import running
 from smart_app.window import window
@@ -99,7 +99,7 @@ class _Context:
 
 def show() -> str:
     """The form, filled in from the charted dose if there is one, and with what was typed before."""
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     found = at.order
     if found is None:
         return no_order(at)
@@ -134,7 +134,7 @@ def save() -> str | tuple[str, int] | Response:
     if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
         return _saved_page(one, key)
     one.keep(sent, key)
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     found = at.order
     if found is None:
         return no_order(at)
@@ -180,7 +180,7 @@ def _saved_page(one: OneForm, form_key: str) -> Response:
 
 def saved(form_key: str) -> str | Response:
     """The claim lines, what was saved and where, the note, and what the EHR now says."""
-    at, one = looked_at(must_be_whole=True), form_of(NAME)
+    at, one = open_order(must_be_whole=True), form_of(NAME)
     found, sent = at.order, one.outcome(form_key)
     if sent is None or found is None:
         return redirect(url_for("close_out.show", order=one.order), 303)
@@ -321,7 +321,7 @@ def _settled_lines(plan: ClaimPlan) -> list[str]:
 
 
 def _page(
-    at: LookedAt,
+    at: OrderPage,
     one: OneForm,
     context: _Context,
     charted: DrugOrder | None,

@@ -25,9 +25,8 @@ from billing_rules.form_answers import Checked, Patient
 from billing_rules.form_prefill import emptied, prefilled, taken_back
 from billing_rules.states import Present
 from smart_app import shown_form, write_back
-from smart_app.found_orders import FoundOrder
+from smart_app.chart_orders import FoundOrder
 from smart_app.kept_forms import new_form_key
-from smart_app.looked_at import LookedAt, looked_at, no_order, page
 from smart_app.one_form import (
     OneForm,
     form_of,
@@ -36,6 +35,7 @@ from smart_app.one_form import (
     sent_form_key,
     typed_names,
 )
+from smart_app.order_page import OrderPage, no_order, open_order, page
 from smart_app.running import running
 from smart_app.window import window
 from smart_app.write_back import SYSTEM, ToWrite
@@ -59,7 +59,7 @@ def blueprint() -> Blueprint:
 
 def show() -> str:
     """The form, with what the chart says and what was typed before."""
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     found = at.order
     if found is None:
         return no_order(at)
@@ -89,7 +89,7 @@ def save() -> str | tuple[str, int] | Response:
     if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
         return _saved_page(one, key)
     one.keep(sent, key)
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     found = at.order
     if found is None:
         return no_order(at)
@@ -124,7 +124,7 @@ def _saved_page(one: OneForm, form_key: str) -> Response:
 
 def saved(form_key: str) -> str | Response:
     """What was saved and where, the note, and how the chart stands now."""
-    at, one = looked_at(must_be_whole=True), form_of(NAME)
+    at, one = open_order(must_be_whole=True), form_of(NAME)
     found, sent = at.order, one.outcome(form_key)
     if sent is None or found is None:
         return redirect(url_for("documentation.show", order=one.order), 303)
@@ -160,7 +160,7 @@ def _is_entered(row: Row) -> bool:
 
 
 def _page(
-    at: LookedAt,
+    at: OrderPage,
     one: OneForm,
     form: Form,
     typed: Mapping[str, str],

@@ -20,7 +20,7 @@ from billing_rules.documentation import dated
 from billing_rules.model import DosingTable
 from billing_rules.states import Present, State, Unknown
 from smart_app.dosing_table import WHY, dose_words, picture
-from smart_app.looked_at import looked_at, no_order, page
+from smart_app.order_page import no_order, open_order, page
 from smart_app.requirements import requirements
 
 
@@ -31,7 +31,7 @@ def blueprint() -> Blueprint:
 
 
 def show() -> str:
-    at = looked_at()
+    at = open_order()
     if at.order is None:
         return no_order(at)
     case = at.order.case

@@ -19,7 +19,7 @@ from billing_rules.rules.documentation.reauthorization import DUE_DAYS
 from billing_rules.schedule import planned_interval
 from billing_rules.states import Nothing, Present, State, Unknown
 from service_parts.svg_chart import Chart, Value, bars, points
-from smart_app.looked_at import LookedAt, looked_at, no_order, page
+from smart_app.order_page import OrderPage, no_order, open_order, page
 from smart_app.patient_record import PatientRecord, gap
 from smart_app.running import running
 from smart_app.words import brief
@@ -32,7 +32,7 @@ def blueprint() -> Blueprint:
 
 
 def show() -> str:
-    at = looked_at()
+    at = open_order()
     if at.order is None:
         return no_order(at)
     return page("history.html", at, **told(at, at.order.case))
@@ -59,7 +59,7 @@ class Period:
     standing: str
 
 
-def told(at: LookedAt, case: Case) -> dict[str, object]:
+def told(at: OrderPage, case: Case) -> dict[str, object]:
     """Everything the page shows."""
     visits = _visits(case)
     doses = [_given(visit, case, at.record) for visit in visits]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint
 
-from smart_app.looked_at import LookedAt, looked_at, order_rows, page
+from smart_app.order_page import open_order, order_rows, page
 
 
 def blueprint() -> Blueprint:
@@ -14,6 +16,6 @@ def blueprint() -> Blueprint:
 
 
 def show() -> str:
-    at = looked_at()
-    listed = LookedAt(at.window, at.record, "", None)
+    at = open_order()
+    listed = replace(at, reference="", order=None)
     return page("orders.html", listed, asked_for="", rows=order_rows(at.record))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from smart_app import words
-from smart_app.looked_at import looked_at, no_order, page
+from smart_app.order_page import no_order, open_order, page
 from smart_app.packet import packet
 from smart_app.running import running
 
@@ -18,7 +18,7 @@ def blueprint() -> Blueprint:
 
 def show() -> str:
     """The packet names its patient whatever the EHR wants of the banner: it leaves the window."""
-    at = looked_at(must_be_whole=True)
+    at = open_order(must_be_whole=True)
     if at.order is None:
         return no_order(at)
     today = running().today()

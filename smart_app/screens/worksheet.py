@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from smart_app import filters, navigation
-from smart_app.looked_at import LookedAt, looked_at, no_order, page
+from smart_app.order_page import OrderPage, no_order, open_order, page
 from smart_app.requirements import Requirement, State, billing, documentation, requirements
 
 
@@ -20,7 +20,7 @@ def blueprint() -> Blueprint:
 
 def show() -> str:
     """The order that the card's link or the address names; the list of orders where none is."""
-    at = looked_at()
+    at = open_order()
     if at.order is None:
         return no_order(at)
     found = requirements(at.order.review)
@@ -40,7 +40,7 @@ def show() -> str:
     )
 
 
-def _not_seen(found: Iterable[Requirement], at: LookedAt) -> list[str]:
+def _not_seen(found: Iterable[Requirement], at: OrderPage) -> list[str]:
     """What the card spoke of and this page does not: drafts go to the service with each call, and
     few EHRs keep them where an app can read them."""
     if at.reference != at.window.order:

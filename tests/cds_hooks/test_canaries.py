@@ -19,8 +19,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import fixtures
+from billing_rules import review
 from billing_rules.rules import RULES
-from cds_hooks import call_note, cards, reviewing
+from cds_hooks import call_note, cards
 from cds_hooks.log_lines import JsonLines
 from cds_hooks.metrics import Metrics
 from cds_hooks.schema import call_audit, card_shown
@@ -221,8 +222,7 @@ def test_rules_that_fail(watched: Make, monkeypatch: pytest.MonkeyPatch) -> None
         raise ValueError(f"zqzqrule {case}")
 
     rules = (*RULES[:5], replace(RULES[5], check=fails))
-    monkeypatch.setattr("billing_rules.review.RULES", rules)
-    monkeypatch.setattr(reviewing, "RULES", rules)
+    monkeypatch.setattr(review, "RULES", rules)
     service = watched()
     for body in REQUESTS.values():
         service.post(body)

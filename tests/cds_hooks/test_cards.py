@@ -25,7 +25,7 @@ from billing_rules.fhir import reading
 from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Topic
 from billing_rules.model import Evidence, Source
 from billing_rules.review import OrderReview, review
-from cds_hooks import Link, Settings, cards, exact_json
+from cds_hooks import Link, Settings, card_plan, cards, exact_json
 from cds_hooks.override_reasons import SHARED_SYSTEM
 from cds_hooks.suggestions import CodeSystemUris
 from tests.cds_hooks import invariants
@@ -103,9 +103,9 @@ def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any)
     numbers = itertools.count()
     with_outcomes = replace(reviewed, outcomes=tuple(outcomes))
     changed = replace(SETTINGS, **settings)
-    plan = cards.planned([with_outcomes], changed)
+    plan = card_plan.cards([with_outcomes], changed.billing_plan)
     uris = CodeSystemUris({}, {})
-    return cards.written(plan, {}, uris, changed, str(TODAY), lambda: f"u{next(numbers)}")
+    return cards.written(plan, {}, uris, changed, str(TODAY), new_uuid=lambda: f"u{next(numbers)}")
 
 
 def finding(summary: str = "Do it", **more: Any) -> Finding:

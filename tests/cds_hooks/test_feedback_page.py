@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 
 from cds_hooks import feedback_page
 from cds_hooks.card_feedback import Tally
-from cds_hooks.held_back import QUIET_HOURS, SHADOW
+from cds_hooks.card_plan import QUIET_HOURS, SHADOW
 from cds_hooks.store import Store
 from service_parts.svg_chart import MOST_WEEKS, STACK_HEIGHT, weekly
 from tests.cds_hooks.conftest import Client

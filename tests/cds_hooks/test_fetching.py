@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules.data_needed import DATA_NEEDED
-from cds_hooks import lent as lent_module
+from cds_hooks import fhir_authorization
+from cds_hooks.call_note import CallNote
 from cds_hooks.contexts import PatientContext
 from cds_hooks.hook_request import Authorization, HookRequest
 from cds_hooks.settings import HARD_DEADLINE, Settings
@@ -183,10 +184,12 @@ def test_a3_6_a_server_that_is_not_allowed_gets_no_token(
 def test_without_open_mode_this_machine_is_not_allowed_either(ehr: Ehr) -> None:
     settings = Settings("https://cds.example", lambda: TODAY)
     hook = _hook(ehr.url)
-    servers, until = lent_module.FhirServers(), Deadline.after(2)
+    servers, until = fhir_authorization.FhirServers(), Deadline.after(2)
 
     def usable(trust: FhirTrust) -> bool:
-        return lent_module.ehr_of(hook, trust, settings, servers, until) is not None
+        return (
+            fhir_authorization.ehr_of(hook, trust, settings, servers, until, CallNote()) is not None
+        )
 
     assert not usable(FhirTrust())
     assert usable(FhirTrust(bases=frozenset({ehr.url})))
@@ -205,8 +208,10 @@ def test_a5_5_nothing_that_holds_the_token_shows_it(ehr: Ehr) -> None:
     hook = _hook(ehr.url)
     settings = Settings("https://cds.example", lambda: TODAY)
     trust = FhirTrust(loopback=True)
-    servers = lent_module.FhirServers()
-    usable = lent_module.ehr_of(hook, trust, settings, servers, Deadline.after(2))
+    servers = fhir_authorization.FhirServers()
+    usable = fhir_authorization.ehr_of(
+        hook, trust, settings, servers, Deadline.after(2), CallNote()
+    )
     for one in (hook, hook.authorization, usable, usable.__dict__ if usable else None):
         assert TOKEN not in repr(one)
 
@@ -474,7 +479,7 @@ def test_a5_5_the_token_and_the_patient_are_in_no_log_and_no_answer(
         answers.append(client.post(SERVICE, json=lent(bare, ehr, token_type=TOKEN)))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, access_token=TOKEN + "\r\nX: 1")))
         monkeypatch.setattr("cds_hooks.prefetch.searched", _crash)
-        monkeypatch.setattr("cds_hooks.reviewing.reviews", _crash)
+        monkeypatch.setattr("cds_hooks.answers.order_review.judged", _crash)
         answers.append(client.post(SERVICE, json=bare))
     assert [a.status_code for a in answers] == [200, 200, 400, 200, 200, 500]
     for told_ in (caplog.text, *(a.get_data(as_text=True) for a in answers)):

@@ -14,7 +14,7 @@ import pytest
 
 import fixtures
 from cds_hooks import card_feedback
-from cds_hooks.held_back import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
+from cds_hooks.card_plan import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
 from cds_hooks.metrics import Metrics
 from cds_hooks.quiet import Quiet
 from cds_hooks.schema import call_audit, card_finding, card_shown

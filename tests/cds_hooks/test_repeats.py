@@ -20,8 +20,8 @@ from billing_rules.findings import Silent
 from billing_rules.model import Code, Dose, DrugOrder
 from billing_rules.review import OrderReview, review
 from billing_rules.states import Present
+from cds_hooks.duplicate_cards import BECAUSE, unrepeated, without_repeats
 from cds_hooks.keyed_hashes import KeyedHashes
-from cds_hooks.repeats import BECAUSE, unrepeated, without_repeats
 from tests.cds_hooks.conftest import TODAY, Body, draft
 from tests.databases import KEYS
 

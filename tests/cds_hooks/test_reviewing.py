@@ -10,8 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 import fixtures
+from billing_rules import review
 from billing_rules.rules import RULES
-from cds_hooks import reviewing
+from cds_hooks.answers.basis import MOST_LINES
 from tests.cds_hooks.conftest import billing, cards_of
 
 
@@ -21,8 +22,7 @@ def broken(case: Any) -> Any:
 
 def break_rules(monkeypatch: pytest.MonkeyPatch, *rule_ids: str) -> None:
     rules = tuple(replace(rule, check=broken) if rule.id in rule_ids else rule for rule in RULES)
-    monkeypatch.setattr("billing_rules.review.RULES", rules)
-    monkeypatch.setattr(reviewing, "RULES", rules)
+    monkeypatch.setattr(review, "RULES", rules)
 
 
 def test_a_rule_that_fails_is_said_and_the_others_speak(
@@ -43,15 +43,14 @@ def test_an_order_that_fails_loses_only_itself(
 ) -> None:
     body = fixtures.hook_request("several-orders")
     expected = len(cards_of(client, body))
-    whole = reviewing.case_of
+    whole = review.case_of
 
     def case_of(order: Any, *rest: Any) -> Any:
         if "ServiceRequest" in order.references[0]:
             raise KeyError("patient words")
         return whole(order, *rest)
 
-    monkeypatch.setattr("billing_rules.review.case_of", case_of)
-    monkeypatch.setattr(reviewing, "case_of", case_of)
+    monkeypatch.setattr(review, "case_of", case_of)
     assert len(cards_of(client, body)) == expected - 1
 
 
@@ -61,7 +60,7 @@ def test_more_orders_than_anybody_writes_are_refused_before_they_are_compared(
     """Each is compared with every other: a body of 5 MB would keep a worker for a minute."""
     body = fixtures.hook_request("story-225-mg-two-vials")
     (draft,) = body["context"]["draftOrders"]["entry"]
-    for number, status in ((reviewing.MOST_LINES, 200), (reviewing.MOST_LINES + 1, 413)):
+    for number, status in ((MOST_LINES, 200), (MOST_LINES + 1, 413)):
         body["context"]["draftOrders"]["entry"] = [
             {"resource": {**draft["resource"], "id": f"draft-{nth}"}} for nth in range(number)
         ]

@@ -9,7 +9,7 @@ from billing_rules.states import Unknown
 from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
 from ehr_access.smart_configuration import SmartConfiguration
-from smart_app import asking, features
+from smart_app import features, requested_scopes
 from smart_app.patient_record import ORDER_TYPES
 from smart_app.settings import RegisteredEhr
 
@@ -41,7 +41,7 @@ def asked(
     ehr: RegisteredEhr = EHR,
     from_ehr: bool = True,
 ) -> list[str]:
-    return asking.scopes(ehr, configuration, offered, from_ehr=from_ehr).split()
+    return requested_scopes.scopes(ehr, configuration, offered, from_ehr=from_ehr).split()
 
 
 def test_identity_and_launch_come_first() -> None:

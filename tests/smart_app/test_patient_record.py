@@ -12,14 +12,14 @@ import pytest
 import fixtures
 from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
-from billing_rules.review import OrderReview, reviewed
+from billing_rules.review import Failed, OrderReview, reviewed
 from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
 from cds_hooks.store import temporary
 from ehr_access import reasons
 from ehr_access.limits import Limits
 from sandbox_ehr.moods import Answer, Reply, Request
-from smart_app import found_orders
+from smart_app import chart_orders
 from smart_app.error_pages import Stopped
 from smart_app.patient_record import ROUNDS, PatientRecord, read
 from tests.databases import KEYS
@@ -224,11 +224,11 @@ def test_an_order_is_reviewed_once_and_only_when_it_is_looked_at(
 ) -> None:
     judged: list[Case] = []
 
-    def counting(case: Case) -> OrderReview:
+    def counting(case: Case, failed: Failed) -> OrderReview:
         judged.append(case)
-        return reviewed(case)
+        return reviewed(case, failed)
 
-    monkeypatch.setattr(found_orders, "reviewed", counting)
+    monkeypatch.setattr(chart_orders, "reviewed", counting)
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     (order,) = of(ehr, catalogue, BARTHOLOMEW).orders
     assert order.is_named(f"MedicationRequest/{TWO_VIALS}") and not judged

@@ -13,7 +13,7 @@ from billing_rules.explained import explained
 from billing_rules.findings import Finding, NotChecked, Severity, Silent
 from tests.vialwise.conftest import Run, omalizumab, written
 from vialwise import checking
-from vialwise.checking import Checked
+from vialwise.checking import CheckResult
 from vialwise.commands.check import exit_code
 
 COVERED = {
@@ -101,7 +101,7 @@ def test_explain_says_something_of_every_rule(run: Run, catalogue: Catalogue) ->
     result = run("check", path, "--explain")
     for words in ("    FOUND  Billed units", "    ok     Dose unit", "    -      "):
         assert words in result.stdout
-    reviewed = checking.of_hook_request(path.read_bytes())
+    reviewed = checking.of_hook_request(path.read_bytes(), "order-sign")
     rules = checking.answer(reviewed, catalogue, fixtures_day()).reviews[0].outcomes
     for outcome in rules:
         assert explained(outcome)[1] != "."
@@ -161,12 +161,12 @@ def test_every_hook_request_of_the_fixtures_is_answered(run: Run, path: Path) ->
     assert "vialwise: failed itself" not in result.stderr
 
 
-def _checked(*outcomes: object, unread: tuple[str, ...] = ()) -> Checked:
+def _checked(*outcomes: object, unread: tuple[str, ...] = ()) -> CheckResult:
     class Review:
         findings = tuple(o for o in outcomes if isinstance(o, Finding))
         not_checked = tuple(o for o in outcomes if isinstance(o, NotChecked))
 
-    return Checked((Review(),), unread)  # type: ignore[arg-type]
+    return CheckResult((Review(),), unread)  # type: ignore[arg-type]
 
 
 def test_the_exit_code_says_what_came_out() -> None:

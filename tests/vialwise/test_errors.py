@@ -33,8 +33,10 @@ def one_line(result, *words: str) -> None:  # type: ignore[no-untyped-def]
         (b"5", "holds no JSON object"),
         (b"{}", "there is no order in it"),
         (b'{"resourceType": "Patient"}', "there is no order in it"),
+        (b'{"resourceType": ["MedicationRequest"]}', "there is no order in it"),
         (b'{"hook": "order-sign"}', "the service would refuse it"),
-        (b'{"hook": "patient-view", "hookInstance": "1"}', "does not answer that hook"),
+        (b'{"hook": "order-review", "hookInstance": "1"}', "does not answer that hook"),
+        (b'{"hook": "patient-view", "hookInstance": "1"}', "context is missing"),
         (b"[" * 100_000, "nested too deeply"),
     ],
 )

@@ -13,7 +13,7 @@ from billing_rules.fhir import reading
 from billing_rules.fhir.references import Resource
 from vialwise import as_json, checking, clock, inputs, report, screen, strict
 from vialwise.catalogues import catalogue, known_payer
-from vialwise.checking import Checked, NothingToCheck, Question
+from vialwise.checking import CheckResult, HookQuestion, NothingToCheck, Question
 from vialwise.commands import options
 from vialwise.problems import CLEAN, FINDINGS, NOT_CHECKED, Problem
 
@@ -22,7 +22,7 @@ from vialwise.problems import CLEAN, FINDINGS, NOT_CHECKED, Problem
 class Input:
     """The question the user's files ask, and the resources in them."""
 
-    question: Question
+    question: Question | HookQuestion
     resources: tuple[Resource, ...] = ()
 
 
@@ -82,9 +82,9 @@ def check(
             given = _from_server(file, chart, fhir, patient, order, token_file, timeout)
         else:
             given = _from_files(file, chart, patient or order or token_file)
+        checked = checking.answer(given.question, known, today, on=day, payer_id=payer)
     except NothingToCheck as error:
         raise Problem(f"{order or file}: {error}") from None
-    checked = checking.answer(given.question, known, today, on=day, payer_id=payer)
     faults = tuple(strict.invalid(given.resources)) if strict_ else ()
     if as_json_:
         document = as_json.document(checked, faults, explain)
@@ -95,7 +95,7 @@ def check(
     context.exit(exit_code(checked, faults))
 
 
-def exit_code(checked: Checked, faults: Iterable[str] = ()) -> int:
+def exit_code(checked: CheckResult, faults: Iterable[str] = ()) -> int:
     """What the shell is told: faults of the input before findings, findings before gaps."""
     if tuple(faults):
         return NOT_CHECKED
@@ -113,7 +113,7 @@ def _from_files(file: str | None, chart: str | None, needs_server: str | None) -
     if checking.is_hook_request(value):
         if chart:
             raise Problem("a CDS Hooks request brings its own chart: leave out --chart")
-        return Input(checking.of_hook_request(body), tuple(_sent(value)))
+        return Input(checking.of_hook_request(body, value["hook"]), tuple(_sent(value)))
     charted = inputs.read_json(chart)[1] if chart else None
     question = checking.of_order(value, charted)
     return Input(question, (*reading.entries(value), *reading.entries(charted)))
@@ -122,7 +122,8 @@ def _from_files(file: str | None, chart: str | None, needs_server: str | None) -
 def _sent(request: Resource) -> Iterable[Resource]:
     """The FHIR resources inside a hook request."""
     context, prefetch = request.get("context"), request.get("prefetch")
-    yield from reading.entries(context.get("draftOrders") if isinstance(context, dict) else None)
+    for name in ("draftOrders", "appointments", "fulfillmentTasks"):
+        yield from reading.entries(context.get(name) if isinstance(context, dict) else None)
     for value in prefetch.values() if isinstance(prefetch, dict) else ():
         yield from reading.entries(value)
 

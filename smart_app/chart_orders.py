@@ -6,24 +6,25 @@ Most pages show one order of however many there are, so an order is reviewed whe
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, partial
+from functools import cached_property
 
+from billing_rules.assess import PatientChart, read_orders
 from billing_rules.case import Case
-from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.fhir import reading
 from billing_rules.fhir.draft_orders import READERS
 from billing_rules.fhir.given import Given
 from billing_rules.fhir.references import Resource, same
 from billing_rules.fhir.tolerant import as_day
 from billing_rules.model import DrugOrder, OrderLine, Stage
-from billing_rules.orders import drug_orders
 from billing_rules.recognise import concerns_catalogue
-from billing_rules.review import OrderReview, case_of, reviewed
+from billing_rules.review import OrderReview, cases, reviewed
 from ehr_access.resources import encounter_id
+from service_parts.log_events import fault
+
+log = logging.getLogger("smart_app")
 
 CURRENT = ("draft", "active", "on-hold", "")  # what is not to be carried out any more is no order
 
@@ -48,7 +49,7 @@ class FoundOrder:
 
     @cached_property
     def review(self) -> OrderReview:
-        return reviewed(self.case)
+        return reviewed(self.case, _log_fault)
 
     @property
     def reference(self) -> str:
@@ -57,6 +58,11 @@ class FoundOrder:
 
     def is_named(self, reference: str) -> bool:
         return any(same(own, reference) for own in self.order.references)
+
+
+def _log_fault(what: str, error: Exception) -> None:
+    """One rule that fails costs no page: it stands as not checked."""
+    log.error("%s: %s", what, fault(error))
 
 
 def current_orders(resources: Iterable[Resource], named: Iterable[Resource]) -> list[Resource]:
@@ -79,23 +85,23 @@ def reviewed_orders(
     found: Iterable[Resource],
     along: Iterable[Resource],
     doses: Sequence[Given],
-    chart: Chart,
-    catalogue: Catalogue,
-    today: date,
+    patient: PatientChart,
     together: Sequence[str] = (),
 ) -> tuple[FoundOrder, ...]:
     """Those of catalogued drugs among `found`, newest first; `along` are Medications they name,
     `doses` all that the chart has as given, `together` the orders that a card judged together."""
-    resolve = reading.resolver(list(along))
+    beside, catalogue = list(along), patient.catalogue
     orders: list[FoundOrder] = []
     for group in _groups(found, together):
-        lines = reading.draft_orders(group, catalogue.systems, resolve)
+        lines = read_orders(group, catalogue, [beside])
         if concerns_catalogue(lines, catalogue):
             own = {line.reference for line in lines}
-            dosed = drug_orders(_with_their_day(lines, doses), catalogue, today, chart.weights)
+            dosed = _with_their_day(lines, doses)
             orders += (
-                _found(order, partial(case_of, order, dosed, chart, catalogue), group)
-                for order in dosed
+                _found(order, case, group)
+                for order, case in cases(
+                    dosed, patient.chart, catalogue, patient.day, past=patient.past
+                )
                 if own & set(order.references)
             )
     return tuple(sorted(orders, key=_newest_first))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from billing_rules.fhir.decoding import Part
-from cds_hooks import call_note
+from cds_hooks.call_note import CallNote
 from cds_hooks.hook_request import Authorization, HookRequest
 from cds_hooks.settings import Settings
 from cds_hooks.trust import FhirTrust
@@ -44,20 +44,26 @@ def servers() -> FhirServers:
     return FhirServers()
 
 
-class Ehr:
+class EhrAccess:
     """One EHR for one request: its token, its scope and what is left of the deadline."""
 
     def __init__(
-        self, client: EhrClient, base: FhirBase, scopes: Scopes, deadline: Deadline
+        self,
+        client: EhrClient,
+        base: FhirBase,
+        scopes: Scopes,
+        deadline: Deadline,
+        note: CallNote,
     ) -> None:
         self._client = client
         self._base = base
         self._scopes = scopes
         self._deadline = deadline
+        self._note = note
 
     def fetch(self, queries: Mapping[str, Query]) -> dict[str, Part]:
         """Every query's answer by its key; what the scope does not allow is not asked."""
-        with call_note.of_request().hop("ehr"):
+        with self._note.hop("ehr"):
             return scoped.fetch(self._client, self._scopes, queries, self._deadline)
 
     def query(self, reference: str) -> Query | None:
@@ -66,9 +72,15 @@ class Ehr:
 
 
 def ehr_of(
-    hook: HookRequest, trust: FhirTrust, settings: Settings, servers: FhirServers, until: Deadline
-) -> Ehr | None:
-    """The EHR of `hook`, or None when the request lends no token or one that may not be used."""
+    hook: HookRequest,
+    trust: FhirTrust,
+    settings: Settings,
+    servers: FhirServers,
+    until: Deadline,
+    note: CallNote,
+) -> EhrAccess | None:
+    """The EHR of `hook`, or None when the request lends no token or one that may not be used.
+    `note` takes the time that is spent with it."""
     lent = hook.authorization
     if lent is None:
         return None
@@ -87,7 +99,7 @@ def ehr_of(
     client = EhrClient(
         base, servers.transport, servers.capabilities, token=lent.access_token, limits=limits
     )
-    return Ehr(client, base, Scopes.parse(lent.scope), until)
+    return EhrAccess(client, base, Scopes.parse(lent.scope), until, note)
 
 
 def _misused(lent: Authorization, hook: HookRequest, trust: FhirTrust) -> str:

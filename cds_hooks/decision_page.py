@@ -16,7 +16,7 @@ from billing_rules.findings import Outcome
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import shipped
 from billing_rules.rules.common import capital
-from cds_hooks import exact_json, hook_request, request_body, services, views
+from cds_hooks import answers, call_note, exact_json, hook_request, request_body, services, views
 from cds_hooks.errors import Refused
 from cds_hooks.running import running
 from ehr_access.limits import Deadline
@@ -40,11 +40,12 @@ def trace(service_id: str) -> Response:
     body = request_body.read(here.settings.max_body_bytes)
     hook = hook_request.parse(body, service, here.settings.max_json_depth)
     try:
+        basis = views.basis_of(hook, here, until, call_note.of_request())
         staff = hook.context.user_is_staff
-        found = views.reviewed(hook, service, here, until) if staff else None
+        found = answers.ANSWERS[service.id](hook, basis) if staff else None
     except AnotherPatient:
         found = None
-    reviews = [_review(review) for review in found.reviews] if found else []
+    reviews = [_review(review) for review in found or ()]
     return Response(exact_json.encode({"reviews": reviews}), content_type="application/json")
 
 
