@@ -15,9 +15,9 @@ from typing import Any
 from bench import bodies
 from billing_rules.assess import assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.decoding import Part
+from billing_rules.fhir.json.decoding import Part
+from billing_rules.model.states import NOTHING, Present
 from billing_rules.review import OrderReview
-from billing_rules.states import NOTHING, Present
 
 Json = dict[str, Any]
 

@@ -25,8 +25,10 @@ from bench.bodies import chart
 from cds_hooks import settings as service_settings
 from cds_hooks.app import create_app
 from smart_app import settings as app_settings
-from vialwise import clock, practice, server, smart, start, storage
+from vialwise import clock
 from vialwise.catalogues import catalogue
+from vialwise.serving import app as smart
+from vialwise.serving import practice, server, start, storage
 from vialwise.settings.models import DEFAULT_HOST, ServeSettings
 
 RESOURCES = 5000

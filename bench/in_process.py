@@ -19,8 +19,8 @@ import orjson
 from bench.bodies import TODAY
 from billing_rules import catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.keyed_hashes import SHORTEST_SECRET, KeyedHashes
-from cds_hooks.store import Store, temporary
+from cds_hooks.record.keyed_hashes import SHORTEST_SECRET, KeyedHashes
+from cds_hooks.record.store import Store, temporary
 
 ROUNDS = 5
 _SECONDS = 0.15  # of each timing

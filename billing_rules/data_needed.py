@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from billing_rules.states import Unknown
+from billing_rules.model.states import Unknown
 
 # Stands beside the first page of a newest-first answer that has more: the newest are all of them
 # unless nothing on that page can be used, because it was withdrawn or is something else.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from billing_rules.findings import Finding, NotChecked, Outcome
-from billing_rules.model import Evidence
+from billing_rules.model.entities import Evidence
+from billing_rules.model.findings import Finding, NotChecked, Outcome
 
 
 def explained(outcome: Outcome) -> tuple[str, str]:

@@ -11,16 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from billing_rules.case import Case, CodesInForce
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.claim_lines import ClaimPlan, claim_plan
-from billing_rules.containers import NoContainerPlan, least_discarded
-from billing_rules.entered import with_entered
-from billing_rules.findings import Finding, NotChecked, Outcome
-from billing_rules.history import Past, history_of, past_of
-from billing_rules.indications import indication_of
-from billing_rules.model import (
+from billing_rules.forms.entered import with_entered
+from billing_rules.model.chart import Chart
+from billing_rules.model.entities import (
     Container,
     ContainerCount,
     Drug,
@@ -30,11 +24,16 @@ from billing_rules.model import (
     Site,
     Stage,
 )
-from billing_rules.orders import container_of, drug_orders
-from billing_rules.payers import PayerChoice, payer_of
+from billing_rules.model.findings import Finding, NotChecked, Outcome
+from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
+from billing_rules.orders.case import Case, CodesInForce
+from billing_rules.orders.claim_lines import ClaimPlan, claim_plan
+from billing_rules.orders.containers import NoContainerPlan, least_discarded, stocked_containers
+from billing_rules.orders.drug_orders import container_of, drug_orders
+from billing_rules.orders.history import Past, history_of, past_of
+from billing_rules.orders.indications import indication_of
+from billing_rules.orders.payers import PayerChoice, payer_of
 from billing_rules.rules import RULES
-from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
-from billing_rules.stock import stocked_containers
 
 # Takes a fault of the program: what failed, in this program's own words, and the exception.
 Failed = Callable[[str, Exception], None]

@@ -27,9 +27,9 @@ from billing_rules.catalogue.files import (
     read_yaml,
 )
 from billing_rules.catalogue.values import source_of
-from billing_rules.findings import Topic
-from billing_rules.model import Source
-from billing_rules.passages import WHAT
+from billing_rules.citations import WHAT
+from billing_rules.model.entities import Source
+from billing_rules.model.findings import Topic
 from billing_rules.rules import RULES
 from billing_rules.rules.common import capital, listed
 from billing_rules.rules.rule import Rule, UseOf
@@ -139,7 +139,7 @@ def _record(rule: Rule, shared: SharedFile, file: str) -> RuleRecord:
         ("denials", own.denials, shared.denials, file),
         ("citations", own.citations, shared.sources, f"the sources of {file}"),
         ("codes", own.codes, shared.codes, file),
-        ("reads", own.reads, WHAT, "billing_rules.passages"),
+        ("reads", own.reads, WHAT, "billing_rules.citations"),
     ):
         for key in used:
             if key not in known:

@@ -7,28 +7,25 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from billing_rules.catalogue import Catalogue
-from cds_hooks import (
-    app_link,
-    client_auth,
-    code_sets,
+from cds_hooks import code_sets, error_answers, views
+from cds_hooks.auth import client_auth, operator_access
+from cds_hooks.cards import app_link
+from cds_hooks.pages import (
     decision_page,
-    error_answers,
     feedback,
     feedback_page,
+    front,
     operations,
-    operator_access,
-    pages,
     request_log,
     responses,
     rule_pages,
-    views,
 )
+from cds_hooks.record.store import Store
 from cds_hooks.running import Running, set_running
 from cds_hooks.settings import Settings
-from cds_hooks.store import Store
 
 if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
-    from cds_hooks.metrics import Metrics
+    from cds_hooks.calls.metrics import Metrics
 
 
 def create_app(
@@ -65,7 +62,7 @@ def create_app(
         app.register_blueprint(told)
     secret = settings.operator_secret
     guard = operator_access.with_secret(secret) if secret else None
-    for page in (pages.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):
+    for page in (front.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):
         app.register_blueprint(page)  # open to anyone: nothing here is of a patient
     if guard:
         app.register_blueprint(feedback_page.blueprint(store.engine, guard, catalogue.payer_name))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.dated import Dated
+from billing_rules.model.dated import Dated
 
 TitleAndDate = tuple[str, str]
 

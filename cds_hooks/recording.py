@@ -12,15 +12,14 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from billing_rules.review import OrderReview
-from cds_hooks.call_note import CallNote
-from cds_hooks.card_plan import HeldBack, PlannedCard
-from cds_hooks.cards import new_uuid
-from cds_hooks.duplicate_cards import without_repeats
-from cds_hooks.hook_request import HookRequest
-from cds_hooks.records import ShownCard
+from cds_hooks.calls.call_log import CallNote
+from cds_hooks.cards.plan import HeldBack, PlannedCard, without_repeats
+from cds_hooks.cards.writing import new_uuid
+from cds_hooks.record.shown_cards import ShownCard
+from cds_hooks.record.store import Store
+from cds_hooks.request.hook_request import HookRequest
 from cds_hooks.running import Running
 from cds_hooks.services import Service
-from cds_hooks.store import Store
 from service_parts.database import StoreFailed
 from service_parts.log_events import fault
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from billing_rules.model import CERTAINTY, Source
-from billing_rules.passages import Passage
+from billing_rules.citations import Passage
+from billing_rules.model.entities import CERTAINTY, Source
 from billing_rules.rule_records import RuleRecord, shipped
 from billing_rules.rules.rule import UseOf
 from cds_hooks.settings import Settings

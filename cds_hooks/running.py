@@ -9,11 +9,11 @@ from flask import Flask, current_app
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks.code_sets import CodeSets
+from cds_hooks.record.store import Store
 from cds_hooks.settings import Settings
-from cds_hooks.store import Store
 
 if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
-    from cds_hooks.metrics import Metrics
+    from cds_hooks.calls.metrics import Metrics
 
 _KEY = "cds_hooks"
 

@@ -8,37 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
-from billing_rules.fhir.references import same
+from billing_rules.fhir.json.references import same
 from billing_rules.review import OrderReview
-from cds_hooks import (
-    answers,
-    app_link,
-    call_note,
-    card_plan,
-    cards,
-    client_auth,
-    exact_json,
-    hook_request,
-    recording,
-    request_body,
-    services,
-)
+from cds_hooks import answers, exact_json, recording, services
 from cds_hooks.answers import order_review
-from cds_hooks.app_link import AppLink
-from cds_hooks.call_note import CallNote
-from cds_hooks.card_plan import HeldBack
-from cds_hooks.contexts import DispatchContext
+from cds_hooks.auth import client_auth
+from cds_hooks.calls import call_log
+from cds_hooks.calls.call_log import CallNote
+from cds_hooks.cards import app_link, writing
+from cds_hooks.cards import plan as card_plan
+from cds_hooks.cards.app_link import AppLink
+from cds_hooks.cards.plan import HeldBack
+from cds_hooks.cards.suggestions import CodeSystemUris
 from cds_hooks.errors import Refused
-from cds_hooks.hook_request import HookRequest
+from cds_hooks.fhir_trust import trust_of_request
+from cds_hooks.request import hook_request
+from cds_hooks.request import hook_request as request_body
+from cds_hooks.request.hook_request import DispatchContext, HookRequest
 from cds_hooks.running import Running, running
 from cds_hooks.settings import Settings
-from cds_hooks.suggestions import CodeSystemUris
-from cds_hooks.trust import trust_of_request
 from ehr_access.limits import Deadline
-from ehr_access.patient_match import AnotherPatient
+from ehr_access.resources import AnotherPatient
 
 if TYPE_CHECKING:  # a service that is lent no token starts without requests
-    from cds_hooks.fhir_authorization import EhrAccess
+    from cds_hooks.calls.fhir_authorization import EhrAccess
 
 log = logging.getLogger("cds_hooks")
 
@@ -54,20 +47,20 @@ def blueprint() -> Blueprint:
 
 def call(service_id: str) -> Response:
     """POST /cds-services/{id} (CDS Hooks 2.0.1, "Calling a CDS Service")."""
-    here, note = running(), call_note.of_request()
+    here, note = running(), call_log.of_request()
     until = Deadline.after(here.settings.fetch_deadline)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")
     with note.hop("parse"):
-        note.body = request_body.read(here.settings.max_body_bytes)
+        note.body = request_body.read_body(here.settings.max_body_bytes)
         hook = hook_request.parse(note.body, service, here.settings.max_json_depth)
     note.parsed(hook)
     try:
         answer = _cards(hook, service, here, until, note)
     except AnotherPatient as error:
         log.warning("security: %s is of another patient; answered without cards", error.where)
-        note.outcome, answer = call_note.ANOTHER_PATIENT, []
+        note.outcome, answer = call_log.ANOTHER_PATIENT, []
     return Response(exact_json.encode({"cards": answer}), content_type="application/json")
 
 
@@ -75,24 +68,24 @@ def _cards(
     hook: HookRequest, service: services.Service, here: Running, until: Deadline, note: CallNote
 ) -> Cards:
     if not hook.context.user_is_staff:
-        return note.passed_over(call_note.NOT_STAFF)
+        return note.passed_over(call_log.NOT_STAFF)
     settings, catalogue = here.settings, here.catalogue
     with note.hop("review"):
         basis = basis_of(hook, here, until, note)
         found = answers.ANSWERS[service.id](hook, basis)
     if found is None:
-        return note.passed_over(call_note.NOT_OURS)
+        return note.passed_over(call_log.NOT_OURS)
     with note.hop("store"):
         found = tuple(recording.unrepeated(found, hook, here, note))
     with note.hop("cards"):
         plan, held = card_plan.planned(found, hook.hook, settings, note.client, note.tenant)
         drafts = order_review.correctable(hook.context)
-        written = cards.written(
+        written = writing.written(
             plan,
             drafts,
             CodeSystemUris(catalogue.systems, catalogue.preferred_uri),
             settings,
-            cards.moment(basis.today, settings.clock()),
+            writing.moment(basis.today, settings.clock()),
             named=_named(hook, found, drafts),
             app=_app(hook, settings),
             left_out=card_plan.left_out(held),
@@ -111,7 +104,9 @@ def basis_of(hook: HookRequest, here: Running, until: Deadline, note: CallNote) 
     """What the request is judged on, with the EHR whose token it lends, if it may be used."""
     ehr: EhrAccess | None = None
     if hook.authorization is not None:
-        from cds_hooks import fhir_authorization  # requests is loaded only where a token is lent
+        from cds_hooks.calls import (
+            fhir_authorization,  # requests is loaded only where a token is lent
+        )
 
         trust, servers = trust_of_request(here.settings), fhir_authorization.servers()
         ehr = fhir_authorization.ehr_of(hook, trust, here.settings, servers, until, note)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from billing_rules.states import Unknown
-from ehr_access import reasons
+from billing_rules.model.states import Unknown
+from ehr_access import limits as reasons
 from ehr_access.base import FhirBase
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import Query

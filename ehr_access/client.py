@@ -1,28 +1,101 @@
-"""The FHIR client: reads, searches and writes at one allowed server, answering in data states."""
+"""What one answer of a FHIR server holds: resources, the next page, or that it went wrong.
+
+The content type is not asked: servers lie about it in both directions, the body does not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from billing_rules.data_needed import OLDER_LEFT
-from billing_rules.fhir.decoding import Part, RawResource, as_dict
-from billing_rules.fhir.searchset import SearchPage
-from billing_rules.states import NOTHING, Present, Unknown
-from ehr_access import answers, reasons, writing
+from billing_rules.fhir.json.decoding import Part, RawResource, as_dict
+from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
+from billing_rules.model.states import NOTHING, Present, Unknown
+from ehr_access import limits, writing
+from ehr_access import limits as reasons
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities, Capability, with_required
-from ehr_access.every_status import with_every_status
-from ehr_access.limits import Deadline, Limits
-from ehr_access.parallel import all_of
-from ehr_access.query import ID, Query, QueryRefused
+from ehr_access.limits import Deadline, Limits, all_of
+from ehr_access.query import ID, Query, QueryRefused, with_every_status
 from ehr_access.scopes import Scopes
-from ehr_access.tokens import FixedToken, Token
 from ehr_access.transport import Answer, Transport
 from ehr_access.writing import Refused, Uncertain, WriteAnswer, Written
+
+
+class _Named(msgspec.Struct):
+    resourceType: str  # noqa: N815 - FHIR's name
+    id: str = ""
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
+def one_resource(answer: Answer, resource_type: str, id_: str) -> RawResource | Unknown:
+    """The resource that was read, or why it was not."""
+    named = _of(answer, resource_type)
+    if isinstance(named, Unknown):
+        return named
+    if named.resourceType != resource_type:
+        return limits.NOT_FHIR
+    return answer.body if named.id == id_ else limits.ANOTHER_RESOURCE
+
+
+def page(answer: Answer, resource_type: str) -> SearchPage | Unknown:
+    """The page of a search, or why it cannot be used."""
+    named = _of(answer, resource_type)
+    if isinstance(named, Unknown):
+        return named
+    found = bundle_resources(answer.body)
+    unusable = isinstance(found, Unknown) or named.resourceType != "Bundle"
+    return limits.NOT_FHIR if unusable else found
+
+
+def _of(answer: Answer, resource_type: str) -> _Named | Unknown:
+    """Type and id of the resource that the answer is, unless it is an error."""
+    if not 200 <= answer.status < 300:
+        return limits.of_status(answer.status, resource_type)
+    try:
+        named = _named.decode(answer.body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return limits.NOT_FHIR
+    return limits.ERROR_REPORTED if named.resourceType == "OperationOutcome" else named
+
+
+# ----------------------------------------------------------------------
+# Where a client's access token comes from: given once, or renewed while the client is in use.
+
+
+class Token(Protocol):
+    """An access token that its owner may renew. Safe to ask from several threads at once."""
+
+    def current(self) -> str:
+        """The token to send now."""
+        ...
+
+    def after_refusal(self, refused: str) -> str:
+        """Another token after `refused` was answered 401; "" when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FixedToken:
+    """A token that cannot be renewed, as a hook request lends it."""
+
+    text: str
+
+    def current(self) -> str:
+        return self.text
+
+    def after_refusal(self, refused: str) -> str:
+        return ""
+
+
+# ----------------------------------------------------------------------
+# The FHIR client: reads, searches and writes at one allowed server, answering in data states.
+
 
 _exact = msgspec.json.Encoder(decimal_format="number")
 
@@ -194,7 +267,7 @@ class EhrClient:
             return answer
         if answer.status in (404, 410):
             return NOTHING
-        resource = answers.one_resource(answer, query.resource_type, query.id)
+        resource = one_resource(answer, query.resource_type, query.id)
         return resource if isinstance(resource, Unknown) else Present((resource,))
 
     def _search(self, query: Query, until: Deadline) -> Part:
@@ -233,7 +306,7 @@ class EhrClient:
         answer = self._get(url, until)
         if isinstance(answer, Unknown):
             return answer
-        return answers.page(answer, query.resource_type)
+        return page(answer, query.resource_type)
 
     def _get(self, url: str, until: Deadline) -> Answer | Unknown:
         return self._with_token(

@@ -21,8 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 from urllib3.exceptions import HTTPError
 
-from ehr_access.limits import Deadline
-from ehr_access.parallel import all_of
+from ehr_access.limits import Deadline, all_of
 
 log = logging.getLogger("ehr_access")
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, urlencode
 
+from billing_rules.data_needed import DATA_NEEDED, DataNeed
+
 # No '&' or '/' fits through, so an id cannot change the query it is put into.
 # FHIR says 64 characters of A-Z a-z 0-9 - and '.'; real servers send longer ones, with _ and ~.
 ID = re.compile(r"[A-Za-z0-9._~-]{1,256}")
@@ -72,3 +74,61 @@ class Query:
 
     def plus(self, name: str, value: str) -> Query:
         return replace(self, params=(*self.params, (name, value)))
+
+
+# ----------------------------------------------------------------------
+# A search asked again with every status named, for servers that answer 400 to one without.
+#
+# US Core, "Search Criteria": a server may require `status`; then naming them all asks the same.
+# The codes are those of FHIR R4's required value sets, from each type's `status` element.
+
+
+_OF_GIVING = "completed entered-in-error in-progress not-done on-hold stopped unknown"
+_OF_FINANCES = "active cancelled draft entered-in-error"
+STATUSES = {
+    "ClaimResponse": _OF_FINANCES,
+    "Coverage": _OF_FINANCES,
+    "MedicationAdministration": _OF_GIVING,
+    "MedicationDispense": "cancelled completed declined entered-in-error in-progress on-hold "
+    "preparation stopped unknown",
+    "MedicationRequest": "active cancelled completed draft entered-in-error on-hold stopped "
+    "unknown",
+    "MedicationStatement": "active completed entered-in-error intended not-taken on-hold stopped "
+    "unknown",
+    "Observation": "amended cancelled corrected entered-in-error final preliminary registered "
+    "unknown",
+    "Procedure": f"{_OF_GIVING} preparation",
+    "ResearchSubject": "candidate eligible follow-up ineligible not-registered off-study on-study "
+    "on-study-intervention on-study-observation pending-on-study potential-candidate screening "
+    "withdrawn",
+}
+
+
+def with_every_status(query: Query) -> Query | None:
+    """`query` with each status of its type; None when it names one already, or its type has none,
+    or it is a further page."""
+    statuses = STATUSES.get(query.resource_type, "")
+    if not statuses or query.begin_at or "status" in query.names():
+        return None
+    return query.plus("status", ",".join(statuses.split()))
+
+
+# ----------------------------------------------------------------------
+# The queries of billing_rules.data_needed, for one patient.
+
+
+def query_for(need: DataNeed, patient_id: str, encounter_id: str) -> Query | None:
+    """The query, or None when an id it needs is not known or is none."""
+    text = need.template
+    for token, id_ in (("patientId", patient_id), ("encounterId", encounter_id)):
+        token = f"{{{{context.{token}}}}}"
+        if token in text and not ID.fullmatch(id_):
+            return None
+        text = text.replace(token, id_)
+    return Query.parse(text, need.newest_first, need.each_counts)
+
+
+def queries_for(patient_id: str, encounter_id: str) -> dict[str, Query]:
+    """The queries for everything the rules live on, by key; one that lacks an id is left out."""
+    found = {need.key: query_for(need, patient_id, encounter_id) for need in DATA_NEEDED}
+    return {key: query for key, query in found.items() if query is not None}

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from billing_rules.fhir.decoding import Part, RawResource, as_dict
-from billing_rules.fhir.references import Resource
-from billing_rules.states import Present, Unknown
+from billing_rules.fhir.json.decoding import Part, RawResource, as_dict, decoded
+from billing_rules.fhir.json.references import JsonObject, unversioned
+from billing_rules.fhir.json.shapes import PatientResource, Reference, Resource
+from billing_rules.model.states import Present, Unknown
+from ehr_access import limits
 from ehr_access.query import ID
 
 
-def resources_of(part: Part | None) -> list[Resource]:
+def resources_of(part: Part | None) -> list[JsonObject]:
     """The resources of a part, decoded; what is no JSON object is left out."""
     raw = part.value if isinstance(part, Present) else ()
-    return [r for one in raw if not isinstance(one, Unknown) if (r := decoded(one)) is not None]
+    return [
+        r for one in raw if not isinstance(one, Unknown) if (r := decoded_resource(one)) is not None
+    ]
 
 
-def decoded(raw: RawResource) -> Resource | None:
+def decoded_resource(raw: RawResource) -> JsonObject | None:
     """One resource, its decimals exact; None when it is no JSON object."""
     return as_dict(raw)
 
 
-def references(resource: Resource, elements: Iterable[str]) -> Iterator[str]:
+def references(resource: JsonObject, elements: Iterable[str]) -> Iterator[str]:
     """The references under `elements` of a resource, as written there."""
     for element in elements:
         value = resource.get(element)
@@ -30,9 +35,62 @@ def references(resource: Resource, elements: Iterable[str]) -> Iterator[str]:
             yield reference.strip()
 
 
-def encounter_id(resource: Resource) -> str:
+def encounter_id(resource: JsonObject) -> str:
     """The id of the encounter a resource belongs to; "" when it names none that could be read."""
     named = next(references(resource, ("encounter", "context")), "").split("/_history/")[0]
     kind, _, id_ = named.rpartition("/")
     fits = kind.rpartition("/")[2] == "Encounter" and ID.fullmatch(id_)
     return id_ if fits else ""
+
+
+# ----------------------------------------------------------------------
+# Whether a resource is about the patient the request or window is for.
+#
+# Data of another patient means that something upstream is badly wrong, so the whole answer is
+# refused (docs/threat-model.md): no card, or page, is better than one patient's on another.
+
+
+class AnotherPatient(Exception):
+    """A resource is about somebody else. `where` names the part, not the person."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+
+def about(resource: RawResource | Mapping[str, Any]) -> Resource | None:
+    """The resource as it says what and whose it is, None when it is no JSON object."""
+    return decoded(dict(resource) if isinstance(resource, Mapping) else resource)
+
+
+def is_anothers(resource: Resource, patient_id: str) -> bool:
+    """True only when the resource names another Patient; one that names none proves nothing."""
+    if isinstance(resource, PatientResource):
+        said = resource.id.strip()
+        return bool(said) and said != patient_id
+    own = f"Patient/{patient_id}"  # as nearly every resource writes it
+    for named in (resource.subject, resource.patient, resource.beneficiary, resource.individual):
+        if named is None or named.reference == own:
+            continue
+        if _patient_named(named) not in (None, patient_id):
+            return True
+    return False
+
+
+def of_patient(part: Part, key: str, resource_type: str, patient_id: str) -> Part:
+    """A fetched part, when it is of the right kind. Raises AnotherPatient."""
+    if part == limits.ANOTHER_RESOURCE and resource_type == "Patient":
+        raise AnotherPatient(key)
+    if not isinstance(part, Present):
+        return part
+    told = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
+    if any(what is not None and is_anothers(what, patient_id) for what in told):
+        raise AnotherPatient(key)
+    right = any(what is not None and what.kind == resource_type for what in told)
+    return part if right else limits.SOMETHING_ELSE
+
+
+def _patient_named(named: Reference) -> str | None:
+    """The id in a Reference to a Patient, relative or absolute, versioned or not; else None."""
+    parts = unversioned(named.reference).split("/")
+    return parts[-1] if len(parts) > 1 and parts[-2] == "Patient" else None

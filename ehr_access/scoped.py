@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from billing_rules.fhir.decoding import Part
-from billing_rules.states import Nothing, Present, Unknown
-from ehr_access import reasons
+from billing_rules.fhir.json.decoding import Part
+from billing_rules.model.states import Nothing, Present, Unknown
+from ehr_access import limits
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline
@@ -22,7 +22,7 @@ def fetch(
     asked = {k: q for k, q in queries.items() if allowed[k] is not Allowed.NONE}
     answers = client.fetch(asked, deadline) if asked else {}
     return {
-        key: _judged(answers.get(key, reasons.NOT_IN_SCOPE), queries[key], allowed[key])
+        key: _judged(answers.get(key, limits.NOT_IN_SCOPE), queries[key], allowed[key])
         for key in queries
     }
 
@@ -42,5 +42,5 @@ def _judged(answer: Part, query: Query, allowed: Allowed) -> Part:
     if allowed is not Allowed.SOME or isinstance(answer, Unknown):
         return answer
     if isinstance(answer, Nothing) or not (query.each_counts or query.newest_first):
-        return reasons.PART_IN_SCOPE
-    return Present((*answer.value, reasons.PART_IN_SCOPE))
+        return limits.PART_IN_SCOPE
+    return Present((*answer.value, limits.PART_IN_SCOPE))

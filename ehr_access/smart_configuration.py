@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from billing_rules.states import Unknown
-from ehr_access import reasons
+from billing_rules.model.states import Unknown
+from ehr_access import limits
 from ehr_access.base import FhirBase
 from ehr_access.limits import Deadline
 from ehr_access.transport import Transport
@@ -71,7 +71,7 @@ def read(base: FhirBase, transport: Transport, deadline: Deadline) -> SmartConfi
     if isinstance(answer, Unknown):
         return answer
     if answer.status != 200:
-        return reasons.of_status(answer.status, "a SMART configuration")
+        return limits.of_status(answer.status, "a SMART configuration")
     said = parsed(answer.body)
     if said is None:
         return Unknown("its SMART configuration could not be read")

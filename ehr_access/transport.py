@@ -23,8 +23,8 @@ from requests.auth import AuthBase
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
 
-from billing_rules.states import Unknown
-from ehr_access import reasons
+from billing_rules.model.states import Unknown
+from ehr_access import limits
 from ehr_access.limits import Deadline
 
 _CONNECT_SECONDS = 3.0
@@ -156,21 +156,21 @@ class Transport:
         self, sent: _Sent, token: str | None, deadline: Deadline, most_bytes: int
     ) -> Answer | Unknown:
         if deadline.passed:
-            return reasons.NOT_REACHED if sent.writes else reasons.TOO_LATE
+            return limits.NOT_REACHED if sent.writes else limits.TOO_LATE
         before = _deadline.set(deadline)
         try:
             return self._got(sent, token, deadline, most_bytes)
         except (requests.Timeout, TimeoutError):
-            return reasons.TOO_LATE
+            return limits.TOO_LATE
         except _WaitTooLong:
-            return reasons.BUSY
+            return limits.BUSY
         except (requests.ConnectionError, OSError) as error:
             if _timed_out(error):
-                return reasons.TOO_LATE
+                return limits.TOO_LATE
             reached = sent.writes and not _never_connected(error)
-            return reasons.BROKEN if reached else reasons.NOT_REACHED
+            return limits.BROKEN if reached else limits.NOT_REACHED
         except (requests.RequestException, HTTPError, ValueError):
-            return reasons.BROKEN
+            return limits.BROKEN
         finally:
             _deadline.reset(before)
 
@@ -212,12 +212,12 @@ def _read(response: requests.Response, deadline: Deadline, most_bytes: int) -> b
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if size > most_bytes:
-                return reasons.TOO_LARGE
+                return limits.TOO_LARGE
             if deadline.passed:
-                return reasons.TOO_LATE
+                return limits.TOO_LATE
             chunks.append(chunk)
     except HTTPError as error:
-        return reasons.TOO_LATE if _timed_out(error) else reasons.BROKEN
+        return limits.TOO_LATE if _timed_out(error) else limits.BROKEN
     return b"".join(chunks)
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from billing_rules.states import Unknown
-from ehr_access import reasons
+from billing_rules.model.states import Unknown
+from ehr_access import limits
 from ehr_access.query import ID
 from ehr_access.transport import Answer
 
@@ -60,10 +60,10 @@ NO_SCOPE = Refused("scope", "this sign-in does not allow it")
 SIGNED_OUT = Refused("signed out", "the sign-in to the EHR has run out")
 FORBIDDEN = Refused("forbidden", "the EHR did not permit it")
 CHANGED = Refused("changed", "somebody changed the record in the meantime: read it again first")
-NOT_REACHED = Refused("not sent", reasons.NOT_REACHED.because)
-BUSY = Refused("not sent", reasons.BUSY.because)
-REDIRECTED = Refused("not sent", reasons.REDIRECTED.because)
-NO_TOKEN_IN_CLEAR = Refused("not sent", reasons.NO_TOKEN_IN_CLEAR.because)
+NOT_REACHED = Refused("not sent", limits.NOT_REACHED.because)
+BUSY = Refused("not sent", limits.BUSY.because)
+REDIRECTED = Refused("not sent", limits.REDIRECTED.because)
+NO_TOKEN_IN_CLEAR = Refused("not sent", limits.NO_TOKEN_IN_CLEAR.because)
 SEVERAL = Refused("changed", "the EHR already holds more than one copy of it: look in the chart")
 
 
@@ -99,9 +99,9 @@ def outcome(answer: Answer | Unknown, path: str, *, conditional: bool) -> WriteA
 
 
 def _without_answer(gap: Unknown) -> WriteAnswer:
-    if gap == reasons.NOT_REACHED:
+    if gap == limits.NOT_REACHED:
         return NOT_REACHED
-    return BUSY if gap == reasons.BUSY else Uncertain(gap.because)
+    return BUSY if gap == limits.BUSY else Uncertain(gap.because)
 
 
 def _written(answer: Answer, path: str, before: bool) -> WriteAnswer:

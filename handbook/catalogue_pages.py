@@ -7,7 +7,7 @@ from datetime import date
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.files import DrugFile, PayerFile, SourceFile, sourced_values
-from billing_rules.model import CERTAINTY, Drug
+from billing_rules.model.entities import CERTAINTY, Drug
 from handbook.markdown import heading, link, table, text
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.findings import Finding, Outcome
-from billing_rules.model import CERTAINTY, Source
+from billing_rules.model.entities import CERTAINTY, Source
+from billing_rules.model.findings import Finding, Outcome
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, capital, shipped
-from cds_hooks import card_plan, cards
+from cds_hooks.cards import plan as card_plan
+from cds_hooks.cards import writing
+from cds_hooks.cards.suggestions import CodeSystemUris
 from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
-from cds_hooks.suggestions import CodeSystemUris
 from handbook.markdown import heading, link, quoted, table, text
 from tests.scenario import TODAY, all_scenarios, reviewed
 
@@ -94,7 +95,7 @@ def _example(rule: str, speaking: list[Heard], catalogue: Catalogue) -> Iterator
     alone = replace(review, outcomes=(finding,))
     plan = card_plan.cards([alone], plans=False)
     uris = CodeSystemUris(catalogue.systems, catalogue.preferred_uri)
-    [card] = cards.written(plan, {}, uris, _SETTINGS, str(TODAY))
+    [card] = writing.written(plan, {}, uris, _SETTINGS, str(TODAY))
     yield f"For this order: {text(clearest.says)}."
     yield ""
     kind = "warning" if card["indicator"] == "warning" else "info"

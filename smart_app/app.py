@@ -6,20 +6,13 @@ from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Flask
 
-from smart_app import (
-    csrf,
-    error_pages,
-    http_headers,
-    launch,
-    launching,
-    pages,
-    windows,
-)
+from smart_app import http_headers, pages
+from smart_app.launch import csrf, error_pages, flow, state, windows
+from smart_app.launch.store import Store
+from smart_app.launch.window import signed_in
 from smart_app.running import Running, set_running
 from smart_app.screens import SCREENS
 from smart_app.settings import Settings
-from smart_app.store import Store
-from smart_app.window import signed_in
 
 _IN_WINDOW = "/w/<window_id>"
 _LARGEST_FORM = 1024 * 1024
@@ -40,12 +33,12 @@ def create_app(
         "signed_in": signed_in,
     }
     set_running(app, running)
-    launching.set_launching(app, launching.made(settings, store))
+    state.set_launching(app, state.made(settings, store))
     windows.install(app)
     error_pages.install(app)
     http_headers.install(app)
 
-    for page in (pages.blueprint(), launch.blueprint()):
+    for page in (pages.blueprint(), flow.blueprint()):
         app.register_blueprint(page)  # before anybody is known: nothing of a chart
     for made in (pages.in_window, *screens):
         screen = made()

@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Flask, Response, g, request
 
 from service_parts.web import path_of
-from smart_app.launching import launching
+from smart_app.launch.state import launching
 
 _STATIC_KEPT = 365 * 24 * 3600  # seconds; addresses of static files change with their content
 _POLICY = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, url_for
 
-from smart_app import cookies, windows
-from smart_app.launching import launching
-from smart_app.window import window
+from smart_app.launch import cookies, windows
+from smart_app.launch.state import launching
+from smart_app.launch.window import window
 
 _KEYS_KEPT = 3600  # seconds that EHRs may keep the public keys; the next one is shown long before
 

@@ -18,7 +18,7 @@ from cds_hooks import Settings, create_app
 from sandbox_ehr.desk.worksheets import Desk
 from sandbox_ehr.settings import Client
 from tests.databases import store_at
-from vialwise import practice, server
+from vialwise.serving import practice, server
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,14 +58,15 @@ from typing import Any
 
 import yaml
 
-from billing_rules import ndc, review
-from billing_rules.amounts import Amount, UnitNotUnderstood
-from billing_rules.case import Case
+from billing_rules import review
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.files import SiteFile, Sourced, SourceFile
-from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
+from billing_rules.model import ndc
+from billing_rules.model.amounts import Amount, UnitNotUnderstood
+from billing_rules.model.entities import Code, Counted, Dose, OrderLine, Stage
+from billing_rules.model.states import NOTHING, Present, State, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.review import OrderReview
-from billing_rules.states import NOTHING, Present, State, Unknown
 from tests import scenario_chart
 
 FOLDER = Path(__file__).parent / "scenarios"

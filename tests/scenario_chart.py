@@ -12,9 +12,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from billing_rules.amounts import Amount, UnitNotUnderstood, canonical_unit
 from billing_rules.catalogue.terms import Terms
-from billing_rules.chart import (
+from billing_rules.model.amounts import Amount, UnitNotUnderstood, canonical_unit
+from billing_rules.model.chart import (
     NOT_ASKED,
     Authorization,
     Chart,
@@ -25,8 +25,8 @@ from billing_rules.chart import (
     Study,
     Therapy,
 )
-from billing_rules.model import Code, OrderLine
-from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
+from billing_rules.model.entities import Code, OrderLine
+from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 
 T = TypeVar("T")
 Words = dict[str, Any]

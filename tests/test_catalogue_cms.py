@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from billing_rules import ndc
-from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.files import DrugFile
-from billing_rules.dated import Dated
-from billing_rules.model import Container
+from billing_rules.model import ndc
+from billing_rules.model.amounts import Amount
+from billing_rules.model.dated import Dated
+from billing_rules.model.entities import Container
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CMS = Path(os.environ.get("VIALWISE_REFERENCE_DATA", CHECKOUT.parent / "shared" / "data")) / "cms"

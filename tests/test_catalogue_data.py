@@ -11,10 +11,10 @@ import pytest
 
 from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.values import listed
-from billing_rules.chart import Coverage
-from billing_rules.model import Code, OrderLine
-from billing_rules.payers import recognised_payer
-from billing_rules.recognise import recognise
+from billing_rules.model.chart import Coverage
+from billing_rules.model.entities import Code, OrderLine
+from billing_rules.orders.payers import recognised_payer
+from billing_rules.orders.recognise import recognise
 
 TODAY = date(2026, 11, 23)
 DRUG_IDS = load().drug_ids()

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.store import temporary
+from cds_hooks.record.store import temporary
 from tests.databases import KEYS
 from vialwise import clock
 from vialwise.cli import cli

@@ -22,10 +22,10 @@ from billing_rules.catalogue.files import (
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULE_BY_ID
 from billing_rules.rules.rule import Rule
-from cds_hooks.schema import metadata
+from cds_hooks.record.schema import metadata
 from cds_hooks.services import SERVICES
 from sandbox_ehr.moods import Mood
-from smart_app.schema import metadata as app_metadata
+from smart_app.launch.schema import metadata as app_metadata
 from vialwise.cli import cli
 from vialwise.settings import models
 

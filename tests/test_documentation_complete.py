@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue, load
-from billing_rules.findings import Finding, Topic
+from billing_rules.model.findings import Finding, Topic
 from billing_rules.review import OrderReview
 from tests.scenario import TODAY, reviewed
 

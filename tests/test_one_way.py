@@ -21,18 +21,20 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.findings import Severity
+from billing_rules.model.findings import Severity
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import shipped
 from billing_rules.rules.common import capital
-from cds_hooks import Settings, card_plan, create_app
+from cds_hooks import Settings, create_app
+from cds_hooks.cards import plan
+from cds_hooks.record.store import temporary
 from cds_hooks.services import GIVEN, SERVICES
-from cds_hooks.store import temporary
-from smart_app.patient_record import read
+from smart_app.chart.patient_record import read
 from tests.databases import KEYS
 from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import running_with, serve, window_on
-from vialwise import catalogues, checking, clock
+from vialwise import catalogues, clock
+from vialwise.checking import check
 from vialwise.cli import cli
 
 Body = dict[str, Any]
@@ -109,7 +111,7 @@ def given_on(dose: Body) -> str:
 def of_doses(patient: str) -> Iterator[tuple[date, Body]]:
     """A chart as the hooks send it that speak of what was given, on the day of each dose."""
     chart = charts_with_doses()[patient]
-    types = {key: kinds for key, kinds in checking.PART_TYPES.items()}
+    types = {key: kinds for key, kinds in check.PART_TYPES.items()}
     sent: Body = {
         key: bundle(*(r for r in chart if r["resourceType"] in kinds))
         for key, kinds in types.items()
@@ -166,8 +168,8 @@ class Doors:
         return result.exit_code, result.stderr, found
 
     def checked(self, body: Body) -> tuple[OrderReview, ...]:
-        question = checking.of_hook_request(json.dumps(body).encode(), body["hook"])
-        return checking.answer(question, self.catalogue, self.today).reviews
+        question = check.of_hook_request(json.dumps(body).encode(), body["hook"])
+        return check.answer(question, self.catalogue, self.today).reviews
 
 
 @pytest.fixture
@@ -202,7 +204,7 @@ def check_same(doors: Doors, body: Body) -> bool:
         )
         for review in trace["reviews"]
     ]
-    planned = card_plan.cards(doors.checked(body), plans=False)
+    planned = plan.cards(doors.checked(body), plans=False)
     assert [
         (card["indicator"], card["source"]["topic"]["code"], len(card["detail"]) > 0)
         for card in cards["cards"]

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from billing_rules.catalogue import DATA
 from billing_rules.catalogue.files import CatalogueError, as_file, read_yaml
-from billing_rules.findings import Finding, ReplaceCode, Severity, Topic
+from billing_rules.model.findings import Finding, ReplaceCode, Severity, Topic
 from billing_rules.rule_records import NAME, RuleRecords, SharedFile, load
 from billing_rules.rules import (
     RULE_BY_ID,
@@ -26,7 +26,7 @@ from billing_rules.rules import (
     rules_reading,
 )
 from billing_rules.rules.rule import Place, Rule, UseOf
-from smart_app import navigation
+from smart_app.screens import navigation
 
 # What the seed says gets a claim denied or delayed; billing_rules/data/rules.yaml has the words.
 SEED_DENIALS = {

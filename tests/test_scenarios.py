@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.findings import Finding, NotChecked, Severity, Silent
+from billing_rules.model.findings import Finding, NotChecked, Severity, Silent
 from billing_rules.rules import DOCUMENTATION_NAMES, RULES
 from tests.scenario import all_scenarios, cases, reviewed
 

@@ -16,9 +16,9 @@ import pytest
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.claim_lines import ClaimLine
 from billing_rules.fhir import reading
+from billing_rules.model.chart import Chart
+from billing_rules.orders.claim_lines import ClaimLine
 from billing_rules.review import review
 
 TODAY = date(2026, 11, 23)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from billing_rules.dates import iso_day
+from billing_rules.model.dates import iso_day
 from vialwise.problems import Problem
 
 

@@ -12,7 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from cds_hooks.keyed_hashes import SHORTEST_SECRET
+from cds_hooks.record.keyed_hashes import SHORTEST_SECRET
 from vialwise.problems import Problem
 
 

@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from billing_rules import ndc
 from billing_rules.catalogue.chart import (
     CodeListsInUse,
     check_chart_words,
@@ -50,8 +49,9 @@ from billing_rules.catalogue.recognition import (
 from billing_rules.catalogue.sources import Registry
 from billing_rules.catalogue.terms import Terms
 from billing_rules.catalogue.values import InForce, Resolved, change_days, listed, source_of
-from billing_rules.dated import Dated
-from billing_rules.model import (
+from billing_rules.model import ndc
+from billing_rules.model.dated import Dated
+from billing_rules.model.entities import (
     Container,
     DosingTable,
     Drug,

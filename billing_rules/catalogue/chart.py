@@ -11,7 +11,6 @@ from typing import cast
 
 import msgspec
 
-from billing_rules.amounts import Amount
 from billing_rules.catalogue.files import (
     CatalogueError,
     CodeLists,
@@ -38,14 +37,9 @@ from billing_rules.catalogue.values import (
     source_of,
     units_per_period,
 )
-from billing_rules.dated import Dated
-from billing_rules.model import (
-    Criteria,
-    DosingCell,
-    DosingTable,
-    Indication,
-    Need,
-)
+from billing_rules.model.amounts import Amount
+from billing_rules.model.dated import Dated
+from billing_rules.model.entities import Criteria, DosingCell, DosingTable, Indication, Need
 
 # Kinds of evidence the rules look for that are neither one result nor one drug class.
 EVIDENCE = ("weight", "total_ige", "sensitisation", "eosinophils")

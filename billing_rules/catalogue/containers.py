@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, cast
 
-from billing_rules import ndc
-from billing_rules.amounts import Amount
 from billing_rules.catalogue.files import CatalogueError, ContainerFile, DrugFile, Sourced
 from billing_rules.catalogue.values import amount_at, number_at, source_of
-from billing_rules.dated import Dated
-from billing_rules.dates import iso_day
-from billing_rules.model import Container, Contents, DoseStatus
+from billing_rules.model import ndc
+from billing_rules.model.amounts import Amount
+from billing_rules.model.dated import Dated
+from billing_rules.model.dates import iso_day
+from billing_rules.model.entities import Container, Contents, DoseStatus
 
 FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import yaml
 
-from billing_rules.model import Certainty, Source
+from billing_rules.model.entities import Certainty, Source
 
 
 class CatalogueError(ValueError):

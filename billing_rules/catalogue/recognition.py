@@ -2,7 +2,7 @@
 
 Two payers may claim one coverage. The more specific is the payer: first by `parent`, then by the
 longer name that the coverage holds. What neither decides is refused here where the files alone
-show it, and is no payer's where only a coverage does (billing_rules.payers).
+show it, and is no payer's where only a coverage does (billing_rules.orders.payers).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from billing_rules import ndc
 from billing_rules.catalogue.files import CatalogueError, DrugFile, PayerFile
 from billing_rules.catalogue.values import listed
-from billing_rules.model import Container
+from billing_rules.model import ndc
+from billing_rules.model.entities import Container
 
 
 @dataclass(frozen=True, slots=True)

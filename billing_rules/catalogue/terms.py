@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from billing_rules.catalogue.words import Words
-from billing_rules.chart import Agreement, Measured, Problem, Therapy
-from billing_rules.model import Code
+from billing_rules.model.chart import Agreement, Measured, Problem, Therapy
+from billing_rules.model.entities import Code
 
 _NOT_READ = Words(())
 _Said = tuple[tuple[Code, ...], str]  # codes and text of one result

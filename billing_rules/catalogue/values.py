@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from billing_rules.amounts import Amount
 from billing_rules.catalogue.files import CatalogueError, Sourced, SourceFile, Timeline
-from billing_rules.dated import Dated
-from billing_rules.model import Source
+from billing_rules.model.amounts import Amount
+from billing_rules.model.dated import Dated
+from billing_rules.model.entities import Source
 
 T = TypeVar("T")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from billing_rules.fhir.chart import chart
-from billing_rules.fhir.draft_orders import draft_orders, named_by_themselves
-from billing_rules.fhir.references import entries, resolver
-from billing_rules.fhir.searchset import SearchPage, bundle_resources
+from billing_rules.fhir.json.references import entries, resolver
+from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
+from billing_rules.fhir.read.chart import chart
+from billing_rules.fhir.read.orders import draft_orders, named_by_themselves
 
 __all__ = [
     "SearchPage",

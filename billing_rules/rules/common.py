@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
 
-from billing_rules.case import Case
-from billing_rules.model import Code, ContainerCount, Evidence, OrderLine, Source
-from billing_rules.states import Nothing, Present, State, Unknown
+from billing_rules.model.entities import Code, ContainerCount, Evidence, OrderLine, Source
+from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.orders.case import Case
 
 T = TypeVar("T")
 FROM_TEXT = "The drug was recognised from the order's words only, the least reliable way."

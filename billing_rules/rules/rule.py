@@ -12,8 +12,8 @@ from enum import Enum
 
 import msgspec
 
-from billing_rules.case import Case
-from billing_rules.findings import Correction, Finding, Outcome, Severity, Topic
+from billing_rules.model.findings import Correction, Finding, Outcome, Severity, Topic
+from billing_rules.orders.case import Case
 
 # The hooks (CDS Hooks) at which a rule can speak, by what is looked at there.
 ORDERS = ("order-select", "order-sign", "order-dispatch")
@@ -56,7 +56,7 @@ class Record:
 
     `name` is short and in small letters, so that it fits into a sentence. `denials`, `citations`
     and `codes` (claim adjustment and remark codes) are ids of data/rules.yaml; `reads` are values
-    of the catalogue that the rule stands on (billing_rules.passages.WHAT). `limits` are the rule's
+    of the catalogue that the rule stands on (billing_rules.citations.WHAT). `limits` are the rule's
     own. `revised` is YYYY-MM-DD, or "none" since the release.
     """
 

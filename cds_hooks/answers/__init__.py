@@ -12,7 +12,7 @@ from billing_rules.review import OrderReview
 from cds_hooks import services
 from cds_hooks.answers import administered, appointment, dispatch, order_review
 from cds_hooks.answers.basis import Basis
-from cds_hooks.hook_request import HookRequest
+from cds_hooks.request.hook_request import HookRequest
 
 __all__ = ["ANSWERS", "Basis"]
 

@@ -12,14 +12,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from billing_rules.assess import read_patient
-from billing_rules.fhir.given import Given, given
-from billing_rules.fhir.references import same
-from billing_rules.findings import Severity
-from billing_rules.model import OrderLine
-from billing_rules.recognise import concerns_catalogue
+from billing_rules.fhir.json.references import same
+from billing_rules.fhir.read.administrations import Given, given
+from billing_rules.model.entities import OrderLine
+from billing_rules.model.findings import Severity
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
-from billing_rules.states import Nothing, Present, Unknown
-from cds_hooks import prefetch, services
+from cds_hooks import services
 from cds_hooks.answers.basis import (
     Basis,
     is_nameless,
@@ -28,14 +28,15 @@ from cds_hooks.answers.basis import (
     medications_among,
     references_outside,
 )
+from cds_hooks.calls import prefetch
 from cds_hooks.errors import unobtainable
-from cds_hooks.hook_request import HookRequest
-from ehr_access import reasons
+from cds_hooks.request.hook_request import HookRequest
+from ehr_access import limits
 from ehr_access.resources import resources_of
 
 log = logging.getLogger("cds_hooks")
 PART = "administrations"
-_NOT_OFFERED = reasons.not_offered("MedicationAdministration")
+_NOT_OFFERED = limits.not_offered("MedicationAdministration")
 
 
 def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:

@@ -11,18 +11,17 @@ from dataclasses import replace
 from msgspec import structs
 
 from billing_rules.fhir import reading
-from billing_rules.fhir.tolerant import as_day, as_objects
-from billing_rules.findings import Finding, Outcome, Severity, Topic
+from billing_rules.fhir.json.lenient import as_day, as_objects
+from billing_rules.model.findings import Finding, Outcome, Severity, Topic
+from billing_rules.model.states import Unknown
 from billing_rules.review import OrderReview
-from billing_rules.states import Unknown
-from cds_hooks import prefetch, services
+from cds_hooks import services
 from cds_hooks.answers.basis import Basis
 from cds_hooks.answers.order_review import orders_reviewed
-from cds_hooks.contexts import AppointmentContext
+from cds_hooks.calls import prefetch
 from cds_hooks.errors import unobtainable
-from cds_hooks.hook_request import HookRequest
-from ehr_access.patient_match import AnotherPatient, about, is_anothers
-from ehr_access.resources import resources_of
+from cds_hooks.request.hook_request import AppointmentContext, HookRequest
+from ehr_access.resources import AnotherPatient, about, is_anothers, resources_of
 
 PART = "medications"
 _NOT_ORDERED = ("proposal", "plan", "option")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from billing_rules.assess import PatientChart, assess
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.decoding import Part
-from billing_rules.fhir.references import Resource, own_reference, resolver
-from billing_rules.model import OrderLine
-from billing_rules.recognise import concerns_catalogue
+from billing_rules.fhir.json.decoding import Part
+from billing_rules.fhir.json.references import JsonObject, own_reference, resolver
+from billing_rules.model.entities import OrderLine
+from billing_rules.orders.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
 from cds_hooks.errors import Refused
 from cds_hooks.settings import Settings
@@ -26,7 +26,7 @@ from ehr_access.resources import resources_of
 from service_parts.log_events import fault
 
 if TYPE_CHECKING:  # the command line has no EHR to ask, and starts without requests
-    from cds_hooks.fhir_authorization import EhrAccess
+    from cds_hooks.calls.fhir_authorization import EhrAccess
 
 log = logging.getLogger("cds_hooks")
 
@@ -78,7 +78,7 @@ def is_nameless(line: OrderLine) -> bool:
 
 
 def references_outside(
-    resources: Iterable[Resource],
+    resources: Iterable[JsonObject],
     lines: Iterable[OrderLine],
     bundle: object,
     catalogue: Catalogue,
@@ -118,6 +118,6 @@ def medication_queries(references: Iterable[str], ehr: EhrAccess | None) -> dict
     return {f"Medication/{query.id}": query for query in reads[:MOST_MEDICATIONS]}
 
 
-def medications_among(asked: Mapping[str, Query], parts: Mapping[str, Part]) -> list[Resource]:
+def medications_among(asked: Mapping[str, Query], parts: Mapping[str, Part]) -> list[JsonObject]:
     """The Medications among `parts` that `asked` asked for."""
     return [resource for key in asked for resource in resources_of(parts.get(key))]

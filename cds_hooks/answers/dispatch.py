@@ -10,19 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.fhir.decoding import Part
-from billing_rules.fhir.references import Resource, resolver, same, unversioned
-from billing_rules.findings import NotChecked
+from billing_rules.fhir.json.decoding import Part
+from billing_rules.fhir.json.references import JsonObject, resolver, same, unversioned
+from billing_rules.model.findings import NotChecked
+from billing_rules.model.states import Unknown
 from billing_rules.review import OrderReview
-from billing_rules.states import Unknown
-from cds_hooks import prefetch
 from cds_hooks.answers.basis import Basis
 from cds_hooks.answers.order_review import orders_reviewed
-from cds_hooks.contexts import DispatchContext, bare_id
+from cds_hooks.calls import prefetch
 from cds_hooks.errors import unobtainable
-from cds_hooks.hook_request import HookRequest
-from ehr_access.patient_match import AnotherPatient, about, is_anothers
-from ehr_access.resources import resources_of
+from cds_hooks.request.hook_request import DispatchContext, HookRequest, bare_id
+from ehr_access.resources import AnotherPatient, about, is_anothers, resources_of
 
 # Types that can order a drug; a referral or a meal is none of our business.
 _OURS = ("MedicationRequest", "ServiceRequest")
@@ -60,7 +58,7 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
 
 def _read(
     hook: HookRequest, basis: Basis, wanted: list[str]
-) -> tuple[dict[str, Resource], dict[str, str]]:
+) -> tuple[dict[str, JsonObject], dict[str, str]]:
     """The orders by reference, and why the others could not be read."""
     sent = prefetch.complete(hook, _PREFETCHED)
     resolve = resolver(resources_of(sent.get("medications")))

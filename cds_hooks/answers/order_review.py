@@ -23,13 +23,13 @@ from msgspec import structs
 from billing_rules.assess import read_orders, read_patient
 from billing_rules.data_needed import DataNeed
 from billing_rules.fhir import reading
-from billing_rules.fhir.decoding import Part
-from billing_rules.fhir.references import Resource, selected
-from billing_rules.findings import Finding, Outcome, Severity, Topic
-from billing_rules.recognise import concerns_catalogue
+from billing_rules.fhir.json.decoding import Part
+from billing_rules.fhir.json.references import JsonObject, selected
+from billing_rules.model.findings import Finding, Outcome, Severity, Topic
+from billing_rules.orders.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
 from billing_rules.rules import DOCUMENTATION_NAMES
-from cds_hooks import drafts, prefetch, services
+from cds_hooks import services
 from cds_hooks.answers.basis import (
     Basis,
     is_nameless,
@@ -38,9 +38,10 @@ from cds_hooks.answers.basis import (
     medications_among,
     references_outside,
 )
-from cds_hooks.contexts import Context, OrderContext
+from cds_hooks.calls import prefetch
 from cds_hooks.errors import unobtainable
-from cds_hooks.hook_request import HookRequest
+from cds_hooks.request import draft_orders
+from cds_hooks.request.hook_request import Context, HookRequest, OrderContext
 
 NO_DRUG = (
     "An order names its drug by a reference alone, and that could be neither found in the request "
@@ -74,20 +75,20 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
     )
 
 
-def correctable(context: Context) -> dict[str, Resource]:
+def correctable(context: Context) -> dict[str, JsonObject]:
     """The drafts of a request that a suggestion may touch, by `Type/id`; only those are ours to
     change, never a signed order."""
     if not isinstance(context, OrderContext):
         return {}
     resources = list(reading.entries(context.draft_orders))
-    return drafts.correctable(resources, context.selections)
+    return draft_orders.correctable(resources, context.selections)
 
 
 def orders_reviewed(
     hook: HookRequest,
     basis: Basis,
     needs: Iterable[DataNeed],
-    resources: list[Resource],
+    resources: list[JsonObject],
     *,
     within: object = None,
     selections: frozenset[str] | None = None,
@@ -111,7 +112,7 @@ def orders_reviewed(
             return None
     lines = read_orders(resources, catalogue, [bundle])
     meant = [line for line in lines if selected(line.reference, selections)]
-    looked_up: list[Resource] = []
+    looked_up: list[JsonObject] = []
     if not concerns_catalogue(meant, catalogue):
         # Only a reference may say what an order is for: then that is looked up before all else.
         nameless = [line for line in meant if is_nameless(line)]
@@ -126,7 +127,7 @@ def orders_reviewed(
             if drug_must_be_known and len(looked_up) < len(references):
                 raise unobtainable(NO_DRUG)
             return None
-    drafts.check_patient(resources, hook.context.patient_id)
+    draft_orders.check_patient(resources, hook.context.patient_id)
     queries = {}
     if not looked_up:
         references = references_outside(resources, lines, bundle, catalogue)

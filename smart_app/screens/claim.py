@@ -6,13 +6,12 @@ from datetime import date
 
 from flask import Blueprint, request
 
-from billing_rules.alternatives import alternatives
 from billing_rules.catalogue import Catalogue
-from billing_rules.claim_form import claim_form, segments
-from billing_rules.what_if import changed
-from smart_app.asked import asked, fill_value
-from smart_app.order_page import no_order, open_order, page
+from billing_rules.claims.alternatives import alternatives, changed
+from billing_rules.claims.claim_form import claim_form, segments
+from smart_app.forms.parameters import asked, fill_value
 from smart_app.running import running
+from smart_app.screens.order_page import no_order, open_order, page
 
 
 def blueprint() -> Blueprint:

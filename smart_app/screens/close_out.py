@@ -15,35 +15,34 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from billing_rules import form_answers
-from billing_rules.amounts import Amount
-from billing_rules.claim_lines import ClaimPlan, WasteAnswer
-from billing_rules.closing import Closed, Closing, Planned, closed
-from billing_rules.closing_form import (
+from billing_rules.claims.administration_form import (
     charted_answers,
     closing_form,
     closing_note,
     closing_of,
 )
-from billing_rules.dates import iso_day
-from billing_rules.fhir.closed_records import (
+from billing_rules.claims.administration_record import Closed, Closing, Planned, closed
+from billing_rules.fhir.write.administration import (
     About,
     discarded_records,
     records,
     with_containers,
 )
-from billing_rules.fhir.entered_results import Entered, document
-from billing_rules.form import Form
-from billing_rules.form_answers import Checked, Patient
-from billing_rules.model import Drug, DrugOrder, Stage
-from billing_rules.orders import drug_orders
+from billing_rules.fhir.write.entered_results import Entered, document
+from billing_rules.forms import answers
+from billing_rules.forms.answers import Checked, Patient
+from billing_rules.model.amounts import Amount
+from billing_rules.model.dates import iso_day
+from billing_rules.model.entities import Drug, DrugOrder, Stage
+from billing_rules.model.form import Form
+from billing_rules.model.states import Nothing, Present
+from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
+from billing_rules.orders.drug_orders import drug_orders
 from billing_rules.review import case_of
-from billing_rules.states import Nothing, Present
-from smart_app import shown_form, write_back
-from smart_app.chart_orders import FoundOrder
-from smart_app.kept_forms import new_form_key
-from smart_app.launching import launching
-from smart_app.one_form import (
+from smart_app.chart.chart_orders import FoundOrder
+from smart_app.chart.patient_record import PatientRecord
+from smart_app.forms import form_view, write_back
+from smart_app.forms.form import (
     OneForm,
     form_of,
     rescued_by,
@@ -51,11 +50,12 @@ from smart_app.one_form import (
     sent_form_key,
     typed_names,
 )
-from smart_app.order_page import OrderPage, no_order, open_order, page
-from smart_app.patient_record import PatientRecord
+from smart_app.forms.saved_forms import new_form_key
+from smart_app.forms.write_back import SYSTEM, ToWrite
+from smart_app.launch.state import launching
+from smart_app.launch.window import window
 from smart_app.running import running
-from smart_app.window import window
-from smart_app.write_back import SYSTEM, ToWrite
+from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 
 NAME = "close-out"
 RECENT = timedelta(days=3)  # a dose charted so lately is the one that is closed out
@@ -91,7 +91,7 @@ class _Context:
     def check(self, typed: Mapping[str, str], charted: DrugOrder | None = None) -> Checked:
         patient = Patient(running().today(), self.born)
         prefill = charted_answers(charted) if charted else {}
-        return form_answers.check(self.form, typed, patient, prefill)
+        return answers.check(self.form, typed, patient, prefill)
 
 
 # ---------------------------------------------------------------- views
@@ -107,8 +107,8 @@ def show() -> str:
     context = _context(found, charted)
     one.kept.sweep()
     draft = one.draft()
-    filled = shown_form.filled_in(charted_answers(charted)) if charted else {}
-    typed = shown_form.typed_in(context.form, draft.typed) if draft else filled
+    filled = form_view.filled_in(charted_answers(charted)) if charted else {}
+    typed = form_view.typed_in(context.form, draft.typed) if draft else filled
     key = draft.form_key if draft else new_form_key()
     return _page(at, one, context, charted, typed, key, restored=draft is not None)
 
@@ -120,7 +120,7 @@ def answer() -> str:
     context = _unsealed(request.form.get("context", ""))
     if context is None:
         return render_template("close_out_answer.html", answer=None, closing=None, errors=())
-    checked = context.check(shown_form.typed_in(context.form, typed))
+    checked = context.check(form_view.typed_in(context.form, typed))
     return render_template("close_out_answer.html", **_answered(context, checked))
 
 
@@ -140,7 +140,7 @@ def save() -> str | tuple[str, int] | Response:
         return no_order(at)
     charted = _charted(at.record, found)
     context = _context(found, charted)
-    typed = shown_form.typed_in(context.form, sent)
+    typed = form_view.typed_in(context.form, sent)
     if action != "save":
         added = action.removeprefix("add:")
         return _page(at, one, context, charted, typed, key, added=added)
@@ -331,7 +331,7 @@ def _page(
     **told: Any,
 ) -> str:
     prefill = charted_answers(charted) if charted else {}
-    groups = shown_form.shown(context.form, typed, prefill, checked, told.pop("added", ""))
+    groups = form_view.shown(context.form, typed, prefill, checked, told.pop("added", ""))
     answered = _answered(context, checked or context.check(typed, charted))
     return page(
         "close_out.html",
@@ -341,7 +341,7 @@ def _page(
         form_key=form_key,
         after=one.last_key(),
         groups=groups,
-        summary=shown_form.summary(groups),
+        summary=form_view.summary(groups),
         confirmed=_said(answered["answer"]) if answered["answer"] else "",
         **answered,
         **{

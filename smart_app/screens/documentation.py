@@ -14,20 +14,19 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from billing_rules import form_answers
-from billing_rules.baseline import current_weight, doubtful_weight, kilograms
-from billing_rules.documentation import form_unread
-from billing_rules.documentation_form import form_for, standing_of
-from billing_rules.fhir.entered_results import Entered, document, note_lines, observations
-from billing_rules.fhir.questionnaire import response
-from billing_rules.form import Form, Group, Row
-from billing_rules.form_answers import Checked, Patient
-from billing_rules.form_prefill import emptied, prefilled, taken_back
-from billing_rules.states import Present
-from smart_app import shown_form, write_back
-from smart_app.chart_orders import FoundOrder
-from smart_app.kept_forms import new_form_key
-from smart_app.one_form import (
+from billing_rules.evidence.documentation import form_unread
+from billing_rules.evidence.pretreatment import current_weight, doubtful_weight, kilograms
+from billing_rules.fhir.write.entered_results import Entered, document, note_lines, observations
+from billing_rules.fhir.write.questionnaire import response
+from billing_rules.forms import answers as form_answers
+from billing_rules.forms.answers import Checked, Patient
+from billing_rules.forms.documentation_form import form_for, standing_of
+from billing_rules.forms.prefill import emptied, prefilled, taken_back
+from billing_rules.model.form import Form, Group, Row
+from billing_rules.model.states import Present
+from smart_app.chart.chart_orders import FoundOrder
+from smart_app.forms import form_view, write_back
+from smart_app.forms.form import (
     OneForm,
     form_of,
     rescued_by,
@@ -35,10 +34,11 @@ from smart_app.one_form import (
     sent_form_key,
     typed_names,
 )
-from smart_app.order_page import OrderPage, no_order, open_order, page
+from smart_app.forms.saved_forms import new_form_key
+from smart_app.forms.write_back import SYSTEM, ToWrite
+from smart_app.launch.window import window
 from smart_app.running import running
-from smart_app.window import window
-from smart_app.write_back import SYSTEM, ToWrite
+from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 
 NAME, TITLE = "documentation", "Documentation for billing"
 ANSWERS = "The answers to this form"
@@ -68,7 +68,7 @@ def show() -> str:
     draft = one.draft()
     form = form_for(found.case)
     prefill = prefilled(form, found.case, found.review.outcomes)
-    typed = shown_form.typed_in(form, draft.typed) if draft else shown_form.filled_in(prefill)
+    typed = form_view.typed_in(form, draft.typed) if draft else form_view.filled_in(prefill)
     key = draft.form_key if draft else new_form_key()
     return _page(at, one, form, typed, key, restored=draft is not None)
 
@@ -94,7 +94,7 @@ def save() -> str | tuple[str, int] | Response:
     if found is None:
         return no_order(at)
     form = form_for(found.case)
-    typed = shown_form.typed_in(form, sent)
+    typed = form_view.typed_in(form, sent)
     if action.startswith("add:"):
         return _page(at, one, form, typed, key, added=action.removeprefix("add:"))
     prefill = prefilled(form, found.case, found.review.outcomes)
@@ -171,7 +171,7 @@ def _page(
     found = at.order
     assert found is not None
     prefill = prefilled(form, found.case, found.review.outcomes)
-    groups = shown_form.shown(form, typed, prefill, checked, told.pop("added", ""))
+    groups = form_view.shown(form, typed, prefill, checked, told.pop("added", ""))
     stands = {g.group.id: standing_of(g.group, found.review.outcomes, found.case) for g in groups}
     is_open = [g for g in groups if stands[g.group.id].state not in ("on file", "if you like")]
     return page(
@@ -179,7 +179,7 @@ def _page(
         at,
         form_key=form_key,
         after=one.last_key(),
-        summary=shown_form.summary(groups),
+        summary=form_view.summary(groups),
         stands=stands,
         parts=(is_open, [g for g in groups if g not in is_open]),
         **{"restored": False, "elsewhere": None, "nothing": False, "under_way": False, **told},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from billing_rules.amounts import Amount
-from billing_rules.baseline import (
+from billing_rules.evidence.documentation import dated
+from billing_rules.evidence.pretreatment import (
     TOTAL_IGE,
     Labelled,
     age_at_start,
@@ -15,13 +15,13 @@ from billing_rules.baseline import (
     table_for,
     weights_by,
 )
-from billing_rules.case import Case
-from billing_rules.documentation import dated
-from billing_rules.model import DosingTable
-from billing_rules.states import Present, State, Unknown
-from smart_app.dosing_table import WHY, dose_words, picture
-from smart_app.order_page import no_order, open_order, page
-from smart_app.requirements import requirements
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import DosingTable
+from billing_rules.model.states import Present, State, Unknown
+from billing_rules.orders.case import Case
+from smart_app.chart.requirements import requirements
+from smart_app.screens.dosing_table import WHY, dose_words, picture
+from smart_app.screens.order_page import no_order, open_order, page
 
 
 def blueprint() -> Blueprint:

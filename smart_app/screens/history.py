@@ -9,20 +9,20 @@ from decimal import Decimal
 
 from flask import Blueprint
 
-from billing_rules.authorizations import standing
-from billing_rules.baseline import baseline_total_ige, kilograms, weights_by
-from billing_rules.case import Case
-from billing_rules.chart import Authorization, Measured
-from billing_rules.model import DrugOrder, OrderLine
-from billing_rules.orders import containers_of
+from billing_rules.evidence.authorizations import standing
+from billing_rules.evidence.past_doses import planned_interval
+from billing_rules.evidence.pretreatment import baseline_total_ige, kilograms, weights_by
+from billing_rules.model.chart import Authorization, Measured
+from billing_rules.model.entities import DrugOrder, OrderLine
+from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.orders.case import Case
+from billing_rules.orders.drug_orders import containers_of
 from billing_rules.rules.documentation.reauthorization import DUE_DAYS
-from billing_rules.schedule import planned_interval
-from billing_rules.states import Nothing, Present, State, Unknown
 from service_parts.svg_chart import Chart, Value, bars, points
-from smart_app.order_page import OrderPage, no_order, open_order, page
-from smart_app.patient_record import PatientRecord, gap
+from smart_app.chart.patient_record import PatientRecord, gap
 from smart_app.running import running
-from smart_app.words import brief
+from smart_app.screens.order_page import OrderPage, no_order, open_order, page
+from smart_app.screens.words import brief
 
 
 def blueprint() -> Blueprint:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flask import Blueprint
 
-from smart_app.order_page import open_order, order_rows, page
+from smart_app.screens.order_page import open_order, order_rows, page
 
 
 def blueprint() -> Blueprint:

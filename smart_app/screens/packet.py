@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from smart_app import words
-from smart_app.order_page import no_order, open_order, page
-from smart_app.packet import packet
 from smart_app.running import running
+from smart_app.screens import words
+from smart_app.screens.order_page import no_order, open_order, page
+from smart_app.screens.packet_content import packet
 
 
 def blueprint() -> Blueprint:

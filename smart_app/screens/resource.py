@@ -6,16 +6,16 @@ import json
 
 from flask import Blueprint, Response, render_template, request
 
-from billing_rules.fhir.references import Resource
-from billing_rules.states import Nothing, Present, Unknown
+from billing_rules.fhir.json.references import JsonObject
+from billing_rules.model.states import Nothing, Present, Unknown
 from ehr_access import scoped
 from ehr_access.limits import Deadline
-from ehr_access.patient_match import AnotherPatient, of_patient
 from ehr_access.query import Query, QueryRefused
-from smart_app import words
-from smart_app.error_pages import NOT_FOUND, Stop, Stopped
-from smart_app.patient_record import ROUNDS, refused
-from smart_app.window import window
+from ehr_access.resources import AnotherPatient, of_patient
+from smart_app.chart.patient_record import ROUNDS, refused
+from smart_app.launch.error_pages import NOT_FOUND, Stop, Stopped
+from smart_app.launch.window import window
+from smart_app.screens import words
 
 _NOT_READ = Stop(
     "resource-not-read",
@@ -48,7 +48,7 @@ def as_json(kind: str, id_: str) -> Response:
     return Response(_read(kind, id_), content_type="application/fhir+json; charset=utf-8")
 
 
-def _exact(raw: bytes) -> Resource:
+def _exact(raw: bytes) -> JsonObject:
     """Every number as it is written there: 0.50 stays 0.50."""
     value = json.loads(raw, parse_float=str, parse_int=str)
     return value if isinstance(value, dict) else {}

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from flask import Blueprint
 
-from smart_app import filters, navigation
-from smart_app.order_page import OrderPage, no_order, open_order, page
-from smart_app.requirements import Requirement, State, billing, documentation, requirements
+from smart_app.chart.requirements import Requirement, State, billing, documentation, requirements
+from smart_app.screens import filters, navigation
+from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 
 
 def blueprint() -> Blueprint:

@@ -6,14 +6,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing_rules import ndc
-from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.closing import Closing, OpenedContainers
-from billing_rules.model import Code, Dose, OrderLine
+from billing_rules.claims.administration_record import Closing, OpenedContainers
+from billing_rules.model import ndc
+from billing_rules.model.amounts import Amount
+from billing_rules.model.chart import Chart
+from billing_rules.model.entities import Code, Dose, OrderLine
+from billing_rules.model.states import Present
 from billing_rules.review import OrderReview, review
-from billing_rules.states import Present
 
 ON = date(2026, 11, 23)
 VIAL, SYRINGE_150, SYRINGE_75 = "50242-040-62", "50242-215-01", "50242-214-01"

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from billing_rules import form_answers
-from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
-from billing_rules.documentation_form import form_for
-from billing_rules.findings import Outcome
-from billing_rules.form import Form
-from billing_rules.form_answers import Checked, Patient
-from billing_rules.form_prefill import prefilled
-from billing_rules.model import Code, Dose, OrderLine
-from billing_rules.orders import drug_orders
-from billing_rules.payers import PayerChoice
+from billing_rules.forms import answers
+from billing_rules.forms.answers import Checked, Patient
+from billing_rules.forms.documentation_form import form_for
+from billing_rules.forms.prefill import prefilled
+from billing_rules.model.entities import Code, Dose, OrderLine
+from billing_rules.model.findings import Outcome
+from billing_rules.model.form import Form
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
+from billing_rules.orders.drug_orders import drug_orders
+from billing_rules.orders.payers import PayerChoice
 from billing_rules.review import case_of
 from billing_rules.rules import RULES
-from billing_rules.states import Present
 from tests import scenario, scenario_chart
 from tests.billing_rules.closing_samples import mg
 
@@ -56,7 +56,7 @@ class Asked:
         return self.checked(named, patient)
 
     def checked(self, typed: dict[str, str], patient: Patient = PATIENT) -> Checked:
-        return form_answers.check(self.form, typed, patient, self.prefill())
+        return answers.check(self.form, typed, patient, self.prefill())
 
     def prefill(self) -> dict[str, Any]:
         return prefilled(self.form, self.case, self.outcomes)

@@ -4,7 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from billing_rules.amounts import Amount, UnitNotUnderstood, UnitsDiffer, canonical_unit, plain
+from billing_rules.model.amounts import (
+    Amount,
+    UnitNotUnderstood,
+    UnitsDiffer,
+    canonical_unit,
+    plain,
+)
 
 
 @pytest.mark.parametrize(

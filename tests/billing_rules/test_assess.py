@@ -12,11 +12,11 @@ import pytest
 from bench import a_year
 from billing_rules.assess import PatientChart, assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
 from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir import reading
+from billing_rules.model.chart import Chart
+from billing_rules.model.states import NOTHING, Present, Unknown
 from billing_rules.review import OrderReview, review
-from billing_rules.states import NOTHING, Present, Unknown
 from tests.billing_rules.fhir import chart_samples as samples
 from tests.billing_rules.fhir.samples import LOINC, UCUM, Json, administration, concept
 from tests.billing_rules.fhir.test_chart import coverage

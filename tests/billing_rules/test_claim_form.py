@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from billing_rules.alternatives import alternatives
-from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
-from billing_rules.claim_form import ClaimForm, claim_form, segments
-from billing_rules.model import Container
-from billing_rules.ndc_quantity import quantity_of
-from billing_rules.states import Present, Unknown
+from billing_rules.claims.alternatives import alternatives
+from billing_rules.claims.claim_form import ClaimForm, claim_form, quantity_of, segments
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import Container
+from billing_rules.model.states import Present, Unknown
 from tests.scenario import TODAY, cases
 
 VIAL = "50242-040-62"

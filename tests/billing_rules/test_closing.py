@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.claim_lines import WasteAnswer
-from billing_rules.closing import Closed, Closing, Planned, closed
-from billing_rules.model import OrderLine, Stage
-from billing_rules.orders import drug_orders
+from billing_rules.claims.administration_record import Closed, Closing, Planned, closed
+from billing_rules.model.entities import OrderLine, Stage
+from billing_rules.orders.claim_lines import WasteAnswer
+from billing_rules.orders.drug_orders import drug_orders
 from tests.billing_rules.closing_samples import (
     CHART,
     ON,

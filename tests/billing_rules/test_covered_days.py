@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.chart import Therapy
-from billing_rules.covered_days import Span, covered_days, is_dated, merged, span_of, window
+from billing_rules.evidence.authorizations import (
+    Span,
+    covered_days,
+    is_dated,
+    merged,
+    span_of,
+    window,
+)
+from billing_rules.model.chart import Therapy
 
 DAY = timedelta(days=1)
 days = st.dates(date(2025, 1, 1), date(2026, 12, 31))

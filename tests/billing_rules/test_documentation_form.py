@@ -6,10 +6,10 @@ import re
 from datetime import date
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Measured
-from billing_rules.documentation_form import RESULT_NAMES, form_for, rule_of, standing_of
-from billing_rules.findings import Finding
-from billing_rules.model import Code
+from billing_rules.forms.documentation_form import RESULT_NAMES, form_for, rule_of, standing_of
+from billing_rules.model.chart import Measured
+from billing_rules.model.entities import Code
+from billing_rules.model.findings import Finding
 from billing_rules.rules import RULES
 from tests.billing_rules.form_samples import asked
 from tests.scenario import all_scenarios, cases

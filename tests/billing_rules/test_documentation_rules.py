@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.findings import Finding, Severity, Silent, Topic
+from billing_rules.model.findings import Finding, Severity, Silent, Topic
 from billing_rules.rules.documentation.labelled_dose import UNVERIFIED
 from tests.scenario import all_scenarios, reviewed
 

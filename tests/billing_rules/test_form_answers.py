@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.form import Measure
-from billing_rules.form_answers import check
+from billing_rules.forms.answers import check
+from billing_rules.model.form import Measure
 from tests.billing_rules.form_samples import IGE, PATIENT, asked
 
 

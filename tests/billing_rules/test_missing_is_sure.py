@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
 from billing_rules.data_needed import DATA_NEEDED, RESULT_CODES
-from billing_rules.findings import Finding
+from billing_rules.model.chart import Chart
+from billing_rules.model.findings import Finding
+from billing_rules.model.states import NOTHING, Nothing, Present, Unknown
 from billing_rules.review import OrderReview
 from billing_rules.rules import rules_reading
-from billing_rules.states import NOTHING, Nothing, Present, Unknown
 from tests import scenario, scenario_chart
 
 WHY = "the EHR sent a first page only"

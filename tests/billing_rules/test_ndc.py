@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_rules.ndc import candidates, product_of
+from billing_rules.model.ndc import candidates, product_of
 
 
 @pytest.mark.parametrize(

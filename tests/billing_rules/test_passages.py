@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.passages import WHAT, passages
+from billing_rules.citations import WHAT, passages
 from billing_rules.rule_records import shipped
 from tests.scenario import TODAY, all_scenarios, reviewed
 

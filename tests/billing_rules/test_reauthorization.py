@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from billing_rules.catalogue import Catalogue, load
-from billing_rules.findings import Finding, NotChecked
+from billing_rules.model.findings import Finding, NotChecked
 from tests.scenario import reviewed
 
 QUOTE = "Reauthorization required: submit act and uas7 scores since the last approval."

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.findings import Finding, Outcome
-from billing_rules.model import OrderLine
-from billing_rules.states import Nothing, Unknown
+from billing_rules.model.chart import Chart
+from billing_rules.model.entities import OrderLine
+from billing_rules.model.findings import Finding, Outcome
+from billing_rules.model.states import Nothing, Unknown
 from tests import scenario, scenario_chart
 
 WHY = "the record was torn"

@@ -24,10 +24,10 @@ from markdown_it import MarkdownIt
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.store import temporary
+from cds_hooks.record.store import temporary
 from sandbox_ehr.cds_client import CdsClient, OfferedService
 from sandbox_ehr.records import copied
-from smart_app import cookies
+from smart_app.launch import cookies
 from tests.databases import KEYS, overridden, shown_card, store_at
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair

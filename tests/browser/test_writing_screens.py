@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from smart_app import cookies
+from smart_app.launch import cookies
 from tests.browser.test_screens import WIDTHS, looks_right
 from tests.smart_app.form_site import EDMUND, KEY, TWO_VIALS, WINDOW, FormSite, form_site
 from tests.smart_app.screens_app import served

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.store import Store, temporary
+from cds_hooks.record.store import Store, temporary
 from tests.databases import KEYS, database_url, postgresql, store_at  # noqa: F401 - fixtures
 
 TODAY = date(2026, 11, 23)

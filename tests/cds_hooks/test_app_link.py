@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cds_hooks.store import Store
+from cds_hooks.record.store import Store
 from cds_hooks.trusted_clients import Client as Registered
 from ehr_access.app_context import AppContext, Refusal, opened
 from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
@@ -60,7 +60,8 @@ def test_what_sealing_needs_is_loaded_before_the_first_call() -> None:
     script = (
         "import sys; from datetime import date; from billing_rules.catalogue import load;"
         "from cds_hooks import Settings, create_app; catalogue = load();"
-        "from cds_hooks.keyed_hashes import KeyedHashes; from cds_hooks.store import temporary;"
+        "from cds_hooks.record.keyed_hashes import KeyedHashes;"
+        "from cds_hooks.record.store import temporary;"
         "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'));"
         "told = lambda **app: Settings('https://a.example', date.today, open=True, **app);"
         "create_app(catalogue, told(), store); assert 'joserfc' not in sys.modules;"

@@ -16,9 +16,9 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import code_sets as code_sets_module
 from cds_hooks.code_sets import CodeSets
-from cds_hooks.records import AuditedCall
-from cds_hooks.schema import call_audit, code_sets
-from cds_hooks.store import Store
+from cds_hooks.record.schema import call_audit, code_sets
+from cds_hooks.record.shown_cards import AuditedCall
+from cds_hooks.record.store import Store
 from service_parts.database import StoreFailed
 from tests.cds_hooks.conftest import SERVICE, Body, Client, cards_of
 from tests.databases import KEYS, NOON, rows, store_at
@@ -102,7 +102,7 @@ def test_an_order_that_is_not_ours_touches_no_database(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("the database was asked")
 
-    monkeypatch.setattr("cds_hooks.store.transaction", never)
+    monkeypatch.setattr("cds_hooks.record.store.transaction", never)
     assert cards_of(audited, fixtures.hook_request(name)) == []
     assert store.backoff.over
 

@@ -21,12 +21,13 @@ from werkzeug.test import TestResponse
 import fixtures
 from billing_rules import review
 from billing_rules.rules import RULES
-from cds_hooks import call_note, cards
-from cds_hooks.log_lines import JsonLines
-from cds_hooks.metrics import Metrics
-from cds_hooks.schema import call_audit, card_shown
+from cds_hooks.calls import call_log
+from cds_hooks.calls.metrics import Metrics
+from cds_hooks.cards import writing
+from cds_hooks.pages.request_log import JsonLines
+from cds_hooks.record.schema import call_audit, card_shown
+from cds_hooks.record.store import Store
 from cds_hooks.services import SERVICES
-from cds_hooks.store import Store
 from tests.cds_hooks.canaries import CANARY, HEADERS, QUERY, leaks, planted
 from tests.cds_hooks.conftest import Client
 from tests.cds_hooks.test_appointment import booking
@@ -137,9 +138,7 @@ def test_answers(watched: Make, tmp_path: Path) -> None:
     lines = service.lines()
     assert len(lines) == len(REQUESTS)
     assert sum(line["cards"] for line in lines) == len(rows(url, card_shown)) > 20
-    assert len(rows(url, call_audit)) == sum(
-        line["outcome"] != call_note.NOT_OURS for line in lines
-    )
+    assert len(rows(url, call_audit)) == sum(line["outcome"] != call_log.NOT_OURS for line in lines)
 
 
 def test_the_log_line_of_a_call_holds_these_words_only(watched: Make) -> None:
@@ -150,8 +149,8 @@ def test_the_log_line_of_a_call_holds_these_words_only(watched: Make) -> None:
     for line in service.lines():
         assert set(line) <= CALL_FIELDS
         assert line["service"] in SERVICES and line["hook"] in SERVICES[line["service"]].hooks
-        assert line["client"] == call_note.OPEN and set(line["rules"]) <= rules
-        assert call_note.UUID.fullmatch(line["hook_instance"])
+        assert line["client"] == call_log.OPEN and set(line["rules"]) <= rules
+        assert call_log.UUID.fullmatch(line["hook_instance"])
         assert set(line["ms"]) <= {"total", "parse", "review", "ehr", "cards", "store", "audit"}
 
 
@@ -213,7 +212,7 @@ def test_another_patients_data(watched: Make) -> None:
         patient = {"resourceType": "Patient", "id": "zqzqsomebody", "birthDate": "1931-02-27"}
         service.post({**body, "prefetch": {**(body.get("prefetch") or {}), "patient": patient}})
     service.check(200)
-    refused = [line for line in service.lines() if line["outcome"] == call_note.ANOTHER_PATIENT]
+    refused = [line for line in service.lines() if line["outcome"] == call_log.ANOTHER_PATIENT]
     assert len(refused) > 20 and all(line["cards"] == 0 for line in refused)
 
 
@@ -240,7 +239,7 @@ def test_crashes(watched: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             log.error("failed for %s", everything)
             raise RuntimeError(f"zqzqcrash {everything}") from error
 
-    monkeypatch.setattr(cards, "written", fails)
+    monkeypatch.setattr(writing, "written", fails)
     service = watched()
     for body in REQUESTS.values():
         service.post(body)

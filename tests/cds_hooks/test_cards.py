@@ -20,14 +20,16 @@ from msgspec import structs
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
 from billing_rules.fhir import reading
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Topic
-from billing_rules.model import Evidence, Source
+from billing_rules.model.chart import Chart
+from billing_rules.model.entities import Evidence, Source
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Topic
 from billing_rules.review import OrderReview, review
-from cds_hooks import Link, Settings, card_plan, cards, exact_json
-from cds_hooks.override_reasons import SHARED_SYSTEM
-from cds_hooks.suggestions import CodeSystemUris
+from cds_hooks import Link, Settings, exact_json
+from cds_hooks.cards import plan as card_plan
+from cds_hooks.cards import writing
+from cds_hooks.cards.override_reasons import SHARED_SYSTEM
+from cds_hooks.cards.suggestions import CodeSystemUris
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body, Client, cards_of, draft, with_draft
 
@@ -105,7 +107,9 @@ def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any)
     changed = replace(SETTINGS, **settings)
     plan = card_plan.cards([with_outcomes], changed.billing_plan)
     uris = CodeSystemUris({}, {})
-    return cards.written(plan, {}, uris, changed, str(TODAY), new_uuid=lambda: f"u{next(numbers)}")
+    return writing.written(
+        plan, {}, uris, changed, str(TODAY), new_uuid=lambda: f"u{next(numbers)}"
+    )
 
 
 def finding(summary: str = "Do it", **more: Any) -> Finding:

@@ -18,10 +18,10 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules import catalogue as catalogues
 from cds_hooks import Settings, create_app
-from cds_hooks.client_auth import install
-from cds_hooks.schema import card_shown, client_tokens_seen
-from cds_hooks.store import temporary
-from cds_hooks.trust import FhirTrust, trust_of_request
+from cds_hooks.auth.client_auth import install
+from cds_hooks.fhir_trust import FhirTrust, trust_of_request
+from cds_hooks.record.schema import card_shown, client_tokens_seen
+from cds_hooks.record.store import temporary
 from cds_hooks.trusted_clients import Client
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body
 from tests.cds_hooks.conftest import Client as ClientWith
@@ -283,7 +283,8 @@ def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
     code = (
         "import sys, datetime; from billing_rules import catalogue; import cds_hooks\n"
         "s = cds_hooks.Settings('http://x', datetime.date.today, open=True)\n"
-        "from cds_hooks.keyed_hashes import KeyedHashes; from cds_hooks.store import temporary\n"
+        "from cds_hooks.record.keyed_hashes import KeyedHashes\n"
+        "from cds_hooks.record.store import temporary\n"
         "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'))\n"
         "cds_hooks.create_app(catalogue.load(), s, store)\n"
         "assert 'joserfc' not in sys.modules and 'cryptography' not in sys.modules\n"

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from billing_rules.rules import RULES, rules_reading
 from billing_rules.rules.rule import HOOKS
 from cds_hooks.answers import ANSWERS
-from cds_hooks.contexts import READERS
+from cds_hooks.request.hook_request import READERS
 from cds_hooks.services import SERVICES, Service
 from tests.cds_hooks.conftest import Client
 from tests.cds_hooks.invariants import nothing_empty

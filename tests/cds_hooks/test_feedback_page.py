@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
-from cds_hooks import feedback_page
-from cds_hooks.card_feedback import Tally
-from cds_hooks.card_plan import QUIET_HOURS, SHADOW
-from cds_hooks.store import Store
+from cds_hooks.cards.plan import QUIET_HOURS, SHADOW
+from cds_hooks.pages import feedback_page
+from cds_hooks.record.card_feedback import Tally
+from cds_hooks.record.store import Store
 from service_parts.svg_chart import MOST_WEEKS, STACK_HEIGHT, weekly
 from tests.cds_hooks.conftest import Client
 from tests.databases import overridden, shown_card, store_at

@@ -14,12 +14,11 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules.data_needed import DATA_NEEDED
-from cds_hooks import fhir_authorization
-from cds_hooks.call_note import CallNote
-from cds_hooks.contexts import PatientContext
-from cds_hooks.hook_request import Authorization, HookRequest
+from cds_hooks.calls import fhir_authorization
+from cds_hooks.calls.call_log import CallNote
+from cds_hooks.fhir_trust import FhirTrust
+from cds_hooks.request.hook_request import Authorization, HookRequest, PatientContext
 from cds_hooks.settings import HARD_DEADLINE, Settings
-from cds_hooks.trust import FhirTrust
 from ehr_access.limits import Deadline
 from sandbox_ehr.moods import Act, Answer, Reply, Request, cut, outcome, status
 from tests.cds_hooks.chart_server import TOKEN, TYPES, lent, offer, searches, serve
@@ -478,7 +477,7 @@ def test_a5_5_the_token_and_the_patient_are_in_no_log_and_no_answer(
         answers.append(client.post(SERVICE, json=lent(bare, ehr, scope=[TOKEN])))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, token_type=TOKEN)))
         answers.append(client.post(SERVICE, json=lent(bare, ehr, access_token=TOKEN + "\r\nX: 1")))
-        monkeypatch.setattr("cds_hooks.prefetch.searched", _crash)
+        monkeypatch.setattr("cds_hooks.calls.prefetch.searched", _crash)
         monkeypatch.setattr("cds_hooks.answers.order_review.judged", _crash)
         answers.append(client.post(SERVICE, json=bare))
     assert [a.status_code for a in answers] == [200, 200, 400, 200, 200, 500]

@@ -14,15 +14,7 @@ from flask.testing import FlaskClient
 
 import fixtures
 from sandbox_ehr.moods import Reply, outcome
-from tests.cds_hooks.chart_server import (
-    TYPES,
-    lent,
-    offer,
-    request,
-    searches,
-    searchset,
-    serve,
-)
+from tests.cds_hooks.chart_server import TYPES, lent, offer, request, searches, searchset, serve
 from tests.cds_hooks.conftest import Body, Client
 from tests.cds_hooks.invariants import check
 from tests.practice_ehr import Ehr, bundle, practice_ehr

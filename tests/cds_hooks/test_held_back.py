@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import fixtures
-from cds_hooks import card_feedback
-from cds_hooks.card_plan import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
-from cds_hooks.metrics import Metrics
+from cds_hooks.calls.metrics import Metrics
+from cds_hooks.cards.plan import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
 from cds_hooks.quiet import Quiet
-from cds_hooks.schema import call_audit, card_finding, card_shown
-from cds_hooks.store import Store
+from cds_hooks.record import card_feedback
+from cds_hooks.record.schema import call_audit, card_finding, card_shown
+from cds_hooks.record.store import Store
 from cds_hooks.trusted_clients import Client as Registered
 from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
 from tests.cds_hooks.tokens import EC, claims, jwks, signed

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_hooks.log_lines import JsonLines, TerminalLines
+from cds_hooks.pages.request_log import JsonLines, TerminalLines
 from service_parts.log_events import Event
 from tests.cds_hooks.conftest import SERVICE, Body
-from vialwise import logs
-from vialwise.server import ServerLog
+from vialwise.serving import logs
+from vialwise.serving.server import ServerLog
 
 
 def line(logger: str, message: Any, *args: Any, error: BaseException | None = None) -> Any:

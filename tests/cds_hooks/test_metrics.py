@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import fixtures
 from billing_rules.rules import RULES
-from cds_hooks.metrics import Metrics
+from cds_hooks.calls.metrics import Metrics
 from cds_hooks.services import SERVICES
 from tests.cds_hooks.conftest import SERVICE, Body, Client
 

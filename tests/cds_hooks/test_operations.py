@@ -19,8 +19,9 @@ import requests
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from cds_hooks import Settings, create_app, operations
-from cds_hooks.store import Store, temporary
+from cds_hooks import Settings, create_app
+from cds_hooks.pages import operations
+from cds_hooks.record.store import Store, temporary
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Client
 from tests.databases import KEYS
 

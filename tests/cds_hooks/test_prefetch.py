@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.states import Nothing, Present, Unknown
-from cds_hooks import prefetch
-from cds_hooks.hook_request import HookRequest, OrderContext
-from ehr_access import reasons
-from ehr_access.patient_match import AnotherPatient
+from billing_rules.model.states import Nothing, Present, Unknown
+from cds_hooks.calls import prefetch
+from cds_hooks.request.hook_request import HookRequest, OrderContext
+from ehr_access import limits
+from ehr_access.resources import AnotherPatient
 from tests.cds_hooks.conftest import Body, Client, cards_of, draft
 
 PATIENT = {"resourceType": "Patient", "id": "p"}
@@ -94,8 +94,8 @@ def test_a4_4_a_first_page_is_incomplete() -> None:
 
 def test_a4_4_a_page_that_counts_more_than_it_holds_is_incomplete() -> None:
     """Nothing may be called missing from it, though no further page is named."""
-    assert reason(part("coverage", bundle(COVERAGE) | {"total": 2})) == reasons.INCOMPLETE.because
-    assert reason(part("coverage", bundle() | {"total": 1})) == reasons.INCOMPLETE.because
+    assert reason(part("coverage", bundle(COVERAGE) | {"total": 2})) == limits.INCOMPLETE.because
+    assert reason(part("coverage", bundle() | {"total": 1})) == limits.INCOMPLETE.because
     for harmless in (1, 0, None, "2", 2.5, -3, 10**30, [], {"value": 2}):
         assert isinstance(part("coverage", bundle(COVERAGE) | {"total": harmless}), Present)
     newest = part("weight", bundle(WEIGHT) | {"total": 50})
@@ -121,7 +121,7 @@ def test_a4_5_a_wrapped_failure_is_unknown_though_its_resource_is_null() -> None
 
 @pytest.mark.parametrize("wrong", [PATIENT, bundle(PATIENT), {"resourceType": "Basic", "id": "b"}])
 def test_a4_6_a_wrong_type_is_unknown(wrong: dict[str, Any]) -> None:
-    assert reason(part("coverage", wrong)) == reasons.SOMETHING_ELSE.because
+    assert reason(part("coverage", wrong)) == limits.SOMETHING_ELSE.because
 
 
 @pytest.mark.parametrize("wrong", [5, "", "text", [], [1], True, {}, {"entry": 5}, {"x": None}])
@@ -212,7 +212,7 @@ def test_an_order_that_is_not_ours_is_answered_before_any_prefetch(
     def never(*_: object) -> None:
         raise AssertionError("prefetch was walked for an order that is not ours")
 
-    monkeypatch.setattr("cds_hooks.prefetch.complete", never)
+    monkeypatch.setattr("cds_hooks.calls.prefetch.complete", never)
     monkeypatch.setattr("billing_rules.fhir.reading.chart", never)
     for name in ("amoxicillin", "order-select-not-ours", "no-drafts"):
         assert cards_of(client, fixtures.hook_request(name)) == []

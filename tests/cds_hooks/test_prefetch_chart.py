@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from billing_rules.data_needed import DATA_NEEDED, DataNeed
-from billing_rules.states import Nothing, Present, Unknown
-from cds_hooks import prefetch
-from ehr_access.patient_match import AnotherPatient
+from billing_rules.model.states import Nothing, Present, Unknown
+from cds_hooks.calls import prefetch
+from ehr_access.resources import AnotherPatient
 from tests.cds_hooks.test_prefetch import NEXT, OUTCOME, bundle, part, reason
 
 LISTS = [need for need in DATA_NEEDED if need.each_counts]

@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import fixtures
-from cds_hooks.store import Store
+from cds_hooks.record.store import Store
 from tests.cds_hooks.conftest import Client, cards_of
 from tests.cds_hooks.invariants import check
 

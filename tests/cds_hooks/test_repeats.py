@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 import fixtures
-from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
 from billing_rules.fhir import reading
-from billing_rules.findings import Silent
-from billing_rules.model import Code, Dose, DrugOrder
+from billing_rules.model.amounts import Amount
+from billing_rules.model.chart import Chart
+from billing_rules.model.entities import Code, Dose, DrugOrder
+from billing_rules.model.findings import Silent
+from billing_rules.model.states import Present
 from billing_rules.review import OrderReview, review
-from billing_rules.states import Present
-from cds_hooks.duplicate_cards import BECAUSE, unrepeated, without_repeats
-from cds_hooks.keyed_hashes import KeyedHashes
+from cds_hooks.cards.plan import BECAUSE, unrepeated, without_repeats
+from cds_hooks.record.keyed_hashes import KeyedHashes
 from tests.cds_hooks.conftest import TODAY, Body, draft
 from tests.databases import KEYS
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cds_hooks.records import AuditedCall
-from cds_hooks.retention import EVERY, STEP, Retention, first_of_the_day
-from cds_hooks.schema import call_audit, card_feedback, card_finding, card_shown
-from cds_hooks.store import WAIT_FOR_CARDS
+from cds_hooks.record.retention import EVERY, STEP, Retention, first_of_the_day
+from cds_hooks.record.schema import call_audit, card_feedback, card_finding, card_shown
+from cds_hooks.record.shown_cards import AuditedCall
+from cds_hooks.record.store import WAIT_FOR_CARDS
 from service_parts.database import StoreFailed
 from tests.databases import NOON, database_url, overridden, rows, shown_card, store_at  # noqa: F401
-from vialwise import retention_thread
+from vialwise.serving import workers
 
 CALL = AuditedCall("c", "", "s", "h", "", "r", "k" * 64, "i" * 64, 200, "answered", (), (), 1)
 
@@ -143,10 +143,10 @@ def test_each_worker_asks_again_and_again_until_it_ends() -> None:
         done.append("ends")
         ended.set()
 
-    retention_thread._run((breaks, ends), ended, wait=0.01)
+    workers._run((breaks, ends), ended, wait=0.01)
     assert done == ["breaks", "ends"]
     before = threading.active_count()
-    retention_thread.start()()
+    workers.start()()
     assert threading.active_count() == before
 
 

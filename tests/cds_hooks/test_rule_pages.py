@@ -15,14 +15,14 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules import catalogue as catalogue_module
-from billing_rules.findings import NotChecked
+from billing_rules.model.findings import NotChecked
 from billing_rules.rule_records import shipped
 from billing_rules.rules import RULES
 from billing_rules.rules.rule import UseOf
 from cds_hooks import create_app, rule_documents
+from cds_hooks.record.store import temporary
 from cds_hooks.rule_documents import RuleDocument
 from cds_hooks.settings import Settings
-from cds_hooks.store import temporary
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, TODAY, Body, Client, cards_of
 from tests.databases import KEYS

@@ -16,21 +16,13 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import smart_app.schema
-from cds_hooks import store as store_module
-from cds_hooks.card_feedback import Asked, outcomes, report
-from cds_hooks.schema import card_feedback, card_finding, card_shown, metadata
-from cds_hooks.store import DatabaseBackoff
+from cds_hooks.record import store as store_module
+from cds_hooks.record.card_feedback import Asked, outcomes, report
+from cds_hooks.record.schema import card_feedback, card_finding, card_shown, metadata
+from cds_hooks.record.store import DatabaseBackoff
 from service_parts.database import StoreFailed
-from tests.databases import (
-    KEYS,
-    NOON,
-    engine_at,
-    overridden,
-    rows,
-    shown_card,
-    store_at,
-)
+from smart_app.launch import schema as app_schema
+from tests.databases import KEYS, NOON, engine_at, overridden, rows, shown_card, store_at
 from vialwise import database
 from vialwise.problems import Problem
 
@@ -51,7 +43,7 @@ def test_the_migrations_make_the_tables(database_url: str) -> None:
         database.upgrade(engine)  # nothing is due
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, [metadata, smart_app.schema.metadata]) == []
+            assert compare_metadata(context, [metadata, app_schema.metadata]) == []
 
 
 def test_no_column_is_for_anything_of_a_patient() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from billing_rules.findings import (
+from billing_rules.model.entities import Code
+from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
     Finding,
@@ -18,8 +19,7 @@ from billing_rules.findings import (
     SetModifiers,
     Severity,
 )
-from billing_rules.model import Code
-from cds_hooks.suggestions import (
+from cds_hooks.cards.suggestions import (
     LONGEST_LABEL,
     CodeSystemUris,
     Suggestions,

@@ -14,12 +14,21 @@ from typing import Any
 import pytest
 from joserfc.jwk import RSAKey
 
-from cds_hooks import used_tokens
-from cds_hooks.client_tokens import CHECKS, FORM, ISSUER, LAST, TENANT, ClientKeys, Gate, read_keys
-from cds_hooks.schema import client_tokens_seen
-from cds_hooks.store import temporary
+from cds_hooks.auth import used_tokens
+from cds_hooks.auth.client_tokens import (
+    CHECKS,
+    FORM,
+    ISSUER,
+    LAST,
+    TENANT,
+    ClientKeys,
+    Gate,
+    read_keys,
+)
+from cds_hooks.auth.used_tokens import UsedTokens, digest
+from cds_hooks.record.schema import client_tokens_seen
+from cds_hooks.record.store import temporary
 from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
-from cds_hooks.used_tokens import UsedTokens, digest
 from ehr_access import public_keys
 from ehr_access.public_keys import Fetched, NotKeys, kept_for
 from sandbox_ehr.moods import Answer, Raw, Reply, Request, dripping

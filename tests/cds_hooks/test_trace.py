@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules.rules import RULES
-from cds_hooks.store import Store
+from cds_hooks.record.store import Store
 from tests.cds_hooks.conftest import SERVICE, Body, Client
 from tests.cds_hooks.tokens import claims, registered, signed
 

@@ -11,15 +11,13 @@ from dataclasses import replace
 import pytest
 
 from billing_rules.data_needed import DATA_NEEDED, OLDER_LEFT
-from billing_rules.states import NOTHING, Present, Unknown
-from ehr_access import reasons
+from billing_rules.model.states import NOTHING, Present, Unknown
+from ehr_access import limits
 from ehr_access.base import FhirBase
 from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
-from ehr_access.every_status import STATUSES, with_every_status
 from ehr_access.limits import Deadline, Limits
-from ehr_access.needed import query_for
-from ehr_access.query import Query
+from ehr_access.query import STATUSES, Query, query_for, with_every_status
 from ehr_access.transport import Transport
 from sandbox_ehr.moods import Answer, Raw, Reply, Request, cut, outcome
 from tests.practice_ehr import METADATA, Ehr, bundle, declares
@@ -49,7 +47,7 @@ def test_a_resource_that_does_not_exist_is_nothing(client: EhrClient) -> None:
 
 def test_a_read_answered_with_another_resource_is_not_used(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Patient/1"] = Reply({"resourceType": "Patient", "id": "2"})
-    assert client.one(PATIENT) == reasons.ANOTHER_RESOURCE
+    assert client.one(PATIENT) == limits.ANOTHER_RESOURCE
 
 
 def test_an_empty_search_is_nothing(ehr: Ehr, client: EhrClient) -> None:
@@ -81,7 +79,7 @@ def test_d8_8_a_server_that_wants_a_status_is_asked_once_more_with_all_of_them(
     first, again = [path for path in ehr.asked if "Observation" in path]
     assert again.startswith(first + "&status=amended,cancelled,corrected")
     ehr.replies["/fhir/Observation"] = [refused, refused, Reply(bundle(weight("a")))]
-    assert client.one(WEIGHTS) == reasons.BAD_REQUEST
+    assert client.one(WEIGHTS) == limits.BAD_REQUEST
     assert len(ehr.replies["/fhir/Observation"]) == 1, "once more, and never again"
 
 
@@ -115,9 +113,9 @@ def test_a_server_that_counts_more_than_it_gives_has_not_answered_in_full(
     ehr: Ehr, client: EhrClient
 ) -> None:
     ehr.replies["/fhir/Observation"] = Reply(bundle(weight("a")) | {"total": 3})
-    assert client.one(Query.parse("Observation?patient=1")) == reasons.INCOMPLETE
+    assert client.one(Query.parse("Observation?patient=1")) == limits.INCOMPLETE
     ehr.replies["/fhir/Observation"] = Reply(bundle() | {"total": 1})
-    assert client.one(Query.parse("Observation?patient=1")) == reasons.INCOMPLETE
+    assert client.one(Query.parse("Observation?patient=1")) == limits.INCOMPLETE
     pages = [bundle(weight("a"), next_link="Observation?p=2") | {"total": 2}, bundle(weight("b"))]
     ehr.replies["/fhir/Observation"] = Reply(pages[0])
     ehr.replies["/fhir/Observation?p=2"] = Reply(pages[1])
@@ -127,13 +125,13 @@ def test_a_server_that_counts_more_than_it_gives_has_not_answered_in_full(
 def test_more_pages_than_allowed_is_unknown(ehr: Ehr, client_for: MakeClient) -> None:
     pages = [Reply(bundle(weight(str(n)), next_link=f"Observation?p={n}")) for n in range(9)]
     ehr.replies["/fhir/Observation"] = pages
-    assert client_for(Limits(pages=3)).one(WEIGHTS) == reasons.TOO_MANY_PAGES
+    assert client_for(Limits(pages=3)).one(WEIGHTS) == limits.TOO_MANY_PAGES
     assert len(pages) == 6
 
 
 def test_a_page_that_leads_to_itself_ends(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Observation"] = Reply(bundle(weight("a"), next_link="Observation?p=1"))
-    assert client.one(WEIGHTS) == reasons.TOO_MANY_PAGES
+    assert client.one(WEIGHTS) == limits.TOO_MANY_PAGES
     assert sum("p=1" in path for path in ehr.asked) == 1
 
 
@@ -153,7 +151,7 @@ def test_a_page_that_leads_to_itself_ends(ehr: Ehr, client: EhrClient) -> None:
 )
 def test_a_next_page_outside_the_base_is_refused(ehr: Ehr, client: EhrClient, link: str) -> None:
     ehr.replies["/fhir/Observation"] = Reply(bundle(weight("a"), next_link=link))
-    assert client.one(WEIGHTS) == reasons.LEFT_THE_BASE
+    assert client.one(WEIGHTS) == limits.LEFT_THE_BASE
     assert len([path for path in ehr.asked if "metadata" not in path]) == 1
 
 
@@ -161,14 +159,14 @@ def test_a_next_page_outside_the_base_is_refused(ehr: Ehr, client: EhrClient, li
 def test_a_redirect_is_not_followed(ehr: Ehr, client: EhrClient, status: int) -> None:
     target = f"{ehr.url}/Patient/2"
     ehr.replies["/fhir/Patient/1"] = Reply({}, status, {"Location": target})
-    assert client.one(PATIENT) == reasons.REDIRECTED
+    assert client.one(PATIENT) == limits.REDIRECTED
     assert "/fhir/Patient/2" not in ehr.asked
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_not_permitted_is_unknown(ehr: Ehr, client: EhrClient, status: int) -> None:
     ehr.replies["/fhir/Observation"] = Reply(outcome("error"), status)
-    assert client.one(WEIGHTS) == reasons.NOT_PERMITTED
+    assert client.one(WEIGHTS) == limits.NOT_PERMITTED
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -186,7 +184,7 @@ def test_a_read_whose_connection_was_closed_is_asked_once_more(ehr: Ehr, client:
     ehr.replies["/fhir/Observation"] = [HANGS_UP, Reply(bundle(weight("a")))]
     assert ids(client.one(WEIGHTS)) == ["a"]
     ehr.replies["/fhir/Observation"] = [HANGS_UP, HANGS_UP]
-    assert client.one(WEIGHTS) == reasons.NOT_REACHED
+    assert client.one(WEIGHTS) == limits.NOT_REACHED
     assert len([path for path in ehr.asked if "/Observation" in path]) == 4
 
 
@@ -201,14 +199,14 @@ def test_retry_after_is_waited_for(ehr: Ehr, client: EhrClient) -> None:
 def test_a_longer_wait_than_there_is_time_is_not_waited(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Observation"] = [Reply({}, 429, {"Retry-After": "3600"})]
     began = time.monotonic()
-    assert client.one(WEIGHTS) == reasons.BUSY
+    assert client.one(WEIGHTS) == limits.BUSY
     assert time.monotonic() - began < 1
 
 
 def test_a_server_busy_twice_is_left_alone(ehr: Ehr, client: EhrClient) -> None:
     busy = Reply({}, 503, {"Retry-After": "0"})
     ehr.replies["/fhir/Observation"] = [busy, busy, Reply(bundle(weight("a")))]
-    assert client.one(WEIGHTS) == reasons.BUSY
+    assert client.one(WEIGHTS) == limits.BUSY
 
 
 def test_other_errors_are_not_retried(ehr: Ehr, client: EhrClient) -> None:
@@ -231,12 +229,12 @@ def test_other_errors_are_not_retried(ehr: Ehr, client: EhrClient) -> None:
 )
 def test_what_is_no_fhir_is_unknown(ehr: Ehr, client: EhrClient, body: bytes) -> None:
     ehr.replies["/fhir/Observation"] = Reply(body)
-    assert client.one(WEIGHTS) == reasons.NOT_FHIR
+    assert client.one(WEIGHTS) == limits.NOT_FHIR
 
 
 def test_a_body_shorter_than_announced_is_unknown(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Observation"] = cut(Reply(bundle(weight("a"))), 20)
-    assert client.one(WEIGHTS) == reasons.BROKEN
+    assert client.one(WEIGHTS) == limits.BROKEN
 
 
 def test_the_body_counts_and_not_the_content_type(ehr: Ehr, client: EhrClient) -> None:
@@ -245,24 +243,24 @@ def test_the_body_counts_and_not_the_content_type(ehr: Ehr, client: EhrClient) -
     )
     ehr.replies["/fhir/Patient/1"] = Reply(b"<html></html>")
     assert ids(client.one(WEIGHTS)) == ["a"]
-    assert client.one(PATIENT) == reasons.NOT_FHIR
+    assert client.one(PATIENT) == limits.NOT_FHIR
 
 
 def test_a_lying_content_encoding_is_unknown(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Observation"] = Reply(bundle(), headers={"Content-Encoding": "gzip"})
-    assert client.one(WEIGHTS) == reasons.BROKEN
+    assert client.one(WEIGHTS) == limits.BROKEN
 
 
 def test_an_operation_outcome_instead_of_results_is_unknown(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Observation"] = Reply(outcome("error"))
     ehr.replies["/fhir/Patient/1"] = Reply(outcome("error"))
-    assert client.one(WEIGHTS) == reasons.ERROR_REPORTED
-    assert client.one(PATIENT) == reasons.ERROR_REPORTED
+    assert client.one(WEIGHTS) == limits.ERROR_REPORTED
+    assert client.one(PATIENT) == limits.ERROR_REPORTED
 
 
 def test_an_error_among_the_results_makes_them_incomplete(ehr: Ehr, client: EhrClient) -> None:
     ehr.replies["/fhir/Observation"] = Reply(bundle(weight("a"), outcome("error")))
-    assert client.one(WEIGHTS) == reasons.INCOMPLETE
+    assert client.one(WEIGHTS) == limits.INCOMPLETE
 
 
 def test_a_warning_among_the_results_is_passed_over(ehr: Ehr, client: EhrClient) -> None:
@@ -274,12 +272,12 @@ def test_a_warning_among_the_results_is_passed_over(ehr: Ehr, client: EhrClient)
 
 def test_a_body_over_the_limit_is_unknown(ehr: Ehr, client_for: MakeClient) -> None:
     ehr.replies["/fhir/Observation"] = Reply(bundle(weight("a" * 5000)))
-    assert client_for(Limits(body_bytes=4000)).one(WEIGHTS) == reasons.TOO_LARGE
+    assert client_for(Limits(body_bytes=4000)).one(WEIGHTS) == limits.TOO_LARGE
 
 
 def test_a_server_that_is_not_there_is_unknown(ehr: Ehr, client: EhrClient) -> None:
     object.__setattr__(client._base, "port", 1)
-    assert client.one(PATIENT) == reasons.NOT_REACHED
+    assert client.one(PATIENT) == limits.NOT_REACHED
 
 
 def test_a_type_the_server_does_not_declare_is_not_asked_for(ehr: Ehr, client: EhrClient) -> None:
@@ -375,7 +373,7 @@ def test_a_search_goes_on_from_a_link_somebody_else_was_given(ehr: Ehr, client: 
     assert isinstance(state, Present) and len(state.value) == 1
     assert ehr.asked == [METADATA, "/fhir/page2?state=opaque"]
     outside = replace(WEIGHTS, begin_at="https://elsewhere.example/fhir/page2")
-    assert client.one(outside) == reasons.LEFT_THE_BASE
+    assert client.one(outside) == limits.LEFT_THE_BASE
 
 
 def test_the_statements_remembered_are_bounded(ehr: Ehr, monkeypatch: pytest.MonkeyPatch) -> None:

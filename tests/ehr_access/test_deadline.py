@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from billing_rules.states import Present
-from ehr_access import reasons
+from billing_rules.model.states import Present
+from ehr_access import limits
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
 from ehr_access.query import Query
@@ -43,21 +43,21 @@ def test_what_answered_in_time_is_kept(ehr: Ehr, client_for: MakeClient) -> None
     began = time.monotonic()
     found = client_for(Limits(seconds=0.5)).fetch({"patient": PATIENT, "weights": WEIGHTS})
     assert time.monotonic() - began < 2
-    assert found["patient"] == reasons.TOO_LATE
+    assert found["patient"] == limits.TOO_LATE
     assert isinstance(found["weights"], Present)
 
 
 def test_a_dripping_body_does_not_outlast_the_deadline(ehr: Ehr, client_for: MakeClient) -> None:
     ehr.replies["/fhir/Patient/1"] = dripping
     began = time.monotonic()
-    assert client_for(Limits(seconds=0.5)).one(PATIENT) == reasons.TOO_LATE
+    assert client_for(Limits(seconds=0.5)).one(PATIENT) == limits.TOO_LATE
     assert time.monotonic() - began < 2
 
 
 def test_dripping_headers_do_not_outlast_the_deadline(ehr: Ehr, client_for: MakeClient) -> None:
     ehr.replies["/fhir/Patient/1"] = drip_headers
     began = time.monotonic()
-    assert client_for(Limits(seconds=0.5)).one(PATIENT) == reasons.TOO_LATE
+    assert client_for(Limits(seconds=0.5)).one(PATIENT) == limits.TOO_LATE
     assert time.monotonic() - began < 2
 
 

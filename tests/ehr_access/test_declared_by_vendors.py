@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.states import Unknown
-from ehr_access import reasons
+from billing_rules.model.states import Unknown
+from ehr_access import limits
 from ehr_access.client import EhrClient
-from ehr_access.needed import query_for
+from ehr_access.query import query_for
 from sandbox_ehr.moods import Reply
 from tests.practice_ehr import Ehr, bundle, declares
 
@@ -74,7 +74,7 @@ def test_d7_only_what_a_vendor_declares_is_asked(ehr: Ehr, client: EhrClient, ve
         assert not asked or "patient" in asked, "never a search of everybody"
     for need in DATA_NEEDED:
         if need.resource_type not in declared:
-            assert answers[need.key] == reasons.not_offered(need.resource_type)
+            assert answers[need.key] == limits.not_offered(need.resource_type)
 
 
 def test_d7_without_administrations_nothing_is_called_missing(ehr: Ehr, client: EhrClient) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from billing_rules.states import Unknown
+from billing_rules.model.states import Unknown
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
 from ehr_access.query import Query, QueryRefused

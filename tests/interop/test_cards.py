@@ -15,8 +15,8 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import DATA_NEEDED
 from cds_hooks import Settings, create_app
+from cds_hooks.record.store import temporary
 from cds_hooks.services import SERVICES
-from cds_hooks.store import temporary
 from tests.cds_hooks import chart_server
 from tests.databases import KEYS
 from tests.interop.conftest import Server

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 import fixtures
 from tests.interop.conftest import Server
-from vialwise import stories
 from vialwise.cli import cli
+from vialwise.ehrs import stories
 
 pytestmark = pytest.mark.interop
 

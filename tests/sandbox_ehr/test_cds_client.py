@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet
 from sandbox_ehr import cds_client
 from sandbox_ehr.cds_client import MASK, CdsClient, OfferedService, scopes
 from tests.practice import served
-from vialwise import server as listening
+from vialwise.serving import server as listening
 
 CONTEXT = {"patientId": "1", "userId": "Practitioner/2"}
 CARD = {"summary": "Do", "indicator": "info", "source": {"label": "a"}, "uuid": "u"}

@@ -16,9 +16,9 @@ from ehr_access.client import EhrClient
 from ehr_access.scopes import Scopes
 from ehr_access.transport import Transport
 from sandbox_ehr.moods import small_pages
-from smart_app.patient_record import ORDER_TYPES
+from smart_app.chart.patient_record import ORDER_TYPES
+from smart_app.launch.window import Role, User, Window
 from smart_app.running import Running
-from smart_app.window import Role, User, Window
 from tests.practice_ehr import Ehr
 
 TODAY = date(2026, 11, 24)

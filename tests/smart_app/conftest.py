@@ -18,12 +18,11 @@ from werkzeug.test import TestResponse
 from billing_rules.catalogue import Catalogue
 from ehr_access.query import Query
 from smart_app.app import create_app
-from smart_app.app_keys import AppKeys, new_key
+from smart_app.launch.app_keys import AppKeys, new_key
+from smart_app.launch.store import Seal, Store
+from smart_app.launch.window import window
 from smart_app.running import Running
-from smart_app.sealing import Seal
 from smart_app.settings import Settings
-from smart_app.store import Store
-from smart_app.window import window
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.strict_ehr import LAUNCH, StrictEhr, strict_ehr

@@ -16,13 +16,12 @@ from werkzeug.test import TestResponse
 
 from billing_rules.catalogue import Catalogue
 from sandbox_ehr.moods import Act, Answer, Reply, Request, Sent
-from smart_app import cookies
 from smart_app.app import create_app
+from smart_app.launch import cookies
+from smart_app.launch.store import Opened, Seal, Store, Tokens
 from smart_app.running import Running
 from smart_app.screens import SCREENS
-from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Opened, Store, Tokens
 from tests.databases import engine_at
 from tests.practice_ehr import Ehr, practice_ehr
 from tests.smart_app.charts import chart_of

@@ -10,10 +10,11 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import smart_app
-from smart_app import error_pages, http_headers, pages, windows
+from smart_app import http_headers, pages
+from smart_app.launch import error_pages, windows
+from smart_app.launch.window import Window, set_window, signed_in
 from smart_app.running import Running, set_running
 from smart_app.screens import SCREENS
-from smart_app.window import Window, set_window, signed_in
 
 
 def screens_app(running: Running, window: Callable[[], Window]) -> Flask:

@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from sandbox_ehr import settings as practice
 from sandbox_ehr.app import start
 from sandbox_ehr.moods import Answer, Reply, Request, Sent
-from smart_app.app_keys import AppKeys
+from smart_app.launch.app_keys import AppKeys
 from smart_app.settings import RegisteredEhr
 from tests.practice_ehr import TODAY, Ehr, declares, practice_ehr
 from tests.smart_app.clients import ClientKind

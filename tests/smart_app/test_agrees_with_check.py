@@ -11,12 +11,12 @@ import random
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.findings import Finding, NotChecked
+from billing_rules.model.findings import Finding, NotChecked
 from billing_rules.review import OrderReview
-from smart_app.patient_record import read
+from smart_app.chart.patient_record import read
 from tests.practice_ehr import practice_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
-from vialwise import checking
+from vialwise.checking import check
 
 ORDERS = (
     ("pat-ada-winterbourne", "ada-omalizumab-300-mg"),
@@ -66,7 +66,7 @@ def test_both_say_the_same_of_any_chart(catalogue: Catalogue, patient: str, name
             found = read(window_on(ehr, patient), running_with(catalogue), reference)
             shown = found.order(reference)
         beside = {"resourceType": "Bundle", "entry": [{"resource": r} for r in chart]}
-        checked = checking.answer(checking.of_order(order, beside), catalogue, TODAY)
+        checked = check.answer(check.of_order(order, beside), catalogue, TODAY)
         assert shown is not None
         assert said(shown.review) == said(checked.reviews[0])
 
@@ -99,7 +99,7 @@ def test_the_app_judges_the_drafts_that_the_card_judged(
         "type": "collection",
         "entry": [{"resource": d} for d in drafts[:seen_by_card]],
     }
-    (card,) = checking.answer(checking.of_order(sent, beside), catalogue, TODAY).reviews
+    (card,) = check.answer(check.of_order(sent, beside), catalogue, TODAY).reviews
     reference = f"MedicationRequest/{order['id']}"
     with practice_ehr() as ehr:
         serve(ehr, [*chart, *drafts])

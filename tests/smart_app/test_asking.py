@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.states import Unknown
+from billing_rules.model.states import Unknown
 from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
 from ehr_access.smart_configuration import SmartConfiguration
-from smart_app import features, requested_scopes
-from smart_app.patient_record import ORDER_TYPES
+from smart_app.chart.patient_record import ORDER_TYPES
+from smart_app.launch import features, requested_scopes
 from smart_app.settings import RegisteredEhr
 
 EHR = RegisteredEhr("main", "Main", "https://ehr.example/r4", "c-1")

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from cds_hooks.log_lines import JsonLines
-from smart_app.store import Store
+from cds_hooks.pages.request_log import JsonLines
+from smart_app.launch.store import Store
 from tests.cds_hooks.canaries import CANARY, leaks
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.test_windows import token_of

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from billing_rules.states import Unknown
+from billing_rules.model.states import Unknown
 from ehr_access.smart_configuration import SmartConfiguration
 from ehr_access.transport import Answer, Transport
-from smart_app import discovery, error_pages
-from smart_app.discovery import Discovery, read
-from smart_app.error_pages import Stopped
+from smart_app.launch import discovery, error_pages
+from smart_app.launch.discovery import Discovery, read
+from smart_app.launch.error_pages import Stopped
 from smart_app.settings import RegisteredEhr
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.strict_ehr import StrictEhr

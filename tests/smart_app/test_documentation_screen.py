@@ -15,8 +15,8 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
 from sandbox_ehr.moods import Answer, Raw, Reply, Request
-from smart_app.kept_forms import SENDING_TAKES, KeptForms
-from smart_app.store import FORMS_KEPT
+from smart_app.forms.saved_forms import SENDING_TAKES, KeptForms
+from smart_app.launch.store import FORMS_KEPT
 from tests.smart_app.form_site import (
     EDMUND,
     WINDOW,

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OctKey, RSAKey
 
 from ehr_access.public_keys import Fetched, KeySource
 from ehr_access.smart_configuration import SmartConfiguration
-from smart_app.id_token import CHECKS, IssuerKeys, NotVerified, verified
+from smart_app.launch.identity import CHECKS, IssuerKeys, NotVerified, verified
 from tests.smart_app.strict_ehr import laid_over, signing_key
 
 ISSUER, KEYS, CLIENT, NONCE = "https://ehr.example", "https://ehr.example/keys", "c-1", "n-1"

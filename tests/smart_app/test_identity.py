@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from billing_rules.states import NOTHING, Present, Unknown
+from billing_rules.model.states import NOTHING, Present, Unknown
 from ehr_access.query import Query
-from smart_app.error_pages import NOT_FOR_PATIENTS, Stopped
-from smart_app.identity import user
+from smart_app.launch.error_pages import NOT_FOR_PATIENTS, Stopped
+from smart_app.launch.identity import user
+from smart_app.launch.window import Role, User
 from smart_app.settings import RegisteredEhr
-from smart_app.window import Role, User
 
 BASE = "https://ehr.example/r4"
 EHR = RegisteredEhr("main", "Main", BASE, "c-1", owners=frozenset({"Practitioner/9"}))

@@ -25,7 +25,7 @@ from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
-from smart_app import cookies, error_pages
+from smart_app.launch import cookies, error_pages
 from tests.smart_app.conftest import Site
 from tests.smart_app.strict_ehr import LAUNCH
 

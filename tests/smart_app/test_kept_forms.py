@@ -12,10 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from service_parts.database import StoreFailed
-from smart_app.kept_forms import SENDING_TAKES, KeptForms, Sent, new_form_key
-from smart_app.schema import metadata
-from smart_app.sealing import Seal
-from smart_app.store import FORMS_KEPT
+from smart_app.forms.saved_forms import SENDING_TAKES, KeptForms, Sent, new_form_key
+from smart_app.launch.schema import metadata
+from smart_app.launch.store import FORMS_KEPT, Seal
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
 from vialwise import database
 

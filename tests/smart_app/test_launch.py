@@ -13,9 +13,9 @@ import pytest
 
 from ehr_access.app_context import AppContext, sealed
 from service_parts.database import StoreFailed
-from smart_app import error_pages
-from smart_app.error_pages import Stop
-from smart_app.store import Store
+from smart_app.launch import error_pages
+from smart_app.launch.error_pages import Stop
+from smart_app.launch.store import Store
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
@@ -401,7 +401,7 @@ def test_one_address_begins_so_many_launches_and_no_more(site_with: MakeSite) ->
 def test_no_more_launches_are_kept_than_fit(
     browser: Browser, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("smart_app.store.MOST_UNDER_WAY", 2)
+    monkeypatch.setattr("smart_app.launch.store.MOST_UNDER_WAY", 2)
     begun = [browser.begin() for _ in range(2)]
     stopped(browser.begin(), error_pages.TOO_MANY_LAUNCHES)
     assert browser.come_back(begun[0]).status_code == 303

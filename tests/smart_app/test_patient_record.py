@@ -10,18 +10,18 @@ from collections.abc import Iterator
 import pytest
 
 import fixtures
-from billing_rules.case import Case
 from billing_rules.catalogue import Catalogue
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.review import Failed, OrderReview, reviewed
-from billing_rules.states import Nothing, Present, Unknown
 from cds_hooks import Settings, create_app
-from cds_hooks.store import temporary
-from ehr_access import reasons
+from cds_hooks.record.store import temporary
+from ehr_access import limits
 from ehr_access.limits import Limits
 from sandbox_ehr.moods import Answer, Reply, Request
-from smart_app import chart_orders
-from smart_app.error_pages import Stopped
-from smart_app.patient_record import ROUNDS, PatientRecord, read
+from smart_app.chart import chart_orders
+from smart_app.chart.patient_record import ROUNDS, PatientRecord, read
+from smart_app.launch.error_pages import Stopped
 from tests.databases import KEYS
 from tests.practice_ehr import Ehr, bundle, practice_ehr
 from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
@@ -156,8 +156,8 @@ def test_what_the_scope_does_not_allow_is_said_and_not_asked(
     serve(ehr, chart_of(BARTHOLOMEW, TWO_VIALS))
     scopes = "patient/Patient.r patient/MedicationRequest.rs"
     record = of(ehr, catalogue, BARTHOLOMEW, scopes=scopes)
-    assert record.parts["conditions"] == reasons.NOT_IN_SCOPE
-    assert record.unread_orders == {"ServiceRequest": reasons.NOT_IN_SCOPE.because}
+    assert record.parts["conditions"] == limits.NOT_IN_SCOPE
+    assert record.unread_orders == {"ServiceRequest": limits.NOT_IN_SCOPE.because}
     assert not any("Condition" in path for path in ehr.asked)
     gaps = {gap.rule for gap in record.orders[0].review.not_checked}
     assert "indication" in gaps or "total_ige" in gaps

@@ -22,9 +22,9 @@ from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
 from sandbox_ehr.settings import Settings as EhrSettings
-from smart_app import error_pages
-from smart_app.app_keys import AppKeys
-from smart_app.error_pages import Stop
+from smart_app.launch import error_pages
+from smart_app.launch.app_keys import AppKeys
+from smart_app.launch.error_pages import Stop
 from smart_app.settings import RegisteredEhr
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.clients import ClientKind

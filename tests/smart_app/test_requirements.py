@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.claim_lines import WasteAnswer
-from billing_rules.findings import Finding, NotChecked, Severity, Topic
-from smart_app.requirements import State, billing, documentation, requirements
+from billing_rules.model.findings import Finding, NotChecked, Severity, Topic
+from billing_rules.orders.claim_lines import WasteAnswer
+from smart_app.chart.requirements import State, billing, documentation, requirements
 from tests.scenario import all_scenarios, reviewed
 
 SCENARIOS = list(all_scenarios())

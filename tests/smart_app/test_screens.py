@@ -17,7 +17,7 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from ehr_access.scopes import Scopes
 from sandbox_ehr.moods import Answer, Reply, Request
-from smart_app.window import Role, User, Window
+from smart_app.launch.window import Role, User, Window
 from tests.practice_ehr import Ehr, bundle, practice_ehr
 from tests.scenario import with_site
 from tests.smart_app.charts import Resource, chart_of, running_with, serve, window_on

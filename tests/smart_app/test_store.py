@@ -11,9 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from service_parts.database import StoreFailed
-from smart_app.schema import app_launch, app_window, metadata
-from smart_app.sealing import Seal
-from smart_app.store import Attempt, Opened, Store, Tokens
+from smart_app.launch.schema import app_launch, app_window, metadata
+from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
 from tests.databases import engine_at, rows
 from tests.smart_app.conftest import SEAL_KEYS, Clock
 from vialwise import database

@@ -19,11 +19,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
-from smart_app import error_pages
-from smart_app.app_keys import AppKeys
-from smart_app.launching import Launching
+from smart_app.launch import error_pages
+from smart_app.launch.app_keys import AppKeys
+from smart_app.launch.state import Launching
+from smart_app.launch.windows import server
 from smart_app.settings import RegisteredEhr
-from smart_app.windows import server
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import REDIRECT
@@ -181,7 +181,7 @@ def test_the_wrong_secret_or_key_opens_nothing(
 
 
 def _stranger() -> Any:
-    from smart_app.app_keys import new_key
+    from smart_app.launch.app_keys import new_key
 
     return new_key("ES384")
 
@@ -247,7 +247,7 @@ def test_a_renewed_token_cannot_be_had_with_the_old_one(peer_as: MakePeer) -> No
     assert token.after_refusal(kept.tokens.access)
     with_ = registered.site.app.extensions["vialwise-app-launching"]
     assert isinstance(with_, Launching)
-    from smart_app.authorization import NotGiven
+    from smart_app.launch.authorization import NotGiven
 
     with pytest.raises(NotGiven, match="invalid_grant"):
         server(registered.ehr, with_).refreshed(kept.tokens.refresh)

@@ -22,11 +22,10 @@ from billing_rules.catalogue import Catalogue
 from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
 from smart_app.app import create_app
+from smart_app.launch.store import Seal, Store
 from smart_app.running import Running
 from smart_app.screens import SCREENS
-from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Store
 from tests.practice import Pair, running_pair
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.conftest import PUBLIC, SEAL_KEYS, Browser, Clock, Site

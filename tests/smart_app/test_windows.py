@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from smart_app import cookies, error_pages, windows
-from smart_app.launching import Launching
-from smart_app.store import Store
-from smart_app.window_tokens import WindowToken
+from smart_app.launch import cookies, error_pages, windows
+from smart_app.launch.state import Launching
+from smart_app.launch.store import Store
+from smart_app.launch.window_tokens import WindowToken
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.test_launch import stopped
 

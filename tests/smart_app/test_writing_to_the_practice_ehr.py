@@ -21,11 +21,10 @@ from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
 from sandbox_ehr.settings import Settings as EhrSettings
 from smart_app.app import create_app
+from smart_app.launch.store import Seal, Store
 from smart_app.running import Running
 from smart_app.screens import SCREENS
-from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Store
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.conftest import PUBLIC, SEAL_KEYS, Browser, Clock, Site
 from tests.smart_app.form_site import EDMUND, TWO_VIALS, fields_of, follow, text_of

@@ -10,10 +10,10 @@ import pytest
 import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.explained import explained
-from billing_rules.findings import Finding, NotChecked, Severity, Silent
+from billing_rules.model.findings import Finding, NotChecked, Severity, Silent
 from tests.vialwise.conftest import Run, omalizumab, written
-from vialwise import checking
-from vialwise.checking import CheckResult
+from vialwise.checking import check
+from vialwise.checking.check import CheckResult
 from vialwise.commands.check import exit_code
 
 COVERED = {
@@ -101,8 +101,8 @@ def test_explain_says_something_of_every_rule(run: Run, catalogue: Catalogue) ->
     result = run("check", path, "--explain")
     for words in ("    FOUND  Billed units", "    ok     Dose unit", "    -      "):
         assert words in result.stdout
-    reviewed = checking.of_hook_request(path.read_bytes(), "order-sign")
-    rules = checking.answer(reviewed, catalogue, fixtures_day()).reviews[0].outcomes
+    reviewed = check.of_hook_request(path.read_bytes(), "order-sign")
+    rules = check.answer(reviewed, catalogue, fixtures_day()).reviews[0].outcomes
     for outcome in rules:
         assert explained(outcome)[1] != "."
 

@@ -13,7 +13,7 @@ from sandbox_ehr.moods import Reply
 from tests.cds_hooks import chart_server
 from tests.practice_ehr import Ehr, practice_ehr, statement
 from tests.vialwise.conftest import Run
-from vialwise import offers
+from vialwise.ehrs import offers
 
 ADA = "pat-ada-winterbourne"
 SMART = {

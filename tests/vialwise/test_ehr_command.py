@@ -19,13 +19,12 @@ import pytest
 import requests
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.states import Present
+from billing_rules.model.states import Present
 from ehr_access.base import FhirBase
 from ehr_access.capability import Capabilities, Capability
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline, Limits
-from ehr_access.needed import query_for
-from ehr_access.query import Query
+from ehr_access.query import Query, query_for
 from ehr_access.transport import Transport
 from tests.vialwise.conftest import Run, written
 

@@ -8,7 +8,7 @@ import pytest
 
 import fixtures
 from tests.vialwise.conftest import Run, omalizumab, written
-from vialwise import checking, inputs
+from vialwise.checking import check, inputs
 
 ORDER = fixtures.path("story-225-mg-two-vials")
 
@@ -113,7 +113,7 @@ def test_a_fault_of_our_own_names_its_place_and_nothing_of_the_chart(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("canary")
 
-    monkeypatch.setattr(checking, "answer", crash)
+    monkeypatch.setattr(check, "answer", crash)
     result = run("check", written(tmp_path / "o.json", omalizumab()))
     one_line(result, "RuntimeError at test_errors.py:")
     assert "canary" not in result.stderr

@@ -15,12 +15,13 @@ import pytest
 import requests
 
 import fixtures
-from cds_hooks.store import Store
+from cds_hooks.record.store import Store
 from tests.databases import database_url, overridden, postgresql, shown_card, store_at  # noqa: F401
 from tests.vialwise.conftest import Run
 from tests.vialwise.test_demo import ROOT, VIALWISE, started, url_in
-from vialwise import secret_file, storage
+from vialwise import secret_file
 from vialwise.problems import Problem
+from vialwise.serving import storage
 
 MONDAY = datetime(2026, 11, 16, 9, tzinfo=UTC)
 COMMENT = "Ada Winterbourne said so"

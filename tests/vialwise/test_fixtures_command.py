@@ -26,7 +26,7 @@ from sandbox_ehr.moods import (
 )
 from tests.practice_ehr import Ehr, practice_ehr
 from tests.vialwise.conftest import Run
-from vialwise import stories
+from vialwise.ehrs import stories
 
 TODAY = fixtures.WRITTEN_ON + timedelta(days=100)
 NOT_OURS = {"resourceType": "Patient", "id": "theirs", "name": [{"family": "Somebody"}]}

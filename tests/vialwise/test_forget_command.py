@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from cds_hooks.schema import call_audit, card_shown
-from smart_app.kept_forms import KeptForms
-from smart_app.schema import app_draft, app_launch, app_sent_form, app_window
-from smart_app.sealing import Seal
-from smart_app.store import Attempt, Opened, Store, Tokens
+from cds_hooks.record.schema import call_audit, card_shown
+from smart_app.forms.saved_forms import KeptForms
+from smart_app.launch.schema import app_draft, app_launch, app_sent_form, app_window
+from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
 from tests.cds_hooks.test_audit import BY, a_call
 from tests.databases import NOON, engine_at, rows, shown_card, store_at
 from tests.vialwise.conftest import Run
 from tests.vialwise.test_demo import started, url_in
-from vialwise.retention_thread import FIRST
+from vialwise.serving.workers import FIRST
 
 
 @pytest.fixture

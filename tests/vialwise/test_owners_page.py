@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from cds_hooks.store import Store as CardStore
-from smart_app import cookies
+from cds_hooks.record.store import Store as CardStore
 from smart_app.app import create_app
+from smart_app.launch import cookies
+from smart_app.launch.store import Opened, Seal, Store, Tokens
 from smart_app.running import Running
 from smart_app.screens import SCREENS
-from smart_app.sealing import Seal
 from smart_app.settings import RegisteredEhr, Settings
-from smart_app.store import Opened, Store, Tokens
 from tests.databases import shown_card, store_at
 from tests.vialwise.conftest import shipped
-from vialwise import smart, storage
+from vialwise.serving import app, storage
 
 KEY = "the-secret-of-this-windows-cookie"
 EHR = "https://ehr.example/r4"
@@ -37,7 +36,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
         windows = Store(cards.engine, Seal(told.window_secrets), told.session, told.idle)
         kept = storage.Opened(cards, "here")
         running = Running(shipped(), lambda: date(2026, 11, 24), "feedback_page.report")
-        screens = (*SCREENS, lambda: smart.feedback_for_owners(kept, shipped()))
+        screens = (*SCREENS, lambda: app.feedback_for_owners(kept, shipped()))
         client = create_app(running, told, windows, screens).test_client()
         for role, id_ in WINDOWS.items():
             opened = Opened("p", "", "Practitioner/1", "N", role, "", "", (), True, "")

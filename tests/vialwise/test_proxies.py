@@ -9,9 +9,9 @@ import pytest
 from flask import Flask, request
 from werkzeug.test import Client
 
-from cds_hooks.operator_access import SHORTEST_SECRET, with_secret
-from vialwise import server
-from vialwise.proxies import behind
+from cds_hooks.auth.operator_access import SHORTEST_SECRET, with_secret
+from vialwise.serving import server
+from vialwise.serving.workers import behind
 
 SECRET = b"s" * SHORTEST_SECRET
 BEARER = {"Authorization": f"Bearer {SECRET.decode()}"}

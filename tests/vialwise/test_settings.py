@@ -15,12 +15,12 @@ from cds_hooks import Settings, create_app
 from cds_hooks.quiet import Quiet
 from cds_hooks.trusted_clients import Client
 from service_parts.setting_fields import settings_of
-from smart_app.app_keys import AppKeys, new_key
+from smart_app.launch.app_keys import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
 from tests.databases import store_at
 from tests.vialwise.conftest import Run, shipped
-from vialwise import start
 from vialwise.cli import cli
+from vialwise.serving import start
 from vialwise.settings import page
 from vialwise.settings.checks import checked
 from vialwise.settings.models import PLACES, ROOMS, TABLES

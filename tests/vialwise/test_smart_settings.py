@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 import requests
 
-from smart_app.app_keys import AppKeys, new_key
-from smart_app.schema import app_launch, app_window
-from smart_app.sealing import Seal
+from smart_app.launch.app_keys import AppKeys, new_key
+from smart_app.launch.schema import app_launch, app_window
+from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
 from smart_app.settings import SECRET
-from smart_app.store import Attempt, Opened, Store, Tokens
 from tests.databases import rows
 from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
-from vialwise import smart, start, storage
 from vialwise.problems import Problem
+from vialwise.serving import app, start, storage
 from vialwise.settings.checks import checked
 from vialwise.settings.reading import read
 
@@ -172,7 +171,7 @@ def test_what_is_registered_reaches_the_app(
     assert problems(config, text) == []
     said, _ = checked(read(config, {}, {}).settings, open_=False)
     kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
-    both, _ = smart.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
+    both, _ = app.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
     told = both.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert told.redirect_uri == "https://cds.clinic.example/app/callback"
     assert (told.session, told.idle) == (timedelta(hours=1), timedelta(minutes=10))
@@ -182,7 +181,7 @@ def test_what_is_registered_reaches_the_app(
     assert ehr.authorization_hosts == {"LOGIN.ehr.example"} and ehr.owners == {"Practitioner/9"}
     assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
     assert start.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
-    again, _ = smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
+    again, _ = app.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
     same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert same.window_secrets == told.window_secrets, "the secret is made once"
 
@@ -197,7 +196,7 @@ def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
     config.write_text(TOP + EHR)
     said = read(config, {}, {}).settings
     with pytest.raises(Problem, match="window_secrets_file"):
-        smart.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
+        app.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
 
 
 def test_serve_shows_the_app_beside_the_service(config: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from vialwise import screen, secret_file
 from vialwise.problems import Problem
 
 if TYPE_CHECKING:  # cryptography, only where it is needed
-    from smart_app.app_keys import AppKeys
+    from smart_app.launch.app_keys import AppKeys
 
 _ALGORITHMS = ("RS384", "ES384")
 _MOST = 4  # of each algorithm one signs, and one is next
@@ -43,7 +43,7 @@ def add(file: Path, algorithm: str) -> None:
 
     The first key of an algorithm signs at once; a second one is only published.
     """
-    from smart_app.app_keys import AppKeys, new_key
+    from smart_app.launch.app_keys import AppKeys, new_key
 
     keys = _read(file) if file.exists() else AppKeys()
     if len(keys.keys) >= _MOST:
@@ -92,7 +92,7 @@ def show(file: Path) -> None:
 
 
 def _read(file: Path) -> AppKeys:
-    from smart_app.app_keys import AppKeys, NotAppKeys
+    from smart_app.launch.app_keys import AppKeys, NotAppKeys
 
     try:
         return AppKeys.read(secret_file.read(file, 1, 64 * 1024).decode())

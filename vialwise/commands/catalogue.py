@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import CERTAINTY, Container, Drug, Payer, Source
+from billing_rules.model.entities import CERTAINTY, Container, Drug, Payer, Source
 from vialwise import clock, screen
 from vialwise.catalogues import catalogue as read_catalogue
 from vialwise.catalogues import known_drug

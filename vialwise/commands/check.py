@@ -10,10 +10,12 @@ from pathlib import Path
 import click
 
 from billing_rules.fhir import reading
-from billing_rules.fhir.references import Resource
-from vialwise import as_json, checking, clock, inputs, report, screen, strict
+from billing_rules.fhir.json.references import JsonObject
+from vialwise import clock, screen
 from vialwise.catalogues import catalogue, known_payer
-from vialwise.checking import CheckResult, HookQuestion, NothingToCheck, Question
+from vialwise.checking import as_json, inputs, report, strict
+from vialwise.checking import check as checking
+from vialwise.checking.check import CheckResult, HookQuestion, NothingToCheck, Question
 from vialwise.commands import options
 from vialwise.problems import CLEAN, FINDINGS, NOT_CHECKED, Problem
 
@@ -23,7 +25,7 @@ class Input:
     """The question the user's files ask, and the resources in them."""
 
     question: Question | HookQuestion
-    resources: tuple[Resource, ...] = ()
+    resources: tuple[JsonObject, ...] = ()
 
 
 @click.command()
@@ -119,7 +121,7 @@ def _from_files(file: str | None, chart: str | None, needs_server: str | None) -
     return Input(question, (*reading.entries(value), *reading.entries(charted)))
 
 
-def _sent(request: Resource) -> Iterable[Resource]:
+def _sent(request: JsonObject) -> Iterable[JsonObject]:
     """The FHIR resources inside a hook request."""
     context, prefetch = request.get("context"), request.get("prefetch")
     for name in ("draftOrders", "appointments", "fulfillmentTasks"):
@@ -141,7 +143,7 @@ def _from_server(
         raise Problem("with --fhir the order goes to --order and the chart is the server's")
     if not patient or not order:
         raise Problem("--fhir needs --patient ID and --order FILE|ID")
-    from vialwise import live  # brings requests, which a file does not need
+    from vialwise.checking import live  # brings requests, which a file does not need
 
     token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
     question = live.question(live.client(fhir, token, timeout), patient, order)

@@ -22,10 +22,11 @@ from cds_hooks import settings as service_settings
 from cds_hooks.app import create_app
 from cds_hooks.trusted_clients import Client
 from smart_app import settings as app_settings
-from vialwise import clock, logs, screen, server, start, storage
-from vialwise.card_text import show_card
+from vialwise import clock, screen
 from vialwise.catalogues import catalogue
+from vialwise.checking.report import show_card
 from vialwise.problems import Problem
+from vialwise.serving import logs, server, start, storage
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     """
     # The EHR and the app take a second to import, and other commands need neither.
     from sandbox_ehr.cds_client import new_key
-    from vialwise import practice, smart
+    from vialwise.serving import app as smart
+    from vialwise.serving import practice
 
     stays = sys.stdin.isatty() if stay is None else stay
     known = catalogue()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from billing_rules.catalogue.files import CatalogueError
-from billing_rules.model import CERTAINTY
+from billing_rules.model.entities import CERTAINTY
 from billing_rules.rule_records import RuleRecord, RuleRecords, capital, shipped
 from vialwise import screen
 from vialwise.problems import FINDINGS, Problem

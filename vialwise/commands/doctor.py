@@ -8,20 +8,21 @@ from typing import Any
 
 import click
 
-from billing_rules.states import Nothing, Unknown
+from billing_rules.model.states import Nothing, Unknown
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities, Capability
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline, Limits
-from ehr_access.needed import query_for
-from ehr_access.query import ID
+from ehr_access.query import ID, query_for
 from ehr_access.smart_configuration import SmartConfiguration, read
 from ehr_access.transport import Transport
-from vialwise import diagnosis, inputs, offers, progress, screen
-from vialwise.diagnosis import RuleAnswer
-from vialwise.offers import Ehr, Offer
+from vialwise import progress, screen
+from vialwise.checking import inputs
+from vialwise.checking.report import rule_name
+from vialwise.ehrs import diagnosis, offers
+from vialwise.ehrs.diagnosis import RuleAnswer
+from vialwise.ehrs.offers import Ehr, Offer
 from vialwise.problems import CLEAN, FINDINGS, Problem
-from vialwise.report import rule_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from sandbox_ehr.moods import Mood
 from sandbox_ehr.quirks import PLAIN, Quirks
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import Client, Settings
-from vialwise import clock, logs, screen, server
+from vialwise import clock, screen
 from vialwise.problems import Problem
+from vialwise.serving import logs, server
 from vialwise.settings.models import DEFAULT_HOST
 
 DEFAULT_PORT = 8418

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from billing_rules.rule_records import shipped
-from cds_hooks.card_feedback import (
+from cds_hooks.record.card_feedback import (
     NOT_TOLD_APART,
     Asked,
     CardOutcome,
@@ -21,11 +21,12 @@ from cds_hooks.card_feedback import (
     write_csv,
 )
 from service_parts.database import StoreFailed
-from vialwise import clock, database, screen, start
+from vialwise import clock, database, screen
 from vialwise.catalogues import catalogue
+from vialwise.checking.report import rule_name
 from vialwise.commands import options
 from vialwise.problems import Problem
-from vialwise.report import rule_name
+from vialwise.serving import start
 
 _NAME = 32  # columns of a name; four numbers follow
 

@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 from ehr_access.base import AddressRefused, FhirBase
-from vialwise import clock, inputs, screen, stories
-from vialwise.fhir_writes import Server
+from vialwise import clock, screen
+from vialwise.checking import inputs
+from vialwise.ehrs import stories
+from vialwise.ehrs.fhir_writes import Server
+from vialwise.ehrs.stories import Resource
 from vialwise.problems import CLEAN, NOT_CHECKED, Problem
-from vialwise.stories import Resource
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from cds_hooks.keyed_hashes import SHORTEST_SECRET, KeyedHashes
-from cds_hooks.store import Store
+from cds_hooks.record.keyed_hashes import SHORTEST_SECRET, KeyedHashes
+from cds_hooks.record.store import Store
 from service_parts.database import StoreFailed
-from vialwise import clock, database, screen, start
+from vialwise import clock, database, screen
 from vialwise.commands import options
 from vialwise.problems import Problem
+from vialwise.serving import start
 
 
 @click.command()
@@ -55,7 +56,9 @@ def forget(
         if calls:
             screen.say(f"Audited calls deleted: {store.audit.forget(calls)}.")
         if app:
-            from smart_app.forgetting import forget as forget_app  # only where it is asked for
+            from smart_app.launch.forgetting import (
+                forget as forget_app,  # only where it is asked for
+            )
 
             windows, forms = forget_app(engine, app)
             screen.say(f"Windows of the app deleted: {windows}; forms: {forms}.")

@@ -10,20 +10,12 @@ from typing import Any
 import click
 
 from cds_hooks.app import create_app
-from cds_hooks.retention import Retention
+from cds_hooks.record.retention import Retention
 from cds_hooks.settings import Settings
-from vialwise import (
-    logs,
-    metering,
-    proxies,
-    retention_thread,
-    screen,
-    server,
-    start,
-    storage,
-)
+from vialwise import screen
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
+from vialwise.serving import logs, server, start, storage, workers
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT
 
 
@@ -72,14 +64,14 @@ def serve(
     url = server.address_of(bound)
     kept = storage.opened(settings.database or None, settings.record_secret)
     service = start.service_settings(settings, url, open_, kept.secret)
-    with metering.shared() as metrics:
+    with workers.shared() as metrics:
         app: Any = create_app(known, service, kept.store, metrics)
         tasks: list[Callable[[], object]] = []
         kept_for = Retention(settings.keep_days, settings.keep_audit_days)
         if kept_for != Retention():
             tasks.append(lambda: kept_for.apply(kept.store))
         if settings.app.ehrs:
-            from vialwise import smart  # what the app needs, only where there is one
+            from vialwise.serving import app as smart  # what the app needs, only where there is one
 
             app, sweep = smart.beside(app, settings, known, url, kept)
             tasks.append(sweep)
@@ -95,8 +87,8 @@ def serve(
         _say_where(kept)
         _say_to_whom(service)
         logs.to_standard_error()
-        app = proxies.behind(app, settings.trusted_proxies)
-        server.run(app, bound, in_worker=retention_thread.start(*tasks))
+        app = workers.behind(app, settings.trusted_proxies)
+        server.run(app, bound, in_worker=workers.start(*tasks))
 
 
 def _say_where(kept: storage.Opened) -> None:

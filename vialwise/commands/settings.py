@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from service_parts.setting_fields import settings_of
-from vialwise import database, screen, start
+from vialwise import database, screen
 from vialwise.commands import options
 from vialwise.problems import Problem
+from vialwise.serving import start
 from vialwise.settings import page
 from vialwise.settings.models import PLACES, TABLES, Place
 from vialwise.settings.reading import DEFAULT, Read, read

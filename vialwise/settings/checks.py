@@ -135,8 +135,11 @@ def _names_in(quiet: Quiet, settings: ServeSettings) -> Iterator[str]:
 
 
 def _app(settings: ServeSettings) -> Iterator[str]:
-    from smart_app.app_keys import ALGORITHMS, AppKeys  # cryptography, only where it is needed
-    from smart_app.registration import faults
+    from smart_app.launch.app_keys import (  # cryptography, only where it is needed
+        ALGORITHMS,
+        AppKeys,
+    )
+    from smart_app.launch.registration import faults
 
     app = settings.app
     if app.app_keys != NOT_READ:  # else no EHR can be said to lack a key

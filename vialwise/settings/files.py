@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from cds_hooks.keyed_hashes import SHORTEST_SECRET
+from cds_hooks.record.keyed_hashes import SHORTEST_SECRET
 from cds_hooks.trusted_clients import Client
 from smart_app.settings import RegisteredEhr
 from vialwise import secret_file
@@ -68,7 +68,7 @@ def with_files(settings: ServeSettings) -> tuple[ServeSettings, list[str]]:
 
 def _jwks(client: Client, development: bool) -> str:
     """The JWKS that was handed over. Raises Problem."""
-    from cds_hooks.client_tokens import read_keys  # cryptography, only where it is needed
+    from cds_hooks.auth.client_tokens import read_keys  # cryptography, only where it is needed
     from ehr_access.public_keys import NotKeys
 
     file = Path(client.jwks_file)
@@ -104,7 +104,7 @@ def _client_secret(ehr: RegisteredEhr) -> str:
 
 def _app_keys(file: str) -> str:
     """The app's JWKS, "" when none is named. Raises Problem."""
-    from smart_app.app_keys import AppKeys, NotAppKeys
+    from smart_app.launch.app_keys import AppKeys, NotAppKeys
 
     if not file:
         return ""

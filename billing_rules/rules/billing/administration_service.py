@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Silent, Topic
-from billing_rules.model import OrderLine
+from billing_rules.model.entities import OrderLine
+from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, seen, text_caveat
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present
 
 _ADMINISTRATION = re.compile(
     r"\b(administration|administering|injection (service|visit|procedure|fee)|nurse visit)\b", re.I

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from billing_rules.amounts import plain
-from billing_rules.case import Case
-from billing_rules.findings import (
+from billing_rules.model.amounts import plain
+from billing_rules.model.entities import Counted, OrderLine
+from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
     Finding,
@@ -22,7 +22,8 @@ from billing_rules.findings import (
     Silent,
     Topic,
 )
-from billing_rules.model import Counted, OrderLine
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import (
     because,
     billed_seen,
@@ -36,7 +37,6 @@ from billing_rules.rules.common import (
     units_word,
 )
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Nothing, Present, Unknown
 
 CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge", "pack", "carton", "kit")
 

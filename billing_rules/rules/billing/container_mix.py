@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.amounts import Amount
-from billing_rules.case import Case
-from billing_rules.claim_lines import discarded_units_of
-from billing_rules.containers import NoContainerPlan, least_discarded
-from billing_rules.findings import Finding, Outcome, Silent, Topic
-from billing_rules.model import ContainerCount, Stage, labelled_total
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import ContainerCount, Stage, labelled_total
+from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import discarded_units_of
+from billing_rules.orders.containers import NoContainerPlan, least_discarded, stocked_containers
 from billing_rules.rules.common import because, containers_seen, dose_seen, listed, money, sources
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present
-from billing_rules.stock import stocked_containers
 
 
 def check(case: Case) -> Iterator[Outcome]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.claim_lines import EXEMPT_SETTINGS
-from billing_rules.findings import Finding, NotChecked, Outcome, SetModifiers, Silent, Topic
-from billing_rules.model import OrderLine, Source, WantedModifiers
+from billing_rules.model.entities import OrderLine, Source, WantedModifiers
+from billing_rules.model.findings import Finding, NotChecked, Outcome, SetModifiers, Silent, Topic
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import EXEMPT_SETTINGS
 from billing_rules.rules.common import listed, payer_seen, seen, sources
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 

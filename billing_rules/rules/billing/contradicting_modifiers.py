@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from billing_rules.amounts import plain, whole_units_down
-from billing_rules.case import Case
-from billing_rules.claim_lines import Doubt, WasteAnswer
-from billing_rules.findings import (
+from billing_rules.model.amounts import plain, whole_units_down
+from billing_rules.model.entities import OrderLine, labelled_total
+from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
     Finding,
@@ -23,7 +22,9 @@ from billing_rules.findings import (
     Silent,
     Topic,
 )
-from billing_rules.model import OrderLine, labelled_total
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import Doubt, WasteAnswer
 from billing_rules.rules.common import (
     because,
     containers_seen,
@@ -36,7 +37,6 @@ from billing_rules.rules.common import (
     units_word,
 )
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present
 
 WASTE = ("JW", "JZ")
 

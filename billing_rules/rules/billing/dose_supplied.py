@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.amounts import Amount
-from billing_rules.case import Case
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import labelled_total
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import labelled_total
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import because, containers_seen, dose_seen, listed
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
-from billing_rules.states import Present
 
 
 def check(case: Case) -> Iterator[Outcome]:

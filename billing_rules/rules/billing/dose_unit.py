@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import dose_seen, sentence, text_caveat
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
-from billing_rules.states import Nothing, Present
 
 
 def check(case: Case) -> Iterator[Outcome]:

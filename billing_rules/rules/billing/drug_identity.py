@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import seen, sentence
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
 

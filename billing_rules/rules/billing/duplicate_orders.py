@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, RemoveOrder, Silent, Topic
-from billing_rules.model import DrugOrder, Evidence
+from billing_rules.model.entities import DrugOrder, Evidence
+from billing_rules.model.findings import Finding, Outcome, RemoveOrder, Silent, Topic
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import told
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present
 
 
 def check(case: Case) -> Iterator[Outcome]:

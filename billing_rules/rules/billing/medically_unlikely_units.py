@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from billing_rules.amounts import plain
-from billing_rules.case import Case
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import OrderLine
+from billing_rules.model.amounts import plain
+from billing_rules.model.entities import OrderLine
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.states import Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import (
     billed_seen,
     dose_seen,
@@ -22,7 +23,6 @@ from billing_rules.rules.common import (
     units_word,
 )
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present, Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Silent, Topic
-from billing_rules.model import Container, OrderLine
-from billing_rules.orders import container_of
+from billing_rules.model.entities import Container, OrderLine
+from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present
+from billing_rules.orders.case import Case
+from billing_rules.orders.drug_orders import container_of
 from billing_rules.rules.common import seen, sources
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
-from billing_rules.states import Nothing, Present
 
 
 def check(case: Case) -> Iterator[Outcome]:

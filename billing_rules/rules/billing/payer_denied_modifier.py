@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_rules.case import Case
-from billing_rules.findings import Correction, Finding, Outcome, RemoveLine, Silent, Topic
-from billing_rules.model import OrderLine
+from billing_rules.model.entities import OrderLine
+from billing_rules.model.findings import Correction, Finding, Outcome, RemoveLine, Silent, Topic
+from billing_rules.model.states import Present
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import payer_seen, seen, sources
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present
 
 
 def check(case: Case) -> Iterator[Outcome]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.claim_lines import EXEMPT_SETTINGS
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Evidence, OrderLine
+from billing_rules.model.entities import Evidence, OrderLine
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Present, Unknown
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import EXEMPT_SETTINGS
 from billing_rules.rules.common import capital, seen
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Present, Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

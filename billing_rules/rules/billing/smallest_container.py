@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Outcome, Silent, Topic
+from billing_rules.model.findings import Outcome, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.billing.container_mix import (
     finding,
     is_one_container,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, Silent, Topic
-from billing_rules.model import DrugOrder, Evidence
+from billing_rules.model.entities import DrugOrder, Evidence
+from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import listed
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 

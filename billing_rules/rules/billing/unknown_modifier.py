@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, SetModifiers, Silent, Topic
-from billing_rules.model import OrderLine
+from billing_rules.model.entities import OrderLine
+from billing_rules.model.findings import Finding, Outcome, SetModifiers, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import seen, sources
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_rules.case import Case
-from billing_rules.claim_lines import Doubt, WasteAnswer
-from billing_rules.findings import (
+from billing_rules.model.entities import OrderLine, Stage, labelled_total
+from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
     Finding,
@@ -21,7 +20,9 @@ from billing_rules.findings import (
     Silent,
     Topic,
 )
-from billing_rules.model import OrderLine, Stage, labelled_total
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import Doubt, WasteAnswer
 from billing_rules.rules.common import (
     containers_seen,
     discarded_seen,
@@ -37,7 +38,6 @@ from billing_rules.rules.common import (
     units_word,
 )
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
-from billing_rules.states import Nothing, Present, Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.findings import Finding, Outcome, ReplaceCode, Silent, Topic
-from billing_rules.model import Code, Evidence, OrderLine
+from billing_rules.model.entities import Code, Evidence, OrderLine
+from billing_rules.model.findings import Finding, Outcome, ReplaceCode, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, own_code, seen, sources, text_caveat
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
 

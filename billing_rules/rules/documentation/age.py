@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.baseline import age_at_start
-from billing_rules.case import Case
-from billing_rules.dates import age_on
-from billing_rules.documentation import birth_seen, indication, indication_seen, without_indication
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Evidence, Indication
-from billing_rules.past_doses import start_of_therapy
+from billing_rules.evidence.documentation import (
+    birth_seen,
+    indication,
+    indication_seen,
+    without_indication,
+)
+from billing_rules.evidence.past_doses import start_of_therapy
+from billing_rules.evidence.pretreatment import age_at_start
+from billing_rules.model.dates import age_on
+from billing_rules.model.entities import Evidence, Indication
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
-from billing_rules.states import Nothing, Present, State, Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

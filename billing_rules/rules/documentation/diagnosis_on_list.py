@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.documentation import indication_seen, without_indication
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.evidence.documentation import indication_seen, without_indication
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, listed, payer_seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_rules.case import Case
-from billing_rules.dates import days_between
-from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import DrugOrder, Evidence
+from billing_rules.evidence.documentation import not_sure
+from billing_rules.evidence.past_doses import interval_source, planned_interval
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import DrugOrder, Evidence
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import dose_seen, seen, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.schedule import interval_source, planned_interval
-from billing_rules.states import Nothing, Present
 
 # Ours: clinics book a week day, so a few days early is no question. No label or payer text that
 # states a tolerance was found.

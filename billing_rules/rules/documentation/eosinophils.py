@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.chart import Measured
-from billing_rules.dates import days_between
-from billing_rules.documentation import (
+from billing_rules.evidence.documentation import (
     dated,
     indication,
     indication_seen,
@@ -20,11 +17,14 @@ from billing_rules.documentation import (
     wanted_by,
     without_need,
 )
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Evidence, Need
+from billing_rules.model.chart import Measured
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Evidence, Need
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import capital, items
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Unknown
 
 NEED = "eosinophils"  # of label and payer, and the kind of result
 

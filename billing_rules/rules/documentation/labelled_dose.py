@@ -10,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from billing_rules.amounts import Amount
-from billing_rules.baseline import (
+from billing_rules.evidence.documentation import (
+    birth_seen,
+    indication,
+    indication_seen,
+    measured_seen,
+    without_indication,
+)
+from billing_rules.evidence.pretreatment import (
     TOTAL_IGE,
     Labelled,
     current_weight,
@@ -20,16 +26,11 @@ from billing_rules.baseline import (
     labelled_at_last_dose,
     labelled_now,
 )
-from billing_rules.case import Case
-from billing_rules.documentation import (
-    birth_seen,
-    indication,
-    indication_seen,
-    measured_seen,
-    without_indication,
-)
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import Evidence, Indication, Source
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import Evidence, Indication, Source
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.states import Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import (
     because,
     dose_amount,
@@ -40,7 +41,6 @@ from billing_rules.rules.common import (
     sources,
 )
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
-from billing_rules.states import Present, Unknown
 
 UNVERIFIED = "This dosing table was not seen in the US label itself: compare it with the label."
 # Ours: a dose by weight is drawn up in whole milligrams, rounded up or down.

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from billing_rules.amounts import Amount
-from billing_rules.case import Case
-from billing_rules.claim_lines import Doubt, WasteAnswer, claim_plan
-from billing_rules.dates import days_between
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import Container, DrugOrder
+from billing_rules.model.amounts import Amount
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Container, DrugOrder
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import Doubt, WasteAnswer, claim_plan
 from billing_rules.rules.common import items, seen, sentence, sources, told
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule
-from billing_rules.states import Nothing, Present, State, Unknown
 
 LOOK_BACK_DAYS = 365  # ours, as in past_administrations
 

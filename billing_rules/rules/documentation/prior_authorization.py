@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.authorizations import (
+from billing_rules.evidence.authorizations import (
     Standing,
     authorization_wanted,
     no_authorization_wanted,
     seen_authorization,
     standing,
 )
-from billing_rules.case import Case
-from billing_rules.chart import Authorization
-from billing_rules.dates import days_between
-from billing_rules.documentation import form_unread, not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Evidence
+from billing_rules.evidence.documentation import form_unread, not_sure
+from billing_rules.evidence.past_doses import planned_interval
+from billing_rules.model.chart import Authorization
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Evidence
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, listed, payer_seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.schedule import planned_interval
-from billing_rules.states import Nothing, Present, Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

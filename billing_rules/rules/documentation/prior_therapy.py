@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from billing_rules.case import Case
-from billing_rules.chart import Agreement, Therapy
-from billing_rules.covered_days import Span, covered_days, is_dated, span_of, window
-from billing_rules.documentation import (
+from billing_rules.evidence.authorizations import Span, covered_days, is_dated, span_of, window
+from billing_rules.evidence.documentation import (
     entered,
     form_unread,
     indication_seen,
@@ -22,12 +20,14 @@ from billing_rules.documentation import (
     wanted_by,
     without_indication,
 )
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Evidence, Need
-from billing_rules.past_doses import start_of_therapy
+from billing_rules.evidence.past_doses import start_of_therapy
+from billing_rules.model.chart import Agreement, Therapy
+from billing_rules.model.entities import Evidence, Need
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import items, payer_caveat
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Present, Unknown
 
 SHOWN = 6  # ours: records listed on a card; the count of the others is said
 

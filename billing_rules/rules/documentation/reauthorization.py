@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_rules.authorizations import (
+from billing_rules.evidence.authorizations import (
     authorization_wanted,
     no_authorization_wanted,
     seen_authorization,
     standing,
 )
-from billing_rules.case import Case
-from billing_rules.chart import Authorization, Measured
-from billing_rules.dates import days_between
-from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Evidence
+from billing_rules.evidence.documentation import not_sure
+from billing_rules.evidence.past_doses import planned_interval
+from billing_rules.model.chart import Authorization, Measured
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Evidence
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, listed, payer_seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
-from billing_rules.schedule import planned_interval
-from billing_rules.states import Nothing, Present, Unknown
 
 # Ours: answers took a median of 34 days in published series (Montefiore and Scripps, 2018-2020),
 # and payers take requests about a month ahead.

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from billing_rules.case import Case
-from billing_rules.chart import Measured, Problem
-from billing_rules.documentation import (
+from billing_rules.evidence.documentation import (
     form_unread,
     indication,
     indication_seen,
@@ -25,8 +23,10 @@ from billing_rules.documentation import (
     problem_seen,
     without_need,
 )
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import Code, Evidence
+from billing_rules.model.chart import Measured, Problem
+from billing_rules.model.entities import Code, Evidence
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import items
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.case import Case
-from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import DrugOrder
+from billing_rules.evidence.documentation import not_sure
+from billing_rules.model.entities import DrugOrder
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, items, seen
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.states import Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

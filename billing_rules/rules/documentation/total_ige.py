@@ -9,19 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from billing_rules.amounts import plain
-from billing_rules.baseline import (
-    TOTAL_IGE,
-    Baseline,
-    IgeWindow,
-    Reading,
-    baseline_total_ige,
-    ige_window,
-)
-from billing_rules.case import Case
-from billing_rules.chart import Measured
-from billing_rules.dates import days_between
-from billing_rules.documentation import (
+from billing_rules.evidence.documentation import (
     birth_seen,
     dated,
     indication,
@@ -33,12 +21,24 @@ from billing_rules.documentation import (
     wanted_by,
     without_need,
 )
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import Evidence, Need
-from billing_rules.past_doses import dose_days
+from billing_rules.evidence.past_doses import dose_days
+from billing_rules.evidence.pretreatment import (
+    TOTAL_IGE,
+    Baseline,
+    IgeWindow,
+    Reading,
+    baseline_total_ige,
+    ige_window,
+)
+from billing_rules.model.amounts import plain
+from billing_rules.model.chart import Measured
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Evidence, Need
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import capital, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
-from billing_rules.states import Nothing, Present, Unknown
 
 WANTED = "a total IgE from before the first dose"
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_rules.case import Case
-from billing_rules.claim_lines import units_of
-from billing_rules.dates import days_between
-from billing_rules.documentation import not_sure
-from billing_rules.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model import Criteria, DrugOrder
+from billing_rules.evidence.documentation import not_sure
+from billing_rules.evidence.past_doses import no_criteria, payer_criteria
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Criteria, DrugOrder
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import units_of
 from billing_rules.rules.common import (
     criteria_sources,
     dose_seen,
@@ -23,8 +25,6 @@ from billing_rules.rules.common import (
     units_word,
 )
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
-from billing_rules.schedule import no_criteria, payer_criteria
-from billing_rules.states import Nothing, Present, Unknown
 
 
 def check(case: Case) -> Iterator[Outcome]:

@@ -8,18 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.baseline import (
-    Labelled,
-    current_weight,
-    doubtful_weight,
-    kilograms,
-    labelled_at_last_dose,
-    labelled_now,
-)
-from billing_rules.case import Case
-from billing_rules.chart import Measured
-from billing_rules.dates import days_between
-from billing_rules.documentation import (
+from billing_rules.evidence.documentation import (
     YEAR,
     birth_seen,
     dated,
@@ -30,12 +19,23 @@ from billing_rules.documentation import (
     without_indication,
     without_need,
 )
-from billing_rules.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model import Evidence, Source
+from billing_rules.evidence.pretreatment import (
+    Labelled,
+    current_weight,
+    doubtful_weight,
+    kilograms,
+    labelled_at_last_dose,
+    labelled_now,
+)
+from billing_rules.model.chart import Measured
+from billing_rules.model.dates import days_between
+from billing_rules.model.entities import Evidence, Source
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.common import dose_amount, dose_seen, items, sources
 from billing_rules.rules.documentation.labelled_dose import UNVERIFIED, every, is_ordered
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
-from billing_rules.states import Nothing, Present, Unknown
 
 NEED = "weight"  # of label and payer
 

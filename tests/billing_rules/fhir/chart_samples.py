@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from billing_rules.chart import Chart
 from billing_rules.fhir.reading import chart
-from billing_rules.states import NOTHING, Present, State
-
-from .samples import (
+from billing_rules.model.chart import Chart
+from billing_rules.model.states import NOTHING, Present, State
+from tests.billing_rules.fhir.samples import (
     HCPCS,
     ICD10,
     LOINC,
@@ -22,7 +21,7 @@ from .samples import (
     administration,
     concept,
 )
-from .test_chart import ON, as_bytes
+from tests.billing_rules.fhir.test_chart import ON, as_bytes
 
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"

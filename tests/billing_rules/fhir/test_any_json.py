@@ -11,22 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.chart import Chart
-from billing_rules.fhir.corrections import NotCorrectable, corrected
+from billing_rules.fhir.json.lenient import copied
 from billing_rules.fhir.reading import bundle_resources, chart, draft_orders, entries, resolver
-from billing_rules.fhir.tolerant import copied
-from billing_rules.findings import (
+from billing_rules.fhir.write.corrections import NotCorrectable, corrected
+from billing_rules.model.chart import Chart
+from billing_rules.model.entities import Code, OrderLine
+from billing_rules.model.findings import (
     AddDiscardedLine,
     RemoveLine,
     ReplaceCode,
     SetBilledUnits,
     SetModifiers,
 )
-from billing_rules.model import Code, OrderLine
-from billing_rules.states import Present
-
-from .samples import PREFERRED, SYSTEMS, Json, all_orders
-from .test_chart import ON, coverage, weight
+from billing_rules.model.states import Present
+from tests.billing_rules.fhir.samples import PREFERRED, SYSTEMS, Json, all_orders
+from tests.billing_rules.fhir.test_chart import ON, coverage, weight
 
 ANY = st.recursive(
     st.none()

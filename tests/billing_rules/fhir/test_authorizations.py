@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from billing_rules.chart import Authorization
-from billing_rules.model import Code
-from billing_rules.states import NOTHING, Present
-
-from .chart_samples import STUDY, answer, charted, only, reviewed, subject
-from .samples import HCPCS, concept
+from billing_rules.model.chart import Authorization
+from billing_rules.model.entities import Code
+from billing_rules.model.states import NOTHING, Present
+from tests.billing_rules.fhir.chart_samples import STUDY, answer, charted, only, reviewed, subject
+from tests.billing_rules.fhir.samples import HCPCS, concept
 
 
 def the_answer(**changes: Any) -> Authorization:

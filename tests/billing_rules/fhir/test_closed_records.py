@@ -13,15 +13,15 @@ from fhir.resources.R4B import get_fhir_model_class
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.claim_lines import ClaimPlan
-from billing_rules.closing import Closing, Planned, closed
-from billing_rules.fhir.chart import chart
-from billing_rules.fhir.closed_records import About, records, with_containers
-from billing_rules.fhir.given import given
-from billing_rules.orders import drug_orders
+from billing_rules.claims.administration_record import Closing, Planned, closed
+from billing_rules.fhir.read.administrations import given
+from billing_rules.fhir.read.chart import chart
+from billing_rules.fhir.write.administration import About, records, with_containers
+from billing_rules.model.chart import Chart
+from billing_rules.model.states import Present
+from billing_rules.orders.claim_lines import ClaimPlan
+from billing_rules.orders.drug_orders import drug_orders
 from billing_rules.review import case_of
-from billing_rules.states import Present
 from tests.billing_rules.closing_samples import CHART, ON, VIAL, closing, mg, planned, row
 
 ABOUT = About(

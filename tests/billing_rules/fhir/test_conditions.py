@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from billing_rules.chart import Problem
-from billing_rules.model import Code
-from billing_rules.states import NOTHING, Present
-
-from .chart_samples import (
+from billing_rules.model.chart import Problem
+from billing_rules.model.entities import Code
+from billing_rules.model.states import NOTHING, Present
+from tests.billing_rules.fhir.chart_samples import (
     CLINICAL,
     VERIFIED,
     allergy,
@@ -21,7 +20,7 @@ from .chart_samples import (
     only,
     procedure,
 )
-from .samples import ICD10, SNOMED, concept
+from tests.billing_rules.fhir.samples import ICD10, SNOMED, concept
 
 
 def the_condition(**changes: Any) -> Problem:

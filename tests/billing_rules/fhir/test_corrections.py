@@ -8,9 +8,10 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.fhir.corrections import NotCorrectable, corrected
 from billing_rules.fhir.reading import draft_orders
-from billing_rules.findings import (
+from billing_rules.fhir.write.corrections import NotCorrectable, corrected
+from billing_rules.model.entities import Code
+from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
     RemoveLine,
@@ -19,9 +20,7 @@ from billing_rules.findings import (
     SetBilledUnits,
     SetModifiers,
 )
-from billing_rules.model import Code
-
-from .samples import (
+from tests.billing_rules.fhir.samples import (
     HCPCS,
     NDC,
     PREFERRED,

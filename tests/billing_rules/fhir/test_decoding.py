@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 import fixtures
 from bench.bodies import SIZES, body
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
-from billing_rules.fhir import decoding, lenient, shapes
+from billing_rules.fhir.json import decoding, lenient, shapes
+from billing_rules.fhir.read.chart_filter import Interest
 from billing_rules.fhir.reading import chart
-from billing_rules.interest import Interest
-from billing_rules.states import Present
-
-from .samples import SYSTEMS, Json
-from .test_any_json import ANY, NASTY, Path, places, put
-from .test_chart import ON
+from billing_rules.model.chart import Chart
+from billing_rules.model.states import Present
+from tests.billing_rules.fhir.samples import SYSTEMS, Json
+from tests.billing_rules.fhir.test_any_json import ANY, NASTY, Path, places, put
+from tests.billing_rules.fhir.test_chart import ON
 
 PARTS = {
     "Observation": "observations",

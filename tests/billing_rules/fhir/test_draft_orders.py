@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from billing_rules.amounts import Amount
 from billing_rules.fhir.reading import draft_orders, entries, named_by_themselves, resolver
-from billing_rules.model import Code, Counted, Dose, OrderLine, Stage
-from billing_rules.states import NOTHING, Present, State, Unknown
-
-from .samples import (
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import Code, Counted, Dose, OrderLine, Stage
+from billing_rules.model.states import NOTHING, Present, State, Unknown
+from tests.billing_rules.fhir.samples import (
     EPIC_TYPE,
     HCPCS,
     HL7_TYPE,

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.questionnaire import response
+from billing_rules.fhir.json.lenient import copied
 from billing_rules.fhir.reading import chart
-from billing_rules.fhir.tolerant import copied
-from billing_rules.findings import Finding, Silent
-from billing_rules.form import EnteredRow
-from billing_rules.model import Evidence
+from billing_rules.fhir.write.questionnaire import response
+from billing_rules.model.entities import Evidence
+from billing_rules.model.findings import Finding, Silent
+from billing_rules.model.form import EnteredRow
+from billing_rules.model.states import NOTHING, Present, Unknown
 from billing_rules.review import case_of, reviewed
-from billing_rules.states import NOTHING, Present, Unknown
 from tests.billing_rules.fhir.samples import SYSTEMS, Json
 from tests.billing_rules.fhir.test_any_json import ANY, NASTY, places, put
 from tests.billing_rules.form_samples import ON, Asked, asked

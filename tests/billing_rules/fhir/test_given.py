@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import fixtures
-from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.given import Given, given
-from billing_rules.model import Counted
-from billing_rules.orders import drug_orders
-from billing_rules.states import NOTHING, Nothing, Present, Unknown
+from billing_rules.fhir.read.administrations import Given, given
+from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import Counted
+from billing_rules.model.states import NOTHING, Nothing, Present, Unknown
+from billing_rules.orders.drug_orders import drug_orders
 
 ADMINISTRATION = "MedicationAdministration/adm-prudence-inkwell-waste-charted"
 DAY = date(2026, 11, 23)

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing_rules.fhir.decoding import decoded
-from billing_rules.fhir.lenient import Notes, converted
-from billing_rules.fhir.shapes import (
+from billing_rules.fhir.json.decoding import decoded
+from billing_rules.fhir.json.lenient import Notes, converted
+from billing_rules.fhir.json.shapes import (
     ClaimResource,
     Dosage,
     MedicationRequestResource,

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from billing_rules.chart import Measured
-from billing_rules.states import NOTHING, Present, Unknown
-
-from .chart_samples import charted, only, panel, result
-from .samples import LOINC, SNOMED, concept
-from .test_chart import weight
+from billing_rules.model.chart import Measured
+from billing_rules.model.states import NOTHING, Present, Unknown
+from tests.billing_rules.fhir.chart_samples import charted, only, panel, result
+from tests.billing_rules.fhir.samples import LOINC, SNOMED, concept
+from tests.billing_rules.fhir.test_chart import weight
 
 
 def the_result(*args: Any, **changes: Any) -> Measured:

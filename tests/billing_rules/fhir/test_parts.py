@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.chart import Chart
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.fhir.reading import chart
-from billing_rules.states import NOTHING, Nothing, Present, State, Unknown
-
-from .chart_samples import (
+from billing_rules.model.chart import Chart
+from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
+from tests.billing_rules.fhir.chart_samples import (
     EVERY,
     allergy,
     answer,
@@ -30,9 +29,9 @@ from .chart_samples import (
     statement,
     subject,
 )
-from .samples import SYSTEMS, Json, administration
-from .test_any_json import ANY, NASTY, Path, places, put
-from .test_chart import ON, as_bytes
+from tests.billing_rules.fhir.samples import SYSTEMS, Json, administration
+from tests.billing_rules.fhir.test_any_json import ANY, NASTY, Path, places, put
+from tests.billing_rules.fhir.test_chart import ON, as_bytes
 
 # Part -> the fields of Chart it becomes, and a resource of it.
 FIELDS: dict[str, tuple[tuple[str, ...], Json]] = {

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from billing_rules.amounts import Amount
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.chart import chart
-from billing_rules.fhir.entered_results import (
+from billing_rules.fhir.read.chart import chart
+from billing_rules.fhir.write.entered_results import (
     Entered,
     code_of,
     document,
     note_lines,
     observations,
 )
-from billing_rules.fhir.questionnaire import canonical, questionnaire, response
-from billing_rules.form_answers import Checked
-from billing_rules.states import Present
+from billing_rules.fhir.write.questionnaire import canonical, questionnaire, response
+from billing_rules.forms.answers import Checked
+from billing_rules.model.amounts import Amount
+from billing_rules.model.states import Present
 from tests.billing_rules.form_samples import IGE, ON, Asked, asked
 
 OURS = {"system": "urn:vialwise:entry", "value": "f3a9"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from billing_rules.fhir.json.searchset import searched
+from billing_rules.fhir.json.shapes import CoverageResource, OrganizationResource
 from billing_rules.fhir.reading import SearchPage, bundle_resources
-from billing_rules.fhir.searchset import searched
-from billing_rules.fhir.shapes import CoverageResource, OrganizationResource
-from billing_rules.states import Unknown
+from billing_rules.model.states import Unknown
 
 
 def page(*entries: Any, **more: Any) -> SearchPage:

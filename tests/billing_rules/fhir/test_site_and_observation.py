@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing_rules.fhir import reading
-from billing_rules.states import NOTHING, Present, Unknown
+from billing_rules.model.states import NOTHING, Present, Unknown
 
 
 def line(**elements: Any) -> Any:

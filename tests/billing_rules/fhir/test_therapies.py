@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
-from billing_rules.chart import Therapy
-from billing_rules.model import Code, Stage
-from billing_rules.states import NOTHING, Present
-
-from .chart_samples import MEDICATION, charted, dispense, only, request, statement
-from .samples import administration
+from billing_rules.model.chart import Therapy
+from billing_rules.model.entities import Code, Stage
+from billing_rules.model.states import NOTHING, Present
+from tests.billing_rules.fhir.chart_samples import (
+    MEDICATION,
+    charted,
+    dispense,
+    only,
+    request,
+    statement,
+)
+from tests.billing_rules.fhir.samples import administration
 
 OPEN = {"dispenseRequest": None}
 

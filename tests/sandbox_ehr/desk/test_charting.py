@@ -9,8 +9,8 @@ import pytest
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.given import Given, given
-from billing_rules.states import Nothing, Present
+from billing_rules.fhir.read.administrations import Given, given
+from billing_rules.model.states import Nothing, Present
 from sandbox_ehr.desk import charting
 from sandbox_ehr.desk.charting import Entry, Visit
 from sandbox_ehr.fhir import validation

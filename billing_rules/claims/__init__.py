@@ -1,0 +1,1 @@
+"""The claim and what becomes of it: lines, alternatives, the dose as it was given."""

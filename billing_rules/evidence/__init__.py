@@ -1,0 +1,1 @@
+"""What the chart shows, as several rules need it: values, past doses, authorizations."""

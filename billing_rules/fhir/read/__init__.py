@@ -1,0 +1,1 @@
+"""Typed resources to orders and charts."""

@@ -1,0 +1,1 @@
+"""What is proposed or written: corrected drafts, administrations, results, forms."""

@@ -1,0 +1,1 @@
+"""The documentation form: what is asked, what was answered, what that is worth."""

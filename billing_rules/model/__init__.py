@@ -1,0 +1,1 @@
+"""The nouns: amounts, data states, dated values, drugs, orders, charts, findings, forms."""

@@ -1,0 +1,1 @@
+"""From draft lines to drug orders, and everything a rule needs to know of one."""

@@ -1,0 +1,397 @@
+"""From draft lines to drug orders: which lines are one dose of one drug on one day.
+
+One dose can be spread over several resources: two prescriptions for two syringes, and a charge
+that bills both. Prescriptions say dose and containers; ServiceRequest, ChargeItem and Claim lines
+say codes, units and modifiers. Several prescriptions are added up only when their containers show
+that they are parts of one dose; otherwise each is an order of its own and nothing is summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from billing_rules.catalogue import Catalogue
+from billing_rules.model import ndc
+from billing_rules.model.amounts import Amount, UnitNotUnderstood, UnitsDiffer
+from billing_rules.model.chart import Measured
+from billing_rules.model.entities import (
+    Container,
+    ContainerCount,
+    Counted,
+    Dose,
+    Drug,
+    DrugOrder,
+    Identity,
+    OrderLine,
+    Stage,
+    labelled_total,
+)
+from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
+from billing_rules.orders.recognise import recognise
+
+PRESCRIBING = ("MedicationRequest", "MedicationAdministration")
+MASS = "mg"
+
+
+@dataclass(frozen=True, slots=True)
+class _DrugLine:
+    """A line that is for a drug: how that is known, and its dose and containers in the drug's
+    terms. Only a prescription's dose counts."""
+
+    line: OrderLine
+    identity: Identity
+    dose: State[Amount]
+    containers: State[tuple[ContainerCount, ...]]
+
+    @property
+    def labelled(self) -> Amount | None:
+        if not isinstance(self.containers, Present):
+            return None
+        return labelled_total(self.containers.value).to(MASS)
+
+
+def drug_orders(
+    lines: Sequence[OrderLine],
+    catalogue: Catalogue,
+    today: date,
+    weights: State[tuple[Measured, ...]] = NOTHING,
+) -> tuple[DrugOrder, ...]:
+    """The orders for catalogued drugs among `lines`, in the order they were drafted.
+
+    A line without a date of service gets the one that its drug's other lines state, when they
+    state one only: a prescription rarely says a day, the charge beside it does. Otherwise it gets
+    `today`. `weights` turn a dose per kilogram into one.
+    """
+    known = [(line, *found) for line in lines if (found := recognise(line, catalogue))]
+    services = tuple(line for line in lines if _is_service(line))
+    days: dict[tuple[str, Stage], set[date]] = {}
+    for line, drug_id, _ in known:
+        if line.date_of_service:
+            days.setdefault((drug_id, line.stage), set()).add(line.date_of_service)
+    stated = {kind: one.pop() for kind, one in days.items() if len(one) == 1}
+    groups: dict[tuple[str, date, Stage], list[tuple[OrderLine, Identity]]] = {}
+    for line, drug_id, identity in known:
+        day = line.date_of_service or stated.get((drug_id, line.stage), today)
+        groups.setdefault((drug_id, day, line.stage), []).append((line, identity))
+    return tuple(
+        order
+        for (drug_id, day, _), group in groups.items()
+        for order in _orders(group, services, catalogue.drug(drug_id, day), day, weights)
+    )
+
+
+def _is_service(line: OrderLine) -> bool:
+    """Lines with a CPT code: drugs have none, so each is a service that was done with them."""
+    return bool(line.codes_of("cpt"))
+
+
+def _orders(
+    group: list[tuple[OrderLine, Identity]],
+    services: tuple[OrderLine, ...],
+    drug: Drug,
+    day: date,
+    weights: State[tuple[Measured, ...]],
+) -> Iterable[DrugOrder]:
+    parts, waste, billed = [], [], []
+    for line, identity in group:
+        if line.kind not in PRESCRIBING:
+            billed.append(_DrugLine(line, identity, NOTHING, containers_of(line, drug)))
+        elif not line.not_given:
+            dose = dose_in_mass(line.dose, container_of(line, drug), drug, weights)
+            parts.append(_DrugLine(line, identity, dose, containers_of(line, drug)))
+        if _is_waste(line):
+            waste.append(_DrugLine(line, identity, NOTHING, NOTHING))
+    if not parts and not billed:
+        return
+    if len(parts) <= 1 or _add_up(parts):
+        yield _order(parts, waste, billed, services, drug, day)
+        return
+    for part in parts:
+        yield _order([part], [], [], services, drug, day)
+    if billed:
+        why = f"{len(parts)} draft orders for {drug.name} could be its dose"
+        yield replace(_order([], [], billed, services, drug, day), dose=Unknown(why))
+
+
+def _is_waste(line: OrderLine) -> bool:
+    """A record of waste counts without its amount too: then how much was discarded is not known,
+    which is not the same as nothing charted."""
+    return line.not_given and not isinstance(line.discarded, Nothing)
+
+
+# ---------------------------------------------------------------- one prescription
+
+
+def container_of(line: OrderLine, drug: Drug) -> State[Container]:
+    """The one container the line's NDC names: none without NDC, unknown when it is not listed."""
+    codes = line.codes_of("ndc")
+    if not codes:
+        return NOTHING
+    found = {c.ndc: c for code in codes for f in ndc.candidates(code) if (c := drug.container(f))}
+    if len(found) == 1:
+        return Present(next(iter(found.values())))
+    if found:
+        return Unknown("the order names several containers without saying how many of each")
+    return _not_listed(codes[0], drug)
+
+
+def containers_of(line: OrderLine, drug: Drug) -> State[tuple[ContainerCount, ...]]:
+    """The containers a line opens: one count of the NDC it names, or a count for each NDC."""
+    if not line.containers_by_ndc:
+        return counted_containers(line.containers, container_of(line, drug))
+    opened: list[ContainerCount] = []
+    for named in line.containers_by_ndc:
+        state = counted_containers(Present(named.counted), listed_container(named.ndc, drug))
+        if not isinstance(state, Present):
+            return state
+        opened += state.value
+    return Present(tuple(opened))
+
+
+def listed_container(code: str, drug: Drug) -> State[Container]:
+    """The container an NDC names, unknown when the drug has none of that NDC."""
+    found = (drug.container(form) for form in ndc.candidates(code))
+    container = next((c for c in found if c), None)
+    if container is None:
+        return _not_listed(code, drug)
+    return Present(container)
+
+
+def _not_listed(code: str, drug: Drug) -> Unknown:
+    shown = drug.ndc_shown(code)
+    return Unknown(f"NDC {shown} is none of the containers listed for {drug.name}")
+
+
+def counted_containers(
+    count: State[Counted], container: State[Container]
+) -> State[tuple[ContainerCount, ...]]:
+    """Containers opened: a whole count of the container the NDC names, else why not known."""
+    if isinstance(count, Nothing):
+        return NOTHING
+    if isinstance(count, Unknown):
+        return count
+    if isinstance(container, Unknown):
+        return container
+    if isinstance(container, Nothing):
+        return Unknown(f"the order says {count.value} but no NDC, so their strength is not known")
+    number = count.value.value
+    if number <= 0 or number != number.to_integral_value() or number > 1000:
+        return Unknown(f"{count.value} is no whole number of containers")
+    times = container.value.per_package if _is_package(count.value.unit) else 1
+    return Present((ContainerCount(container.value, int(number) * times),))
+
+
+def _is_package(unit: str) -> bool:
+    words = unit.lower().strip("{}[] ")
+    return any(word in words for word in ("pack", "carton", "box", "kit", "pkg"))
+
+
+def dose_in_mass(
+    dose: State[Dose],
+    container: State[Container],
+    drug: Drug,
+    weights: State[tuple[Measured, ...]],
+) -> State[Amount]:
+    """The dose in mg, exactly, or why that is not known. Never guessed."""
+    if not isinstance(dose, Present):
+        return dose
+    amount = dose.value.amount
+    if isinstance(amount, Counted):
+        return _counted_dose(amount, container)
+    if amount.is_a("mass"):
+        return Present(amount.to(MASS))
+    if amount.is_a("volume"):
+        return _volume_dose(amount, container, drug)
+    if amount.is_a("dose per body weight"):
+        return _weight_dose(amount, weights)
+    return Unknown(f"the dose of {amount} is no amount of drug in mg")
+
+
+_CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge")
+
+
+def _counted_dose(dose: Counted, container: State[Container]) -> State[Amount]:
+    """Whole containers of a known NDC are an exact amount; everything else is asked about."""
+    named = any(word in dose.unit.lower() for word in _CONTAINER_WORDS)
+    whole = dose.value > 0 and dose.value == dose.value.to_integral_value()
+    single = isinstance(container, Present) and container.value.dose_status == "single-dose"
+    if named and whole and single and isinstance(container, Present):
+        return Present((container.value.strength * dose.value).to(MASS))
+    if not dose.unit:
+        return Unknown(f"the dose of {dose} has no unit")
+    return Unknown(f"the dose of {dose} is no amount of drug in mg")
+
+
+def _volume_dose(volume: Amount, container: State[Container], drug: Drug) -> State[Amount]:
+    choices = (container.value,) if isinstance(container, Present) else drug.containers
+    strengths = {c.strength.to(MASS).value / c.volume.to("mL").value for c in choices if c.volume}
+    if len(strengths) != 1 or not all(c.volume for c in choices):
+        return Unknown(f"the dose of {volume} does not say the concentration, so not the mg")
+    return Present(Amount(volume.to("mL").value * strengths.pop(), MASS))
+
+
+def _weight_dose(dose: Amount, weights: State[tuple[Measured, ...]]) -> State[Amount]:
+    if isinstance(weights, Unknown):
+        return Unknown(f"the dose of {dose} needs the weight: {weights.because}")
+    if isinstance(weights, Nothing):
+        return Unknown(f"the dose of {dose} needs the weight, and none is on file")
+    latest = weights.value[0]
+    if latest.value is None:
+        return Unknown(f"the dose of {dose} needs the weight, which reads '{latest.as_written}'")
+    try:
+        kilograms = latest.value.to("kg").value
+    except (UnitsDiffer, UnitNotUnderstood):
+        return Unknown(f"the dose of {dose} needs the weight, which reads '{latest.as_written}'")
+    return Present(Amount(dose.to("mg/kg").value * kilograms, MASS))
+
+
+# ---------------------------------------------------------------- several prescriptions
+
+
+def _add_up(parts: Sequence[_DrugLine]) -> bool:
+    """Whether the parts are one dose: different products whose containers hold what is ordered."""
+    if parts[0].line.stage is Stage.GIVEN:
+        return _given_parts(parts)
+    products = {p.line.codes_of("ndc") for p in parts}
+    if len(products) != len(parts) or () in products:
+        return False
+    return _shared_dose(parts) is not None or _own_doses(parts)
+
+
+def _given_parts(parts: Sequence[_DrugLine]) -> bool:
+    """Given doses of one visit add up: two injection sites are often two records."""
+    return all(isinstance(p.dose, Present) for p in parts)
+
+
+def _own_doses(parts: Sequence[_DrugLine]) -> bool:
+    """Each prescription's dose fits into its own containers, and no dose is repeated: two orders
+    of one dose in different packages are more likely the same order twice."""
+    doses = [p.dose for p in parts]
+    return len(set(doses)) == len(doses) and all(
+        isinstance(p.dose, Present) and p.labelled is not None and p.dose.value <= p.labelled
+        for p in parts
+    )
+
+
+def _shared_dose(parts: Sequence[_DrugLine]) -> Amount | None:
+    """The one dose every prescription repeats, when it takes all their containers to hold it."""
+    doses = {p.dose.value for p in parts if isinstance(p.dose, Present)}
+    labels = [p.labelled for p in parts if p.labelled is not None]
+    if len(doses) != 1 or len(labels) != len(parts):
+        return None
+    dose = doses.pop()
+    total = sum((label.value for label in labels), Decimal(0))
+    fits_alone = any(dose <= label for label in labels)
+    return dose if not fits_alone and dose.value <= total else None
+
+
+# ---------------------------------------------------------------- putting an order together
+
+
+def _order(
+    parts: Sequence[_DrugLine],
+    waste: Sequence[_DrugLine],
+    billed: Sequence[_DrugLine],
+    services: tuple[OrderLine, ...],
+    drug: Drug,
+    day: date,
+) -> DrugOrder:
+    everyone = [*parts, *billed, *waste]
+    first = everyone[0]
+    billing = [r.line for r in billed] + [p.line for p in parts if _bills(p.line)]
+    return DrugOrder(
+        drug_id=drug.id,
+        group=drug.group,
+        identity=_weakest_conflict(everyone),
+        stage=first.line.stage,
+        date_of_service=day,
+        prescriptions=tuple(p.line for p in parts),
+        billing=tuple(billing),
+        services=services,
+        dose=_total_dose(parts),
+        dose_as_written=" + ".join(
+            str(p.line.dose.value) for p in parts if isinstance(p.line.dose, Present)
+        ),
+        containers=_all_containers(parts, billed),
+        supplied=_supplied(parts),
+        discarded=_discarded(everyone, drug),
+        wasted=tuple(r.line for r in waste),
+    )
+
+
+def _bills(line: OrderLine) -> bool:
+    """A prescription is a billing line too when it carries a HCPCS code, units or modifiers."""
+    return bool(line.codes_of("hcpcs") or line.modifiers or not isinstance(line.billed, Nothing))
+
+
+def _weakest_conflict(everyone: Sequence[_DrugLine]) -> Identity:
+    """The first line's identity, with the first conflict that any of the lines has."""
+    conflict = next((r.identity.conflict for r in everyone if r.identity.conflict), None)
+    return replace(everyone[0].identity, conflict=conflict)
+
+
+def _total_dose(parts: Sequence[_DrugLine]) -> State[Amount]:
+    if not parts:
+        return NOTHING
+    if len(parts) == 1:
+        return parts[0].dose
+    shared = _shared_dose(parts)
+    if shared is not None:
+        return Present(shared)
+    total = Amount(Decimal(0), MASS)
+    for part in parts:
+        if not isinstance(part.dose, Present):
+            return part.dose
+        total = total + part.dose.value
+    return Present(total)
+
+
+def _all_containers(
+    parts: Sequence[_DrugLine], billed: Sequence[_DrugLine]
+) -> State[tuple[ContainerCount, ...]]:
+    """What the prescriptions name; where they name none, what the claim lines' NDCs do."""
+    stated = [p.containers for p in parts if not isinstance(p.containers, Nothing)]
+    if not stated:
+        stated = [r.containers for r in billed if not isinstance(r.containers, Nothing)]
+    if not stated:
+        return NOTHING
+    unknown = next((s for s in stated if isinstance(s, Unknown)), None)
+    if unknown:
+        return unknown
+    counts: dict[str, ContainerCount] = {}
+    for state in stated:
+        for opened in state.value if isinstance(state, Present) else ():
+            ndc11 = opened.container.ndc
+            before = counts[ndc11].count if ndc11 in counts else 0
+            counts[ndc11] = ContainerCount(opened.container, before + opened.count)
+    return Present(tuple(counts.values()))
+
+
+def _supplied(parts: Sequence[_DrugLine]) -> State[Amount]:
+    stated = [p.line.supplied for p in parts]
+    return stated[0] if len(stated) == 1 else NOTHING
+
+
+def _discarded(everyone: Sequence[_DrugLine], drug: Drug) -> State[Amount]:
+    """All discarded amounts in mg, added up; unknown when one of them is."""
+    amounts = [_discarded_mass(r.line, drug) for r in everyone]
+    unknown = next((a for a in amounts if isinstance(a, Unknown)), None)
+    if unknown:
+        return unknown
+    stated = [a.value for a in amounts if isinstance(a, Present)]
+    return Present(sum(stated[1:], stated[0])) if stated else NOTHING
+
+
+def _discarded_mass(line: OrderLine, drug: Drug) -> State[Amount]:
+    """A discarded volume is an amount of drug only by its container's concentration."""
+    if not isinstance(line.discarded, Present):
+        return line.discarded
+    amount = dose_in_mass(
+        Present(Dose(line.discarded.value)), container_of(line, drug), drug, NOTHING
+    )
+    if isinstance(amount, Unknown):
+        return Unknown(f"{line.discarded.value} discarded is no amount in mg that can be told")
+    return amount

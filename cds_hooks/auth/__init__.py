@@ -1,0 +1,1 @@
+"""Who may call, and who may look: client tokens and the operators' secret."""

@@ -1,0 +1,1 @@
+"""Reviews to cards: which are shown, their words, suggestions and links."""

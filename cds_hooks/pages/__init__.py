@@ -1,0 +1,1 @@
+"""What is answered besides cards: rule pages, feedback, operations."""

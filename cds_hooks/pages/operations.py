@@ -1,0 +1,69 @@
+"""What the people who run the service ask it: is it up, is it ready, what does it count.
+
+Nothing here is of a patient, and nothing needs a client's token. What the service counts and stands
+on is for operators, where they have a secret; that it is up and ready is for every probe.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from cds_hooks import exact_json
+from cds_hooks.auth.operator_access import Guard, let_in
+from cds_hooks.errors import Refused
+from cds_hooks.record.store import Store
+from cds_hooks.running import running
+from service_parts.database import StoreFailed
+
+NAME = "operations"
+REACHED, AWAY = "reachable", "away: answered without it"
+
+
+def blueprint(guard: Guard | None) -> Blueprint:
+    """The three addresses; `guard` is None where operators have no secret."""
+    pages = Blueprint(NAME, __name__)
+    pages.add_url_rule("/healthz", view_func=health)
+    pages.add_url_rule("/readyz", "ready", lambda: ready(guard))
+    pages.add_url_rule("/metrics", "metrics", lambda: (guard and guard()) or metrics())
+    return pages
+
+
+def health() -> Response:
+    """200 while the process answers."""
+    return Response(b'{"status":"ok"}', content_type="application/json")
+
+
+def ready(guard: Guard | None) -> Response:
+    """200 when orders can be answered, which needs the catalogue; the database is told of only,
+    because cards go out without it. Others than operators are told whether it is ready."""
+    here = running()
+    drugs = len(here.catalogue.drug_ids())
+    said = {"status": "ready" if drugs else "not ready"}
+    if let_in(guard):
+        said["catalogue"] = f"{drugs} drugs"
+        said["rule_set"] = here.settings.rule_set
+        said["database"] = _database(here.store)
+    status = 200 if drugs else 503
+    return Response(exact_json.encode(said), status, content_type="application/json")
+
+
+def _database(store: Store) -> str:
+    """Asked within the time a call would wait for it; not at all soon after a failure."""
+    if not store.backoff.over:
+        return AWAY
+    try:
+        with store.backoff.after_failure():
+            store.audit.reach()
+        return REACHED
+    except StoreFailed:
+        return AWAY
+
+
+def metrics() -> Response:
+    """GET /metrics, in Prometheus' text form."""
+    counted = running().metrics
+    if counted is None:
+        raise Refused(404, "Nothing is counted here.")
+    from cds_hooks.calls.metrics import CONTENT_TYPE  # loaded already, as there are metrics
+
+    return Response(counted.text(), content_type=CONTENT_TYPE)

@@ -1,0 +1,1 @@
+"""What is kept: cards, feedback, used tokens; hashed, and forgotten in time."""

@@ -1,0 +1,1 @@
+"""Forms: what is typed, kept, shown again and written to the EHR."""

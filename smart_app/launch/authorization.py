@@ -1,0 +1,245 @@
+"""Requests to an authorization server, bounded in time and size, never redirected.
+
+Authlib sends through a requests session; this adapter is mounted on it, so that a server that drips
+or floods is left as one of its FHIR side would be (ehr_access/transport.py)."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from billing_rules.model.states import Unknown
+from ehr_access.limits import Deadline, all_of
+from ehr_access.smart_configuration import SmartConfiguration
+from service_parts.log_events import Event
+from smart_app.launch.app_keys import AppKeys
+from smart_app.settings import PUBLIC, RegisteredEhr, Settings
+
+_CONNECT_SECONDS = 3.0
+_MOST_BYTES = 256 * 1024
+_CHUNK = 65_536
+
+
+class TooMuch(requests.RequestException):
+    """The answer is larger, or takes longer, than any that is meant."""
+
+
+class Bounded(HTTPAdapter):
+    """`seconds` is for each request as a whole."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        super().__init__(max_retries=0)
+
+    def send(self, request: requests.PreparedRequest, **given: Any) -> requests.Response:  # type: ignore[override]
+        deadline = Deadline.after(self._seconds)
+        given |= {"stream": True, "timeout": (_CONNECT_SECONDS, self._seconds)}
+        response = super().send(request, **given)
+        with response:
+            # requests reads what is there already and does not ask the server again.
+            response._content = _read(response, deadline)
+            response._content_consumed = True  # type: ignore[attr-defined]
+        return response
+
+
+def _read(response: requests.Response, deadline: Deadline) -> bytes:
+    chunks: list[bytes] = []
+    try:
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            if deadline.passed or sum(map(len, chunks)) > _MOST_BYTES:
+                raise TooMuch
+    except HTTPError:
+        raise TooMuch from None
+    return b"".join(chunks)
+
+
+# ----------------------------------------------------------------------
+# The authorization server of one EHR: where to send browsers, and codes and tokens exchanged.
+#
+# Authlib speaks OAuth (RFC 6749, 7636, 7009, 7523). What it leaves to its user is done here:
+# basic credentials are form-encoded first (RFC 6749, 2.3.1), assertions live for minutes, only
+# names that are meant come back from an error, and every request is bounded.
+
+
+log = logging.getLogger("smart_app")
+
+_ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
+# The codes of RFC 6749, 5.2; whatever else a server says is not repeated anywhere.
+_ERRORS = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    }
+)
+
+
+NOT_SENT = "not sent"
+
+Ask = Callable[[OAuth2Session], Mapping[str, Any]]
+
+
+class NotGiven(Exception):
+    """The authorization server gave nothing. `kind` is an OAuth error code or our own word."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class AuthorizationServer:
+    """One EHR's authorization server, as `configuration` describes it."""
+
+    def __init__(
+        self,
+        ehr: RegisteredEhr,
+        configuration: SmartConfiguration,
+        settings: Settings,
+        keys: AppKeys,
+    ) -> None:
+        self._ehr = ehr
+        self._at = configuration
+        self._settings = settings
+        self._keys = keys
+
+    def address(
+        self, *, scope: str, state: str, verifier: str, nonce: str, aud: str, launch: str
+    ) -> str:
+        """Where the browser goes to sign in (SMART App Launch 2.2, "Obtain authorization code")."""
+        more = {"aud": aud, "nonce": nonce, **({"launch": launch} if launch else {})}
+        with closing(self._session()) as session:
+            address, _ = session.create_authorization_url(
+                self._at.authorization_endpoint,
+                state=state,
+                code_verifier=verifier,
+                scope=scope,
+                **more,
+            )
+        return str(address)
+
+    def exchanged(self, code: str, verifier: str) -> Mapping[str, Any]:
+        """The token response for `code`. Raises NotGiven."""
+        return self._asked(
+            lambda session: session.fetch_token(
+                self._at.token_endpoint,
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=verifier,
+                allow_redirects=False,
+            )
+        )
+
+    def refreshed(self, refresh_token: str) -> Mapping[str, Any]:
+        """The token response for a refresh token. Raises NotGiven."""
+        return self._asked(
+            lambda session: session.refresh_token(
+                self._at.token_endpoint, refresh_token=refresh_token, allow_redirects=False
+            )
+        )
+
+    def revoke(self, *tokens: tuple[str, str]) -> None:
+        """Give back tokens with their kinds, where the server takes them. Never raises: whoever
+        signs out has signed out."""
+        if not self._at.revocation_endpoint:
+            return
+        for kind, token in tokens:
+            try:
+                with closing(self._session()) as session:
+                    session.revoke_token(
+                        self._at.revocation_endpoint,
+                        token=token,
+                        token_type_hint=kind,
+                        allow_redirects=False,
+                    ).raise_for_status()
+            except (requests.RequestException, AuthlibBaseError, OSError, ValueError) as error:
+                fields = {"ehr": self._ehr.id, "kind": type(error).__name__}
+                log.warning(Event("not revoked", fields))
+
+    def _asked(self, ask: Ask) -> Mapping[str, Any]:
+        """The token response, inside one deadline whatever the server does. Raises NotGiven."""
+        until = Deadline.after(self._settings.ehr_seconds)
+        given = all_of({"": lambda: self._tried(ask)}, until, 1)[""]
+        if isinstance(given, NotGiven):
+            raise given
+        if isinstance(given, Unknown):
+            raise NotGiven("too late")
+        return given
+
+    def _tried(self, ask: Ask) -> Mapping[str, Any] | NotGiven:
+        try:
+            with closing(self._session()) as session:
+                given = ask(session)
+        except AuthlibBaseError as error:
+            code = str(getattr(error, "error", ""))
+            return NotGiven(code if code in _ERRORS else "error")
+        except requests.ConnectionError as error:
+            return NotGiven(NOT_SENT if _never_sent(error) else "not reached")
+        except (requests.RequestException, OSError):
+            return NotGiven("not reached")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return NotGiven("no token response")
+        return dict(given)
+
+    def _session(self) -> OAuth2Session:
+        """A session for one request. It keeps no cookies, reads no ~/.netrc and no proxy."""
+        method = "none" if self._ehr.client == PUBLIC else self._ehr.client
+        session = OAuth2Session(
+            self._ehr.client_id,
+            client_secret=self._secret(),
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
+            redirect_uri=self._settings.redirect_uri,
+            code_challenge_method="S256",
+        )
+        session.register_client_auth_method(("client_secret_basic", _basic))
+        session.register_client_auth_method(self._assertion())
+        session.mount("https://", Bounded(self._settings.ehr_seconds))
+        session.mount("http://", Bounded(self._settings.ehr_seconds))
+        session.headers["User-Agent"] = "vialwise"
+        return session
+
+    def _secret(self) -> Any:
+        algorithm = self._ehr.signs_with
+        return self._keys.signing(algorithm) if algorithm else self._ehr.client_secret or None
+
+    def _assertion(self) -> PrivateKeyJWT:
+        """SMART App Launch 2.2, "Client Authentication: Asymmetric": iss, sub, aud, exp, jti; the
+        key id in the header, and where the key may be fetched."""
+        algorithm = self._ehr.signs_with
+        key = self._keys.signing(algorithm) if algorithm else None
+        jku = self._settings.url("/jwks.json")
+        header = {"typ": "JWT", "kid": key.kid, "jku": jku} if key else {}
+        expires = int(time.time()) + _ASSERTION_LIFE
+        return PrivateKeyJWT(
+            self._at.token_endpoint, claims={"exp": expires}, headers=header, alg=algorithm or None
+        )
+
+
+def _never_sent(error: requests.ConnectionError) -> bool:
+    """Whether no connection came about, so that the server cannot have seen the request."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:
+    """Basic credentials as RFC 6749, 2.3.1 wants them: each form-encoded, then joined. A space is
+    %20 and not +, which servers that decode percent signs only understand as well."""
+    text = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
+    headers["Authorization"] = "Basic " + base64.b64encode(text.encode()).decode()
+    return uri, headers, body

@@ -1,0 +1,312 @@
+"""From an EHR's launch, or one of one's own, to an open window (SMART App Launch 2.2).
+
+The way is written out in `_go` and `_return`: out to the EHR's authorization server with everything
+that binds the answer to this browser and this moment, and back with a code that is used once.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, redirect, request, url_for
+
+from ehr_access.limits import Deadline
+from ehr_access.scopes import Scopes
+from ehr_access.smart_configuration import SmartConfiguration
+from service_parts.database import StoreFailed
+from service_parts.log_events import Event
+from service_parts.web import subscriber
+from smart_app.launch import cookies, discovery, features, requested_scopes, windows
+from smart_app.launch.authorization import AuthorizationServer, NotGiven
+from smart_app.launch.card_context import meant
+from smart_app.launch.error_pages import (
+    FOREIGN_STATE,
+    NO_LAUNCH,
+    NO_PATIENT,
+    NO_RIGHTS,
+    NOT_EXCHANGED,
+    NOT_IDENTIFIED,
+    REFUSED_BY_EHR,
+    TOO_MANY_LAUNCHES,
+    UNKNOWN_EHR,
+    Stopped,
+)
+from smart_app.launch.identity import NotVerified, verified
+from smart_app.launch.identity import user as identified
+from smart_app.launch.state import Launching, launching
+from smart_app.launch.store import ATTEMPT_LIFE, Attempt, Opened, Tokens
+from smart_app.launch.window import Role, User
+from smart_app.launch.window_tokens import tokens_in
+from smart_app.settings import RegisteredEhr
+
+log = logging.getLogger("smart_app")
+
+_LONGEST = 2048  # characters of what an EHR hands over in an address
+_CAPABILITY_SECONDS = 2.0
+_STATE_BYTES = 32  # 256 bits; 122 are the least (checklist B2.2)
+_VERIFIER_BYTES = 48  # 64 characters; RFC 7636 wants 43 to 128
+
+
+def blueprint() -> Blueprint:
+    made = Blueprint("launch", __name__)
+    made.before_request(not_too_often)
+    made.add_url_rule("/launch", view_func=from_ehr, endpoint="from_ehr")
+    made.add_url_rule("/open/<ehr_id>", view_func=by_oneself, endpoint="by_oneself")
+    made.add_url_rule("/callback", view_func=callback, endpoint="callback")
+    return made
+
+
+# ---------------------------------------------------------------- out
+
+
+def not_too_often() -> None:
+    """Anyone may begin a launch, and each is a row for ten minutes: so many from one address, and
+    no more. Raises Stopped."""
+    if request.endpoint == "launch.callback":
+        return
+    if launching().callers.take(subscriber(request.remote_addr or "")):
+        raise Stopped(TOO_MANY_LAUNCHES)
+
+
+def from_ehr() -> Response:
+    """The launch address that EHRs open, with `iss` and `launch`."""
+    iss, launch = request.args.get("iss", ""), request.args.get("launch", "")
+    if not iss or not launch or len(iss) > _LONGEST or len(launch) > _LONGEST:
+        raise Stopped(NO_LAUNCH)
+    ehr = launching().settings.ehr_of_issuer(iss)
+    if ehr is None:
+        raise Stopped(UNKNOWN_EHR)
+    return _go(ehr, aud=iss, launch=launch)
+
+
+def by_oneself(ehr_id: str) -> Response:
+    """A launch without an EHR's window: one of the registered EHRs is picked from a list, and it
+    asks which patient."""
+    ehr = launching().settings.ehr(ehr_id)
+    if ehr is None:
+        raise Stopped(UNKNOWN_EHR)
+    return _go(ehr, aud=ehr.fhir_base, launch="")
+
+
+def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
+    with_ = launching()
+    configuration = with_.discovery.of(ehr)
+    discovery.require(configuration, "launch-ehr" if launch else "launch-standalone")
+    server = AuthorizationServer(ehr, configuration, with_.settings, with_.app_keys)
+    offered = with_.capabilities.of(ehr.base, Deadline.after(_CAPABILITY_SECONDS))
+    state, browser = secrets.token_hex(_STATE_BYTES), secrets.token_urlsafe(_STATE_BYTES)
+    attempt = Attempt(
+        ehr.id,
+        verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
+        nonce=secrets.token_urlsafe(_STATE_BYTES),
+        asked=requested_scopes.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
+    )
+    with_.store.sweep()
+    if not with_.store.begin(state, browser, attempt):
+        raise Stopped(TOO_MANY_LAUNCHES)
+    address = server.address(
+        scope=attempt.asked,
+        state=state,
+        verifier=attempt.verifier,
+        nonce=attempt.nonce,
+        aud=aud,
+        launch=launch,
+    )
+    response = _redirect(address)
+    secure = with_.settings.secure
+    for old in [*cookies.held(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
+        cookies.remove(response, cookies.KIND_LAUNCH, old, secure)
+    cookies.put(response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure)
+    _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
+    return response
+
+
+def _cookie_id(state: str) -> str:
+    """A part of `state`: enough to tell launches apart, not enough to be one."""
+    return state[:16]
+
+
+# ---------------------------------------------------------------- and back
+
+
+def callback() -> Response:
+    """Where the EHR sends the browser back to, with a code or an error."""
+    started = time.monotonic()
+    with_, state = launching(), request.args.get("state", "")
+    secure, id_ = with_.settings.secure, _cookie_id(state)
+    known = cookies.ID.fullmatch(id_) is not None
+    browser = cookies.read(request, cookies.KIND_LAUNCH, id_, secure) if known else ""
+    attempt = with_.store.take(state, browser) if browser else None
+    ehr = with_.settings.ehr(attempt.ehr) if attempt else None
+    if attempt is None or ehr is None:
+        raise Stopped(FOREIGN_STATE)
+    try:
+        response = _return(ehr, attempt, with_)
+    except Stopped as stopped:
+        _log("launch ended", ehr.id, stopped.stop.name, started)
+        raise
+    cookies.remove(response, cookies.KIND_LAUNCH, id_, secure)
+    _log("launch ended", ehr.id, "open", started)
+    return response
+
+
+def _return(ehr: RegisteredEhr, attempt: Attempt, with_: Launching) -> Response:
+    configuration = with_.discovery.of(ehr)
+    code = _code(configuration)
+    server = AuthorizationServer(ehr, configuration, with_.settings, with_.app_keys)
+    try:
+        said = server.exchanged(code, attempt.verifier)
+        tokens = tokens_in(said, time.time())
+    except NotGiven as error:
+        _log("no token", ehr.id, error.kind)
+        raise Stopped(NOT_EXCHANGED) from None
+    try:
+        return _opened(_Grant(ehr, attempt, configuration, said, tokens), with_)
+    except (Stopped, StoreFailed):
+        server.revoke(("access_token", tokens.access))  # it is of no use to anybody now
+        raise
+
+
+def _code(configuration: SmartConfiguration) -> str:
+    """The code the EHR sent, if this is an answer of that EHR at all. Raises Stopped."""
+    issuer = request.args.get("iss", "")
+    # RFC 9207, 2.4: another server's answer. One that names a server is not taken from an EHR that
+    # names none either: it would have the app carry that server's code to it.
+    is_its_own = issuer == configuration.issuer != ""
+    if (issuer or configuration.names_issuer) and not is_its_own:
+        raise Stopped(FOREIGN_STATE)
+    if "error" in request.args:
+        raise Stopped(REFUSED_BY_EHR, _WHY.get(request.args["error"], ""))
+    code = request.args.get("code", "")
+    if not code or len(code) > 2 * _LONGEST:
+        raise Stopped(NOT_EXCHANGED)
+    return code
+
+
+# What may be said of an error is said in our own words; its description is the EHR's (RFC 6749,
+# 4.1.2.1) and could hold anything.
+_WHY = {
+    "access_denied": "Access was refused.",
+    "invalid_scope": "It does not offer what the app asked for.",
+    "invalid_request": "It did not understand the request: its registration may differ from ours.",
+    "unauthorized_client": "The app is not allowed to sign in there: check its registration.",
+    "unsupported_response_type": "The app is not allowed to sign in there: check its registration.",
+    "server_error": "It failed itself.",
+    "temporarily_unavailable": "It is too busy at the moment.",
+}
+
+
+# ---------------------------------------------------------------- what was granted
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Grant:
+    """An answer of the token endpoint, and what it answers."""
+
+    ehr: RegisteredEhr
+    attempt: Attempt
+    configuration: SmartConfiguration
+    said: Mapping[str, Any]
+    tokens: Tokens
+
+    def text(self, name: str, longest: int = 256) -> str:
+        value = self.said.get(name)
+        return value if isinstance(value, str) and len(value) <= longest else ""
+
+    @property
+    def scope(self) -> str:
+        """What was granted; what was asked for where the EHR does not say (RFC 6749, 5.1)."""
+        return self.text("scope", 16_384) or self.attempt.asked
+
+    @property
+    def patient(self) -> str:
+        return self.text("patient").removeprefix("Patient/")
+
+
+def _opened(grant: _Grant, with_: Launching) -> Response:
+    """The window that a grant opens. Raises Stopped for one that opens none."""
+    ehr = grant.ehr
+    who, subject = _who(grant, with_)
+    if not grant.patient:
+        raise Stopped(NO_PATIENT)
+    if not any(features.has(Scopes.parse(grant.scope), name) for name in ("orders", "history")):
+        raise Stopped(NO_RIGHTS)
+    handed, now = grant.said.get("appContext"), with_.store.now()
+    card = meant(handed, grant.patient, ehr, with_.settings.context_key, now)
+    opened = Opened(
+        patient=grant.patient,
+        encounter=grant.text("encounter").removeprefix("Encounter/"),
+        user=who.reference,
+        name=who.name,
+        role=who.role.value,
+        scope=grant.scope,
+        order=card.order,
+        rules=card.rules,
+        shows_banner=grant.said.get("need_patient_banner") is not False,
+        note=card.note,
+        together=card.together,
+    )
+    id_, key = windows.new_id(), secrets.token_urlsafe(_STATE_BYTES)
+    person = who.reference or subject or id_  # who is not told is the same as nobody
+    owner = with_.store.seal.keyed_hash("owner", ehr.id, grant.patient, person)
+    with_.store.open(id_, key, ehr.id, owner, opened, grant.tokens)
+    response = _redirect(url_for("launch.window", window_id=id_))
+    _forget_old_cookies(response, with_)
+    session, secure = with_.settings.session, with_.settings.secure
+    cookies.put(response, cookies.KIND_WINDOW, id_, key, session, secure)
+    return response
+
+
+def _who(grant: _Grant, with_: Launching) -> tuple[User, str]:
+    """The user and the id_token's subject. An EHR that can say who is signed in has to: somebody
+    it does not name could be the patient. Raises Stopped."""
+    token = grant.said.get("id_token")
+    if not isinstance(token, str):
+        if grant.configuration.says_who:
+            _log("not identified", grant.ehr.id, "no id_token")
+            raise Stopped(NOT_IDENTIFIED)
+        return User("", "", Role.STAFF), ""
+    try:
+        claims = verified(
+            token,
+            grant.configuration,
+            grant.ehr.client_id,
+            grant.attempt.nonce,
+            with_.issuer_keys,
+        )
+    except NotVerified as error:
+        _log("not identified", grant.ehr.id, error.check)
+        raise Stopped(NOT_IDENTIFIED) from None
+    reader = windows.client(grant.ehr, with_, grant.tokens.access)
+    return identified(claims, grant.ehr, reader), str(claims["sub"])
+
+
+def _forget_old_cookies(response: Response, with_: Launching) -> None:
+    """Keep room in the browser's headers: the cookies of windows that are no more go, and of very
+    many the oldest."""
+    secure = with_.settings.secure
+    ids = cookies.held(request, cookies.KIND_WINDOW, secure)
+    held = {id_: with_.store.current(id_) for id_ in ids}
+    alive = sorted(
+        (kept.opened_at, id_) for id_, kept in held.items() if kept and kept.opened is not None
+    )
+    stay = {id_ for _, id_ in alive[-cookies.MOST_WINDOWS + 1 :]}
+    for id_ in held.keys() - stay:
+        cookies.remove(response, cookies.KIND_WINDOW, id_, secure)
+
+
+def _redirect(address: str) -> Response:
+    """303: whatever came here, the browser asks with GET there (RFC 9110, 15.4.4)."""
+    made = redirect(address, 303)
+    assert isinstance(made, Response)
+    return made
+
+
+def _log(event: str, ehr: str, outcome: str, started: float | None = None) -> None:
+    ms = None if started is None else round((time.monotonic() - started) * 1000)
+    log.info(Event(event, {"ehr": ehr, "outcome": outcome, "ms": ms}))

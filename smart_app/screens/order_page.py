@@ -1,0 +1,98 @@
+"""What every screen about an order begins with: chart read, order found, the page around it.
+
+The address says which order (`order`) and how long the chart may be read (`round`): the first page
+is quick, and asks by itself for the next round while there is more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import render_template, request
+
+from smart_app.chart.chart_orders import FoundOrder
+from smart_app.chart.patient_record import ROUNDS, PatientRecord, read
+from smart_app.chart.requirements import documentation, requirements
+from smart_app.launch.window import Window, window
+from smart_app.running import running
+from smart_app.screens import navigation, words
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OrderPage:
+    """The window, its patient's record, and the order that the address or the card named.
+
+    `reading_on` is the address of the same page with the next round, "" when there is nothing more
+    to read; `today` the day it is where the clinic is.
+    """
+
+    window: Window
+    record: PatientRecord
+    reference: str
+    order: FoundOrder | None
+    reading_on: str
+    today: date
+
+
+def open_order(must_be_whole: bool = False) -> OrderPage:
+    """What the address of this request names. Raises Stopped when the page must not be shown.
+
+    `must_be_whole`: the first round is left out, for what is printed and for files.
+    """
+    here, app = window(), running()
+    reference = request.args.get("order", "") or here.order
+    limits = ROUNDS[-1] if must_be_whole else ROUNDS[_round()]
+    record = read(here, app, reference, limits)
+    reading_on = ""
+    if record.more_to_read:
+        asked = {**request.args.to_dict(), "round": str(_round() + 1)}
+        reading_on = f"{request.script_root}{request.path}?{urlencode(asked)}"
+    order = record.order(reference)
+    return OrderPage(here, record, reference, order, reading_on, app.today())
+
+
+def _round() -> int:
+    asked = request.args.get("round", "")
+    last = len(ROUNDS) - 1
+    return min(int(asked[:3]), last) if asked.isascii() and asked.isdecimal() else 0
+
+
+def page(template: str, at: OrderPage, **values: Any) -> str:
+    """The page, with the patient's banner, the navigation and what is still being read."""
+    found = at.order
+    reference = found.reference if found else ""
+    return render_template(
+        template,
+        window=at.window,
+        record=at.record,
+        found=found,
+        order=reference,
+        banner=words.banner(at.record.patient, at.today) if at.window.shows_banner else None,
+        navigation=navigation.items(at.window, reference),
+        reading_on=at.reading_on,
+        still_reading=[words.PARTS.get(name, name) for name in at.record.more_to_read],
+        unread=words.unread_parts(at.record),
+        today=at.today,
+        words=words,
+        **values,
+    )
+
+
+def no_order(at: OrderPage) -> str:
+    """The page that is shown where no order is looked at: those there are, and why not that one."""
+    return page("orders.html", at, asked_for=at.reference, rows=order_rows(at.record))
+
+
+def order_rows(record: PatientRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "found": found,
+            "words": words.order_words(found),
+            "stage": words.stage_words(found),
+            "answer": documentation(requirements(found.review)),
+        }
+        for found in record.orders
+    ]

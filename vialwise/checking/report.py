@@ -1,0 +1,223 @@
+"""Reviews as text a biller reads: findings, what could not be checked, the billing plan."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from billing_rules.explained import evidence, explained
+from billing_rules.model.entities import Source, Stage
+from billing_rules.model.findings import Finding, NotChecked, Severity
+from billing_rules.model.states import Present, Unknown
+from billing_rules.review import OrderReview
+from billing_rules.rule_records import capital, shipped
+from vialwise import screen
+from vialwise.checking.check import CheckResult
+
+_WORDS = {Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
+_REPORT_COLOURS = {Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_URGENCY = list(Severity)  # most urgent first
+_GAP = "magenta"
+_LABEL = 11
+
+
+def show(checked: CheckResult, explain: bool) -> None:
+    """Everything `vialwise check` says of the orders."""
+    if not checked.reviews:
+        screen.say(checked.nothing)
+    for place, review in enumerate(checked.reviews, 1):
+        if place > 1:
+            click.echo()
+        _show_order(review, place, len(checked.reviews))
+        _show_findings(review)
+        _show_plan(review)
+        if explain:
+            _show_rules(review)
+    _show_unread(checked.unread)
+
+
+def _show_order(review: OrderReview, place: int, total: int) -> None:
+    order = review.order
+    number = f"Order {place} of {total}: " if total > 1 else ""
+    given = "given" if order.stage is Stage.GIVEN else "ordered"
+    screen.heading(f"{number}{review.drug.name} ({review.drug.brand}), {_dose(review)} {given}")
+    screen.fields(
+        [
+            ("Date of service", str(order.date_of_service)),
+            ("Order", ", ".join(order.references)),
+            ("Known by", _known_by(review)),
+            ("Payer", f"{review.payer.name} ({review.payer_choice.because})"),
+        ],
+        width=17,
+    )
+
+
+def _known_by(review: OrderReview) -> str:
+    identity = review.order.identity
+    caveat = ", its words only: the least reliable way" if identity.by == "text" else ""
+    return f"{identity.by} {identity.shown(review.drug)}{caveat}"
+
+
+def _dose(review: OrderReview) -> str:
+    dose = review.order.dose
+    if isinstance(dose, Present):
+        return str(dose.value)
+    return review.order.dose_as_written or "no dose"
+
+
+# ---------------------------------------------------------------- findings
+
+
+def _show_findings(review: OrderReview) -> None:
+    click.echo()
+    if not review.findings and not review.not_checked:
+        screen.say("Nothing to do.", "  ", fg="green")
+    for finding in sorted(review.findings, key=lambda f: _URGENCY.index(f.severity)):
+        show_finding(finding)
+    for because, rules in _gaps(review.not_checked).items():
+        screen.say(f"{rules}: could not be checked, because {because}.", "  UNCHECKED  ", fg=_GAP)
+    if review.not_checked or not review.findings:
+        click.echo()
+
+
+def _gaps(not_checked: Iterable[NotChecked]) -> dict[str, str]:
+    """The rules that each reason held up, as one list a reason."""
+    held_up: dict[str, list[str]] = {}
+    for gap in not_checked:
+        held_up.setdefault(gap.because, []).append(gap.rule)
+    return {because: shipped().names(rules) for because, rules in held_up.items()}
+
+
+def rule_name(rule: str) -> str:
+    """A rule's name as a person writes it."""
+    return capital(shipped().name(rule))
+
+
+def show_finding(finding: Finding) -> None:
+    """One finding: what to do, what was found, on what it rests, the remedy."""
+    label = f"  {_WORDS[finding.severity]}".ljust(_LABEL + 2)
+    screen.say(finding.summary, label, fg=_REPORT_COLOURS[finding.severity])
+    below = " " * (_LABEL + 2)
+    for sentence in finding.found:
+        screen.say(sentence, below)
+    for seen in finding.basis:
+        screen.say(evidence(seen), below + "Seen: ", _LABEL + 8)
+    for source in dict.fromkeys(cited(source) for source in finding.sources):
+        screen.say(source, below + "From: ", _LABEL + 8, dim=True)
+    for open_question in finding.unchecked:
+        screen.say(open_question, below + "Open: ", _LABEL + 8)
+    if finding.correction_label:
+        screen.say(finding.correction_label, below + "Do:   ", _LABEL + 8)
+    click.echo()
+
+
+def cited(source: Source) -> str:
+    return f"{source.title} ({source.published})"
+
+
+# ---------------------------------------------------------------- the billing plan
+
+
+def _show_plan(review: OrderReview) -> None:
+    plan = review.plan
+    screen.heading("Billing plan", 2)
+    if plan.lines:
+        for line in plan.lines:
+            screen.say(str(line), "    ")
+    else:
+        screen.say("No claim line can be planned.", "    ")
+    for sentence in plan_reasons(review):
+        screen.say(sentence, "    ", dim=True)
+
+
+def plan_reasons(review: OrderReview) -> tuple[str, ...]:
+    """Why the claim lines are these."""
+    plan = review.plan
+    opened = ", ".join(str(counted) for counted in plan.opened)
+    origin = " (computed: the order names none)" if plan.computed else ""
+    sentences = (
+        f"Containers: {opened}{origin}." if opened else "",
+        f"Waste modifier {plan.waste.value}: {plan.because}." if plan.because else "",
+        *(f"Source: {cited(source)}." for source in plan.sources),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+# ---------------------------------------------------------------- every rule
+
+
+def _show_rules(review: OrderReview) -> None:
+    click.echo()
+    screen.heading("Every rule", 2)
+    legend = "FOUND spoke, OPEN could not be checked, ok nothing to say, - does not apply"
+    screen.say(legend, " " * 4)
+    rows = [("", "Rule", "What it saw, and why it spoke or kept silent")]
+    for outcome in review.outcomes:
+        word, text = explained(outcome)
+        rows.append((_STATES[word], rule_name(outcome.rule), text))
+    rows += [("note", "The order", sentence) for sentence in _read_from_the_order(review)]
+    screen.columns(rows, indent=4)
+
+
+_STATES = {"spoke": "FOUND", "could not check": "OPEN", "silent": "ok", "does not apply": "-"}
+
+
+def _read_from_the_order(review: OrderReview) -> Iterable[str]:
+    order = review.order
+    states = (("dose", order.dose), ("containers", order.containers), ("supplied", order.supplied))
+    for name, state in states:
+        if isinstance(state, Unknown):
+            yield f"The {name} could not be read: {state.because}."
+
+
+def _show_unread(unread: Iterable[str]) -> None:
+    unread = tuple(unread)
+    if unread:
+        click.echo()
+        screen.heading("Could not be read")
+        screen.points(unread)
+
+
+# ----------------------------------------------------------------------
+# CDS Hooks cards as text for a terminal, the way an EHR's pane would show them.
+
+
+_CARD_TEXT_COLOURS = {"info": "cyan", "warning": "yellow", "critical": "red"}
+_INDENT = " " * 4
+_TITLE = re.compile(r"\*\*([^*]+)\*\*")
+_LINK = re.compile(r"(?<!\\)\[((?:[^\]\\]|\\.)*)\]\(https?://[^\s()]*\)")
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def show_card(card: Mapping[str, Any]) -> None:
+    """Indicator and summary, the detail, the source, what can be accepted."""
+    indicator = str(card.get("indicator", ""))
+    label = f"  {indicator.upper().ljust(8)} "
+    screen.say(str(card.get("summary", "")), label, fg=_CARD_TEXT_COLOURS.get(indicator, "white"))
+    for line in str(card.get("detail") or "").splitlines():
+        _show_line(line.strip())
+    for suggestion in card.get("suggestions") or ():
+        screen.say(f"[ {suggestion.get('label', '')} ]", _INDENT, fg="green")
+    for link in card.get("links") or ():
+        screen.say(f"{link.get('label', '')} {link.get('url', '')}", _INDENT + "link: ", 10)
+
+
+def _show_line(line: str) -> None:
+    """A line of the little Markdown that cards hold: paragraph, title or list item."""
+    title = _TITLE.fullmatch(line)
+    if title:
+        screen.heading(title[1], len(_INDENT))
+    elif line.startswith("- "):
+        screen.say(words(line[2:]), _INDENT + "- ")
+    elif line:
+        screen.say(words(line), _INDENT)
+
+
+def words(markdown: str) -> str:
+    """The words a reader of the rendered Markdown sees: a link shows its title only."""
+    text = _LINK.sub(r"\1", markdown).replace("**", "")
+    return html.unescape(_ESCAPED.sub(r"\1", text))

@@ -1,0 +1,1 @@
+"""FHIR servers of others: what they offer, and the fixtures put there."""

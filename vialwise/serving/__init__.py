@@ -1,0 +1,1 @@
+"""What `serve` and `demo` start and stop: server, app, practice EHR, store."""
