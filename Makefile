@@ -62,7 +62,7 @@ release: $(READY) ## write wheel, source, list of parts and notes into dist/; KE
 	@rm -rf dist && $(PY) -m hatchling build --directory dist
 	@.venv-ship/bin/cyclonedx-py requirements requirements/server.txt --pyproject pyproject.toml \
 	  --output-reproducible --of JSON -o dist/sbom.cdx.json
-	@sed -n '/^## /{x;s/^/x/;/^xx/q;x};/^## /,$$p' CHANGELOG.md > dist/NOTES.md
+	@sed -n '/^## [0-9]/{x;s/^/x/;/^xx/q;x};/^## [0-9]/,$$p' CHANGELOG.md > dist/NOTES.md
 	@cd dist && sha256sum *.whl *.tar.gz sbom.cdx.json NOTES.md > SHA256SUMS && cat SHA256SUMS
 	@test -z "$(KEY)" || ssh-keygen -q -Y sign -n vialwise-release -f "$(KEY)" dist/SHA256SUMS
 

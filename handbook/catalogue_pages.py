@@ -81,7 +81,7 @@ def sources_page(catalogue: Catalogue) -> str:
     lines = [
         *heading(1, "The sources"),
         "Every document that the shipped catalogue rests on, once, with the facts of drugs and "
-        "payers taken from it. [Sources](../sources.md) says how they were read.",
+        "payers taken from it. [Sources](../extending.md#sources) says how they were read.",
         "",
     ]
     for source_id, source in sorted(catalogue.sources.items(), key=lambda item: item[1].title):

@@ -19,7 +19,7 @@ def installed_version() -> str:
 
 
 def rule_set(site: Path | None = None) -> str:
-    """The same for equal rules, catalogue and site file: "0.1.0+3f2a9c81d2e4"."""
+    """The same for equal rules, catalogue and site file: "0.2.0+3f2a9c81d2e4"."""
     room = Path(billing_rules.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(p for p in room.rglob("*") if p.suffix in _KINDS):

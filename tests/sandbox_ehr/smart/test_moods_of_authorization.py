@@ -150,6 +150,6 @@ def test_every_fault_has_its_meaning_and_a_wrong_name_lists_them() -> None:
 
 
 def test_every_fault_is_in_the_documents_with_its_meaning() -> None:
-    page = Path(__file__).parents[3] / "docs" / "practice-ehr.md"
+    page = Path(__file__).parents[3] / "docs" / "try-it.md"
     for line in (f"    {f.value.ljust(34)}{f.meaning}\n" for f in Mood):
         assert line in page.read_text(encoding="utf-8"), line
