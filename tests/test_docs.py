@@ -293,16 +293,15 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 
 @cache
 def names_of_ours() -> frozenset[str]:
-    """Rules, settings, parts of the chart, keys of the catalogue, moods, modules and
-    rooms."""
+    """Rules, settings, parts of the chart, keys of the catalogue, moods, modules and rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
     tables = (*models.ROOMS.values(), *models.TABLES.values())
     settings = {field.name for table in tables for field in fields(table)}
     parts = {need.key for need in DATA_NEEDED}
+    moods = {mood.value for mood in Mood}
     shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
     keys = {name for shape in shapes for name in shape.__struct_fields__}
     rows = (f.name for f in fields(Rule))
-    moods = {mood.value for mood in Mood}
     named = {*RULE_BY_ID, *rows, *settings, *parts, *keys, *moods, *modules, *ROOMS}
     return frozenset(named | kept_and_counted())
 
@@ -321,7 +320,7 @@ def kept_and_counted() -> set[str]:
 def test_every_rule_and_setting_that_is_named_exists(page: Path) -> None:
     for name in re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", text(page)):
         known = name in names_of_ours() or name in NOT_OURS
-        assert known, f"{page.name} names {name}, which is no rule, setting or module"
+        assert known, f"{page.name} names {name}, which is not a rule, setting or module"
     for name in re.findall(r"(?<!billing_rules)/rules/([a-z_]+)", text(page)):
         assert name in RULE_BY_ID, f"{page.name} links to the page of no rule, {name}"
 
@@ -343,6 +342,9 @@ def test_the_scopes_to_ask_for_are_those_the_queries_need() -> None:
 
 
 def test_the_services_to_register_are_those_there_are() -> None:
-    page = text(ROOT / "docs" / "ehr-onboarding.md")
-    listed = dict(re.findall(r"`(vialwise-[a-z]+)` \(([a-z, -]+)\)", page))
-    assert listed == {service.id: ", ".join(service.hooks) for service in SERVICES.values()}
+    page = text(ROOT / "docs" / "cds-service.md")
+    listed = {
+        service: re.findall(r"([a-z-]+) \([0-9]", hooks)
+        for service, hooks in re.findall(r"^\| `(vialwise-[a-z]+)` \| ([^|]+) \|", page, re.M)
+    }
+    assert listed == {service.id: list(service.hooks) for service in SERVICES.values()}
