@@ -96,7 +96,7 @@ def _records(key: str, resource_type: str, narrowed: str = "") -> DataNeed:
 
 DATA_NEEDED: tuple[DataNeed, ...] = (
     DataNeed("patient", "Patient/{{context.patientId}}", "Patient", always=True),
-    # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (standards.md D6).
+    # Oracle, MEDITECH and eClinicalWorks search Coverage by patient alone (conformance D6).
     DataNeed("coverage", f"Coverage{_PATIENT}", "Coverage"),
     DataNeed(
         "weight",

@@ -163,7 +163,7 @@ class Settings:
         return self.public_url.rstrip("/") + path
 
     def linked(self, url: str) -> str:
-        """`url` where a card may link to it, else "" (checklist A10.4)."""
+        """`url` where a card may link to it, else "" (conformance A10.4)."""
         if not self.link_hosts or host_of(url) in self.link_hosts:
             return url
         return ""

@@ -1,4 +1,4 @@
-"""What is logged: events of fixed words, and faults without their messages (checklist A10.5)."""
+"""What is logged: events of fixed words, and faults without their messages (conformance A10.5)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What is shipped for running it elsewhere fits the program: versions, port, probes, settings.
 
-The image itself is not built here; docs/deploying.md says what was run of it, and how.
+The image itself is not built here; docs/operating.md says what was run of it, and how.
 """
 
 from __future__ import annotations

@@ -379,7 +379,7 @@ class NamedCount:
 @dataclass(frozen=True, slots=True)
 class OrderLine:
     """One draft resource (or one Claim item) in billing words, before it is known whose drug
-    it is. docs/order-content.md says which FHIR element each field is read from.
+    it is. docs/how-cards-decide.md says which FHIR element each field is read from.
 
     `dose`      what is ordered, or given, at one visit
     `billed`    billing units, when this resource is where the order keeps them

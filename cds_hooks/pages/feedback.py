@@ -1,4 +1,4 @@
-"""What became of the cards (CDS Hooks 2.0.1, "Feedback"; checklist A8).
+"""What became of the cards (CDS Hooks 2.0.1, "Feedback"; conformance A8).
 
 A batch is kept whole or not at all. An entry sent again replaces itself, and one for a card that
 is not known any more is taken all the same. What is malformed is refused in a fixed sentence.

@@ -1,4 +1,4 @@
-"""What became of the cards: rows to export, and counts (checklist F1.4).
+"""What became of the cards: rows to export, and counts (conformance F1.4).
 
 The command `vialwise feedback` and the page (feedback_page.py) show one and the same report. The
 database counts, as a year of cards is a hundred thousand. Cards that were held back (card_plan.py)

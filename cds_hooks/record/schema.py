@@ -1,6 +1,6 @@
 """The tables of shown cards, their feedback, and the audit; vialwise/migrations makes them.
 
-Times are UTC. Lists of ids are JSON. No column holds anything of a patient (checklist A8.8).
+Times are UTC. Lists of ids are JSON. No column holds anything of a patient (conformance A8.8).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is kept of cards and of the answers to them, in words without any database.
 
 No patient, user, name, resource or token is among them: patient and order stand as keyed hashes
-that only this installation can make (checklist A8.8).
+that only this installation can make (conformance A8.8).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class AuditedCall:
-    """One call and what became of it (checklist A10.6). `hook_instance` is "" unless it is a
+    """One call and what became of it (conformance A10.6). `hook_instance` is "" unless it is a
     UUID; `code_sets` the key of the catalogue's sources; `input_hash` the keyed hash of the body;
     `cards` the UUIDs of the cards sent."""
 

@@ -96,7 +96,7 @@ class DatabaseBackoff:
 
 class Audit:
     """Calls: who asked, by which rules, what came of it. It stands apart from the log and is kept
-    longer (checklist A10.6). The request stands as a keyed hash, by which who has the request can
+    longer (conformance A10.6). The request stands as a keyed hash, by which who has the request can
     show that it was this one."""
 
     def __init__(self, engine: sa.Engine, now: Callable[[], datetime]) -> None:
@@ -188,7 +188,7 @@ class Store:
     def feedback(self, entries: Iterable[Feedback]) -> int:
         """Keep `entries`, each once however often it is sent; how many cards are unknown.
 
-        A later entry for the same card and time replaces the earlier (checklist A8.2). They are
+        A later entry for the same card and time replaces the earlier (conformance A8.2). They are
         written in one sequence by everyone, so that two writers never wait for each other.
         """
         last = {(entry.card, entry.outcome_at): entry for entry in entries}

@@ -350,7 +350,7 @@ def set_coverage(resource: Resource, reference: str) -> None:
 
 
 def date_of_service(resource: Resource) -> str:
-    """Where each type keeps it (docs/order-content.md); "" when it states none."""
+    """Where each type keeps it (docs/how-cards-decide.md); "" when it states none."""
     if resource.get("resourceType") == "MedicationRequest":
         found = _first(resource, "dosageInstruction", "timing", "event")
     else:

@@ -104,7 +104,7 @@ def _private(entry: Any) -> Key:
 
 
 def _public(key: Key) -> dict[str, Any]:
-    """Only what a verifier needs (checklist B3.3)."""
+    """Only what a verifier needs (conformance B3.3)."""
     said: dict[str, Any] = {**key.as_dict(private=False)}
     names: tuple[str, ...] = ("kty", "n", "e", "crv", "x", "y")
     kept = {name: said[name] for name in names if name in said}

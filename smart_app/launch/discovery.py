@@ -109,7 +109,7 @@ def _unsuitable(fault: str) -> Stopped:
 
 
 def _endpoint(name: str, given: str, address: str, ehr: RegisteredEhr) -> str:
-    """An address in the document: relative ones are meant from the document's own (checklist
+    """An address in the document: relative ones are meant from the document's own (conformance
     B1.3). Raises Stopped for one that must not be used."""
     if not given:
         return ""

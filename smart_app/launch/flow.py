@@ -48,7 +48,7 @@ log = logging.getLogger("smart_app")
 
 _LONGEST = 2048  # characters of what an EHR hands over in an address
 _CAPABILITY_SECONDS = 2.0
-_STATE_BYTES = 32  # 256 bits; 122 are the least (checklist B2.2)
+_STATE_BYTES = 32  # 256 bits; 122 are the least (conformance B2.2)
 _VERIFIER_BYTES = 48  # 64 characters; RFC 7636 wants 43 to 128
 
 

@@ -1,4 +1,4 @@
-"""Which scopes to ask an EHR for: what the app reads, of what that EHR offers (checklist B4.1).
+"""Which scopes to ask an EHR for: what the app reads, of what that EHR offers (conformance B4.1).
 
 Asking for a type that an EHR does not know can make it refuse everything.
 """
@@ -38,7 +38,7 @@ def scopes(
 
 def _renews(configuration: SmartConfiguration) -> bool:
     """Whether tokens that last as long as the user is online can be had; the app never asks for
-    access beyond that (checklist B4.5)."""
+    access beyond that (conformance B4.5)."""
     said = configuration.capabilities | set(configuration.scopes_supported)
     return bool({"permission-online", "online_access"} & said)
 

@@ -15,7 +15,7 @@ from ehr_access.scopes import Scopes
 
 
 class Role(Enum):
-    """What a person may see. Patients and relatives see nothing (checklist B6.2, F2.6)."""
+    """What a person may see. Patients and relatives see nothing (conformance B6.2, F2.6)."""
 
     CLINICIAN = "clinician"  # fhirUser is a Practitioner or PractitionerRole
     STAFF = "staff"  # signed in, and the EHR does not say as whom

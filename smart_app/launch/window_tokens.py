@@ -1,6 +1,6 @@
 """A window's access token, renewed when it is about to expire and after one 401.
 
-A refresh token is used once and then replaced (checklist B7.1). Of all threads and workers that
+A refresh token is used once and then replaced (conformance B7.1). Of all threads and workers that
 need it at the same moment one renews, the others wait for what it got.
 """
 
@@ -17,7 +17,7 @@ from smart_app.launch.authorization import NOT_SENT, NotGiven
 from smart_app.launch.store import KeptWindow, Store, Tokens
 
 ABOUT_TO = 60.0  # seconds before its end at which a token is renewed
-ASSUMED_LIFE = 3600.0  # seconds, where the EHR does not say (checklist B3.8)
+ASSUMED_LIFE = 3600.0  # seconds, where the EHR does not say (conformance B3.8)
 _WAIT = 10.0  # seconds for another's renewal
 _LOOK = 0.1
 _HEADER_TEXT = re.compile(r"[!-~]+")  # what can stand in a header (RFC 6750, 2.1)

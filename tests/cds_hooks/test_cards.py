@@ -1,4 +1,4 @@
-"""Cards: checklist A7 over every fixture, and the words a nurse and a biller read."""
+"""Cards: conformance A7 over every fixture, and the words a nurse and a biller read."""
 
 from __future__ import annotations
 

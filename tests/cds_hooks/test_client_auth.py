@@ -1,4 +1,4 @@
-"""Authentication as an EHR meets it, over HTTP: checklist A9. Refused is 401 and not a word why."""
+"""Authentication as an EHR meets it (conformance A9). Refused is 401 and not a word why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /cds-services: checklist A2."""
+"""GET /cds-services: conformance A2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""vialwise-dispatch: order-dispatch in both versions (checklist A11), orders by reference."""
+"""vialwise-dispatch: order-dispatch in both versions (conformance A11), orders by reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /cds-services/{id}/feedback, and the service while its database fails: checklist A8."""
+"""POST /cds-services/{id}/feedback, and the service while its database fails: conformance A8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was not sent is fetched with the lent token: checklist A4.1, A4.4, A5, D7, D8."""
+"""What was not sent is fetched with the lent token: conformance A4.1, A4.4, A5, D7, D8."""
 
 from __future__ import annotations
 

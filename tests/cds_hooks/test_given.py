@@ -1,4 +1,4 @@
-"""vialwise-given: patient-view and encounter-discharge review what was given (checklist A11.3)."""
+"""vialwise-given: patient-view and encounter-discharge, what was given (conformance A11.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers, CORS, error shapes and the plain pages: checklist A1, A10.1, A10.8."""
+"""Headers, CORS, error shapes and the plain pages: conformance A1, A10.1, A10.8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /cds-services/{id}: checklist A1 and A3, and the ways real clients write requests (A6)."""
+"""POST /cds-services/{id}: conformance A1 and A3, and the ways real clients write requests (A6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chart text can say anything and become nothing: checklist A7.3, A7.6."""
+"""Chart text can say anything and become nothing: conformance A7.3, A7.6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prefetch in three states, and whose data it is: checklist A4.2 to A4.6."""
+"""Prefetch in three states, and whose data it is: conformance A4.2 to A4.6."""
 
 from __future__ import annotations
 

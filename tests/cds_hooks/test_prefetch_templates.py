@@ -1,4 +1,4 @@
-"""The queries of billing_rules.data_needed as prefetch templates: checklist A4.8 to A4.13."""
+"""The queries of billing_rules.data_needed as prefetch templates: conformance A4.8 to A4.13."""
 
 from __future__ import annotations
 

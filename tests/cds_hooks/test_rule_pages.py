@@ -1,4 +1,4 @@
-"""Every rule's record, as a page and as JSON: checklist F1.1, F1.2, F2.3, and card links."""
+"""Every rule's record, as a page and as JSON: conformance F1.1, F1.2, F2.3, and card links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of servers that declare what the vendors' public servers did (checklist D7)."""
+"""What is asked of servers that declare what the vendors' public servers did (conformance D7)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ehr_access.query import query_for
 from sandbox_ehr.moods import Reply
 from tests.practice_ehr import Ehr, bundle, declares
 
-# type -> its search parameters; types of the four that the checklist does not list by parameter
+# type -> its search parameters; types of the four of which docs/conformance.md lists no parameter
 # are searched by patient
 COMMON = {
     "Patient": "_id",

@@ -1,4 +1,4 @@
-"""SMART scopes of both versions against the queries the service asks: checklist A5.4, B4."""
+"""SMART scopes of both versions against the queries the service asks: conformance A5.4, B4."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def checked(settings: ServeSettings, open_: bool) -> tuple[ServeSettings, list[s
 
 
 def _addresses_of_the_service(settings: ServeSettings, open_: bool) -> Iterator[str]:
-    """Open mode is for one machine and invented patients (checklist A9.11)."""
+    """Open mode is for one machine and invented patients (conformance A9.11)."""
     service, ehrs = settings.service, settings.app.ehrs
     base = _base(service.public_url)
     elsewhere = base is not None and not base.is_loopback

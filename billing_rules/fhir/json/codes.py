@@ -1,6 +1,6 @@
 """CodeableConcept and Coding to codes, names and modifiers.
 
-HCPCS has four published URI spellings plus each Oracle site's own (standards.md C4); HCPCS
+HCPCS has four published URI spellings plus each Oracle site's own; HCPCS
 modifiers share the system of the codes (UTG hcpcs-level-ii, Da Vinci PAS), so a code of two
 characters there is a modifier. The Da Vinci CRD billing-options extension repeats a
 CodeableConcept for each billing code that could apply (CRD 2.2.1, ext-billing-options).

@@ -2,7 +2,7 @@
 
 The unit decides what a number is, and it is never guessed: UCUM code first, then the unit text.
 Where code and text contradict each other the quantity is unknown and says so. What each place
-counts is settled in docs/order-content.md.
+counts is settled in docs/how-cards-decide.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CONTAINER_WORDS = frozenset(
 _BILLING_WORDS = frozenset(
     ("unit", "units", "un", "billing unit", "billing units", "hcpcs unit", "hcpcs units")
 )
-# X12 837 CTP05, the unit of an NDC quantity on a claim (billing_facts_addendum.md section 6).
+# X12 837 CTP05, the unit of an NDC quantity on a claim.
 _NDC_COUNT, _NDC_UNITS = frozenset(("un", "unit", "units")), {"ml": "mL", "gr": "g", "me": "mg"}
 
 

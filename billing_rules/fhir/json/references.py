@@ -1,7 +1,7 @@
 """References between resources, in the forms that EHRs write them.
 
 Relative ("Medication/1"), absolute, versioned ("/_history/2"), urn:uuid: of a Bundle entry, and
-contained ("#m"). Ids are opaque: Epic's temporary ids have 194 characters (standards.md A6.7).
+contained ("#m"). Ids are opaque: Epic's temporary ids have 194 characters (conformance A6.7).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A search answer's Bundle to matches, included resources, and whether it is all there is.
 
 Entries with search.mode include are no matches, and outcome entries are no resources of the
-chart; an outcome of severity error means that the server left something out (standards.md D8).
+chart; an outcome of severity error means that the server left something out (conformance D8.2).
 """
 
 from __future__ import annotations

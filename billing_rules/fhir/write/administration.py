@@ -2,7 +2,7 @@
 
 One MedicationAdministration for each NDC and lot, with the product and its batch contained, and a
 contained dispense that counts the containers opened: R4 has no element for them (given.py). What
-was discarded is a record of its own with status not-done, as FHIR R6 describes it (standards.md
+was discarded is a record of its own with status not-done, as FHIR R6 describes it (conformance
 D1.7). Each carries an identifier of ours, so that sending it again makes no second one.
 """
 

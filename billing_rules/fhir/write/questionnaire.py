@@ -2,7 +2,7 @@
 
 One drug, indication and payer always give the same resource: `url` names them, `version` is made
 of the questions themselves. Units are offered by the questionnaire-unitOption extension; every
-answer says where it comes from by Da Vinci DTR's information-origin (checklist C5).
+answer says where it comes from by Da Vinci DTR's information-origin (conformance C5.1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was given, with its containers from the dispense: checklist D1."""
+"""What was given, with its containers from the dispense: conformance D1."""
 
 from __future__ import annotations
 
