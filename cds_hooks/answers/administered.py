@@ -1,6 +1,6 @@
 """patient-view and encounter-discharge: what was given, and the claim lines that come of it.
 
-No standard hook fires when a drug is given or charged (checklist A11.3). Each visit is judged by
+No standard hook fires when a drug is given or charged (conformance A11.3). Each visit is judged by
 its own records alone, so that a dose is asked about once: on patient-view for a few days, on
 encounter-discharge with its encounter.
 """
