@@ -148,7 +148,7 @@ def _audited(note: CallNote, service: str, status: int, here: Running) -> Audite
 #
 # Our own messages are fixed sentences with this program's own words in them. Other packages' may
 # repeat an address or a body, so of theirs only the template and the place are shown, and of an
-# exception only its kind and place (checklist A10.5).
+# exception only its kind and place (conformance A10.5).
 
 
 OURS = ("billing_rules", "cds_hooks", "ehr_access", "smart_app", "vialwise")

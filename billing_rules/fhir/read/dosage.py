@@ -1,7 +1,7 @@
 """Dosage to one dose and one route: what is given at one visit, or why that is not known.
 
 Epic sends several `doseAndRate` for one dose, told apart by type (calculated, admin-amount,
-ordered; standards.md A6.5). The ordered one counts; nothing is added up and nothing is taken by
+ordered; conformance A6.5). The ordered one counts; nothing is added up and nothing is taken by
 its position."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from billing_rules.model.entities import Dose
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 
 _PREFERRED = ("ordered", "calculated")
-_ROUTES = {  # SNOMED CT, free set of 2020 (billing_facts_addendum.md section 5)
+_ROUTES = {  # SNOMED CT, the Global Patient Set of 2020
     "34206005": "subcutaneous",
     "47625008": "intravenous",
     "78421000": "intramuscular",

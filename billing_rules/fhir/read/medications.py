@@ -74,7 +74,7 @@ def references(written: Iterable[Reference | None]) -> tuple[str, ...]:
 # medication[x] and Medication to codes, names and lot.
 #
 # The drug can stand in a CodeableConcept, in a contained Medication, in one elsewhere, or only in
-# the display of a reference nobody can follow (Epic, standards.md A6.4). In mixtures the codes
+# the display of a reference nobody can follow (Epic, conformance A6.4). In mixtures the codes
 # may stand on the ingredients while `code` has only text (Oracle, D1.5).
 
 

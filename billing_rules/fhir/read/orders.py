@@ -49,7 +49,7 @@ from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 
 
 def read_medication_request(draft: Draft) -> tuple[OrderLine, ...]:
-    """One line a MedicationRequest; docs/order-content.md says which element each field is."""
+    """One line a MedicationRequest; docs/how-cards-decide.md says which element each field is."""
     order: MedicationRequestResource = draft.resource
     notes = draft.notes
     drug = product(draft, "medication")
@@ -89,7 +89,7 @@ def read_medication_request(draft: Draft) -> tuple[OrderLine, ...]:
 
 
 def read_service_request(draft: Draft) -> tuple[OrderLine, ...]:
-    """One line a ServiceRequest; docs/order-content.md says which element each field is."""
+    """One line a ServiceRequest; docs/how-cards-decide.md says which element each field is."""
     order: ServiceRequestResource = draft.resource
     notes = draft.notes
     said = concept(order.code, draft.systems, notes)
@@ -119,7 +119,7 @@ def read_service_request(draft: Draft) -> tuple[OrderLine, ...]:
 # ChargeItem: one charge with its units.
 #
 # R4 has no modifier element here. Oracle Millennium keeps HCPCS and CPT codes, modifiers and the
-# NDC in extensions and its own charge number in `code` (standards.md D6; its R4 example), so
+# NDC in extensions and its own charge number in `code` (conformance D6; its R4 example), so
 # those extensions are read by the ends of their URLs.
 
 
@@ -129,7 +129,7 @@ _NDC_QUANTITY = "national-drug-product-quantity"
 
 
 def read_charge_item(draft: Draft) -> tuple[OrderLine, ...]:
-    """One line a ChargeItem; docs/order-content.md says which element each field is."""
+    """One line a ChargeItem; docs/how-cards-decide.md says which element each field is."""
     charge: ChargeItemResource = draft.resource
     notes, systems = draft.notes, draft.systems
     drug = product(draft, "product")
@@ -298,7 +298,7 @@ def _reasons(item: ClaimItem, diagnoses: _Diagnoses) -> tuple[tuple[Code, ...], 
 #
 # FHIR has no element for waste. R6 describes the record that some EHRs already send: a second
 # administration with status not-done, a waste code as its reason and the wasted amount as its
-# dose (standards.md D1.7). A not-done record for any other reason is a dose that was not given.
+# dose (conformance D1.7). A not-done record for any other reason is a dose that was not given.
 # Nor has it one for the containers opened: a dispense that the record contains says them.
 
 
@@ -311,7 +311,7 @@ _WASTE = re.compile(r"\b(waste|wasted|wastage|wasting|discard|discarded|discards
 
 
 def read_medication_administration(draft: Draft) -> tuple[OrderLine, ...]:
-    """One line an administration; docs/order-content.md says which element each field is."""
+    """One line an administration; docs/how-cards-decide.md says which element each field is."""
     record: MedicationAdministrationResource = draft.resource
     notes, systems = draft.notes, draft.systems
     drug = product(draft, "medication")

@@ -135,7 +135,7 @@ def replace_code(draft: DraftCopy, correction: ReplaceCode) -> None:
 
 
 def _code_places(draft: DraftCopy, item: int | None) -> Iterator[Json]:
-    """The CodeableConcepts that can hold the order's codes (docs/order-content.md)."""
+    """The CodeableConcepts that can hold the order's codes (docs/how-cards-decide.md)."""
     if draft.kind == "Claim":
         line = draft.item(item)
         yield from as_dicts(line.get("productOrService"))
