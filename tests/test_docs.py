@@ -92,6 +92,7 @@ NOT_OURS = {
     "invalid_client",
     "invalid_grant",
     "fhir_user",
+    "id_token",
     "jwks_uri",
     "need_patient_banner",
     "offline_access",
@@ -310,7 +311,7 @@ def kept_and_counted() -> set[str]:
     """Tables, their columns, and metrics."""
     tables = [*metadata.tables.values(), *app_metadata.tables.values()]
     columns = {column.name for table in tables for column in table.c}
-    source = text(ROOT / "cds_hooks" / "metrics.py")
+    source = text(ROOT / "cds_hooks" / "calls" / "metrics.py")
     counted = {f"vialwise_{n}" for n in re.findall(r'(?:counter|histogram)\(\s*"(\w+)"', source)}
     counted |= {f"{name}_total" for name in counted} | {"vialwise_rule_set_info"}
     return {table.name for table in tables} | columns | counted
