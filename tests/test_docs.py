@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
@@ -349,3 +350,11 @@ def test_the_services_to_register_are_those_there_are() -> None:
         for service, hooks in re.findall(r"^\| `(vialwise-[a-z]+)` \| ([^|]+) \|", page, re.M)
     }
     assert listed == {service.id: list(service.hooks) for service in SERVICES.values()}
+
+
+def test_the_newest_notes_are_of_this_version() -> None:
+    """What `make release` takes as notes: the first section with a number, below Unreleased."""
+    heads = re.findall(r"^## (.+)$", text(ROOT / "CHANGELOG.md"), re.M)
+    version = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]["version"]
+    assert heads[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(version)} \(\d{{4}}-\d\d-\d\d\)", heads[1])
