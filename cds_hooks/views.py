@@ -48,7 +48,7 @@ def blueprint() -> Blueprint:
 def call(service_id: str) -> Response:
     """POST /cds-services/{id} (CDS Hooks 2.0.1, "Calling a CDS Service")."""
     here, note = running(), call_log.of_request()
-    until = Deadline.after(here.settings.fetch_deadline)
+    until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")

@@ -143,8 +143,8 @@ class Doors:
         self.today = TODAY
         self.file = folder / "request.json"
         settings = Settings(
-            "https://cds.example",
-            lambda: self.today,
+            public_url="https://cds.example",
+            today=lambda: self.today,
             clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC),
             open=True,
             most_cards=1000,

@@ -215,7 +215,7 @@ def _of_service(
     Nothing is asked of an EHR here, whatever token the request lends.
     """
     hook, context = question.hook, question.hook.context
-    settings = Settings("", lambda: today)
+    settings = Settings(public_url="", today=lambda: today)
     basis = answers.Basis(catalogue, settings, today, payer_id=payer_id, on=on)
     try:
         found = answers.ANSWERS[question.service.id](hook, basis)
