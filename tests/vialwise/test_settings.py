@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 
 from cds_hooks import Settings, create_app
 from cds_hooks import settings as service
+from cds_hooks.answers import Basis
 from cds_hooks.quiet import Quiet
 from cds_hooks.trusted_clients import Client
 from service_parts.setting_fields import example_of, is_secret, settings_of
@@ -94,6 +96,12 @@ def test_every_default_is_what_the_file_would_make_of_it(config: Path) -> None:
             found = read(config, {}, {})
             assert found.problems == []
             assert getattr(found.settings, name) == field.default
+
+
+def test_the_command_line_stands_on_the_defaults_of_the_service() -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(Basis)}
+    for name in ("given_days", "documentation_at_select"):
+        assert defaults[name] == Settings.model_fields[name].default
 
 
 def test_no_name_stands_for_two_settings() -> None:
