@@ -48,7 +48,7 @@ def blueprint() -> Blueprint:
 def call(service_id: str) -> Response:
     """POST /cds-services/{id} (CDS Hooks 2.0.1, "Calling a CDS Service")."""
     here, note = running(), call_log.of_request()
-    until = Deadline.after(here.settings.fetch_deadline)
+    until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")
@@ -110,7 +110,14 @@ def basis_of(hook: HookRequest, here: Running, until: Deadline, note: CallNote) 
 
         trust, servers = trust_of_request(here.settings), fhir_authorization.servers()
         ehr = fhir_authorization.ehr_of(hook, trust, here.settings, servers, until, note)
-    return answers.Basis(here.catalogue, here.settings, here.settings.today(), ehr)
+    settings = here.settings
+    return answers.Basis(
+        here.catalogue,
+        settings.today(),
+        settings.given_days,
+        settings.documentation_at_select,
+        ehr,
+    )
 
 
 def _app(hook: HookRequest, settings: Settings) -> AppLink | None:
