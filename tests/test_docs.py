@@ -300,7 +300,7 @@ def names_of_ours() -> frozenset[str]:
     tables = (*models.ROOMS.values(), *models.TABLES.values())
     settings = {field.name for table in tables for field in fields(table)}
     parts = {need.key for need in DATA_NEEDED}
-    moods = {mood.value for mood in Mood}
+    moods = {mood.key for mood in Mood}
     shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
     keys = {name for shape in shapes for name in shape.__struct_fields__}
     rows = (f.name for f in fields(Rule))
