@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from smart_app.launch import cookies, error_pages, windows
-from smart_app.launch.state import Launching
+from smart_app.launch.state import LaunchServices
 from smart_app.launch.store import Store
 from smart_app.launch.window_tokens import WindowToken
 from tests.smart_app.conftest import Browser, MakeSite, Site
@@ -56,7 +56,7 @@ def test_the_cookie_is_one_an_ehrs_frame_may_use(browser: Browser) -> None:
 
 
 def test_without_tls_the_cookies_are_plain(site_with: MakeSite) -> None:
-    site = site_with(public_url="http://127.0.0.1:8417/app")
+    site = site_with(app_url="http://127.0.0.1:8417/app")
     begun = site.app.test_client().get(f"/launch?iss={site.ehr.base}&launch=x")
     said = begun.headers["Set-Cookie"]
     assert said.startswith("vialwise-launch-") and "SameSite=Lax" in said and "HttpOnly" in said
@@ -214,9 +214,9 @@ def test_signing_out_ends_the_window_even_when_the_ehr_is_away(
 # ---------------------------------------------------------------- tokens
 
 
-def launching_of(site: Site) -> Launching:
+def launching_of(site: Site) -> LaunchServices:
     found = site.app.extensions["vialwise-app-launching"]
-    assert isinstance(found, Launching)
+    assert isinstance(found, LaunchServices)
     return found
 
 
