@@ -11,6 +11,9 @@ from ehr_access.base import FhirBase
 from service_parts.setting_fields import REQUIRED, setting
 
 PUBLIC, SECRET, SIGNED = "public", "client_secret_basic", "private_key_jwt"
+WRITABLE = frozenset(
+    {"QuestionnaireResponse", "Observation", "DocumentReference", "MedicationAdministration"}
+)
 
 
 @dataclass(frozen=True, slots=True)
