@@ -21,7 +21,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 from urllib3.exceptions import HTTPError
 
-from ehr_access.limits import Deadline, all_of
+from billing_rules.model.states import Unknown
+from ehr_access.limits import TOO_LARGE, Deadline, all_of
+from ehr_access.transport import read_body
 
 log = logging.getLogger("ehr_access")
 
@@ -39,7 +41,7 @@ _RSA_BITS = range(2048, 8193)
 
 
 class NotKeys(ValueError):
-    """What is no JWKS, or could not be fetched. The message says why in fixed words."""
+    """What is not a JWKS, or could not be fetched. The message says why in fixed words."""
 
 
 # ---------------------------------------------------------------- reading
@@ -49,13 +51,13 @@ def read_keys(document: bytes | str, refused: Collection[str] = ()) -> dict[str,
     """The keys in a JWKS by their key ids; a key that cannot be used is passed over, and so is one
     whose `x` is refused.
 
-    Raises NotKeys when it is no JWKS.
+    Raises NotKeys when it is not a JWKS.
     """
     try:
-        said = msgspec.json.decode(document)
+        content = msgspec.json.decode(document)
     except (ValueError, RecursionError):
         raise NotKeys("it is not JSON") from None
-    listed = said.get("keys") if isinstance(said, dict) else None
+    listed = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(listed, list):
         raise NotKeys("it has no list of keys")
     keys: dict[str, Key] = {}
@@ -115,7 +117,7 @@ def _tried(address: str, deadline: Deadline) -> Fetched | str:
     try:
         with requests.get(
             address,
-            auth=_no_authorization,
+            auth=lambda request: request,  # keeps requests from reading ~/.netrc
             headers={"Accept": "application/json", "User-Agent": "vialwise"},
             timeout=SECONDS,
             allow_redirects=False,
@@ -123,27 +125,14 @@ def _tried(address: str, deadline: Deadline) -> Fetched | str:
         ) as response:
             if response.status_code != 200:
                 return f"the answer was HTTP {response.status_code}"
-            return _read(response, deadline)
+            body = read_body(response, deadline, MOST_BYTES)
+            if isinstance(body, Unknown):
+                return "the answer was too large" if body == TOO_LARGE else "it took too long"
+            return Fetched(body, kept_for(response.headers))
     except requests.Timeout:
         return "it took too long"
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         return f"it could not be reached ({type(error).__name__})"
-
-
-def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from reading ~/.netrc."""
-    return request
-
-
-def _read(response: requests.Response, deadline: Deadline) -> Fetched | str:
-    chunks: list[bytes] = []
-    while chunk := response.raw.read1(65_536, decode_content=True):
-        chunks.append(chunk)
-        if sum(map(len, chunks)) > MOST_BYTES:
-            return "the answer was too large"
-        if deadline.passed:
-            return "it took too long"
-    return Fetched(b"".join(chunks), kept_for(response.headers))
 
 
 def kept_for(headers: Mapping[str, str]) -> float:
@@ -201,23 +190,19 @@ class KeySource:
         """Fetch, unless another thread just did. Who already has a key does not wait for it."""
         if not self._lock.acquire(blocking=wait, timeout=SECONDS + 1 if wait else -1):
             return
-        try:
-            if self._clock() >= self._again_at:
-                self._fetch_now()
-        finally:
-            self._lock.release()
-
-    def _fetch_now(self) -> None:
         started = self._clock()
-        self._again_at = started + AGAIN_AFTER
         try:
+            if started < self._again_at:
+                return
+            self._again_at = started + AGAIN_AFTER
             fetched = self._fetch(self._address)
             keys = read_keys(fetched.document, self._refused)
             if not keys:
                 raise NotKeys("it holds no key this program can use")
+            self._keys = keys
+            self._stale_at, self._ends = started + fetched.seconds, started + LONGEST_KEPT
         except NotKeys as error:
             self._again_at = started + AGAIN_AFTER_FAILURE
             log.error("keys of %s were not fetched: %s", self._address, error)
-            return
-        self._keys = keys
-        self._stale_at, self._ends = started + fetched.seconds, started + LONGEST_KEPT
+        finally:
+            self._lock.release()

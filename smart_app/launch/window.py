@@ -24,7 +24,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who is signed in. `reference` is the fhirUser ("Practitioner/1"), "" when not told."""
+    """Who is signed in. `reference` is the fhirUser ("Practitioner/1"), "" when not known."""
 
     reference: str
     name: str
@@ -33,7 +33,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Window:
-    """One launched window. `id` stands in its addresses and is no secret; the cookie is.
+    """One launched window. `id` stands in its addresses and is not secret; the cookie is.
 
     `ehr` reads and writes with the window's token, which nothing else can get at. `order` is the
     reference of the order a card's link meant ("MedicationRequest/1") and `rules` the rules that
@@ -63,7 +63,7 @@ class Window:
 
 
 def set_window(window: Window) -> None:
-    """Make `window` that of this request (launch.require_window does, before every screen)."""
+    """Make `window` that of this request (windows.require_window does, before every screen)."""
     g.vialwise_window = window
 
 
