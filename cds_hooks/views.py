@@ -110,7 +110,14 @@ def basis_of(hook: HookRequest, here: Running, until: Deadline, note: CallNote) 
 
         trust, servers = trust_of_request(here.settings), fhir_authorization.servers()
         ehr = fhir_authorization.ehr_of(hook, trust, here.settings, servers, until, note)
-    return answers.Basis(here.catalogue, here.settings, here.settings.today(), ehr)
+    settings = here.settings
+    return answers.Basis(
+        here.catalogue,
+        settings.today(),
+        ehr,
+        settings.given_days,
+        settings.documentation_at_select,
+    )
 
 
 def _app(hook: HookRequest, settings: Settings) -> AppLink | None:

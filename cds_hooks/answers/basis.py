@@ -20,7 +20,6 @@ from billing_rules.model.entities import OrderLine
 from billing_rules.orders.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
 from cds_hooks.errors import Refused
-from cds_hooks.settings import Settings
 from ehr_access.query import Query
 from ehr_access.resources import resources_of
 from service_parts.log_events import fault
@@ -39,16 +38,17 @@ _ELEMENTS = ("medicationReference", "productReference")
 @dataclass(frozen=True, slots=True, repr=False)
 class Basis:
     """What a request is judged on: `today` is the day it is where the clinic is. `ehr` is None
-    without a usable token.
+    without a usable token. `given_days` and `documentation_at_select` are settings of the service.
 
     The command line may ask "what if": `payer_id` is taken for the payer, and `on` for the date of
     service of whatever was not given yet.
     """
 
     catalogue: Catalogue
-    settings: Settings
     today: date
     ehr: EhrAccess | None = None
+    given_days: int = 3
+    documentation_at_select: bool = True
     payer_id: str | None = None
     on: date | None = None
 

@@ -15,6 +15,7 @@ from billing_rules.assess import assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import ASKED_BY_CODE, DATA_NEEDED
 from billing_rules.fhir import reading
+from billing_rules.fhir.json.decoding import RawResource
 from billing_rules.fhir.json.references import JsonObject
 from billing_rules.fhir.read.chart import Part
 from billing_rules.fhir.read.orders import READERS
@@ -26,7 +27,6 @@ from cds_hooks.errors import Refused
 from cds_hooks.request import hook_request
 from cds_hooks.request.hook_request import HookRequest, OrderContext
 from cds_hooks.services import ORDERS, SERVICES, Service
-from cds_hooks.settings import Settings
 from ehr_access.resources import AnotherPatient, about, is_anothers
 
 # What a resource refers to may stand in a resource of its own beside it: a payer's name, a drug.
@@ -144,7 +144,7 @@ def _can_be_order(resource: JsonObject) -> bool:
     return str(resource.get("resourceType")) in READERS  # whatever JSON stands there
 
 
-def check_patient(resources: Iterable[JsonObject | bytes], patient_id: str) -> None:
+def check_patient(resources: Iterable[RawResource | JsonObject], patient_id: str) -> None:
     """Raises NothingToCheck when a resource is about somebody else."""
     for resource in resources:
         told = about(resource)
@@ -215,8 +215,7 @@ def _of_service(
     Nothing is asked of an EHR here, whatever token the request lends.
     """
     hook, context = question.hook, question.hook.context
-    settings = Settings("", lambda: today)
-    basis = answers.Basis(catalogue, settings, today, payer_id=payer_id, on=on)
+    basis = answers.Basis(catalogue, today, payer_id=payer_id, on=on)
     try:
         found = answers.ANSWERS[question.service.id](hook, basis)
     except Refused as error:
@@ -234,7 +233,7 @@ def _refused(error: Refused, asks_ehr: bool = False) -> NothingToCheck:
     why = error.why.rstrip(".")
     if error.status == UNOBTAINABLE and asks_ehr:
         return NothingToCheck(f"the EHR was not asked: {why}. Put it into the prefetch")
-    return NothingToCheck(f"the service would refuse it: {why}. Mend the request")
+    return NothingToCheck(f"the service would refuse it: {why}. Correct the request")
 
 
 def _unread(lines: Iterable[OrderLine]) -> Iterable[str]:
