@@ -31,7 +31,7 @@ from service_parts.svg_chart import weekly
 NAME = "feedback_page"
 _HERE = Path(__file__).parent
 _OWN_STYLE = _HERE / "feedback_templates" / "outcomes.css"
-_PAGE_STYLE = _HERE / "templates" / "style.css"
+_PAGE_STYLE = _HERE.parent / "templates" / "style.css"
 _FIELDS = ("from", "to", "rule", "payer", "client")
 _LONGEST = 200  # characters of a filter that is repeated
 Needed = Callable[[], dict[str, Any]]  # what the page around the report is drawn with

@@ -14,7 +14,7 @@ from billing_rules.model.states import Unknown
 from ehr_access.capability import Capability
 from ehr_access.query import Query, query_for
 
-_EHRS = Path(__file__).parent / "ehrs"
+_EHRS = Path(__file__).parent
 _ANYONE = "1"  # an id: only the form of the queries matters
 
 
