@@ -114,9 +114,9 @@ def basis_of(hook: HookRequest, here: Running, until: Deadline, note: CallNote) 
     return answers.Basis(
         here.catalogue,
         settings.today(),
+        ehr,
         settings.given_days,
         settings.documentation_at_select,
-        ehr,
     )
 
 

@@ -38,7 +38,7 @@ _ELEMENTS = ("medicationReference", "productReference")
 @dataclass(frozen=True, slots=True, repr=False)
 class Basis:
     """What a request is judged on: `today` is the day it is where the clinic is. `ehr` is None
-    without a usable token.
+    without a usable token. `given_days` and `documentation_at_select` are settings of the service.
 
     The command line may ask "what if": `payer_id` is taken for the payer, and `on` for the date of
     service of whatever was not given yet. It has no settings, and stands on their defaults for
@@ -47,9 +47,9 @@ class Basis:
 
     catalogue: Catalogue
     today: date
+    ehr: EhrAccess | None = None
     given_days: int = 3
     documentation_at_select: bool = True
-    ehr: EhrAccess | None = None
     payer_id: str | None = None
     on: date | None = None
 

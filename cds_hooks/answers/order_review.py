@@ -65,10 +65,10 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
     )
     if found is None or context.selections is None:
         return found
-    asks_for_documentation = basis.documentation_at_select
     return tuple(
         replace(
-            review, outcomes=tuple(_at_select(review, context.selections, asks_for_documentation))
+            review,
+            outcomes=tuple(_at_select(review, context.selections, basis.documentation_at_select)),
         )
         for review in found
         if any(selected(reference, context.selections) for reference in review.order.references)

@@ -15,7 +15,7 @@ from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Topic, standing
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rule_records import RuleRecord, rule_name, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
 from billing_rules.rules.common import sentence
 
@@ -113,7 +113,7 @@ def _point(outcome: Outcome) -> Point:
         return Point(State.UNCHECKED, f"Could not be checked, because {outcome.because}.")
     state = State.MET if outcome.applies else State.OFF
     # Other rules by their names: the reason may say who judges instead.
-    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", outcome.because)
+    because = _RULE_ID.sub(lambda match: f"\u201c{rule_name(match[0])}\u201d", outcome.because)
     return Point(state, sentence(because), (), outcome.basis, outcome.sources)
 
 

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -90,7 +90,7 @@ class _Environment(EnvSettingsSource):
             separated = value.split() if of[0] is bytes else value.split(",")
             return [part.strip() for part in separated if part.strip()]
         try:
-            return TypeAdapter(field.annotation).validate_python(value)
+            return TypeAdapter[Any](field.annotation).validate_python(value)
         except ValidationError:
             return value  # the model says what is wrong with it
 
@@ -221,9 +221,9 @@ def _wanted(field: FieldInfo) -> str:
         longest = bounds.get("max_length")
         return f"text of 1 to {longest} characters" if longest else "text that says something"
     if "gt" in bounds:
-        return f"{_WORDS[kind]} above {bounds['gt']}, up to {bounds['le']:g}"
+        return f"{_WORDS[cast(type, kind)]} above {bounds['gt']}, up to {bounds['le']:g}"
     within = f" from {bounds['ge']} to {bounds['le']}" if "ge" in bounds else ""
-    return f"{_WORDS[kind]}{within}"
+    return f"{_WORDS[cast(type, kind)]}{within}"
 
 
 def _like(field: FieldInfo) -> str:
