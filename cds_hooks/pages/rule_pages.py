@@ -17,9 +17,9 @@ from billing_rules.model.entities import CERTAINTY, Source
 from billing_rules.rule_records import RuleRecord, shipped
 from billing_rules.rules.common import capital
 from cds_hooks import rule_documents
+from cds_hooks.cards.writing import rule_url
 from cds_hooks.errors import Refused
 from cds_hooks.pages.responses import as_json, cacheable, page, wants_json
-from cds_hooks.rule_documents import rule_url
 from cds_hooks.running import Running
 from cds_hooks.settings import Settings
 
