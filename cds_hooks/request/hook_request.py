@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from flask import request
 
-from billing_rules.fhir.json.lenient import absent, as_number, as_objects
+from billing_rules.fhir.json.values import absent, as_number, as_objects
 from cds_hooks import exact_json
 from cds_hooks.errors import Refused, malformed
 from cds_hooks.services import Service

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 
-from billing_rules.fhir.json.lenient import Notes, shown
 from billing_rules.fhir.json.shapes import CodeableConcept, Coding, Extension, unreadable
+from billing_rules.fhir.json.values import Notes, shown
 from billing_rules.model import ndc
 from billing_rules.model.entities import Code
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
-from billing_rules.fhir.json.lenient import Notes, converted
+from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     AnyResource,
@@ -29,6 +29,7 @@ from billing_rules.fhir.json.shapes import (
     Resource,
     lost_of,
 )
+from billing_rules.fhir.json.values import Notes
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 
 T = TypeVar("T")

@@ -13,7 +13,6 @@ from typing import Literal
 
 from billing_rules.fhir.json.codes import BILLING_SYSTEMS, CodeSystems, Concept, concept, joined
 from billing_rules.fhir.json.decoding import among, contained, of_types, reference
-from billing_rules.fhir.json.lenient import absent, as_day, shown
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     AllergyIntoleranceResource,
@@ -29,6 +28,7 @@ from billing_rules.fhir.json.shapes import (
     Status,
     unreadable,
 )
+from billing_rules.fhir.json.values import absent, as_day, shown
 from billing_rules.fhir.read.dosage import day, earliest, latest
 from billing_rules.model.chart import Problem, Study
 from billing_rules.model.entities import Code

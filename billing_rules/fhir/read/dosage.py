@@ -15,8 +15,8 @@ from typing import Any
 
 from billing_rules.fhir.json import quantities
 from billing_rules.fhir.json.codes import CodeSystems, Concept, concept
-from billing_rules.fhir.json.lenient import Notes, absent, as_day, as_number, shown
 from billing_rules.fhir.json.shapes import Dosage, DoseAndRate, Element, Period, Timing, unreadable
+from billing_rules.fhir.json.values import Notes, absent, as_day, as_number, shown
 from billing_rules.model.amounts import Amount, plain
 from billing_rules.model.entities import Dose
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown

@@ -27,7 +27,6 @@ from typing import Literal
 from billing_rules.fhir.json import quantities
 from billing_rules.fhir.json.codes import CodeSystems
 from billing_rules.fhir.json.decoding import among, of_types, reference
-from billing_rules.fhir.json.lenient import Notes, as_number, shown
 from billing_rules.fhir.json.references import Resolve
 from billing_rules.fhir.json.shapes import (
     DispenseRequest,
@@ -41,6 +40,7 @@ from billing_rules.fhir.json.shapes import (
     Period,
     Resource,
 )
+from billing_rules.fhir.json.values import Notes, as_number, shown
 from billing_rules.fhir.read import orders
 from billing_rules.fhir.read.dosage import day, day_of, latest, route
 from billing_rules.fhir.read.medications import Draft, product
