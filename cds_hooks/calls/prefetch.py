@@ -16,7 +16,7 @@ import msgspec
 from billing_rules.data_needed import OLDER_LEFT, DataNeed
 from billing_rules.fhir.json.decoding import Part, RawResource
 from billing_rules.fhir.json.searchset import SearchPage, searched
-from billing_rules.fhir.json.shapes import OperationOutcomeResource
+from billing_rules.fhir.json.shapes import OperationOutcomeResource, Resource
 from billing_rules.model.states import NOTHING, Present, Unknown
 from cds_hooks.request.hook_request import HookRequest
 from ehr_access import limits
@@ -140,19 +140,23 @@ def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
 
 def _of_the_patient(page: SearchPage, need: DataNeed, patient_id: str) -> tuple[RawResource, ...]:
     """The matches of the wanted type and what came along with them."""
-    told = [(one, about(one)) for one in (*page.matches, *page.included)]
-    if any(what is not None and is_anothers(what, patient_id) for _, what in told):
-        raise AnotherPatient(need.key)
-    matches = told[: len(page.matches)]
-    wanted = [one for one, what in matches if what and what.kind == need.resource_type]
-    return (*wanted, *page.included)
+    matches: list[RawResource] = []
+    for place, one in enumerate((*page.matches, *page.included)):
+        what = one if isinstance(one, Resource) else about(one)
+        if what is None:
+            continue
+        if is_anothers(what, patient_id):
+            raise AnotherPatient(need.key)
+        if place < len(page.matches) and what.kind == need.resource_type:
+            matches.append(one)
+    return (*matches, *page.included)
 
 
 def _gap(page: SearchPage, need: DataNeed, found: tuple[RawResource, ...]) -> Unknown | None:
     """Why nothing may be concluded from what is missing on this page, or None."""
     if page.problem:
         return Unknown(page.problem)
-    if page.has_next:
+    if page.next_url is not None:
         return OLDER_LEFT if need.newest_first and found else MORE_PAGES
     if page.withholds:
         return OLDER_LEFT if need.newest_first and found else limits.INCOMPLETE

@@ -167,7 +167,7 @@ def resources(
         if isinstance(entry, Unknown):
             reasons[entry.because] = None
             continue
-        one = decoded(entry, assumed)
+        one = entry if isinstance(entry, Resource) else decoded(entry, assumed)
         if one is None:
             unread = True
             continue

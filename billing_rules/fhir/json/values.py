@@ -55,11 +55,16 @@ def as_day(value: object) -> date | None:
 
     The day is taken in the time zone the value is written in: nothing is shifted.
     """
-    match = _DAY.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
+    if not isinstance(value, str) or not value:
+        return None
+    if len(value) == 10 and value[4] == value[7] == "-":  # a date, as most are written
+        day = value
+    elif match := _DAY.fullmatch(value.strip()):
+        day = match[1]
+    else:
         return None
     try:
-        return date.fromisoformat(match[1])
+        return date.fromisoformat(day)
     except ValueError:
         return None
 
@@ -100,9 +105,11 @@ class Notes:
     __slots__ = ("_roots", "sentences")
 
     def __init__(self, root: Element) -> None:
+        self._roots: list[tuple[str, Element]] = [("", root)]
+        lost = lost_of(root)
         self.sentences: list[str] = []
-        self._roots: list[tuple[str, Element]] = []
-        self.also("", root)
+        for sentence in lost.sentences if lost else ():
+            self.add(sentence)
 
     def also(self, path: str, root: Element) -> None:
         """Take up another resource that is read as a part of this one, as standing at `path`."""

@@ -98,15 +98,17 @@ def _diagnosis(code: CodeableConcept | None, systems: CodeSystems) -> _Diagnosis
 
 
 def _has_abated(condition: ConditionResource) -> bool:
-    said = (
+    for written in (
         condition.abatementDateTime,
         condition.abatementAge,
         condition.abatementPeriod,
         condition.abatementRange,
         condition.abatementString,
         condition.abatementBoolean,
-    )
-    return any(one is not None and one is not False and not absent(one) for one in said)
+    ):
+        if written is not None and written is not False and not absent(written):
+            return True
+    return False
 
 
 def allergies(found: Iterable[Resource], systems: CodeSystems) -> Iterator[Problem]:

@@ -109,7 +109,7 @@ def test_a_hcpcs_shape_without_system_is_read_and_said_so() -> None:
 def test_a_hcpcs_shape_in_a_foreign_system_is_not_read_as_hcpcs() -> None:
     node = written({"coding": [{"system": "http://example.org/local", "code": "J2357"}]})
     assert concept(node, KNOWN).codes == (Code("", "J2357"),)
-    assert "is none we know" in noted(node)[0]
+    assert "is not one we know" in noted(node)[0]
 
 
 @pytest.mark.parametrize(
