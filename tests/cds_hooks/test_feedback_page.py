@@ -213,7 +213,7 @@ def test_the_csv_tells_shown_from_held_back(page: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "query, words",
     [
-        ("from=yesterday", "“yesterday” is no day: write it as YYYY-MM-DD"),
+        ("from=yesterday", "“yesterday” is not a day: write it as YYYY-MM-DD"),
         ("to=2026-13-01", "“2026-13-01” is no day"),
         ("to=2026-W01-1", "“2026-W01-1” is no day"),
         ("to=20260101", "“20260101” is no day"),

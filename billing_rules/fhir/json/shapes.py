@@ -460,7 +460,7 @@ class ClaimInsurance(Element, frozen=True):
 
 
 class ClaimResource(Resource, frozen=True):
-    """`item` keeps the places of what is no item: other records name them."""
+    """`item` keeps the places of what is not an item: other records name them."""
 
     insurance: tuple[ClaimInsurance, ...] = ()
     billablePeriod: Period | None = None

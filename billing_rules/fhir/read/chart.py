@@ -184,7 +184,7 @@ def _birth_date(parts: Mapping[str, Part]) -> State[date]:
             return Present(day)
         if patient.birthDate.strip() or unreadable(patient, "birthDate"):
             written = shown(patient.birthDate.strip(), 20)
-            return Unknown(f"the birth date '{written}' is no full date")
+            return Unknown(f"the birth date '{written}' is not a full date")
     return _not_read(parts, "patient")
 
 

@@ -211,7 +211,7 @@ def day(parent: Element | None, key: str, notes: Notes | None = None) -> date | 
         return None
     found = as_day(text)
     if found is None and notes and text.strip():
-        notes.add(f"{notes.at(parent, key)} '{shown(text)}' is no full date")
+        notes.add(f"{notes.at(parent, key)} '{shown(text)}' is not a full date")
     return found
 
 

@@ -164,5 +164,5 @@ def _expires(medication: MedicationResource) -> State[date]:
     said = medication.batch.expirationDate.strip() if medication.batch else ""
     day = as_day(said)
     if day is None:
-        return Unknown("the expiry date is no whole day") if said else NOTHING
+        return Unknown("the expiry date is not a whole day") if said else NOTHING
     return Present(day)

@@ -137,7 +137,7 @@ def _members(observation: ObservationResource) -> Iterator[ObservationResource]:
 
 
 def exact(observation: Measured) -> Measured:
-    """The observation with a value only when it is no bound."""
+    """The observation with a value only when it is not a bound."""
     return replace(observation, value=None) if observation.comparator else observation
 
 

@@ -399,7 +399,7 @@ def _amount(dose: State[Dose]) -> State[Amount]:
     amount = dose.value.amount
     if isinstance(amount, Amount):
         return Present(amount)
-    return Unknown(f"the discarded amount of {amount} is no amount of drug")
+    return Unknown(f"the discarded amount of {amount} is not an amount of drug")
 
 
 def _contained_dispense(

@@ -4,7 +4,7 @@ Where start and end of a therapy come from:
 
   request         start: the bounds of its timing, else its validity period, else authoredOn.
                   end: the bounds, else the validity period, else start and the days of supply
-                  of the first fill and all repeats. An order is no proof of taking: `kind` says
+                  of the first fill and all repeats. An order is not a proof of taking: `kind` says
                   so. Of one that ended early (stopped, on hold, or completed before its planned
                   end) nobody charted when: it has no end.
   statement       its effective period; a single date is the start while it is active, else that
@@ -15,7 +15,7 @@ Where start and end of a therapy come from:
   administration  the days it was given on; not-done and on-hold are none. Of one whose status does
                   not say that it was given the days are unknown.
 
-A start that is no full date is unknown; an end stands for the last day it can mean.
+A start that is not a full date is unknown; an end stands for the last day it can mean.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _NOT_TAKEN = ("not-taken", "intended")
 _NOT_HANDED_OVER = ("preparation", "in-progress", "on-hold", "declined")
 _NOT_GIVEN = ("not-done", "on-hold")
 _GIVEN = ("completed", "in-progress", "stopped")
-_LONGEST = 3660  # days of supply beyond ten years are no days of supply
+_LONGEST = 3660  # days of supply beyond ten years are not days of supply
 
 
 _Kind = Literal["request", "statement", "dispense", "administration"]
-# What it is, its start and end, and whether it is active; None for what is no therapy.
+# What it is, its start and end, and whether it is active; None for what is not a therapy.
 _Course = tuple[_Kind, date | None, date | None, bool] | None
 
 
