@@ -207,7 +207,7 @@ def dose_in_mass(
         return _volume_dose(amount, container, drug)
     if amount.is_a("dose per body weight"):
         return _weight_dose(amount, weights)
-    return Unknown(f"the dose of {amount} is not an amount of drug in mg")
+    return Unknown(f"the dose of {amount} is no amount of drug in mg")
 
 
 _CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge")
@@ -222,7 +222,7 @@ def _counted_dose(dose: Counted, container: State[Container]) -> State[Amount]:
         return Present((container.value.strength * dose.value).to(MASS))
     if not dose.unit:
         return Unknown(f"the dose of {dose} has no unit")
-    return Unknown(f"the dose of {dose} is not an amount of drug in mg")
+    return Unknown(f"the dose of {dose} is no amount of drug in mg")
 
 
 def _volume_dose(volume: Amount, container: State[Container], drug: Drug) -> State[Amount]:

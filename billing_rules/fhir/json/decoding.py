@@ -50,8 +50,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def decoded(raw: RawResource, assumed: str = "") -> Resource | None:
-    """The resource, of the type `assumed` where it does not say its own; None for what is not a JSON
-    object or an empty one. Never raises for JSON."""
+    """The resource, of the type `assumed` where it does not say its own; None for what is
+    not a JSON object, or an empty one. Never raises for JSON."""
     if isinstance(raw, Resource):
         return raw
     try:

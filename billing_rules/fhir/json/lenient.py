@@ -170,7 +170,7 @@ def _list_reader(kind: Any) -> _Read:
 def _places(
     value: object, shape: type[Element], path: str, sentences: list[str]
 ) -> tuple[Any, bool]:
-    """A list whose places count: None for what is absent; what is not an object has nothing in it."""
+    """A list whose places count: None for what is absent, nothing in what is not an object."""
 
     def each(values: Iterable[object]) -> Iterator[Element | None]:
         for place, one in enumerate(values):
