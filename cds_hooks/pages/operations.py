@@ -11,17 +11,17 @@ from flask import Blueprint, Response
 from cds_hooks import exact_json
 from cds_hooks.auth.operator_access import Guard, let_in
 from cds_hooks.errors import Refused
+from cds_hooks.pages.request_log import OPERATIONS
 from cds_hooks.record.store import Store
 from cds_hooks.running import Running
 from service_parts.database import StoreFailed
 
-NAME = "operations"
 REACHED, AWAY = "reachable", "away: answered without it"
 
 
 def blueprint(here: Running, guard: Guard | None) -> Blueprint:
     """The three addresses; `guard` is None where operators have no secret."""
-    pages = Blueprint(NAME, __name__)
+    pages = Blueprint(OPERATIONS, __name__)
     pages.add_url_rule("/healthz", view_func=health)
     pages.add_url_rule("/readyz", "ready", lambda: ready(here, guard))
     pages.add_url_rule("/metrics", "metrics", lambda: (guard and guard()) or metrics(here))

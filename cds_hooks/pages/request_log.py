@@ -18,7 +18,6 @@ from flask import Flask, Response, g, has_request_context, request
 from cds_hooks import exact_json, services
 from cds_hooks.calls import call_log
 from cds_hooks.calls.call_log import CallNote
-from cds_hooks.pages import operations
 from cds_hooks.record.shown_cards import AuditedCall
 from cds_hooks.running import Running
 from service_parts.database import StoreFailed
@@ -26,6 +25,7 @@ from service_parts.log_events import Event, fault
 
 log = logging.getLogger("cds_hooks")
 
+OPERATIONS = "operations"  # the blueprint of the probes and /metrics
 # Flask's endpoint -> what the log and the metrics call it; all others are "page"
 _KINDS = {
     "calls.call": "call",
@@ -46,7 +46,7 @@ def _begin(client: str) -> None:
 
 
 def _end(here: Running, response: Response) -> Response:
-    if request.blueprint == operations.NAME:
+    if request.blueprint == OPERATIONS:
         return response
     try:
         _account(call_log.of_request(), response.status_code, here)
