@@ -21,7 +21,7 @@ from cds_hooks.pages import (
     rule_pages,
 )
 from cds_hooks.record.store import Store
-from cds_hooks.running import Running, set_running
+from cds_hooks.running import Running
 from cds_hooks.settings import Settings
 
 if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
@@ -44,25 +44,29 @@ def create_app(
     # Addresses are exact: a client that follows no redirect must not meet one.
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
-    set_running(app, Running(catalogue, settings, store, metrics, code_sets.of(catalogue)))
+    here = Running(catalogue, settings, store, metrics, code_sets.of(catalogue))
     if metrics:
         metrics.serves(settings.rule_set)
-    request_log.install(app)
+    request_log.install(app, here)
     error_answers.install(app)
-    responses.install(app)
-    client_auth.install(app, settings, store)
+    responses.install(app, settings)
+    require_trusted_client = client_auth.guard(settings, store)
     app_link.prepare(settings)
 
-    for calls in (views.blueprint(), feedback.blueprint()):
-        calls.before_request(client_auth.require_trusted_client)
+    for calls in (views.blueprint(here), feedback.blueprint(here)):
+        calls.before_request(require_trusted_client)
         app.register_blueprint(calls)
     if settings.open or settings.development:
-        told = decision_page.blueprint()
-        told.before_request(client_auth.require_trusted_client)
-        app.register_blueprint(told)
+        traces = decision_page.blueprint(here)
+        traces.before_request(require_trusted_client)
+        app.register_blueprint(traces)
     secret = settings.operator_secret
     guard = operator_access.with_secret(secret) if secret else None
-    for page in (front.blueprint(), rule_pages.blueprint(), operations.blueprint(guard)):
+    for page in (
+        front.blueprint(settings),
+        rule_pages.blueprint(here),
+        operations.blueprint(here, guard),
+    ):
         app.register_blueprint(page)  # open to anyone: nothing here is of a patient
     if guard:
         app.register_blueprint(feedback_page.blueprint(store.engine, guard, catalogue.payer_name))

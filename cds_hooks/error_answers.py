@@ -1,4 +1,4 @@
-"""Every answer that is no success, shaped in one place as an OperationOutcome.
+"""Every answer that is not a success, shaped in one place as an OperationOutcome.
 
 CDS Hooks 3.0.0-ballot, "HTTP Status Codes": an OperationOutcome SHOULD say what went wrong. No
 answer holds a stack trace, chart text or anything else of the request.

@@ -16,7 +16,7 @@ _LARGEST_EXPONENT = 30
 
 
 class NotReadable(ValueError):
-    """Bytes that are no JSON this service reads. The message never repeats them."""
+    """Bytes that are not JSON this service reads. The message never repeats them."""
 
 
 def _number(text: str) -> Decimal:

@@ -34,7 +34,8 @@ def unrepeated(
     store, quiet_days = here.store, here.settings.quiet_days
     if quiet_days <= 0 or not any(review.findings for review in reviews):
         return reviews
-    patient, since = _patient_key(store, hook), store.now() - timedelta(days=quiet_days)
+    patient = store.keys.patient(hook.context.patient_id, hook.fhir_server)
+    since = store.now() - timedelta(days=quiet_days)
     overridden = _tried(store, note, "looked up", lambda: store.overridden(patient, since))
     return without_repeats(reviews, overridden, store.keys.order) if overridden else reviews
 
@@ -54,21 +55,43 @@ def record(
     store = here.store
     if not (cards or held):
         return
-    rule_set = here.settings.rule_set
-    sent = [
-        _kept(planned, card, hook, service, store, rule_set, note, unseen)
-        for planned, card in zip(plan, cards, strict=True)
+    patient = store.keys.patient(hook.context.patient_id, hook.fhir_server)
+    entries: list[tuple[PlannedCard, Mapping[str, Any], str]] = [
+        (planned, card, unseen) for planned, card in zip(plan, cards, strict=True)
     ]
-    unsent = [
-        _kept(planned, {"uuid": new_uuid()}, hook, service, store, rule_set, note, part.because)
-        for part in held
-        for planned in part.cards
-    ]
-    _tried(store, note, "recorded", lambda: store.record([*sent, *unsent]))
+    for part in held:
+        entries += [(planned, {"uuid": new_uuid()}, part.because) for planned in part.cards]
+    order_keys: dict[int, str] = {}  # an order has two cards at most
+    records = []
+    for planned, card, because in entries:
+        order = planned.review.order
+        if id(order) not in order_keys:
+            order_keys[id(order)] = store.keys.order(order)
+        records.append(
+            ShownCard(
+                card=card["uuid"],
+                suggestions=tuple(one["uuid"] for one in card.get("suggestions", ())),
+                service=service.id,
+                hook=hook.hook,
+                findings=tuple((finding.rule, finding.kind) for finding in planned.findings),
+                rule_set=here.settings.rule_set,
+                payer_id=planned.review.payer.id,
+                drug_id=planned.review.drug.id,
+                topic=planned.topic.value,
+                indicator=planned.severity.value,
+                patient_key=patient,
+                order_key=order_keys[id(order)],
+                client=note.client,
+                tenant=note.tenant,
+                held_back=because,
+            )
+        )
+    _tried(store, note, "recorded", lambda: store.record(records))
 
 
 def _tried(store: Store, note: CallNote, what: str, do: Callable[[], T]) -> T | None:
-    """What `do` answers; None when it fails, with the kind of fault in the log, or in a rest."""
+    """What `do` answers; None when it fails, with the kind of fault
+    in the log, or while it is left alone."""
     try:
         if store.backoff.over:
             with store.backoff.after_failure():
@@ -80,37 +103,3 @@ def _tried(store: Store, note: CallNote, what: str, do: Callable[[], T]) -> T | 
         log.error("cards not %s: %s", what, fault(error))
     note.database_failures.append(f"cards {what}")
     return None
-
-
-def _kept(
-    planned: PlannedCard,
-    card: Mapping[str, Any],
-    hook: HookRequest,
-    service: Service,
-    store: Store,
-    rule_set: str,
-    note: CallNote,
-    held_back: str,
-) -> ShownCard:
-    review = planned.review
-    return ShownCard(
-        card=card["uuid"],
-        suggestions=tuple(suggestion["uuid"] for suggestion in card.get("suggestions", ())),
-        service=service.id,
-        hook=hook.hook,
-        findings=tuple((finding.rule, finding.kind) for finding in planned.findings),
-        rule_set=rule_set,
-        payer_id=review.payer.id,
-        drug_id=review.drug.id,
-        topic=planned.topic.value,
-        indicator=planned.severity.value,
-        patient_key=_patient_key(store, hook),
-        order_key=store.keys.order(review.order),
-        client=note.client,
-        tenant=note.tenant,
-        held_back=held_back,
-    )
-
-
-def _patient_key(store: Store, hook: HookRequest) -> str:
-    return store.keys.patient(hook.context.patient_id, hook.fhir_server)

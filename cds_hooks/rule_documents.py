@@ -14,9 +14,8 @@ import msgspec
 
 from billing_rules.citations import Passage
 from billing_rules.model.entities import CERTAINTY, Source
-from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rule_records import RuleRecord
 from billing_rules.rules.rule import UseOf
-from cds_hooks.settings import Settings
 
 # The nine attributes in plain words, by their names in UseOf.
 USES = {
@@ -117,11 +116,6 @@ class RuleDocument(_Part, frozen=True):
     source_attributes: SourceAttributes
     reads: list[ReadPassage]
     reads_on: date
-
-
-def rule_url(rule_id: str, settings: Settings) -> str:
-    """Where a rule's record is; empty for what is not a rule."""
-    return settings.url(f"/rules/{rule_id}") if rule_id in shipped().records else ""
 
 
 def document(record: RuleRecord, url: str, passages: Iterable[Passage], on: date) -> dict[str, Any]:

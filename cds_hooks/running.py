@@ -1,11 +1,11 @@
-"""What one running application works with. Nothing of any request is ever kept here."""
+"""What one running application works with. Nothing of any request is ever kept here.
+
+It is handed to every view when the application is made: no view looks it up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
-
-from flask import Flask, current_app
+from typing import TYPE_CHECKING
 
 from billing_rules.catalogue import Catalogue
 from cds_hooks.code_sets import CodeSets
@@ -14,8 +14,6 @@ from cds_hooks.settings import Settings
 
 if TYPE_CHECKING:  # a service that counts nothing starts without prometheus_client
     from cds_hooks.calls.metrics import Metrics
-
-_KEY = "cds_hooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +26,3 @@ class Running:
     store: Store
     metrics: Metrics | None = None
     code_sets: CodeSets = CodeSets()
-
-
-def set_running(app: Flask, value: Running) -> None:
-    app.extensions[_KEY] = value
-
-
-def running() -> Running:
-    """Those of the application that answers the current request."""
-    return cast(Running, current_app.extensions[_KEY])

@@ -15,7 +15,7 @@ from billing_rules.rules.common import capital
 from cds_hooks.cards import plan as card_plan
 from cds_hooks.cards import writing
 from cds_hooks.cards.suggestions import CodeSystemUris
-from cds_hooks.rule_documents import rule_url
+from cds_hooks.cards.writing import rule_url
 from cds_hooks.settings import Settings
 from handbook.markdown import heading, link, quoted, table, text
 from tests.scenario import TODAY, all_scenarios, reviewed

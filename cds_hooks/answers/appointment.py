@@ -11,7 +11,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from billing_rules.fhir import reading
-from billing_rules.fhir.json.lenient import as_day, as_objects
+from billing_rules.fhir.json.values import as_day, as_objects
 from billing_rules.model.findings import Finding, Outcome, Severity, Topic
 from billing_rules.model.states import Unknown
 from billing_rules.review import OrderReview

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flask import Flask, current_app, g, request
+from flask import g, request
 
 from cds_hooks.calls import call_log
 from cds_hooks.cards.plan import SILENT_TRACKING
 from cds_hooks.errors import Refused, too_often
-from cds_hooks.fhir_trust import FhirTrust, set_trust
+from cds_hooks.fhir_trust import NOBODY, FhirTrust
 from cds_hooks.record.store import Store
-from cds_hooks.running import running
 from cds_hooks.settings import Settings
 from cds_hooks.trusted_clients import Client, faults
 from service_parts.log_events import Event
@@ -27,36 +27,38 @@ if TYPE_CHECKING:  # a service without registered clients starts without joserfc
 
 log = logging.getLogger("cds_hooks")
 
-_GATE = "cds_hooks_gate"
 _WORD = re.compile(r"[A-Za-z0-9._:/+=@~-]{1,64}")  # what is logged of a tenant or a jti
 
 
-def install(app: Flask, settings: Settings, store: Store) -> None:
-    """Prepare `app` for its registered clients. Raises ValueError with every fault of them."""
+def guard(settings: Settings, store: Store) -> Callable[[], None]:
+    """What stands before every address that takes patient data: it lets a request of a registered
+    client through, or ends it with 401 and no detail; the reason goes to the log. In open mode it
+    lets everyone through. Raises ValueError with every fault of the registered clients."""
     found = faults(settings.clients, settings.development)
     if settings.open and settings.clients:
         found.append("clients are registered, but everyone may call: choose one of the two")
     if found:
         raise ValueError("; ".join(found))
-    app.extensions[_GATE] = _gate(settings, store) if settings.clients else None
+    gate: Gate | None = None
+    if settings.clients:
+        from cds_hooks.auth.client_tokens import Gate
+        from cds_hooks.auth.used_tokens import UsedTokens
+
+        gate = Gate(settings.clients, UsedTokens(store), settings.development)
+
+    def require_trusted_client() -> None:
+        if request.method == "OPTIONS" or settings.open:
+            return
+        if gate is None:
+            log.warning(Event("refused", {"check": "no client is registered"}))
+            raise Refused(401)
+        _check(gate, settings)
+
+    return require_trusted_client
 
 
-def _gate(settings: Settings, store: Store) -> Gate:
-    from cds_hooks.auth.client_tokens import Gate
-    from cds_hooks.auth.used_tokens import UsedTokens
-
-    return Gate(settings.clients, UsedTokens(store), settings.development)
-
-
-def require_trusted_client() -> None:
-    """Let the request through, or end it with 401 and no detail; the reason goes to the log."""
-    settings = running().settings
-    if request.method == "OPTIONS" or settings.open:
-        return
-    gate: Gate | None = current_app.extensions[_GATE]
-    if gate is None:
-        log.warning(Event("refused", {"check": "no client is registered"}))
-        raise Refused(401)
+def _check(gate: Gate, settings: Settings) -> None:
+    """Let the client in that the request is of. Raises Refused (401, 429)."""
     verdict = gate.verdict(_authorization(), _audiences(settings))
     if verdict.wait:
         log.warning(Event("called too often", _named(verdict)))
@@ -64,21 +66,25 @@ def require_trusted_client() -> None:
     if verdict.failed or verdict.client is None:
         log.warning(Event("refused", {"check": verdict.failed, **_named(verdict)}))
         raise Refused(401)
-    _let_in(verdict.client)
-
-
-def _let_in(client: Client) -> None:
-    """From here on the request has a name, and an EHR whose data it may point to."""
+    # From here on the request has a name, and an EHR whose data it may point to.
     note = call_log.of_request()
-    note.client, note.tenant = client.iss, client.tenant
-    g.registered_client = client
-    set_trust(FhirTrust(frozenset({client.fhir_base} - {""}), client.subject))
+    note.client, note.tenant = verdict.client.iss, verdict.client.tenant
+    g.registered_client = verdict.client
 
 
 def caller() -> Client | None:
     """The registered client of the current request; None in open mode."""
     client: Client | None = g.get("registered_client")
     return client
+
+
+def trust_of_request(settings: Settings) -> FhirTrust:
+    """Which FHIR servers the caller of the current request may point to; in open mode, which is
+    for development, those of this machine and of the settings."""
+    client = caller()
+    if client is not None:
+        return FhirTrust(frozenset({client.fhir_base} - {""}), client.subject)
+    return FhirTrust(settings.fhir_bases, loopback=True) if settings.open else NOBODY
 
 
 def unseen_because() -> str:

@@ -45,7 +45,7 @@ LAST = ("first-use",)
 
 def read_keys(document: bytes | str, development: bool = False) -> dict[str, Key]:
     """The keys in a JWKS by their key ids, without the one whose private key is public. Raises
-    NotKeys when it is no JWKS."""
+    NotKeys when it is not a JWKS."""
     return public_keys.read_keys(document, _refused(development))
 
 

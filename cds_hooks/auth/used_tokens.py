@@ -16,9 +16,8 @@ from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from cds_hooks.record.schema import client_tokens_seen
+from cds_hooks.record.schema import client_tokens_seen, insert_into
 from cds_hooks.record.store import Store
 from service_parts.database import StoreFailed, transaction
 
@@ -91,8 +90,7 @@ def forget(engine: sa.Engine, before: datetime) -> None:
 
 @cache
 def _insert(dialect: str) -> Any:
-    kind = postgresql if dialect == "postgresql" else sqlite
-    insert = kind.insert(client_tokens_seen).on_conflict_do_nothing()
+    insert = insert_into(client_tokens_seen, dialect).on_conflict_do_nothing()
     return insert.returning(client_tokens_seen.c.token)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 from flask import g, has_app_context
 
@@ -23,7 +23,6 @@ UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 OPEN = "open"  # the client, where clients are not told apart
 ANSWERED, REFUSED, FAILED = "answered", "refused", "failed"
 NOT_OURS, NOT_STAFF, ANOTHER_PATIENT = "not ours", "not for staff", "another patient"
-_KEY = "call_note"
 
 
 @dataclass(slots=True, repr=False)
@@ -97,8 +96,5 @@ class CallNote:
 
 def of_request() -> CallNote:
     """The current request's note; outside of a request one that nobody reads."""
-    if not has_app_context():
-        return CallNote()
-    if _KEY not in g:
-        g.call_note = CallNote()
-    return cast(CallNote, g.call_note)
+    note: CallNote | None = g.get("call_note") if has_app_context() else None
+    return note or CallNote()

@@ -8,13 +8,13 @@ patient of the request, inside its scope and lifetime, and only towards the call
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 
 from billing_rules.fhir.json.decoding import Part
-from cds_hooks.calls.call_log import CallNote
 from cds_hooks.fhir_trust import FhirTrust
-from cds_hooks.request.hook_request import Authorization, HookRequest
+from cds_hooks.request.hook_request import HookRequest
 from cds_hooks.settings import Settings
 from ehr_access import scoped
 from ehr_access.base import AddressRefused, FhirBase
@@ -28,6 +28,7 @@ from ehr_access.transport import Transport
 log = logging.getLogger("cds_hooks")
 
 _PARALLEL = 8
+Timed = Callable[[str], AbstractContextManager[None]]  # times, under a name, what is done inside
 
 
 class FhirServers:
@@ -53,17 +54,17 @@ class EhrAccess:
         base: FhirBase,
         scopes: Scopes,
         deadline: Deadline,
-        note: CallNote,
+        timed: Timed,
     ) -> None:
         self._client = client
         self._base = base
         self._scopes = scopes
         self._deadline = deadline
-        self._note = note
+        self._timed = timed
 
     def fetch(self, queries: Mapping[str, Query]) -> dict[str, Part]:
         """Every query's answer by its key; what the scope does not allow is not asked."""
-        with self._note.hop("ehr"):
+        with self._timed("ehr"):
             return scoped.fetch(self._client, self._scopes, queries, self._deadline)
 
     def query(self, reference: str) -> Query | None:
@@ -77,14 +78,22 @@ def ehr_of(
     settings: Settings,
     servers: FhirServers,
     until: Deadline,
-    note: CallNote,
+    timed: Timed,
 ) -> EhrAccess | None:
     """The EHR of `hook`, or None when the request lends no token or one that may not be used.
-    `note` takes the time that is spent with it."""
-    lent = hook.authorization
-    if lent is None:
+    `timed` takes the time that is spent with it."""
+    token = hook.authorization
+    if token is None:
         return None
-    why_not = _misused(lent, hook, trust)
+    why_not = ""
+    if not token.bearer:
+        why_not = "it is not a Bearer token"
+    elif token.expires_in is not None and token.expires_in <= 0:
+        why_not = "it has expired"
+    elif token.patient and token.patient != hook.context.patient_id:
+        why_not = "it is for another patient"
+    elif trust.subject and token.subject != trust.subject:
+        why_not = "it was issued to another client"
     if why_not:
         log.warning("security: the access token was not used: %s", why_not)
         return None
@@ -93,23 +102,10 @@ def ehr_of(
     except AddressRefused as error:
         log.warning("security: the access token was not used: %s", error)
         return None
-    if lent.expires_in is not None:
-        until = until.sooner(float(lent.expires_in))
+    if token.expires_in is not None:
+        until = until.sooner(float(token.expires_in))
     limits = Limits(pages=settings.fetch_pages, parallel=_PARALLEL)
     client = EhrClient(
-        base, servers.transport, servers.capabilities, token=lent.access_token, limits=limits
+        base, servers.transport, servers.capabilities, token=token.access_token, limits=limits
     )
-    return EhrAccess(client, base, Scopes.parse(lent.scope), until, note)
-
-
-def _misused(lent: Authorization, hook: HookRequest, trust: FhirTrust) -> str:
-    """Why the token must not be used; "" when nothing speaks against it."""
-    if not lent.bearer:
-        return "it is no Bearer token"
-    if lent.expires_in is not None and lent.expires_in <= 0:
-        return "it has expired"
-    if lent.patient and lent.patient != hook.context.patient_id:
-        return "it is for another patient"
-    if trust.subject and lent.subject != trust.subject:
-        return "it was issued to another client"
-    return ""
+    return EhrAccess(client, base, Scopes.parse(token.scope), until, timed)

@@ -16,7 +16,7 @@ import msgspec
 from billing_rules.data_needed import OLDER_LEFT, DataNeed
 from billing_rules.fhir.json.decoding import Part, RawResource
 from billing_rules.fhir.json.searchset import SearchPage, searched
-from billing_rules.fhir.json.shapes import OperationOutcomeResource
+from billing_rules.fhir.json.shapes import OperationOutcomeResource, Resource
 from billing_rules.model.states import NOTHING, Present, Unknown
 from cds_hooks.request.hook_request import HookRequest
 from ehr_access import limits
@@ -62,21 +62,18 @@ def complete(
     parts = {key: one.part for key, one in sent.items()}
     if ehr is None:
         return parts
-    asked = {key: query for key in needed if (query := _query(hook, needed[key], sent[key]))}
-    queries = {**asked, **(also or {})}
+    queries: dict[str, Query] = {}  # nothing for what was sent whole, or has no id to ask with
+    for key, need in needed.items():
+        if sent[key].absent or sent[key].next_url is not None:
+            query = query_for(need, hook.context.patient_id, hook.context.encounter_id)
+            if query:
+                queries[key] = replace(query, begin_at=sent[key].next_url or "")
+    queries.update(also or {})
     fetched = ehr.fetch(queries) if queries else {}
     for key, part in fetched.items():
         checked = of_patient(part, key, queries[key].resource_type, hook.context.patient_id)
         parts[key] = _joined(sent[key], checked, needed[key]) if key in sent else checked
     return parts
-
-
-def _query(hook: HookRequest, need: DataNeed, sent: _Sent) -> Query | None:
-    """What is still to be asked of the EHR; None when nothing is, or no id to ask with."""
-    if not sent.absent and sent.next_url is None:
-        return None
-    query = query_for(need, hook.context.patient_id, hook.context.encounter_id)
-    return replace(query, begin_at=sent.next_url or "") if query else None
 
 
 def _joined(sent: _Sent, fetched: Part, need: DataNeed) -> Part:
@@ -96,7 +93,19 @@ def _sent(hook: HookRequest, need: DataNeed) -> _Sent:
     sent = _unwrapped(bytes(raw).strip())
     if isinstance(sent, Unknown):
         return _Sent(sent)
-    return _Sent(NOTHING) if sent == b"null" else _read(sent, need, hook.context.patient_id)
+    if sent == b"null":
+        return _Sent(NOTHING)
+    page = searched(sent)
+    if isinstance(page, Unknown):
+        failed = isinstance(about(sent), OperationOutcomeResource)
+        return _Sent(FAILED if failed else UNREADABLE)
+    found = _of_the_patient(page, need, hook.context.patient_id)
+    gap = _gap(page, need, found)
+    if gap is None:
+        return _Sent(Present(found) if found else NOTHING)
+    proven = need.each_counts or gap is OLDER_LEFT
+    part = Present((*found, gap)) if proven and found else gap
+    return _Sent(part, found=found, next_url=page.next_url if gap is MORE_PAGES else None)
 
 
 class _Wrapped(msgspec.Struct):
@@ -124,37 +133,27 @@ def _unwrapped(sent: bytes) -> bytes | Unknown:
     return bytes(value.resource).strip() if status.startswith(b"2") else FAILED
 
 
-def _read(sent: bytes, need: DataNeed, patient_id: str) -> _Sent:
-    page = searched(sent)
-    if isinstance(page, Unknown):
-        failed = isinstance(about(sent), OperationOutcomeResource)
-        return _Sent(FAILED if failed else UNREADABLE)
-    found = _of_the_patient(page, need, patient_id)
-    gap = _gap(page, need, found)
-    if gap:
-        proven = need.each_counts or gap is OLDER_LEFT
-        part = Present((*found, gap)) if proven and found else gap
-        return _Sent(part, found=found, next_url=page.next_url if gap is MORE_PAGES else None)
-    return _Sent(Present(found) if found else NOTHING)
-
-
 def _of_the_patient(page: SearchPage, need: DataNeed, patient_id: str) -> tuple[RawResource, ...]:
     """The matches of the wanted type and what came along with them."""
-    told = [(one, about(one)) for one in (*page.matches, *page.included)]
-    if any(what is not None and is_anothers(what, patient_id) for _, what in told):
-        raise AnotherPatient(need.key)
-    matches = told[: len(page.matches)]
-    wanted = [one for one, what in matches if what and what.kind == need.resource_type]
-    return (*wanted, *page.included)
+    matches: list[RawResource] = []
+    for place, one in enumerate((*page.matches, *page.included)):
+        what = one if isinstance(one, Resource) else about(one)
+        if what is None:
+            continue
+        if is_anothers(what, patient_id):
+            raise AnotherPatient(need.key)
+        if place < len(page.matches) and what.kind == need.resource_type:
+            matches.append(one)
+    return (*matches, *page.included)
 
 
 def _gap(page: SearchPage, need: DataNeed, found: tuple[RawResource, ...]) -> Unknown | None:
     """Why nothing may be concluded from what is missing on this page, or None."""
     if page.problem:
         return Unknown(page.problem)
-    if page.has_next:
+    if page.next_url is not None:
         return OLDER_LEFT if need.newest_first and found else MORE_PAGES
-    if page.withholds:
+    if page.next_url is None and (page.total or 0) > page.entries:  # it counts more than it gives
         return OLDER_LEFT if need.newest_first and found else limits.INCOMPLETE
     if page.matches and not found:
         return limits.SOMETHING_ELSE

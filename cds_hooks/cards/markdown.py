@@ -37,7 +37,7 @@ def escaped(text: str, limit: int = LONGEST) -> str:
 
 
 def link(title: str, url: str) -> str:
-    """A Markdown link to `url`, or the title alone when the URL is no absolute web address."""
+    """A Markdown link to `url`, or the title alone when the URL is not an absolute web address."""
     if not re.fullmatch(r"https?://[^\s<>\"\\]+", url):
         return escaped(title)
     target = url.replace("(", "%28").replace(")", "%29")

@@ -29,11 +29,9 @@ REASONS: dict[str, str] = {
 
 def override_reasons(settings: Settings) -> list[dict[str, str]]:
     """The reasons as Codings: the service's own, then those it shares with others."""
-    own = settings.url(CODE_SYSTEM_PATH)
-    return [*_codings(own, REASONS), *_codings(SHARED_SYSTEM, SHARED)]
-
-
-def _codings(system: str, reasons: dict[str, str]) -> list[dict[str, str]]:
+    systems = ((settings.url(CODE_SYSTEM_PATH), REASONS), (SHARED_SYSTEM, SHARED))
     return [
-        {"code": code, "system": system, "display": display} for code, display in reasons.items()
+        {"code": code, "system": system, "display": display}
+        for system, reasons in systems
+        for code, display in reasons.items()
     ]

@@ -87,11 +87,6 @@ def cards(reviews: Iterable[OrderReview], plans: bool) -> list[PlannedCard]:
     return sorted(found, key=lambda card: _URGENCY.index(card.severity))
 
 
-def left_out(held: Iterable[HeldBack]) -> int:
-    """How many cards are more than one answer shows."""
-    return sum(len(part.cards) for part in held if part.because == OVER_LIMIT)
-
-
 def in_force(settings: Settings, client: str, tenant: str) -> dict[str, str]:
     """The rules kept back now, each with its reason; "" stands for every rule.
 
@@ -133,10 +128,9 @@ def _only(reviews: Iterable[OrderReview], of: Callable[..., bool]) -> tuple[Orde
 
 
 # ----------------------------------------------------------------------
-# A finding that a person has set aside is not said again for the same patient and order.
+# A finding that a person has overridden is not repeated for the same patient and order.
 #
-# Pure: what was overridden is handed in. The rule stands as silent, with the reason, so that
-# nothing looks as if it had not been checked.
+# The rule stands as silent, with the reason, so that nothing looks as if it had not been checked.
 
 
 BECAUSE = "shown before for this order and set aside"
@@ -155,10 +149,10 @@ def unrepeated(review: OrderReview, overridden: frozenset[RuleAndKind]) -> Order
     """`review` with silence where one of the `overridden` findings would be."""
     if not overridden:
         return review
-    return replace(review, outcomes=tuple(_unless(o, overridden) for o in review.outcomes))
-
-
-def _unless(outcome: Outcome, overridden: frozenset[RuleAndKind]) -> Outcome:
-    if isinstance(outcome, Finding) and (outcome.rule, outcome.kind) in overridden:
-        return Silent(BECAUSE, rule=outcome.rule)
-    return outcome
+    outcomes: list[Outcome] = [
+        Silent(BECAUSE, rule=outcome.rule)
+        if isinstance(outcome, Finding) and (outcome.rule, outcome.kind) in overridden
+        else outcome
+        for outcome in review.outcomes
+    ]
+    return replace(review, outcomes=tuple(outcomes))

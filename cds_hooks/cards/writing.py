@@ -9,12 +9,11 @@ guidance on clinical decision support, 2026: the basis must be open to independe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from billing_rules.model.entities import Evidence, Source, Stage
+from billing_rules.model.entities import Stage
 from billing_rules.model.findings import Finding, NotChecked, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
@@ -27,7 +26,6 @@ from cds_hooks.cards.markdown import escaped, link, plain_line
 from cds_hooks.cards.override_reasons import override_reasons
 from cds_hooks.cards.plan import PlannedCard
 from cds_hooks.cards.suggestions import CodeSystemUris, Resource, Suggestions
-from cds_hooks.rule_documents import rule_url
 from cds_hooks.settings import Settings
 
 LONGEST_SUMMARY = 139  # "less than 140 characters" (CDS Hooks 2.0.1, "Card Attributes")
@@ -67,77 +65,47 @@ def written(
     more were `left_out`: a short answer is not a clean one."""
     findings = [finding for card in plan for finding in card.findings]
     suggestions = Suggestions(findings, drafts, code_systems, new_uuid)
-    named = drafts if named is None else named
-    more = _more_was_found(left_out, len(plan))
-    return [
-        _card(
-            card,
-            suggestions,
-            settings,
-            checked,
-            new_uuid(),
-            named,
-            app,
-            more if card is plan[-1] else "",
-        )
-        for card in plan
+    reasons = override_reasons(settings)
+    site = [
+        {"label": link.label, "url": link.url, "type": "absolute"}
+        for link in settings.links
+        if settings.linked(link.url)
     ]
-
-
-def moment(today: date, clock: datetime) -> str:
-    """When the data was looked at, where the clinic is."""
-    return f"{today} at {clock:%H:%M} {clock:%Z}".rstrip()
-
-
-def _card(
-    card: PlannedCard,
-    suggestions: Suggestions,
-    settings: Settings,
-    checked: str,
-    id_: str,
-    named: Collection[str],
-    app: AppLink | None,
-    more: str,
-) -> dict[str, Any]:
-    offered = suggestions.of_card(card.findings)
-    site = [link for link in settings.links if settings.linked(link.url)]
-    links = [
-        *(app_link.links(app, id_, card) if app else ()),
-        *({"label": link.label, "url": link.url, "type": "absolute"} for link in site),
-    ]
-    # Which orders the card is about (Da Vinci CRD 2.2.1, "Linking cards to requests").
-    about = [{"reference": r} for r in card.review.order.references if r in named]
-    members = {
-        "uuid": id_,
-        "summary": _summary(card),
-        "indicator": card.severity.value,
-        "detail": _detail(card, settings, checked, more),
-        "source": _source(card, settings),
-        "suggestions": offered,
-        "selectionBehavior": "at-most-one" if offered else "",
-        "overrideReasons": override_reasons(settings) if card.findings else [],
-        "links": links,
-        "extension": {ASSOCIATED: about} if about else {},
-    }
-    return {name: value for name, value in members.items() if value or name in _REQUIRED}
+    more = ""
+    if left_out:
+        more = f"{left_out} more {'card is' if left_out == 1 else 'cards are'} not shown"
+        more = f"**More was found:** {more}; this site shows at most {len(plan)} at once."
+    cards = []
+    for card in plan:
+        id_ = new_uuid()
+        offered = suggestions.of_card(card.findings)
+        # Which orders the card is about (Da Vinci CRD 2.2.1, "Linking cards to requests").
+        references = card.review.order.references
+        about = [{"reference": r} for r in references if r in (drafts if named is None else named)]
+        members = {
+            "uuid": id_,
+            "summary": _summary(card),
+            "indicator": card.severity.value,
+            "detail": _detail(card, settings, checked, more if card is plan[-1] else ""),
+            "source": _source(card, settings),
+            "suggestions": offered,
+            "selectionBehavior": "at-most-one" if offered else "",
+            "overrideReasons": reasons if card.findings else [],
+            "links": [*(app_link.links(app, id_, card) if app else ()), *site],
+            "extension": {ASSOCIATED: about} if about else {},
+        }
+        cards.append({name: value for name, value in members.items() if value or name in _REQUIRED})
+    return cards
 
 
 def _summary(card: PlannedCard) -> str:
-    if not card.findings:
-        return _plan_summary(card.review)
-    summary = plain_line(card.findings[0].summary, LONGEST_SUMMARY)
-    more = _more(card.findings)
-    return summary + more if len(summary + more) <= LONGEST_SUMMARY else summary
-
-
-def _more(findings: Sequence[Finding]) -> str:
-    others = len({f.summary for f in findings}) - 1
-    return f" (+{others} more)" if others else ""
-
-
-def _plan_summary(review: OrderReview) -> str:
-    """The one info card of an order nothing was found on, for sites that want to see the plan."""
-    name = review.drug.name.capitalize()
+    """The headline; of an order nothing was found on, for sites that want to see it, the plan."""
+    if card.findings:
+        summary = plain_line(card.findings[0].summary, LONGEST_SUMMARY)
+        others = len({finding.summary for finding in card.findings}) - 1
+        more = f" (+{others} more)" if others else ""
+        return summary + more if len(summary + more) <= LONGEST_SUMMARY else summary
+    review, name = card.review, card.review.drug.name.capitalize()
     if not review.plan.lines:
         return plain_line(f"{name}: billing cannot be planned yet", LONGEST_SUMMARY)
     to_do = " given: bill" if review.order.stage is Stage.GIVEN else ": plan to bill"
@@ -157,58 +125,56 @@ def _source(card: PlannedCard, settings: Settings) -> dict[str, Any]:
     return {key: value for key, value in source.items() if value}
 
 
+def rule_url(rule_id: str, settings: Settings) -> str:
+    """Where a rule's record is; empty for what is not a rule."""
+    return settings.url(f"/rules/{rule_id}") if rule_id in shipped().records else ""
+
+
 # ---------------------------------------------------------------- the detail
 
 
 def _detail(card: PlannedCard, settings: Settings, checked: str, more: str) -> str:
+    """What was found, on what, by which sources, and what could not be checked."""
     review, findings = card.review, card.findings
     parts = (
-        f"**Order:** {order_line(review)}",
+        f"**Order:** {_order_line(review)}",
         _titled("Found", _found(findings)),
-        f"**Billing plan:** {plan_line(review)}",
+        f"**Billing plan:** {_plan_line(review.plan)}",
         _titled("Based on", _based_on(review, findings)),
-        _titled("Source", _sources(review, findings, settings)),
+        # The passages stand on the rule's page: many are rows of CMS tables.
+        _titled("Source", _documents(review, findings, settings)),
         _decided(findings, settings),
         _titled("Not checked", _not_checked(review, findings, card.gaps)),
-        limits(checked),
+        "Advice on billing, not legal or clinical advice. "
+        f"Checked {checked} against what the EHR shared for this request.",
         more,
     )
     return "\n\n".join(part for part in parts if part)
 
 
-def _more_was_found(left_out: int, shown: int) -> str:
-    if not left_out:
-        return ""
-    more = f"{left_out} more {'card is' if left_out == 1 else 'cards are'} not shown"
-    return f"**More was found:** {more}; this site shows at most {shown} at once."
-
-
-def order_line(review: OrderReview) -> str:
-    """The order meant, so that a reader with several drafts knows which."""
-    order = review.order
+def _order_line(review: OrderReview) -> str:
+    """The order meant, so that a reader with several drafts knows which. The dose stands as the
+    order wrote it, and in mg where that says it differently."""
+    order, drug = review.order, review.drug
+    dose, in_mg = order.dose_as_written, ""
+    if isinstance(order.dose, Present):
+        in_mg = str(order.dose.value)
+    if dose and in_mg and dose != in_mg:
+        dose = f"{dose} = {in_mg}"
+    what = f"{drug.name} ({drug.brand}) {dose or in_mg}".strip()
     given = "given" if order.stage is Stage.GIVEN else "for"
-    references = listed(short(reference) for reference in order.references[:3])
+    references = listed(_short(reference) for reference in order.references[:3])
     more = f" and {len(order.references) - 3} more" if len(order.references) > 3 else ""
-    what = f"{review.drug.name} ({review.drug.brand}) {_dose(review)}".strip()
     return escaped(f"{what}, {given} {order.date_of_service}: {references}{more}")
 
 
-def _dose(review: OrderReview) -> str:
-    """The dose as the order wrote it, and in mg where that says it differently."""
-    order = review.order
-    written = order.dose_as_written
-    amount = str(order.dose.value) if isinstance(order.dose, Present) else ""
-    if not written or not amount or written == amount:
-        return written or amount
-    return f"{written} = {amount}"
-
-
-def plan_line(review: OrderReview) -> str:
+def _plan_line(plan: ClaimPlan) -> str:
     """How the order is to be billed, from which containers, and how JW or JZ was answered."""
-    plan = review.plan
     if not plan.lines:
         return escaped(f"none yet, because {plan.because}.")
-    sentences = [f"bill {listed(plan.lines)}{_containers(plan)}."]
+    origin = "; computed, the order names no containers" if plan.computed else ""
+    containers = f" (from {listed(plan.opened)}{origin})" if plan.opened else ""
+    sentences = [f"bill {listed(plan.lines)}{containers}."]
     if plan.waste is WasteAnswer.NOT_APPLICABLE:
         sentences.append(f"No JW or JZ: {plan.because}.")
     elif plan.waste is WasteAnswer.INDETERMINATE:
@@ -216,22 +182,7 @@ def plan_line(review: OrderReview) -> str:
     return escaped(" ".join(sentences), limit=500)
 
 
-def _containers(plan: ClaimPlan) -> str:
-    if not plan.opened:
-        return ""
-    origin = "; computed, the order names no containers" if plan.computed else ""
-    return f" (from {listed(plan.opened)}{origin})"
-
-
-def limits(checked: str) -> str:
-    """What the card is not, and the moment of the data."""
-    return (
-        "Advice on billing, not legal or clinical advice. "
-        f"Checked {checked} against what the EHR shared for this request."
-    )
-
-
-def short(reference: str) -> str:
+def _short(reference: str) -> str:
     """A reference that fits into a line; some EHRs have ids of 194 characters."""
     if len(reference) <= REFERENCE_LENGTH:
         return reference
@@ -241,53 +192,51 @@ def short(reference: str) -> str:
 # ---------------------------------------------------------------- lists
 
 
-def _titled(title: str, items: Sequence[str]) -> str:
-    if not items:
+def _titled(title: str, items: Iterable[str]) -> str:
+    """A list of `items`, none of them twice, under its title; "" where there is none."""
+    once = list(dict.fromkeys(items))
+    if not once:
         return ""
-    shown = list(items[:_MOST])
-    if len(items) > _MOST:
-        shown.append(f"and {len(items) - _MOST} more")
-    return "\n".join([f"**{title}**", "", *(f"- {item}" for item in shown)])
+    shown = [f"- {item}" for item in once[:_MOST]]
+    if len(once) > _MOST:
+        shown.append(f"- and {len(once) - _MOST} more")
+    return "\n".join([f"**{title}**", "", *shown])
 
 
-def _once(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))
+def _found(findings: Sequence[Finding]) -> Iterator[str]:
+    """One item a finding. A card with one finding has its summary as headline already."""
+    alone = len({f.summary for f in findings}) == 1
+    for finding in findings:
+        sentences = [escaped(sentence) for sentence in finding.found]
+        if alone:
+            yield from sentences
+        else:
+            yield " ".join([f"**{escaped(finding.summary)}.**", *sentences])
 
 
-def _found(findings: Sequence[Finding]) -> list[str]:
-    """One item a finding, the same words never twice. A card with one finding has its summary as
-    headline already."""
-    if len({f.summary for f in findings}) == 1:
-        return _once(escaped(sentence) for f in findings for sentence in f.found)
-    return _once(
-        " ".join([f"**{escaped(f.summary)}.**", *(escaped(sentence) for sentence in f.found)])
-        for f in findings
-    )
-
-
-def _based_on(review: OrderReview, findings: Sequence[Finding]) -> list[str]:
+def _based_on(review: OrderReview, findings: Sequence[Finding]) -> Iterator[str]:
+    """What was seen, where and when; the order named at the top is not spelled out again."""
     references = review.order.references
     this_order = references[0] if len(references) == 1 else ""
-    return _once(_evidence(e, this_order) for f in findings for e in f.basis)
+    for evidence in (evidence for finding in findings for evidence in finding.basis):
+        place = ""
+        if evidence.reference:
+            own = evidence.reference == this_order
+            place = "this order" if own else _short(evidence.reference)
+        where = ", ".join(filter(None, [place, str(evidence.on) if evidence.on else ""]))
+        words = escaped(f"{evidence.what}: {evidence.value}")
+        yield f"{words} ({escaped(where)})" if where else words
 
 
-def _evidence(seen: Evidence, this_order: str) -> str:
-    """What was seen, where and when; the order named at the top is not spelled out again."""
-    told = "this order" if seen.reference == this_order else short(seen.reference)
-    place = told if seen.reference else ""
-    where = ", ".join(filter(None, [place, str(seen.on) if seen.on else ""]))
-    return escaped(f"{seen.what}: {seen.value}") + (f" ({escaped(where)})" if where else "")
-
-
-def _sources(review: OrderReview, findings: Sequence[Finding], settings: Settings) -> list[str]:
-    """One item a document. The passages stand on the rule's page: many are rows of CMS tables."""
-    used = [s for f in findings for s in f.sources] if findings else review.plan.sources
-    return _once(_document(source, settings) for source in used)
-
-
-def _document(source: Source, settings: Settings) -> str:
-    certainty = _CERTAINTY.get(source.certainty, "")
-    return f"{_linked(source.title, settings.linked(source.url))}, {source.published}{certainty}"
+def _documents(
+    review: OrderReview, findings: Sequence[Finding], settings: Settings
+) -> Iterator[str]:
+    """One item a document."""
+    sources = [s for f in findings for s in f.sources] if findings else review.plan.sources
+    for source in dict.fromkeys(sources):
+        certainty = _CERTAINTY.get(source.certainty, "")
+        address = settings.linked(source.url)
+        yield f"{_linked(source.title, address)}, {source.published}{certainty}"
 
 
 @lru_cache(maxsize=4096)
@@ -300,31 +249,27 @@ def _linked(title: str, url: str) -> str:
 def _decided(findings: Sequence[Finding], settings: Settings) -> str:
     """The records of the rules that spoke, with the date of each rule's version."""
     records = shipped().records
-    spoke = [records[rule] for rule in _once(f.rule for f in findings) if rule in records]
     by_version: dict[str, list[str]] = {}
-    for record in spoke:
-        address = settings.linked(rule_url(record.id, settings))
-        linked = _linked(capital(record.name), address)
-        by_version.setdefault(record.version, []).append(linked)
-    told = "; ".join(f"{', '.join(links)} (version {day})" for day, links in by_version.items())
-    return f"**How this was decided:** {told}" if told else ""
+    for rule in dict.fromkeys(finding.rule for finding in findings):
+        if record := records.get(rule):
+            linked = _linked(capital(record.name), settings.linked(rule_url(rule, settings)))
+            by_version.setdefault(record.version, []).append(linked)
+    rules = "; ".join(f"{', '.join(links)} (version {day})" for day, links in by_version.items())
+    return f"**How this was decided:** {rules}" if rules else ""
 
 
 def _not_checked(
     review: OrderReview, findings: Sequence[Finding], gaps: Sequence[NotChecked]
-) -> list[str]:
-    said = [sentence for f in findings for sentence in f.unchecked]
+) -> Iterator[str]:
+    """What no rule could check, a sentence each; rules that the same reason held up share one."""
+    sentences = [sentence for f in findings for sentence in f.unchecked]
     if not review.payer.known:
-        said.append(f"Payer rules were not applied: {review.payer_choice.because}.")
+        sentences.append(f"Payer rules were not applied: {review.payer_choice.because}.")
     if review.order.identity.by == "text":
-        said.append(FROM_TEXT)
-    unread = [f"{capital(note)}." for line in review.order.lines for note in line.unread]
-    return _once(escaped(sentence) for sentence in [*said, *_gaps(gaps), *unread])
-
-
-def _gaps(gaps: Sequence[NotChecked]) -> list[str]:
-    """One sentence a reason, with all the rules that it held up."""
+        sentences.append(FROM_TEXT)
     held_up: dict[str, list[str]] = {}
     for gap in gaps:
         held_up.setdefault(gap.because, []).append(gap.rule)
-    return [f"{rule_names(rules)}: {because}." for because, rules in held_up.items()]
+    sentences += [f"{rule_names(rules)}: {because}." for because, rules in held_up.items()]
+    sentences += [f"{capital(note)}." for line in review.order.lines for note in line.unread]
+    return map(escaped, sentences)

@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -19,30 +20,29 @@ from cds_hooks import answers, exact_json, services, views
 from cds_hooks.calls import call_log
 from cds_hooks.errors import Refused
 from cds_hooks.request import hook_request
-from cds_hooks.request import hook_request as request_body
-from cds_hooks.running import running
+from cds_hooks.running import Running
 from ehr_access.limits import Deadline
 from ehr_access.resources import AnotherPatient
 
 
-def blueprint() -> Blueprint:
+def blueprint(here: Running) -> Blueprint:
     """The address of the trace. Who registers it states who may call."""
     calls = Blueprint("trace", __name__)
-    calls.add_url_rule("/cds-services/<service_id>/trace", view_func=trace, methods=["POST"])
+    path = "/cds-services/<service_id>/trace"
+    calls.add_url_rule(path, "trace", partial(trace, here), methods=["POST"])
     return calls
 
 
-def trace(service_id: str) -> Response:
+def trace(here: Running, service_id: str) -> Response:
     """One entry a reviewed order, one a rule; none where the service would be silent."""
-    here = running()
     until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")
-    body = request_body.read_body(here.settings.max_body_bytes)
+    body = hook_request.read_body(here.settings.max_body_bytes)
     hook = hook_request.parse(body, service, here.settings.max_json_depth)
     try:
-        basis = views.basis_of(hook, here, until, call_log.of_request())
+        basis = views.basis_of(hook, here, until, call_log.of_request().hop)
         staff = hook.context.user_is_staff
         found = answers.ANSWERS[service.id](hook, basis) if staff else None
     except AnotherPatient:

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -19,7 +20,7 @@ from cds_hooks.cards.markdown import plain_line
 from cds_hooks.errors import Refused, malformed
 from cds_hooks.record.shown_cards import Feedback
 from cds_hooks.request import hook_request
-from cds_hooks.running import Running, running
+from cds_hooks.running import Running
 from service_parts.database import StoreFailed
 
 log = logging.getLogger("cds_hooks")
@@ -31,17 +32,16 @@ _MOST_SUGGESTIONS = 50
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def blueprint() -> Blueprint:
+def blueprint(here: Running) -> Blueprint:
     """The addresses that take feedback. Who registers them states who may call."""
     calls = Blueprint("feedback", __name__)
     path = "/cds-services/<service_id>/feedback"
-    calls.add_url_rule(path, view_func=receive, methods=["POST"])
+    calls.add_url_rule(path, "receive", partial(receive, here), methods=["POST"])
     return calls
 
 
-def receive(service_id: str) -> Response:
+def receive(here: Running, service_id: str) -> Response:
     """POST /cds-services/{id}/feedback."""
-    here = running()
     if service_id not in services.SERVICES:
         raise Refused(404, "There is no service of that id.")
     settings = here.settings
@@ -103,7 +103,7 @@ def _card(entry: Mapping[str, Any]) -> str:
     """Our cards have UUIDs; anything else could be text of a chart and is not kept."""
     card = entry.get("card")
     if not isinstance(card, str) or not _UUID.fullmatch(card.strip()):
-        raise malformed("card is missing or no UUID.")
+        raise malformed("card is missing or not a UUID.")
     return card.strip().lower()
 
 
@@ -115,7 +115,7 @@ def _time(entry: Mapping[str, Any]) -> datetime:
         time = datetime.fromisoformat(text.strip())
         return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise malformed("outcomeTimestamp is no ISO 8601 time.") from None
+        raise malformed("outcomeTimestamp is not an ISO 8601 time.") from None
 
 
 def _accepted(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def _day(text: str, problems: list[str]) -> date | None:
     try:
         return iso_day(text)
     except ValueError:
-        problems.append(f"“{text}” is no day: write it as YYYY-MM-DD, like 2026-11-23.")
+        problems.append(f"“{text}” is not a day: write it as YYYY-MM-DD, like 2026-11-23.")
         return None
 
 

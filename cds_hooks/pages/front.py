@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from flask import Blueprint, Response, render_template
@@ -10,17 +11,18 @@ from cds_hooks import services
 from cds_hooks.cards.override_reasons import CODE_SYSTEM_PATH, REASONS
 from cds_hooks.cards.writing import ICON_PATH
 from cds_hooks.pages.responses import as_json, cacheable, page
-from cds_hooks.running import running
+from cds_hooks.settings import Settings
 
 _ICON = Path(__file__).parent / "icon.png"
 
 
-def blueprint() -> Blueprint:
+def blueprint(settings: Settings) -> Blueprint:
     """Addresses that hold nothing of any patient."""
     pages = Blueprint("pages", __name__)
     pages.add_url_rule("/cds-services", view_func=discovery)
-    pages.add_url_rule(CODE_SYSTEM_PATH, view_func=override_reason_codes)
-    pages.add_url_rule("/", view_func=front)
+    codes = partial(override_reason_codes, settings)
+    pages.add_url_rule(CODE_SYSTEM_PATH, "override_reason_codes", codes)
+    pages.add_url_rule("/", "front", partial(front, settings))
     pages.add_url_rule("/style.css", view_func=style)
     pages.add_url_rule(ICON_PATH, view_func=icon)
     return pages
@@ -31,9 +33,9 @@ def discovery() -> Response:
     return as_json(services.discovery())
 
 
-def override_reason_codes() -> Response:
+def override_reason_codes(settings: Settings) -> Response:
     """The code system of the override reasons as FHIR, at the URL their Codings name."""
-    url = running().settings.url(CODE_SYSTEM_PATH)
+    url = settings.url(CODE_SYSTEM_PATH)
     concepts = [{"code": code, "display": display} for code, display in REASONS.items()]
     return as_json(
         {
@@ -49,9 +51,8 @@ def override_reason_codes() -> Response:
     )
 
 
-def front() -> Response:
+def front(settings: Settings) -> Response:
     """A plain page that says what runs here and where its services are."""
-    settings = running().settings
     services_here = [
         (hook, settings.url(f"/cds-services/{service.id}"), service.description)
         for service in services.SERVICES.values()

@@ -11,20 +11,20 @@ from flask import Blueprint, Response
 from cds_hooks import exact_json
 from cds_hooks.auth.operator_access import Guard, let_in
 from cds_hooks.errors import Refused
+from cds_hooks.pages.request_log import OPERATIONS
 from cds_hooks.record.store import Store
-from cds_hooks.running import running
+from cds_hooks.running import Running
 from service_parts.database import StoreFailed
 
-NAME = "operations"
 REACHED, AWAY = "reachable", "away: answered without it"
 
 
-def blueprint(guard: Guard | None) -> Blueprint:
+def blueprint(here: Running, guard: Guard | None) -> Blueprint:
     """The three addresses; `guard` is None where operators have no secret."""
-    pages = Blueprint(NAME, __name__)
+    pages = Blueprint(OPERATIONS, __name__)
     pages.add_url_rule("/healthz", view_func=health)
-    pages.add_url_rule("/readyz", "ready", lambda: ready(guard))
-    pages.add_url_rule("/metrics", "metrics", lambda: (guard and guard()) or metrics())
+    pages.add_url_rule("/readyz", "ready", lambda: ready(here, guard))
+    pages.add_url_rule("/metrics", "metrics", lambda: (guard and guard()) or metrics(here))
     return pages
 
 
@@ -33,18 +33,17 @@ def health() -> Response:
     return Response(b'{"status":"ok"}', content_type="application/json")
 
 
-def ready(guard: Guard | None) -> Response:
+def ready(here: Running, guard: Guard | None) -> Response:
     """200 when orders can be answered, which needs the catalogue; the database is told of only,
     because cards go out without it. Others than operators are told whether it is ready."""
-    here = running()
     drugs = len(here.catalogue.drug_ids())
-    said = {"status": "ready" if drugs else "not ready"}
+    state = {"status": "ready" if drugs else "not ready"}
     if let_in(guard):
-        said["catalogue"] = f"{drugs} drugs"
-        said["rule_set"] = here.settings.rule_set
-        said["database"] = _database(here.store)
+        state["catalogue"] = f"{drugs} drugs"
+        state["rule_set"] = here.settings.rule_set
+        state["database"] = _database(here.store)
     status = 200 if drugs else 503
-    return Response(exact_json.encode(said), status, content_type="application/json")
+    return Response(exact_json.encode(state), status, content_type="application/json")
 
 
 def _database(store: Store) -> str:
@@ -59,9 +58,9 @@ def _database(store: Store) -> str:
         return AWAY
 
 
-def metrics() -> Response:
+def metrics(here: Running) -> Response:
     """GET /metrics, in Prometheus' text form."""
-    counted = running().metrics
+    counted = here.metrics
     if counted is None:
         raise Refused(404, "Nothing is counted here.")
     from cds_hooks.calls.metrics import CONTENT_TYPE  # loaded already, as there are metrics

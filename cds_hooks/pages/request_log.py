@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePath
 from time import perf_counter
 from typing import Any
@@ -17,14 +18,14 @@ from flask import Flask, Response, g, has_request_context, request
 from cds_hooks import exact_json, services
 from cds_hooks.calls import call_log
 from cds_hooks.calls.call_log import CallNote
-from cds_hooks.pages import operations
 from cds_hooks.record.shown_cards import AuditedCall
-from cds_hooks.running import Running, running
+from cds_hooks.running import Running
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event, fault
 
 log = logging.getLogger("cds_hooks")
 
+OPERATIONS = "operations"  # the blueprint of the probes and /metrics
 # Flask's endpoint -> what the log and the metrics call it; all others are "page"
 _KINDS = {
     "calls.call": "call",
@@ -34,34 +35,34 @@ _KINDS = {
 }
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, here: Running) -> None:
     """Account for every request to `app`. Comes before whatever else looks at requests."""
-    app.before_request(_begin)
-    app.after_request(_end)
+    app.before_request(partial(_begin, call_log.OPEN if here.settings.open else ""))
+    app.after_request(partial(_end, here))
 
 
-def _begin() -> None:
-    g.pop("call_note", None)
-    note = call_log.of_request()
-    if running().settings.open:
-        note.client = call_log.OPEN
+def _begin(client: str) -> None:
+    g.call_note = CallNote(client=client)
 
 
-def _end(response: Response) -> Response:
-    if request.blueprint == operations.NAME:
+def _end(here: Running, response: Response) -> Response:
+    if request.blueprint == OPERATIONS:
         return response
     try:
-        _account(call_log.of_request(), response.status_code, running())
+        _account(call_log.of_request(), response.status_code, here)
     except Exception as error:
         log.error("a call was not accounted for: %s", fault(error))
     return response
 
 
 def _account(note: CallNote, status: int, here: Running) -> None:
-    note.outcome = note.outcome or _outcome(status)
+    if not note.outcome:
+        refused = call_log.REFUSED if status < 500 else call_log.FAILED
+        note.outcome = call_log.ANSWERED if status < 400 else refused
     if status >= 400:
         note.shows((), ())  # whatever was planned, nothing was sent
-    service = _service()
+    id_ = (request.view_args or {}).get("service_id", "")
+    service = id_ if id_ in services.SERVICES else ""  # the id in the address, if it is ours
     if note.audited:
         with note.hop("audit"):
             _audit(note, service, status, here)
@@ -72,23 +73,11 @@ def _account(note: CallNote, status: int, here: Running) -> None:
     log.info(Event(kind, _request_log_fields(note, service, status, seconds)))
 
 
-def _outcome(status: int) -> str:
-    if status < 400:
-        return call_log.ANSWERED
-    return call_log.REFUSED if status < 500 else call_log.FAILED
-
-
-def _service() -> str:
-    """The id in the address, when it is one of ours."""
-    id_ = (request.view_args or {}).get("service_id", "")
-    return id_ if id_ in services.SERVICES else ""
-
-
 def _request_log_fields(
     note: CallNote, service: str, status: int, seconds: float
 ) -> dict[str, Any]:
     called = bool(note.hook)
-    hops = {name: _ms(taken) for name, taken in note.hops.items()}
+    times = {"total": seconds, **note.hops}
     return {
         "service": service,
         "hook": note.hook,
@@ -101,12 +90,8 @@ def _request_log_fields(
         "rules": note.rules if called else None,
         "held_back": note.held_back or None,
         "bytes": len(note.body) or None,
-        "ms": {"total": _ms(seconds), **hops},
+        "ms": {name: round(taken * 1000, 2) for name, taken in times.items()},
     }
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 2)
 
 
 # ---------------------------------------------------------------- the audit
@@ -119,28 +104,25 @@ def _audit(note: CallNote, service: str, status: int, here: Running) -> None:
         if not store.backoff.over:
             raise StoreFailed("the database failed a moment ago")
         with store.backoff.after_failure():
-            store.audit.record(_audited(note, service, status, here), here.code_sets)
+            call = AuditedCall(
+                client=note.client,
+                tenant=note.tenant,
+                service=service,
+                hook=note.hook,
+                hook_instance=note.instance,
+                rule_set=here.settings.rule_set,
+                code_sets=here.code_sets.key,
+                input_hash=store.keys.request(note.body),
+                status=status,
+                outcome=note.outcome,
+                cards=note.card_ids,
+                findings=note.findings,
+                milliseconds=round((perf_counter() - note.started) * 1000),
+            )
+            store.audit.record(call, here.code_sets)
     except StoreFailed as error:
         note.database_failures.append("call audited")
         log.error("call not audited: %s", error.kind)
-
-
-def _audited(note: CallNote, service: str, status: int, here: Running) -> AuditedCall:
-    return AuditedCall(
-        client=note.client,
-        tenant=note.tenant,
-        service=service,
-        hook=note.hook,
-        hook_instance=note.instance,
-        rule_set=here.settings.rule_set,
-        code_sets=here.code_sets.key,
-        input_hash=here.store.keys.request(note.body),
-        status=status,
-        outcome=note.outcome,
-        cards=note.card_ids,
-        findings=note.findings,
-        milliseconds=round((perf_counter() - note.started) * 1000),
-    )
 
 
 # ----------------------------------------------------------------------
@@ -173,8 +155,8 @@ class TerminalLines(logging.Formatter):
     """The same for a person who watches."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = str(Event(event_of(record), _log_lines_fields(record)))
-        return f"{_time(record).astimezone():%H:%M:%S} {record.levelname.lower():<7} {said}"
+        event = Event(event_of(record), _log_lines_fields(record))
+        return f"{_time(record).astimezone():%H:%M:%S} {record.levelname.lower():<7} {event}"
 
 
 def event_of(record: logging.LogRecord) -> str:

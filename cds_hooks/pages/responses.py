@@ -6,12 +6,13 @@ origin is answered only when it is on the list; a wildcard is never sent.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, render_template, request
 
 from cds_hooks import exact_json
-from cds_hooks.running import running
+from cds_hooks.settings import Settings
 from service_parts.web import path_of
 
 CACHEABLE = "public, max-age=3600"
@@ -33,10 +34,10 @@ _SECURITY = {
 }
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, settings: Settings) -> None:
     """Set the headers on every answer of `app`, errors included."""
     app.before_request(_answer_preflight)
-    app.after_request(_complete)
+    app.after_request(partial(_complete, settings))
 
 
 def _answer_preflight() -> Response | None:
@@ -47,13 +48,12 @@ def _answer_preflight() -> Response | None:
     return None
 
 
-def _complete(response: Response) -> Response:
+def _complete(settings: Settings, response: Response) -> Response:
     if response.status_code == 308:  # Flask's own: a slash is missing, or there are two
         response.location = path_of(response.location or "")
     response.headers.setdefault("Cache-Control", "no-store")
     for name, value in _SECURITY.items():
         response.headers.setdefault(name, value)
-    settings = running().settings
     if settings.public_url.startswith("https:"):
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     if _has_cors() and settings.cors_origins:

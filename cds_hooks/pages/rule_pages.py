@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Response
 
@@ -16,32 +17,33 @@ from billing_rules.model.entities import CERTAINTY, Source
 from billing_rules.rule_records import RuleRecord, shipped
 from billing_rules.rules.common import capital
 from cds_hooks import rule_documents
+from cds_hooks.cards.writing import rule_url
 from cds_hooks.errors import Refused
 from cds_hooks.pages.responses import as_json, cacheable, page, wants_json
-from cds_hooks.rule_documents import rule_url
-from cds_hooks.running import running
+from cds_hooks.running import Running
+from cds_hooks.settings import Settings
 
 _ROOT = "../"  # from a page under /rules/ to the front page
 _SCHEMA = "application/schema+json"
 
 
-def blueprint() -> Blueprint:
+def blueprint(here: Running) -> Blueprint:
     """The pages; a record that cannot be read ends the program at its start, not at a card."""
     shipped()
     pages = Blueprint("rules", __name__)
     pages.add_app_template_filter(capital)
-    pages.add_url_rule("/rules/", view_func=index)
-    pages.add_url_rule("/rules/index.json", view_func=index_json)
+    pages.add_url_rule("/rules/", "index", partial(index, here.settings))
+    pages.add_url_rule("/rules/index.json", "index_json", partial(index_json, here.settings))
     pages.add_url_rule("/rules/schema.json", view_func=schema)
-    pages.add_url_rule("/rules/<rule_id>", view_func=rule)
-    pages.add_url_rule("/rules/<rule_id>.json", view_func=rule_json)
+    pages.add_url_rule("/rules/<rule_id>", "rule", partial(rule, here))
+    pages.add_url_rule("/rules/<rule_id>.json", "rule_json", partial(rule_json, here))
     return pages
 
 
-def index() -> Response:
+def index(settings: Settings) -> Response:
     """GET /rules/: all rules and, by denial reason, those that answer it."""
     if wants_json():
-        return _by_accept(index_json())
+        return _by_accept(index_json(settings))
     known = shipped()
     return _by_accept(
         cacheable(
@@ -56,9 +58,8 @@ def index() -> Response:
     )
 
 
-def index_json() -> Response:
+def index_json(settings: Settings) -> Response:
     """Every rule's id, name and address."""
-    settings = running().settings
     return as_json(
         {
             "rules": [
@@ -80,14 +81,13 @@ def schema() -> Response:
     return as_json(rule_documents.json_schema(), _SCHEMA)
 
 
-def rule(rule_id: str) -> Response:
-    """GET /rules/<id>: the record as a page, or as JSON for who would rather have that."""
+def rule(here: Running, rule_id: str) -> Response:
+    """GET /rules/<id>: the record as a page, or as JSON where the caller prefers it."""
     if wants_json():
-        return _by_accept(rule_json(rule_id))
+        return _by_accept(rule_json(here, rule_id))
     record = shipped().records.get(rule_id)
     if record is None:
         return _by_accept(page("no_rule.html", root=_ROOT, status=404))
-    here = running()
     today = here.settings.today()
     return _by_accept(
         cacheable(
@@ -104,12 +104,11 @@ def rule(rule_id: str) -> Response:
     )
 
 
-def rule_json(rule_id: str) -> Response:
+def rule_json(here: Running, rule_id: str) -> Response:
     """GET /rules/<id>.json. Raises Refused (404)."""
     record = shipped().records.get(rule_id)
     if record is None:
         raise Refused(404, "There is no rule of that id.")
-    here = running()
     today = here.settings.today()
     read = passages(record.reads, here.catalogue, today)
     return as_json(rule_documents.document(record, rule_url(rule_id, here.settings), read, today))

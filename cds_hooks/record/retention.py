@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from cds_hooks.record.schema import housekeeping
+from cds_hooks.record.schema import housekeeping, insert_into
 from cds_hooks.record.store import Store
 from service_parts.database import StoreFailed, transaction
 
@@ -70,8 +69,7 @@ class Retention:
 def first_of_the_day(engine: sa.Engine, now: datetime) -> bool:
     """Whether this worker is the first to ask within a day. One statement decides, so of several
     that ask at once exactly one is told True. Raises StoreFailed."""
-    kind = postgresql if engine.dialect.name == "postgresql" else sqlite
-    insert = kind.insert(housekeeping).values(task=TASK, done_at=now)
+    insert = insert_into(housekeeping, engine.dialect.name).values(task=TASK, done_at=now)
     claim = insert.on_conflict_do_update(
         index_elements=["task"],
         set_={"done_at": insert.excluded.done_at},

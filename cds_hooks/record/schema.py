@@ -5,6 +5,8 @@ Times are UTC. Lists of ids are JSON. No column holds anything of a patient (con
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -122,3 +124,15 @@ client_tokens_seen = Table(
     Column("expires_at", UtcTime, nullable=False),
     Index("client_tokens_seen_by_time", "expires_at"),
 )
+
+
+def insert_into(table: Table, dialect: str) -> Any:
+    """An insert into `table` that can say what is done on a conflict, in the database's own
+    dialect; only that is loaded, as loading one takes its time."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
+    from sqlalchemy.dialects.sqlite import insert
+
+    return insert(table)

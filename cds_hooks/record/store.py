@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import StaticPool
 
 from cds_hooks.code_sets import CodeSets
@@ -27,6 +26,7 @@ from cds_hooks.record.schema import (
     card_finding,
     card_shown,
     code_sets,
+    insert_into,
     metadata,
 )
 from cds_hooks.record.shown_cards import AuditedCall, ByOrder, Feedback, RuleAndKind, ShownCard
@@ -128,10 +128,10 @@ class Audit:
             return connection.execute(old).rowcount
 
     def _unless_there(self, key: str, by: CodeSets, now: datetime) -> sa.Executable:
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         row = {"key": key, "sources": by.sources, "first_used_at": now}
-        insert: sa.Executable = dialect.insert(code_sets).values(row).on_conflict_do_nothing()
-        return insert
+        insert = insert_into(code_sets, self._engine.dialect.name).values(row)
+        unless_there: sa.Executable = insert.on_conflict_do_nothing()
+        return unless_there
 
 
 class Store:
@@ -221,8 +221,7 @@ class Store:
     # ------------------------------------------------------------ the database
 
     def _upsert(self) -> Any:
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(card_feedback)
+        insert = insert_into(card_feedback, self._engine.dialect.name)
         keys = card_feedback.primary_key.columns.keys()
         new = {c.name: insert.excluded[c.name] for c in card_feedback.c if c.name not in keys}
         return insert.on_conflict_do_update(index_elements=keys, set_=new)

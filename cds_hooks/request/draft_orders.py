@@ -15,8 +15,8 @@ Resource = Mapping[str, Any]
 def check_patient(resources: Sequence[Resource], patient_id: str) -> None:
     """Raises AnotherPatient when a draft is for somebody else."""
     for resource in resources:
-        told = about(dict(resource))
-        if told is not None and is_anothers(told, patient_id):
+        draft = about(resource)
+        if draft is not None and is_anothers(draft, patient_id):
             raise AnotherPatient("draftOrders")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from billing_rules.fhir.json.lenient import absent, as_number, as_objects
+from billing_rules.fhir.json.values import absent, as_number, as_objects
 from cds_hooks import exact_json
 from cds_hooks.errors import Refused, malformed
 from cds_hooks.services import Service
@@ -171,7 +171,7 @@ def _references(context: Values, key: str, required: bool = False) -> tuple[str,
 def _resources(context: Values, key: str) -> Sequence[Resource]:
     value = context.get(key)
     if not absent(value) and not isinstance(value, (dict, list)):
-        raise malformed(f"context.{key} is no resource.")
+        raise malformed(f"context.{key} is not a resource.")
     return as_objects(value)
 
 
@@ -294,7 +294,7 @@ def _authorization(said: Mapping[str, Any]) -> Authorization | None:
 
 
 def _lifetime(value: object) -> Decimal | None:
-    """Seconds; None when absent. What is no number is no time at all."""
+    """Seconds; None when absent. What is not a number is no time at all."""
     if value is None:
         return None
     return as_number(value) or Decimal(0)

@@ -13,8 +13,8 @@ from datetime import date
 from functools import cached_property
 
 from billing_rules.assess import PatientChart, read_orders
-from billing_rules.fhir.json.lenient import as_day
 from billing_rules.fhir.json.references import JsonObject, same
+from billing_rules.fhir.json.values import as_day
 from billing_rules.fhir.read.administrations import Given
 from billing_rules.fhir.read.orders import READERS
 from billing_rules.model.entities import DrugOrder, OrderLine, Stage

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from billing_rules.fhir.json.decoding import Part, decoded
-from billing_rules.fhir.json.lenient import as_day, shown
 from billing_rules.fhir.json.references import JsonObject
 from billing_rules.fhir.json.shapes import Identifier, PatientResource
+from billing_rules.fhir.json.values import as_day, shown
 from billing_rules.model.dates import age_on
 from billing_rules.model.entities import Source, Stage
 from billing_rules.model.states import Present

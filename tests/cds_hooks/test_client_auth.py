@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules import catalogue as catalogues
 from cds_hooks import Settings, create_app
-from cds_hooks.auth.client_auth import install
-from cds_hooks.fhir_trust import FhirTrust, trust_of_request
+from cds_hooks.auth import client_auth
+from cds_hooks.fhir_trust import FhirTrust
 from cds_hooks.record.schema import card_shown, client_tokens_seen
 from cds_hooks.record.store import temporary
 from cds_hooks.trusted_clients import Client
@@ -186,9 +185,8 @@ def test_a9_8_cards_are_kept_under_their_client_and_its_fhir_base_is_trusted(
     trusted: list[FhirTrust] = []
     with store_at(url) as store:
         client = client_with(store=store, open=False, clients=(ehr,))
-        settings = client.application.extensions["cds_hooks"].settings
         client.application.after_request(
-            lambda response: trusted.append(trust_of_request(settings)) or response
+            lambda response: trusted.append(client_auth.trust_of_request(Settings())) or response
         )
         assert post(client, signed(), wrong_code).json["cards"]
     assert trusted == [FhirTrust(frozenset({base}), "vialwise")]
@@ -292,11 +290,11 @@ def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_install_names_every_fault_at_once() -> None:
+def test_the_guard_names_every_fault_at_once() -> None:
     clients = (registered(jwks=""), registered(iss=""))
     settings = Settings(public_url=BASE, today=lambda: TODAY, open=True, clients=clients)
     with pytest.raises(ValueError) as raised:
-        install(Flask("x"), settings, temporary(KEYS))
+        client_auth.guard(settings, temporary(KEYS))
     assert str(raised.value).count(";") >= 2
 
 

@@ -213,16 +213,16 @@ def test_the_csv_tells_shown_from_held_back(page: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "query, words",
     [
-        ("from=yesterday", "“yesterday” is no day: write it as YYYY-MM-DD"),
-        ("to=2026-13-01", "“2026-13-01” is no day"),
-        ("to=2026-W01-1", "“2026-W01-1” is no day"),
-        ("to=20260101", "“20260101” is no day"),
+        ("from=yesterday", "“yesterday” is not a day: write it as YYYY-MM-DD"),
+        ("to=2026-13-01", "“2026-13-01” is not a day"),
+        ("to=2026-W01-1", "“2026-W01-1” is not a day"),
+        ("to=20260101", "“20260101” is not a day"),
         ("from=2026-11-20&to=2026-11-01", "“From” is after “to”"),
         ("rule=nothing", "There is no rule “nothing” here"),
         ("payer=x", "There is no payer “x” here"),
         ("client=" + "x" * 5000, "There is no client “xxx"),
-        ("from=%3Cscript%3E", "“&lt;script&gt;” is no day"),
-        ("from=%00", "is no day"),
+        ("from=%3Cscript%3E", "“&lt;script&gt;” is not a day"),
+        ("from=%00", "is not a day"),
     ],
 )
 def test_a_wrong_filter_is_said_and_stays_in_the_form(

@@ -144,7 +144,7 @@ def unused(client: FlaskClient, body: Body, ehr: Ehr, caplog: Any) -> str:
         ({"expires_in": 0}, "expired"),
         ({"expires_in": -5}, "expired"),
         ({"expires_in": "soon"}, "expired"),
-        ({"token_type": "DPoP"}, "no Bearer"),
+        ({"token_type": "DPoP"}, "not a Bearer"),
     ],
 )
 def test_a5_2_a_token_that_does_not_fit_is_not_used(
@@ -188,7 +188,8 @@ def test_without_open_mode_this_machine_is_not_allowed_either(ehr: Ehr) -> None:
 
     def usable(trust: FhirTrust) -> bool:
         return (
-            fhir_authorization.ehr_of(hook, trust, settings, servers, until, CallNote()) is not None
+            fhir_authorization.ehr_of(hook, trust, settings, servers, until, CallNote().hop)
+            is not None
         )
 
     assert not usable(FhirTrust())
@@ -210,7 +211,7 @@ def test_a5_5_nothing_that_holds_the_token_shows_it(ehr: Ehr) -> None:
     trust = FhirTrust(loopback=True)
     servers = fhir_authorization.FhirServers()
     usable = fhir_authorization.ehr_of(
-        hook, trust, settings, servers, Deadline.after(2), CallNote()
+        hook, trust, settings, servers, Deadline.after(2), CallNote().hop
     )
     for one in (hook, hook.authorization, usable, usable.__dict__ if usable else None):
         assert TOKEN not in repr(one)

@@ -90,7 +90,7 @@ class _Environment(EnvSettingsSource):
             separated = value.split() if of[0] is bytes else value.split(",")
             return [part.strip() for part in separated if part.strip()]
         try:
-            return TypeAdapter[Any](field.annotation).validate_python(value)
+            return TypeAdapter[Any](cast(Any, field.annotation)).validate_python(value)
         except ValidationError:
             return value  # the model says what is wrong with it
 

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 
-from billing_rules.fhir.json.lenient import Notes, shown
 from billing_rules.fhir.json.shapes import CodeableConcept, Coding, Extension, unreadable
+from billing_rules.fhir.json.values import Notes, shown
 from billing_rules.model import ndc
 from billing_rules.model.entities import Code
 
@@ -54,7 +54,7 @@ class CodeSystems:
         self._names = _short_names(tuple(systems.items()))
 
     def name(self, uri: str) -> str:
-        """The short name, or "" for a system that is none we know."""
+        """The short name, or "" for a system that is not known here."""
         if uri in self._names:
             return self._names[uri]
         known = plain_uri(uri)
@@ -108,14 +108,14 @@ def _once(values: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
 
 def joined(concepts: Iterable[Concept]) -> Concept:
     """All concepts as one, in their order, nothing twice."""
-    said = [concept for concept in concepts if concept]
-    if len(said) <= 1:
-        return said[0] if said else _EMPTY
+    parts = [one for one in concepts if one is not _EMPTY and one]
+    if len(parts) <= 1:
+        return parts[0] if parts else _EMPTY
     return Concept(
-        _once([c.codes for c in said]),
-        _once([c.texts for c in said]),
-        _once([c.modifiers for c in said]),
-        _once([c.billing_displays for c in said]),
+        _once([c.codes for c in parts]),
+        _once([c.texts for c in parts]),
+        _once([c.modifiers for c in parts]),
+        _once([c.billing_displays for c in parts]),
     )
 
 
@@ -136,30 +136,37 @@ def concept(
     is not certain of it goes to `notes`."""
     if written is None:
         return _EMPTY
-    said = systems.concepts.get(written)
-    if said is None:
-        said, doubts = judged(written, systems)
-        if not doubts:  # which belong to each resource that gives rise to them
-            systems.concepts[written] = said
+    known = systems.concepts.get(written)
+    if known is not None:
+        return known
+    read, doubts = judged(written, systems)
+    if not doubts:  # which belong to each resource that gives rise to them
+        systems.concepts[written] = read
+    elif notes is not None:
         _note(doubts, notes)
-    return said
+    return read
 
 
 def judged(written: CodeableConcept, systems: CodeSystems) -> tuple[Concept, _Doubts]:
     """What a CodeableConcept says, and what is not certain of it."""
     doubts: _Doubts = []
-    said = [named(written.text)] if written.text else []
-    said += [coding(one, systems, doubts) for one in written.coding]
-    if written.extension:
-        for extension in extension_values(written.extension, BILLING_OPTIONS):
-            said.append(_value(extension, systems, doubts))
-    return joined(said), doubts
+    name = written.text.strip()[:_NAME_LENGTH]
+    if not written.extension and len(written.coding) == 1:  # nearly every one
+        read = coding(written.coding[0], systems, doubts)
+        if name and name not in read.texts:
+            texts = (name, *read.texts)
+            read = Concept(read.codes, texts, read.modifiers, read.billing_displays)
+        return read, doubts
+    parts = [named(name)]
+    parts += [coding(one, systems, doubts) for one in written.coding]
+    for extension in extension_values(written.extension, BILLING_OPTIONS):
+        parts.append(_value(extension, systems, doubts))
+    return joined(parts), doubts
 
 
-def _note(doubts: _Doubts, notes: Notes | None) -> None:
-    if notes is not None:
-        for one, sentence in doubts:
-            notes.add(f"{notes.at(one, 'code')} {sentence}")
+def _note(doubts: _Doubts, notes: Notes) -> None:
+    for one, sentence in doubts:
+        notes.add(f"{notes.at(one, 'code')} {sentence}")
 
 
 def concepts(
@@ -191,7 +198,7 @@ def coding(written: Coding | None, systems: CodeSystems, doubts: _Doubts | None 
         return _billing_code("hcpcs", code, display)
     sentence = (
         f"'{code}' looks like a HCPCS code, but its code system "
-        f"'{shown(written.system.strip())}' is none we know"
+        f"'{shown(written.system.strip())}' is not one we know"
     )
     doubts.append((written, sentence))
     return Concept((Code("", code, display),), names)
@@ -231,7 +238,7 @@ def modifiers_in(
             found.append(code)
         elif code and notes:
             at = notes.at(single, "code")
-            notes.add(f"{at} '{shown(code)}' is no modifier of two characters")
+            notes.add(f"{at} '{shown(code)}' is not a modifier of two characters")
     if not found and _MODIFIER.fullmatch(text.strip().upper()):
         found.append(text.strip().upper())
     return tuple(dict.fromkeys(found))
@@ -245,9 +252,10 @@ def extended(
 ) -> Concept:
     """All codes inside the extensions whose URL ends in `ending`, however nested."""
     doubts: _Doubts = []
-    said = joined([_value(one, systems, doubts) for one in extension_values(extensions, ending)])
-    _note(doubts, notes)
-    return said
+    read = joined([_value(one, systems, doubts) for one in extension_values(extensions, ending)])
+    if notes is not None:
+        _note(doubts, notes)
+    return read
 
 
 def extension_values(extensions: Iterable[Extension], ending: str) -> Iterator[Extension]:
@@ -265,6 +273,6 @@ def _nested(extension: Extension, depth: int) -> Iterator[Extension]:
 
 def _value(extension: Extension, systems: CodeSystems, doubts: _Doubts) -> Concept:
     whole = extension.valueCodeableConcept
-    said = [named(whole.text)] if whole else []
-    said += [coding(one, systems, doubts) for one in whole.coding] if whole else []
-    return joined([*said, coding(extension.valueCoding, systems, doubts)])
+    parts = [named(whole.text)] if whole else []
+    parts += [coding(one, systems, doubts) for one in whole.coding] if whole else []
+    return joined([*parts, coding(extension.valueCoding, systems, doubts)])

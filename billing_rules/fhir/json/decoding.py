@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 
-from billing_rules.fhir.json.lenient import Notes, converted
+from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     AnyResource,
@@ -29,6 +29,7 @@ from billing_rules.fhir.json.shapes import (
     Resource,
     lost_of,
 )
+from billing_rules.fhir.json.values import Notes
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 
 T = TypeVar("T")
@@ -49,8 +50,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def decoded(raw: RawResource, assumed: str = "") -> Resource | None:
-    """The resource, of the type `assumed` where it does not say its own; None for what is no JSON
-    object or an empty one. Never raises for JSON."""
+    """The resource, of the type `assumed` where it does not say its own; None for what is
+    not a JSON object, or an empty one. Never raises for JSON."""
     if isinstance(raw, Resource):
         return raw
     try:
@@ -166,7 +167,7 @@ def resources(
         if isinstance(entry, Unknown):
             reasons[entry.because] = None
             continue
-        one = decoded(entry, assumed)
+        one = entry if isinstance(entry, Resource) else decoded(entry, assumed)
         if one is None:
             unread = True
             continue

@@ -1,12 +1,14 @@
-"""JSON values of any shape as the texts, numbers and days that FHIR means by them.
+"""JSON of any shape to the structs of shapes.py, and the notes that come of it.
 
-Nothing here raises for any JSON value. Numbers become Decimal, never float."""
+Orders come from many EHRs, drafts are often half filled, and one bad element must not void the
+rest. What fits is kept; one object stands for a list of one, and a list of one for an object;
+null, "", [] and {} are absent; numbers may stand in texts. What was there and fits in no way
+counts as absent, is remembered on the struct (`unreadable`) and noted in a plain sentence.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -14,93 +16,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from msgspec.structs import fields, force_setattr
 
 from billing_rules.fhir.json.shapes import Element, Lost, lost_of
-
-SHOWN = 80  # characters of the chart that a sentence repeats
-_NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,2})?")
-_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T.*)?", re.ASCII | re.DOTALL)
-_LARGEST, _SMALLEST = 12, -9  # powers of ten a quantity of a drug can have
-
-
-def absent(value: object) -> bool:
-    """Whether a JSON value says nothing: null, "", blank text, [] or {}."""
-    if isinstance(value, str):
-        return not value.strip()
-    return value is None or value == [] or value == {}
-
-
-def as_objects(value: object) -> list[Mapping[str, object]]:
-    """The objects in `value`: of a list its non-empty objects, of an object itself."""
-    values = value if isinstance(value, list) else [value]
-    return [v for v in values if isinstance(v, dict) and v]
-
-
-def as_number(value: object) -> Decimal | None:
-    """A finite number of sane size as Decimal, from an int, float, Decimal or numeric text.
-
-    None for bool, NaN, infinity and anything at or beyond 10^13, or closer to 0 than 10^-9.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
-        return None
-    if isinstance(value, int) and abs(value) >= 10 ** (_LARGEST + 1):
-        return None
-    text = str(value).strip()
-    if not text.isascii() or not _NUMBER.fullmatch(text):
-        return None
-    number = Decimal(text)
-    if number == 0:
-        return Decimal(0)
-    return number if _SMALLEST <= number.adjusted() <= _LARGEST else None
-
-
-def as_day(value: object) -> date | None:
-    """The calendar day of a FHIR date or dateTime as written there, or None for partial dates.
-
-    The day is taken in the time zone the value is written in: nothing is shifted.
-    """
-    match = _DAY.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        return None
-    try:
-        return date.fromisoformat(match[1])
-    except ValueError:
-        return None
-
-
-def shown(text: str, limit: int = SHOWN) -> str:
-    """`text` fit to stand in a sentence: one line, printable, at most `limit` characters."""
-    if len(text) <= limit and text.isprintable() and "  " not in text:
-        return text.strip()  # nearly every text; the rest is for the others
-    start = text[: limit * 4]
-    if not start.isprintable():
-        start = "".join(c if c.isprintable() else " " for c in start)
-    line = " ".join(start.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def copied(value: object) -> Any:
-    """A deep copy of a JSON value, however deeply nested."""
-    root = [value]
-    waiting: list[Any] = [root]
-    while waiting:
-        parent = waiting.pop()
-        for place, child in list(parent.items() if isinstance(parent, dict) else enumerate(parent)):
-            if isinstance(child, (dict, list)):
-                parent[place] = child.copy()
-                waiting.append(parent[place])
-    return root[0]
-
-
-# ----------------------------------------------------------------------
-# JSON of any shape to the structs of billing_rules.fhir.shapes, and the notes that come of it.
-#
-# Orders come from many EHRs, drafts are often half filled, and one bad element must not void the
-# rest. What fits is kept; one object stands for a list of one, and a list of one for an object;
-# null, "", [] and {} are absent; numbers may stand in texts. What was there and fits in no way
-# counts as absent, is remembered on the struct (`unreadable`) and noted in a plain sentence.
-
+from billing_rules.fhir.json.values import absent, as_number
 
 T = TypeVar("T", bound=Element)
-_MOST_SENTENCES = 20  # kept of one resource
 # Elements that say nothing of what is ordered, or that only the chart's readers look at.
 _NOT_NOTED = frozenset(
     (
@@ -128,75 +46,6 @@ _BROKEN = object()
 # (value, path of the value, all sentences) to what fits, and whether that is all: None where there
 # is something and it says nothing, which is not worth a sentence
 _Read = Callable[[object, str, list[str]], tuple[Any, bool | None]]
-
-
-class Notes:
-    """Plain sentences on what of one resource was there but could not be read.
-
-    An element is found by where it stands in the resource, or in one that was `also` read.
-    """
-
-    __slots__ = ("_roots", "sentences")
-
-    def __init__(self, root: Element) -> None:
-        self.sentences: list[str] = []
-        self._roots: list[tuple[str, Element]] = []
-        self.also("", root)
-
-    def also(self, path: str, root: Element) -> None:
-        """Take up another resource that is read as a part of this one, as standing at `path`."""
-        if any(root is known for _, known in self._roots):
-            return
-        self._roots.append((path, root))
-        lost = lost_of(root)
-        for sentence in lost.sentences if lost else ():
-            self.add(f"{path}.{sentence}" if path else sentence)
-
-    def of_a_part(self, path: str) -> Notes:
-        """The notes so far for one entry of a list ("item[0]"), without those on its siblings."""
-        siblings = path.partition("[")[0] + "["
-        part = Notes.__new__(Notes)
-        part._roots = self._roots
-        part.sentences = [
-            sentence
-            for sentence in self.sentences
-            if not sentence.startswith(siblings) or sentence.startswith((f"{path}.", f"{path} "))
-        ]
-        return part
-
-    def add(self, sentence: str) -> None:
-        if sentence not in self.sentences and len(self.sentences) < _MOST_SENTENCES:
-            self.sentences.append(sentence)
-
-    def unread(self, element: Element, key: str) -> None:
-        self.add(f"{self.at(element, key)} could not be read")
-
-    def at(self, element: Element, key: str) -> str:
-        """The path of `key` of an element as an analyst writes it:
-        "dosageInstruction[0].doseAndRate"."""
-        for path, root in self._roots:
-            found = _path(root, element)
-            if found is not None:
-                return ".".join(part for part in (path, found, key) if part)
-        return key
-
-
-def _path(root: Element, wanted: Element) -> str | None:
-    lost = lost_of(wanted)
-    waiting: list[tuple[str, Element]] = [("", root)]
-    while waiting:
-        path, element = waiting.pop()
-        if element is wanted:
-            return lost.path if lost else path
-        for name in element.__struct_fields__:
-            value = getattr(element, name)
-            own = f"{path}.{name}" if path else name
-            if isinstance(value, Element):
-                waiting.append((own, value))
-            elif isinstance(value, tuple):
-                places = ((f"{own}[{i}]", v) for i, v in enumerate(value))
-                waiting += [(place, v) for place, v in places if isinstance(v, Element)]
-    return None
 
 
 def converted(value: dict[str, Any], shape: type[T]) -> T:
@@ -321,7 +170,7 @@ def _list_reader(kind: Any) -> _Read:
 def _places(
     value: object, shape: type[Element], path: str, sentences: list[str]
 ) -> tuple[Any, bool]:
-    """A list whose places count: None for what is absent; what is no object has nothing in it."""
+    """A list whose places count: None for what is absent, nothing in what is not an object."""
 
     def each(values: Iterable[object]) -> Iterator[Element | None]:
         for place, one in enumerate(values):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing_rules.fhir.json.codes import plain_uri
-from billing_rules.fhir.json.lenient import Notes, as_number, shown
 from billing_rules.fhir.json.shapes import Element, WrittenQuantity, unreadable
+from billing_rules.fhir.json.values import Notes, as_number, shown
 from billing_rules.model.amounts import Amount, UnitNotUnderstood, canonical_unit, plain
 from billing_rules.model.entities import Counted, Dose
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown

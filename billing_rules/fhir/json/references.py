@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from billing_rules.fhir.json.lenient import as_objects
+from billing_rules.fhir.json.values import as_objects
 
 JsonObject = Mapping[str, object]
 # To a resource as JSON or decoded, None for one that is not known.

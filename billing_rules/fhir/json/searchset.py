@@ -1,6 +1,6 @@
 """A search answer's Bundle to matches, included resources, and whether it is all there is.
 
-Entries with search.mode include are no matches, and outcome entries are no resources of the
+Entries with search.mode include are no matches, and outcome entries are not resources of the
 chart; an outcome of severity error means that the server left something out (conformance D8.2).
 """
 
@@ -117,7 +117,7 @@ def searched(raw: bytes) -> SearchPage | Unknown:
 def bundle_resources(raw: bytes | dict[str, Any]) -> SearchPage | Unknown:
     """The page in `raw`: a searchset Bundle, or one resource, which counts as its only match.
 
-    Unknown with its reason for an OperationOutcome, and for what is no FHIR JSON. Never raises.
+    Unknown with its reason for an OperationOutcome, and for what is not FHIR JSON. Never raises.
     """
     data = _as_bytes(raw)
     try:
@@ -130,7 +130,7 @@ def bundle_resources(raw: bytes | dict[str, Any]) -> SearchPage | Unknown:
         return Unknown("the server answered with an error")
     if bundle.resourceType:
         return SearchPage(matches=(data,))
-    return Unknown("the answer is no FHIR resource")
+    return Unknown("the answer is not a FHIR resource")
 
 
 def _decoded(data: bytes) -> _Bundle | _Entries:

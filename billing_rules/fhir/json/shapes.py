@@ -9,7 +9,7 @@ could not be read is so too, and `unreadable` says it. Texts stand as they were 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -460,7 +460,7 @@ class ClaimInsurance(Element, frozen=True):
 
 
 class ClaimResource(Resource, frozen=True):
-    """`item` keeps the places of what is no item: other records name them."""
+    """`item` keeps the places of what is not an item: other records name them."""
 
     insurance: tuple[ClaimInsurance, ...] = ()
     billablePeriod: Period | None = None
@@ -564,6 +564,10 @@ AnyResource = (
     | QuestionnaireResponseResource
     | OperationOutcomeResource
 )
+
+
+for _shape in get_args(AnyResource):  # read often: an attribute of the class costs no call
+    type.__setattr__(_shape, "kind", _shape.__struct_config__.tag)
 
 
 class Search(msgspec.Struct):

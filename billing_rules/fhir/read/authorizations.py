@@ -21,7 +21,6 @@ from billing_rules.fhir.json.codes import (
     joined,
 )
 from billing_rules.fhir.json.decoding import contained, reference
-from billing_rules.fhir.json.lenient import as_day, as_number, shown
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     Adjudication,
@@ -33,6 +32,7 @@ from billing_rules.fhir.json.shapes import (
     Reference,
     Resource,
 )
+from billing_rules.fhir.json.values import as_day, as_number, shown
 from billing_rules.fhir.read.dosage import earliest, latest
 from billing_rules.model.chart import Authorization
 

@@ -25,7 +25,6 @@ from billing_rules.fhir.json.decoding import (
     resources,
     together,
 )
-from billing_rules.fhir.json.lenient import as_day, shown
 from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
 from billing_rules.fhir.json.shapes import (
     CodeableConcept,
@@ -37,6 +36,7 @@ from billing_rules.fhir.json.shapes import (
     Resource,
     unreadable,
 )
+from billing_rules.fhir.json.values import as_day, shown
 from billing_rules.fhir.read.authorizations import WITHDRAWN as AUTHORIZATIONS_WITHDRAWN
 from billing_rules.fhir.read.authorizations import authorizations
 from billing_rules.fhir.read.chart_filter import Interest
@@ -184,7 +184,7 @@ def _birth_date(parts: Mapping[str, Part]) -> State[date]:
             return Present(day)
         if patient.birthDate.strip() or unreadable(patient, "birthDate"):
             written = shown(patient.birthDate.strip(), 20)
-            return Unknown(f"the birth date '{written}' is no full date")
+            return Unknown(f"the birth date '{written}' is not a full date")
     return _not_read(parts, "patient")
 
 

@@ -13,7 +13,6 @@ from typing import Literal
 
 from billing_rules.fhir.json.codes import BILLING_SYSTEMS, CodeSystems, Concept, concept, joined
 from billing_rules.fhir.json.decoding import among, contained, of_types, reference
-from billing_rules.fhir.json.lenient import absent, as_day, shown
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     AllergyIntoleranceResource,
@@ -29,6 +28,7 @@ from billing_rules.fhir.json.shapes import (
     Status,
     unreadable,
 )
+from billing_rules.fhir.json.values import absent, as_day, shown
 from billing_rules.fhir.read.dosage import day, earliest, latest
 from billing_rules.model.chart import Problem, Study
 from billing_rules.model.entities import Code
@@ -98,15 +98,17 @@ def _diagnosis(code: CodeableConcept | None, systems: CodeSystems) -> _Diagnosis
 
 
 def _has_abated(condition: ConditionResource) -> bool:
-    said = (
+    for written in (
         condition.abatementDateTime,
         condition.abatementAge,
         condition.abatementPeriod,
         condition.abatementRange,
         condition.abatementString,
         condition.abatementBoolean,
-    )
-    return any(one is not None and one is not False and not absent(one) for one in said)
+    ):
+        if written is not None and written is not False and not absent(written):
+            return True
+    return False
 
 
 def allergies(found: Iterable[Resource], systems: CodeSystems) -> Iterator[Problem]:

@@ -7,7 +7,6 @@ from datetime import date
 
 from billing_rules.fhir.json.codes import CodeSystems, concept
 from billing_rules.fhir.json.decoding import contained, reference
-from billing_rules.fhir.json.lenient import as_number, shown
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     CoverageResource,
@@ -16,6 +15,7 @@ from billing_rules.fhir.json.shapes import (
     Reference,
     Resource,
 )
+from billing_rules.fhir.json.values import as_number, shown
 from billing_rules.fhir.read.dosage import earliest, latest
 from billing_rules.model.chart import Coverage
 from billing_rules.model.entities import Code

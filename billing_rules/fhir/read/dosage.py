@@ -15,8 +15,8 @@ from typing import Any
 
 from billing_rules.fhir.json import quantities
 from billing_rules.fhir.json.codes import CodeSystems, Concept, concept
-from billing_rules.fhir.json.lenient import Notes, absent, as_day, as_number, shown
 from billing_rules.fhir.json.shapes import Dosage, DoseAndRate, Element, Period, Timing, unreadable
+from billing_rules.fhir.json.values import Notes, absent, as_day, as_number, shown
 from billing_rules.model.amounts import Amount, plain
 from billing_rules.model.entities import Dose
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
@@ -105,31 +105,29 @@ def route(
     dosages: Iterable[Dosage | None], systems: CodeSystems, notes: Notes | None = None
 ) -> State[str]:
     """The route in words. Local codes are common, so the text is as good as the code."""
-    said = [
+    stated = [
         concept(dosage.route, systems, notes)
         for dosage in dosages
-        if dosage and (dosage.route or unreadable(dosage, "route"))
+        if dosage is not None and (dosage.route is not None or unreadable(dosage, "route"))
     ]
-    return route_of(said) if said else NOTHING
+    return route_of(stated) if stated else NOTHING
 
 
-def route_of(said: Iterable[Concept]) -> State[str]:
-    """The one route that all of `said` name."""
-    routes = [_route(concept) for concept in said]
-    words = list(dict.fromkeys(r.value if isinstance(r, Present) else "" for r in routes))
+def route_of(stated: Iterable[Concept]) -> State[str]:
+    """The one route that all of `stated` name."""
+    words: dict[str, None] = {}
+    for read in stated:
+        route = read.names[0].lower() if read.names else ""
+        for code in read.codes:
+            if code.system == "snomed" and code.code in _ROUTES:
+                route = _ROUTES[code.code]
+                break
+        words[route] = None
     if not words:
         return NOTHING
     if "" in words:
         return Unknown("the route could not be read")
-    return Present(words[0]) if len(words) == 1 else Unknown("several routes are stated")
-
-
-def _route(read: Concept) -> State[str]:
-    known = (_ROUTES.get(code.code) for code in read.codes if code.system == "snomed")
-    coded = next((name for name in known if name), None)
-    if coded:
-        return Present(coded)
-    return Present(read.names[0].lower()) if read.names else Unknown("the route has no words")
+    return Present(next(iter(words))) if len(words) == 1 else Unknown("several routes are stated")
 
 
 # ----------------------------------------------------------------------
@@ -213,7 +211,7 @@ def day(parent: Element | None, key: str, notes: Notes | None = None) -> date | 
         return None
     found = as_day(text)
     if found is None and notes and text.strip():
-        notes.add(f"{notes.at(parent, key)} '{shown(text)}' is no full date")
+        notes.add(f"{notes.at(parent, key)} '{shown(text)}' is not a full date")
     return found
 
 

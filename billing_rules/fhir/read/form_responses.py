@@ -16,7 +16,7 @@ from typing import Any
 
 from billing_rules.data_needed import OUR_ENTRIES
 from billing_rules.fhir.json.decoding import of_types, reference
-from billing_rules.fhir.json.lenient import as_day, as_number, converted
+from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     Coding,
@@ -28,6 +28,7 @@ from billing_rules.fhir.json.shapes import (
     WrittenQuantity,
     unreadable,
 )
+from billing_rules.fhir.json.values import as_day, as_number
 from billing_rules.fhir.write.questionnaire import BASE, ORIGIN, UCUM
 from billing_rules.model.chart import FormAnswers
 

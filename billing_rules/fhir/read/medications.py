@@ -16,7 +16,6 @@ from billing_rules.fhir.json.codes import (
     named,
 )
 from billing_rules.fhir.json.decoding import contained, decoded
-from billing_rules.fhir.json.lenient import Notes, as_day, shown
 from billing_rules.fhir.json.references import Resolve, unversioned
 from billing_rules.fhir.json.shapes import (
     CodeableConcept,
@@ -26,6 +25,7 @@ from billing_rules.fhir.json.shapes import (
     Resource,
     unreadable,
 )
+from billing_rules.fhir.json.values import Notes, as_day, shown
 from billing_rules.model.entities import Code
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 
@@ -164,5 +164,5 @@ def _expires(medication: MedicationResource) -> State[date]:
     said = medication.batch.expirationDate.strip() if medication.batch else ""
     day = as_day(said)
     if day is None:
-        return Unknown("the expiry date is no whole day") if said else NOTHING
+        return Unknown("the expiry date is not a whole day") if said else NOTHING
     return Present(day)

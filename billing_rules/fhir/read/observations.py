@@ -18,7 +18,6 @@ import msgspec
 from billing_rules.fhir.json import quantities
 from billing_rules.fhir.json.codes import CodeSystems, Concept, concept, concepts
 from billing_rules.fhir.json.decoding import WITHDRAWN, contained, of_types
-from billing_rules.fhir.json.lenient import as_day, as_number, shown
 from billing_rules.fhir.json.shapes import (
     ComponentResult,
     ObservationResource,
@@ -28,6 +27,7 @@ from billing_rules.fhir.json.shapes import (
     WrittenQuantity,
     unreadable,
 )
+from billing_rules.fhir.json.values import as_day, as_number, shown
 from billing_rules.model.chart import Measured
 from billing_rules.model.states import Present
 
@@ -137,7 +137,7 @@ def _members(observation: ObservationResource) -> Iterator[ObservationResource]:
 
 
 def exact(observation: Measured) -> Measured:
-    """The observation with a value only when it is no bound."""
+    """The observation with a value only when it is not a bound."""
     return replace(observation, value=None) if observation.comparator else observation
 
 

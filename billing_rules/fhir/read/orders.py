@@ -19,7 +19,6 @@ from billing_rules.fhir.json.codes import (
     modifiers_in,
 )
 from billing_rules.fhir.json.decoding import WITHDRAWN, contained, decoded, of_types
-from billing_rules.fhir.json.lenient import Notes, absent, as_number, shown
 from billing_rules.fhir.json.quantities import Supply, dispensed
 from billing_rules.fhir.json.references import (
     JsonObject,
@@ -41,6 +40,7 @@ from billing_rules.fhir.json.shapes import (
     ServiceRequestResource,
     unreadable,
 )
+from billing_rules.fhir.json.values import Notes, absent, as_number, shown
 from billing_rules.fhir.read.dosage import day, day_of, first_day, interval, ordered_dose, route
 from billing_rules.fhir.read.medications import Draft, product, reason, references
 from billing_rules.model.amounts import Amount
@@ -399,7 +399,7 @@ def _amount(dose: State[Dose]) -> State[Amount]:
     amount = dose.value.amount
     if isinstance(amount, Amount):
         return Present(amount)
-    return Unknown(f"the discarded amount of {amount} is no amount of drug")
+    return Unknown(f"the discarded amount of {amount} is not an amount of drug")
 
 
 def _contained_dispense(

@@ -4,7 +4,7 @@ Where start and end of a therapy come from:
 
   request         start: the bounds of its timing, else its validity period, else authoredOn.
                   end: the bounds, else the validity period, else start and the days of supply
-                  of the first fill and all repeats. An order is no proof of taking: `kind` says
+                  of the first fill and all repeats. An order is not a proof of taking: `kind` says
                   so. Of one that ended early (stopped, on hold, or completed before its planned
                   end) nobody charted when: it has no end.
   statement       its effective period; a single date is the start while it is active, else that
@@ -15,7 +15,7 @@ Where start and end of a therapy come from:
   administration  the days it was given on; not-done and on-hold are none. Of one whose status does
                   not say that it was given the days are unknown.
 
-A start that is no full date is unknown; an end stands for the last day it can mean.
+A start that is not a full date is unknown; an end stands for the last day it can mean.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from datetime import date, timedelta
 from typing import Literal
 
 from billing_rules.fhir.json import quantities
-from billing_rules.fhir.json.codes import CodeSystems
+from billing_rules.fhir.json.codes import CodeSystems, concept
 from billing_rules.fhir.json.decoding import among, of_types, reference
-from billing_rules.fhir.json.lenient import Notes, as_number, shown
 from billing_rules.fhir.json.references import Resolve
 from billing_rules.fhir.json.shapes import (
     DispenseRequest,
@@ -41,6 +40,7 @@ from billing_rules.fhir.json.shapes import (
     Period,
     Resource,
 )
+from billing_rules.fhir.json.values import Notes, as_number, shown
 from billing_rules.fhir.read import orders
 from billing_rules.fhir.read.dosage import day, day_of, latest, route
 from billing_rules.fhir.read.medications import Draft, product
@@ -54,23 +54,28 @@ _NOT_TAKEN = ("not-taken", "intended")
 _NOT_HANDED_OVER = ("preparation", "in-progress", "on-hold", "declined")
 _NOT_GIVEN = ("not-done", "on-hold")
 _GIVEN = ("completed", "in-progress", "stopped")
-_LONGEST = 3660  # days of supply beyond ten years are no days of supply
+_LONGEST = 3660  # days of supply beyond ten years are not days of supply
 
 
 _Kind = Literal["request", "statement", "dispense", "administration"]
-# What it is, its start and end, and whether it is active; None for what is no therapy.
-_Told = tuple[_Kind, date | None, date | None, bool] | None
+# What it is, its start and end, and whether it is active; None for what is not a therapy.
+_Course = tuple[_Kind, date | None, date | None, bool] | None
 
 
 def therapies(found: Sequence[Resource], systems: CodeSystems, on: date) -> Iterator[Therapy]:
     """The therapies among the resources of one part as of `on`."""
     along = medications_among(found)
-    for one in of_types(found, Medicine):
-        told = _told(one, on)
-        if told is None:
+    for one in found:
+        if not isinstance(one, Medicine):
             continue
-        kind, start, end, active = told
-        drug = product(draft_of(one, systems, along), "medication").concept
+        course = _course(one, on)
+        if course is None:
+            continue
+        kind, start, end, active = course
+        if one.medicationReference or one.medication:
+            drug = product(draft_of(one, systems, along), "medication").concept
+        else:  # nearly every one
+            drug = concept(one.medicationCodeableConcept, systems)
         # the route in words: "fluticasone" alone says neither inhaled nor nasal
         dosages = getattr(one, "dosage", None) or ()
         dosages = dosages if isinstance(dosages, tuple) else (dosages,)
@@ -107,7 +112,7 @@ def draft_of(one: Resource, systems: CodeSystems, along: Resolve) -> Draft:
 # ---------------------------------------------------------------- one reader each
 
 
-def _told(one: Medicine, on: date) -> _Told:
+def _course(one: Medicine, on: date) -> _Course:
     status = one.status.strip().lower()
     if isinstance(one, MedicationRequestResource):
         return _request(one, status, on)
@@ -128,7 +133,7 @@ def _told(one: Medicine, on: date) -> _Told:
     return "administration", start, end or start, True
 
 
-def _request(one: MedicationRequestResource, status: str, on: date) -> _Told:
+def _request(one: MedicationRequestResource, status: str, on: date) -> _Course:
     if status in _NO_ORDER or one.intent.strip().lower() in _NO_INTENT or one.doNotPerform is True:
         return None
     dispense = one.dispenseRequest or DispenseRequest()
@@ -148,7 +153,7 @@ def _request(one: MedicationRequestResource, status: str, on: date) -> _Told:
     return "request", start, end if kept else None, active
 
 
-def _statement(one: MedicationStatementResource, status: str) -> _Told:
+def _statement(one: MedicationStatementResource, status: str) -> _Course:
     if status in _NOT_TAKEN:
         return None
     period, active = one.effectivePeriod or Period(), status in ("active", "")

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from billing_rules.fhir.json.codes import CodeSystems, coding, unglued
-from billing_rules.fhir.json.lenient import as_number, as_objects, converted, copied
+from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.quantities import is_billing_word
 from billing_rules.fhir.json.references import own_reference
 from billing_rules.fhir.json.shapes import Coding
+from billing_rules.fhir.json.values import as_number, as_objects, copied
 from billing_rules.model import ndc
 from billing_rules.model.entities import Code
 from billing_rules.model.findings import (

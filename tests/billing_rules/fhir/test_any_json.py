@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.fhir.json.lenient import copied
+from billing_rules.fhir.json.values import copied
 from billing_rules.fhir.reading import bundle_resources, chart, draft_orders, entries, resolver
 from billing_rules.fhir.write.corrections import NotCorrectable, corrected
 from billing_rules.model.chart import Chart

@@ -120,7 +120,7 @@ def test_the_birth_date_is_a_full_date_or_unknown() -> None:
     assert full == Present(date(1980, 5, 6))
     assert charted("patient", {"resourceType": "Patient"}).birth_date == NOTHING
     partial = charted("patient", {"resourceType": "Patient", "birthDate": "1980"}).birth_date
-    assert partial == Unknown("the birth date '1980' is no full date")
+    assert partial == Unknown("the birth date '1980' is not a full date")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from billing_rules.fhir.json.codes import CodeSystems, concept, unglued
-from billing_rules.fhir.json.lenient import Notes, converted
+from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.shapes import CodeableConcept
+from billing_rules.fhir.json.values import Notes
 from billing_rules.model.entities import Code
 from tests.billing_rules.fhir.samples import BILLING_OPTIONS, CPT, HCPCS, NDC, RXNORM, SYSTEMS
 
@@ -108,7 +109,7 @@ def test_a_hcpcs_shape_without_system_is_read_and_said_so() -> None:
 def test_a_hcpcs_shape_in_a_foreign_system_is_not_read_as_hcpcs() -> None:
     node = written({"coding": [{"system": "http://example.org/local", "code": "J2357"}]})
     assert concept(node, KNOWN).codes == (Code("", "J2357"),)
-    assert "is none we know" in noted(node)[0]
+    assert "is not one we know" in noted(node)[0]
 
 
 @pytest.mark.parametrize(

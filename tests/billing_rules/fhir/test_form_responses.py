@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.json.lenient import copied
+from billing_rules.fhir.json.values import copied
 from billing_rules.fhir.reading import chart
 from billing_rules.fhir.write.questionnaire import response
 from billing_rules.model.entities import Evidence

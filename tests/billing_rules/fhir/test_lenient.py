@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from billing_rules.fhir.json.decoding import decoded
-from billing_rules.fhir.json.lenient import Notes, converted
+from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.shapes import (
     ClaimResource,
     Dosage,
@@ -17,6 +17,7 @@ from billing_rules.fhir.json.shapes import (
     WrittenQuantity,
     unreadable,
 )
+from billing_rules.fhir.json.values import Notes
 
 
 def test_one_object_counts_as_a_list_of_one_and_a_list_of_one_as_the_object() -> None:

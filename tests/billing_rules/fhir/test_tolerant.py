@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.fhir.json.lenient import as_day, as_number, as_objects, copied, shown
+from billing_rules.fhir.json.values import as_day, as_number, as_objects, copied, shown
 
 
 @pytest.mark.parametrize(
