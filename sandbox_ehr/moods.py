@@ -29,101 +29,60 @@ _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Mood(Enum):
-    """Its name on the command line, and what goes wrong. The first eleven are those that the SMART
-    launcher simulates, under its names."""
+    """Its value says what goes wrong; on the command line it is called by its name in lower case.
+    The first eleven are those that the SMART launcher simulates, under its names."""
 
-    meaning: str
-
-    def __new__(cls, name: str, meaning: str) -> Mood:
-        mood = object.__new__(cls)
-        mood._value_, mood.meaning = name, meaning
-        return mood
-
-    AUTH_INVALID_CLIENT_ID = (
-        "auth_invalid_client_id",
-        "authorization answers that the client id is not known",
-    )
-    AUTH_INVALID_REDIRECT_URI = (
-        "auth_invalid_redirect_uri",
-        "authorization answers that the redirect URI is not known",
-    )
-    AUTH_INVALID_SCOPE = (
-        "auth_invalid_scope",
-        "authorization sends the app back with invalid_scope",
-    )
-    AUTH_INVALID_CLIENT_SECRET = (
-        "auth_invalid_client_secret",
-        "the token endpoint does not take the client's secret",
-    )
-    TOKEN_INVALID_TOKEN = (
-        "token_invalid_token",
-        "the token endpoint answers that code or refresh token are invalid",
-    )
-    TOKEN_EXPIRED_REFRESH_TOKEN = (
-        "token_expired_refresh_token",
-        "a refresh token has expired when it is used",
-    )
-    TOKEN_EXPIRED_REGISTRATION_TOKEN = (
-        "token_expired_registration_token",
-        "the client's own assertion is said to have expired",
-    )
-    TOKEN_INVALID_SCOPE = ("token_invalid_scope", "the token endpoint answers invalid_scope")
-    TOKEN_INVALID_JTI = (
-        "token_invalid_jti",
-        "the jti of the client's assertion is said to have been used before",
-    )
-    REQUEST_INVALID_TOKEN = (
-        "request_invalid_token",
-        "the FHIR server does not take the access token",
-    )
-    REQUEST_EXPIRED_TOKEN = (
-        "request_expired_token",
-        "the FHIR server says that the access token has expired",
-    )
-    AUTH_ACCESS_DENIED = (
-        "auth_access_denied",
-        "authorization sends the app back with access_denied",
-    )
-    AUTH_WRONG_STATE = (
-        "auth_wrong_state",
-        "authorization sends the app back with another state than it sent",
-    )
-    NO_PATIENT = ("no_patient", "the token response names no patient")
-    NO_WRITE_SCOPES = (
-        "no_write_scopes",
-        "of the scopes asked for, those that write are not granted",
-    )
-    NO_REFRESH_TOKEN = ("no_refresh_token", "no refresh token is given, whatever was asked for")
-    SHORT_TOKEN = ("short_token", "access tokens last two seconds")
-    WRONG_NONCE = ("wrong_nonce", "the id_token carries another nonce than the app sent")
+    AUTH_INVALID_CLIENT_ID = "authorization answers that the client id is not known"
+    AUTH_INVALID_REDIRECT_URI = "authorization answers that the redirect URI is not known"
+    AUTH_INVALID_SCOPE = "authorization sends the app back with invalid_scope"
+    AUTH_INVALID_CLIENT_SECRET = "the token endpoint does not take the client's secret"
+    TOKEN_INVALID_TOKEN = "the token endpoint answers that code or refresh token are invalid"
+    TOKEN_EXPIRED_REFRESH_TOKEN = "a refresh token has expired when it is used"
+    TOKEN_EXPIRED_REGISTRATION_TOKEN = "the client's own assertion is said to have expired"
+    TOKEN_INVALID_SCOPE = "the token endpoint answers invalid_scope"
+    TOKEN_INVALID_JTI = "the jti of the client's assertion is said to have been used before"
+    REQUEST_INVALID_TOKEN = "the FHIR server does not take the access token"
+    REQUEST_EXPIRED_TOKEN = "the FHIR server says that the access token has expired"
+    AUTH_ACCESS_DENIED = "authorization sends the app back with access_denied"
+    AUTH_WRONG_STATE = "authorization sends the app back with another state than it sent"
+    NO_PATIENT = "the token response names no patient"
+    NO_WRITE_SCOPES = "of the scopes asked for, those that write are not granted"
+    NO_REFRESH_TOKEN = "no refresh token is given, whatever was asked for"
+    SHORT_TOKEN = "access tokens last two seconds"
+    WRONG_NONCE = "the id_token carries another nonce than the app sent"
     # Of the FHIR server's answers from here on: see ACTS.
-    SLOW = ("slow", "every answer comes after six seconds")
-    DRIPPING = ("dripping", "an answer comes a byte at a time, and never whole")
-    HALF_ANSWERS = ("half_answers", "the line is cut in the middle of an answer")
-    CLOSED_CONNECTIONS = ("closed_connections", "the line is cut before an answer")
-    FAILING = ("failing", "every answer is HTTP status 500")
-    UNAVAILABLE = ("unavailable", "every answer is HTTP status 503")
-    BUSY = ("busy", "every answer is HTTP status 429 with Retry-After of two minutes")
-    BUSY_ONCE = ("busy_once", "the first try gets 429 with Retry-After 1, the next one its answer")
-    NOT_PERMITTED = ("not_permitted", "every answer is HTTP status 401")
-    OUTCOMES = ("outcomes", "an OperationOutcome with HTTP status 200 stands in place of data")
-    SMALL_PAGES = ("small_pages", "a search gives two resources a page")
-    ENDLESS_PAGES = ("endless_pages", "every page of a search names a next one")
-    BIG_ANSWERS = ("big_answers", "every answer is eight megabytes longer than it needs to be")
-    WRONG_CONTENT_TYPE = ("wrong_content_type", "FHIR is called text/html")
-    LOGIN_PAGE = ("login_page", "a login page is called FHIR")
-    REDIRECTS = ("redirects", "every answer leads to another address")
-    LATIN_1 = ("latin_1", "answers are Latin-1 and not UTF-8")
-    IGNORES_SORT = ("ignores_sort", "_sort changes nothing")
-    IGNORES_TAG = ("ignores_tag", "_tag changes nothing")
-    STRICT_SEARCH = ("strict_search", "a search parameter that is not known is an error")
-    ANY_TOKEN = ("any_token", "access tokens are not looked at")
-    READ_ONLY = ("read_only", "nothing can be written")
-    OWN_IDS = ("own_ids", "a resource that is new gets no id of the client's")
-    NO_UPDATES = ("no_updates", "what is there cannot be changed")
-    NO_CONDITIONAL_CREATE = ("no_conditional_create", "If-None-Exist is not looked at")
-    STORED_THEN_503 = ("stored_then_503", "a write is kept, and answered with HTTP status 503")
-    NO_FHIR_SERVER = ("no_fhir_server", "CDS services are called without fhirServer and token")
+    SLOW = "every answer comes after six seconds"
+    DRIPPING = "an answer comes a byte at a time, and never whole"
+    HALF_ANSWERS = "the line is cut in the middle of an answer"
+    CLOSED_CONNECTIONS = "the line is cut before an answer"
+    FAILING = "every answer is HTTP status 500"
+    UNAVAILABLE = "every answer is HTTP status 503"
+    BUSY = "every answer is HTTP status 429 with Retry-After of two minutes"
+    BUSY_ONCE = "the first try gets 429 with Retry-After 1, the next one its answer"
+    NOT_PERMITTED = "every answer is HTTP status 401"
+    OUTCOMES = "an OperationOutcome with HTTP status 200 stands in place of data"
+    SMALL_PAGES = "a search gives two resources a page"
+    ENDLESS_PAGES = "every page of a search names a next one"
+    BIG_ANSWERS = "every answer is eight megabytes longer than it needs to be"
+    WRONG_CONTENT_TYPE = "FHIR is called text/html"
+    LOGIN_PAGE = "a login page is called FHIR"
+    REDIRECTS = "every answer leads to another address"
+    LATIN_1 = "answers are Latin-1 and not UTF-8"
+    IGNORES_SORT = "_sort changes nothing"
+    IGNORES_TAG = "_tag changes nothing"
+    STRICT_SEARCH = "a search parameter that is not known is an error"
+    ANY_TOKEN = "access tokens are not looked at"
+    READ_ONLY = "nothing can be written"
+    OWN_IDS = "a resource that is new gets no id of the client's"
+    NO_UPDATES = "what is there cannot be changed"
+    NO_CONDITIONAL_CREATE = "If-None-Exist is not looked at"
+    STORED_THEN_503 = "a write is kept, and answered with HTTP status 503"
+    NO_FHIR_SERVER = "CDS services are called without fhirServer and token"
+
+    @property
+    def key(self) -> str:
+        """What the command line calls it."""
+        return self.name.lower()
 
     @property
     def of_answers(self) -> bool:
@@ -133,11 +92,10 @@ class Mood(Enum):
 
 def named(name: str) -> Mood:
     """The mood of that name. Raises ValueError with all names."""
-    try:
-        return next(mood for mood in Mood if mood.value == name)
-    except StopIteration:
-        known = ", ".join(mood.value for mood in Mood)
-        raise ValueError(f"no simulated error is called {name}: there are {known}") from None
+    by_key = {mood.key: mood for mood in Mood}
+    if name not in by_key:
+        raise ValueError(f"no simulated error is called {name}: there are {', '.join(by_key)}")
+    return by_key[name]
 
 
 # ---------------------------------------------------------------- what is asked and sent

@@ -302,7 +302,7 @@ def names_of_ours() -> frozenset[str]:
     tables = (service.Settings, app.Settings, models.ServeSettings, *models.TABLES.values())
     settings = {name for table in tables for name in table.model_fields}
     parts = {need.key for need in DATA_NEEDED}
-    moods = {mood.value for mood in Mood}
+    moods = {mood.key for mood in Mood}
     shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
     keys = {name for shape in shapes for name in shape.__struct_fields__}
     rows = (f.name for f in fields(Rule))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sandbox_ehr.desk import draft_elements
+from sandbox_ehr.desk import draft_elements as el
 from sandbox_ehr.desk.draft_elements import NotReadable, Resource
 
 Choices = Sequence[tuple[str, str]]
 DOSE_UNITS: Choices = (("mg", "mg"), ("mg/kg", "mg/kg"), ("mL", "mL"), ("g", "g"))
 PERIODS: Choices = (("wk", "weeks"), ("d", "days"), ("mo", "months"), ("h", "hours"))
+_Read = Callable[[Resource], str]
+_Write = Callable[[Resource, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class _Element:
 
     name: str
     label: str
-    read: Callable[[Resource], str]
-    write: Callable[[Resource, str], None]
+    read: _Read
+    write: _Write
     kind: str = "text"
     hint: str = ""
 
@@ -51,90 +54,59 @@ class DraftForm:
     added: bool
 
 
-def _of_code(read: Callable[[Resource], str]) -> Callable[[Resource], str]:
-    return lambda resource: read(resource.get("code", {}))
+def _in_concept(
+    name: str, read: Callable[[Any], str], write: Callable[[Resource, str], None]
+) -> tuple[_Read, _Write]:
+    """Read and write what stands in the CodeableConcept `name` of a resource or line."""
+
+    def write_in(part: Resource, text: str) -> None:
+        write(part.setdefault(name, {}), text)
+
+    return lambda part: read(part.get(name)), write_in
 
 
-def _to_code(write: Callable[[Resource, str], None]) -> Callable[[Resource, str], None]:
-    return lambda resource, text: write(resource.setdefault("code", {}), text)
+def _units(name: str) -> tuple[_Read, _Write]:
+    """Read and write the number of the Quantity `name`."""
 
-
-def _units(element: str) -> tuple[Callable[[Resource], str], Callable[[Resource, str], None]]:
-    def read(resource: Resource) -> str:
-        return draft_elements.shown(resource.get(element, {}).get("value"))
-
-    def write(resource: Resource, text: str) -> None:
-        value = draft_elements.number(text)
-        resource.pop(element, None)
+    def write(part: Resource, text: str) -> None:
+        value = el.number(text)
+        part.pop(name, None)
         if value is not None:
-            resource[element] = {"value": value}
+            part[name] = {"value": value}
 
-    return read, write
+    return lambda part: el.shown(part.get(name, {}).get("value")), write
 
 
-_COVERAGE = _Element(
-    "coverage", "Payer", draft_elements.coverage, draft_elements.set_coverage, "coverage"
-)
-_DAY = _Element(
-    "day",
-    "Date of service",
-    draft_elements.date_of_service,
-    draft_elements.set_date_of_service,
-    "date",
-    "empty: today",
-)
-_CODE = _Element(
-    "code",
-    "HCPCS code",
-    _of_code(draft_elements.billing_code),
-    _to_code(draft_elements.set_billing_code),
-)
+def _claim_modifiers(item: Resource) -> str:
+    codings = (concept.get("coding", []) for concept in item.get("modifier", []))
+    codes = (next((str(c.get("code", "")) for c in listed), "") for listed in codings)
+    return " ".join(filter(None, codes))
+
+
+def _set_claim_modifiers(item: Resource, text: str) -> None:
+    codes = el.modifier_list(text)
+    item.pop("modifier", None)
+    if codes:
+        item["modifier"] = [{"coding": [{"system": el.HCPCS, "code": code}]} for code in codes]
+
+
+_BILLING = (el.billing_code, el.set_billing_code)
+_DATE = (el.date_of_service, el.set_date_of_service, "date")
+_COVERAGE = _Element("coverage", "Payer", el.coverage, el.set_coverage, "coverage")
+_DAY = _Element("day", "Date of service", *_DATE, "empty: today")
+_CODE = _Element("code", "HCPCS code", *_in_concept("code", *_BILLING))
 _MODIFIERS = _Element(
-    "modifiers",
-    "Modifiers",
-    _of_code(draft_elements.modifiers),
-    _to_code(draft_elements.set_modifiers),
+    "modifiers", "Modifiers", *_in_concept("code", el.modifiers, el.set_modifiers)
 )
 _ELEMENTS: Mapping[str, tuple[_Element, ...]] = {
     "MedicationRequest": (
-        _Element(
-            "product",
-            "Drug and container",
-            draft_elements.product_code,
-            draft_elements.set_product,
-            "product",
-        ),
-        _Element("dose", "Dose", draft_elements.dose, draft_elements.set_dose, "number"),
-        _Element(
-            "dose-unit",
-            "Dose unit",
-            draft_elements.dose_unit,
-            draft_elements.set_dose_unit,
-            "dose-unit",
-        ),
-        _Element("period", "Every", draft_elements.period, draft_elements.set_period, "number"),
-        _Element(
-            "period-unit",
-            "Interval in",
-            draft_elements.period_unit,
-            draft_elements.set_period_unit,
-            "period",
-        ),
-        _Element(
-            "containers",
-            "Containers",
-            draft_elements.containers,
-            draft_elements.set_containers,
-            "number",
-        ),
-        _Element(
-            "code",
-            "HCPCS code",
-            lambda r: draft_elements.billing_code(r.get("medicationCodeableConcept")),
-            lambda r, text: draft_elements.set_billing_code(
-                r.setdefault("medicationCodeableConcept", {}), text
-            ),
-        ),
+        _Element("product", "Drug and container", el.product_code, el.set_product, "product"),
+        _Element("dose", "Dose", el.dose, el.set_dose, "number"),
+        _Element("dose-unit", "Dose unit", el.dose_unit, el.set_dose_unit, "dose-unit"),
+        _Element("period", "Every", el.period, el.set_period, "number"),
+        _Element("period-unit", "Interval in", el.period_unit, el.set_period_unit, "period"),
+        _Element("containers", "Containers", el.containers, el.set_containers, "number"),
+        _Element("code", "HCPCS code", *_in_concept("medicationCodeableConcept", *_BILLING)),
         _COVERAGE,
         _DAY,
     ),
@@ -153,45 +125,18 @@ _ELEMENTS: Mapping[str, tuple[_Element, ...]] = {
     ),
     "Claim": (_COVERAGE,),
 }
+_LINE = (
+    _Element("code", "Code", *_in_concept("productOrService", *_BILLING)),
+    _Element("units", "Units", *_units("quantity"), "number"),
+    _Element("modifiers", "Modifiers", _claim_modifiers, _set_claim_modifiers),
+    _Element("day", "Date", *_DATE),
+)
 _TITLES = {
     "MedicationRequest": "Medication order",
     "ServiceRequest": "Billing line of the order",
     "ChargeItem": "Charge",
     "Claim": "Draft claim",
 }
-
-
-def _claim_modifiers(item: Resource) -> str:
-    return " ".join(filter(None, (_any_code(concept) for concept in item.get("modifier", []))))
-
-
-def _any_code(concept: Resource) -> str:
-    return next((str(c.get("code", "")) for c in concept.get("coding", [])), "")
-
-
-def _set_claim_modifiers(item: Resource, text: str) -> None:
-    codes = draft_elements.modifier_list(text)
-    item.pop("modifier", None)
-    if codes:
-        coded = [{"coding": [{"system": draft_elements.HCPCS, "code": code}]} for code in codes]
-        item["modifier"] = coded
-
-
-_LINE = (
-    _Element(
-        "code",
-        "Code",
-        lambda item: draft_elements.billing_code(item.get("productOrService")),
-        lambda item, text: draft_elements.set_billing_code(
-            item.setdefault("productOrService", {}), text
-        ),
-    ),
-    _Element("units", "Units", *_units("quantity"), "number"),
-    _Element("modifiers", "Modifiers", _claim_modifiers, _set_claim_modifiers),
-    _Element(
-        "day", "Date", draft_elements.date_of_service, draft_elements.set_date_of_service, "date"
-    ),
-)
 
 
 # ---------------------------------------------------------------- showing
@@ -210,40 +155,45 @@ def forms(
 ) -> list[DraftForm]:
     """Every draft's form. `before` holds what each draft was before a suggestion changed it (None:
     nothing); `typed` and `problems` are what was sent and could not be taken."""
-    said = _Said(coverages, typed or {}, problems or {})
-    return [_form(draft, before, said) for draft in drafts]
+    products = tuple((p.code, p.display) for p in el.products().values())
+    choices = {
+        "product": products,
+        "coverage": coverages,
+        "dose-unit": DOSE_UNITS,
+        "period": PERIODS,
+    }
 
+    def field(element: _Element, prefix: str, part: Resource, old: Resource | None) -> Field:
+        name = f"{prefix}:{element.name}"
+        value = element.read(part)
+        was = element.read(old) if old is not None else "not there"
+        text = (typed or {}).get(name, value)
+        listed = tuple(choices.get(element.kind, ()))
+        if listed and text not in dict(listed):
+            listed = ((text, text or "none"), *listed)
+        return Field(
+            name=name,
+            label=element.label,
+            value=text,
+            kind=element.kind,
+            hint=element.hint,
+            choices=listed,
+            was=was if was != value else None,
+            problem=(problems or {}).get(name, ""),
+        )
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    coverages: Choices
-    typed: Mapping[str, str]
-    problems: Mapping[str, str]
+    def form(draft: Resource) -> DraftForm:
+        ref = reference(draft)
+        old = before.get(ref, draft)
+        rows = tuple(
+            (title, tuple(field(element, prefix, part, old_part) for element in elements))
+            for prefix, title, part, old_part, elements in _parts(draft, old or draft)
+        )
+        changed = any(field.was is not None for _, fields in rows for field in fields)
+        kind = str(draft.get("resourceType"))
+        return DraftForm(ref, _TITLES.get(kind, kind), rows, changed, ref in before and not old)
 
-    def choices(self, kind: str, value: str) -> Choices:
-        if kind == "product":
-            listed = [(p.code, p.display) for p in draft_elements.products().values()]
-        else:
-            listed = list(
-                {"coverage": self.coverages, "dose-unit": DOSE_UNITS, "period": PERIODS}.get(
-                    kind, ()
-                )
-            )
-        if listed and value not in dict(listed):
-            listed.insert(0, (value, value or "none"))
-        return tuple(listed)
-
-
-def _form(draft: Resource, before: Mapping[str, Resource | None], said: _Said) -> DraftForm:
-    ref = reference(draft)
-    old = before.get(ref, draft)
-    rows = []
-    for prefix, title, part, old_part, shown in _parts(draft, old or draft):
-        fields = tuple(_field(e, prefix, part, old_part, said) for e in shown)
-        rows.append((title, fields))
-    changed = any(field.was is not None for _, fields in rows for field in fields)
-    kind = str(draft.get("resourceType"))
-    return DraftForm(ref, _TITLES.get(kind, kind), tuple(rows), changed, ref in before and not old)
+    return [form(draft) for draft in drafts]
 
 
 def _parts(
@@ -263,25 +213,6 @@ def _parts(
         yield f"{reference(draft)}#{number}", f"Line {number}", item, old_items.get(number), _LINE
 
 
-def _field(
-    element: _Element, prefix: str, part: Resource, old: Resource | None, said: _Said
-) -> Field:
-    name = f"{prefix}:{element.name}"
-    value = element.read(part)
-    was = element.read(old) if old is not None else "not there"
-    typed = said.typed.get(name, value)
-    return Field(
-        name=name,
-        label=element.label,
-        value=typed,
-        kind=element.kind,
-        hint=element.hint,
-        choices=said.choices(element.kind, typed),
-        was=was if was != value else None,
-        problem=said.problems.get(name, ""),
-    )
-
-
 # ---------------------------------------------------------------- taking back in
 
 
@@ -292,8 +223,8 @@ def written(
     problems: dict[str, str] = {}
     changed = tuple(copy.deepcopy(list(drafts)))
     for draft in changed:
-        for prefix, _, part, _, shown in _parts(draft, draft):
-            for element in shown:
+        for prefix, _, part, _, elements in _parts(draft, draft):
+            for element in elements:
                 name = f"{prefix}:{element.name}"
                 if name not in typed or typed[name].strip() == element.read(part):
                     continue

@@ -54,16 +54,12 @@ def parse(word: str) -> Scope | None:
     scope = Scope(match["level"], match["type"], actions, text=word)
     if match["narrowed"] is None:
         return scope
-    narrowed = tuple(parse_qsl(match["narrowed"], keep_blank_values=True))
-    return replace(scope, narrowed=narrowed) if _can_narrow(match["type"], narrowed) else None
-
-
-def _can_narrow(resource_type: str, narrowed: tuple[tuple[str, str], ...]) -> bool:
+    narrowed = parse_qsl(match["narrowed"], keep_blank_values=True)
     try:
-        search = searching.read(resource_type, list(narrowed))
+        used = searching.read(match["type"], narrowed).used
     except FhirError:
-        return False
-    return len(search.used) == len(narrowed) > 0
+        return None
+    return replace(scope, narrowed=tuple(narrowed)) if len(used) == len(narrowed) > 0 else None
 
 
 def parse_all(text: str) -> tuple[Scope, ...]:
@@ -130,17 +126,10 @@ def _with_letters(scope: Scope, letters: set[str]) -> str:
 Resource = dict[str, Any]
 
 # Types that are nobody's chart: a token for one patient may read them too, and not write them.
-OF_NO_PATIENT = frozenset(
-    {
-        "Location",
-        "Medication",
-        "Organization",
-        "Practitioner",
-        "PractitionerRole",
-        "Questionnaire",
-        "ResearchStudy",
-    }
+_NO_CHART = (
+    "Location Medication Organization Practitioner PractitionerRole Questionnaire ResearchStudy"
 )
+OF_NO_PATIENT = frozenset(_NO_CHART.split())
 _OWNERS = ("subject", "patient", "beneficiary", "individual", "for", "target")
 
 

@@ -13,15 +13,8 @@ from sandbox_ehr.quirks import Quirks
 from sandbox_ehr.settings import Settings
 
 # Interactions of every type (FHIR R4, "TypeRestfulInteraction").
-INTERACTIONS = (
-    "read",
-    "vread",
-    "update",
-    "delete",
-    "history-instance",
-    "create",
-    "search-type",
-)
+_INTERACTIONS = "read vread update delete history-instance create search-type"
+INTERACTIONS = tuple(_INTERACTIONS.split())
 
 
 def types(quirks: Quirks) -> tuple[str, ...]:
@@ -58,6 +51,14 @@ _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 def statement(settings: Settings) -> Resource:
     """What this server offers, for an EHR like the one it is set to be."""
     quirks = settings.quirks
+    names = ("authorize", "token", "introspect", "revoke")
+    addresses = [{"url": n, "valueUri": f"{settings.base_url}/auth/{n}"} for n in names]
+    coding = {"system": _SECURITY, "code": "SMART-on-FHIR"}
+    security = {
+        "cors": True,
+        "service": [{"coding": [coding], "text": "SMART on FHIR"}],
+        "extension": [{"url": _OAUTH_URIS, "extension": addresses}],
+    }
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -75,26 +76,9 @@ def statement(settings: Settings) -> Resource:
         "rest": [
             {
                 "mode": "server",
-                "security": _security(settings),
+                "security": security,
                 "resource": [_resource(kind, settings) for kind in types(quirks)],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
-            }
-        ],
-    }
-
-
-def _security(settings: Settings) -> Resource:
-    names = ("authorize", "token", "introspect", "revoke")
-    addresses = {name: f"{settings.base_url}/auth/{name}" for name in names}
-    return {
-        "cors": True,
-        "service": [
-            {"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}], "text": "SMART on FHIR"}
-        ],
-        "extension": [
-            {
-                "url": _OAUTH_URIS,
-                "extension": [{"url": n, "valueUri": uri} for n, uri in addresses.items()],
             }
         ],
     }

@@ -12,6 +12,7 @@ from typing import Any
 from sandbox_ehr.fhir import bundles, calls, capability, search_answers, validation
 from sandbox_ehr.fhir.calls import Answer, Call, Served, preferred
 from sandbox_ehr.fhir.outcomes import FhirError, Issue, outcome
+from sandbox_ehr.fhir.search_answers import search
 from sandbox_ehr.records import ID, Version
 
 Resource = dict[str, Any]
@@ -33,9 +34,9 @@ def answer(served: Served, call: Call) -> Answer:
         case ():
             return _system(served, call)
         case (kind,):
-            return _of_method(served, call, kind, {"GET": _search, "POST": _create})
+            return _of_method(served, call, kind, {"GET": search, "POST": _create})
         case (kind, "_search"):
-            return _of_method(served, call, kind, {"POST": _search, "GET": _search})
+            return _of_method(served, call, kind, {"POST": search, "GET": search})
         case (kind, id_):
             methods = {"GET": _read, "PUT": _update, "DELETE": _delete}
             return _of_method(served, call, kind, methods, id_)
@@ -73,13 +74,14 @@ def _of_method(
 # ---------------------------------------------------------------- reading
 
 
-def _search(served: Served, call: Call, kind: str) -> Answer:
-    return search_answers.search(served, call, kind)
-
-
 def _read(served: Served, call: Call, kind: str, id_: str) -> Answer:
     _may(call, "r", kind)
-    found = _existing(served, call, "r", kind, id_)
+    found = served.records.read(kind, id_)
+    if found is None:
+        if served.records.is_deleted(kind, id_):
+            raise FhirError(410, f"this {kind} was deleted")
+        raise FhirError(404, f"there is no {kind} with this id")
+    _covers(call, "r", found)
     etag = _etag(found["meta"]["versionId"])
     if call.headers.get("if-none-match") == etag:
         return Answer(304, None, {"ETag": etag})
@@ -87,9 +89,23 @@ def _read(served: Served, call: Call, kind: str, id_: str) -> Answer:
 
 
 def _history(served: Served, call: Call, kind: str, id_: str) -> Answer:
+    """As FHIR R4 has it: the requests that made the versions, and what was answered."""
     _may(call, "r", kind)
-    versions = _known_versions(served, call, kind, id_)
-    entries = [_history_entry(served, kind, id_, version) for version in versions]
+    url = f"{kind}/{id_}"
+    entries = []
+    for version in _known_versions(served, call, kind, id_):
+        gone, created = version.resource is None, version.number == 1
+        method = "DELETE" if gone else "POST" if created else "PUT"
+        entry: Resource = {
+            "fullUrl": f"{served.base}/{url}",
+            "request": {"method": method, "url": kind if method == "POST" else url},
+            "response": {
+                "status": "204" if gone else "201" if created else "200",
+                "etag": _etag(version.number),
+                "lastModified": version.at,
+            },
+        }
+        entries.append(entry if gone else {**entry, "resource": version.resource})
     bundle = {"resourceType": "Bundle", "type": "history", "total": len(entries)}
     return Answer(200, {**bundle, "entry": entries})
 
@@ -111,23 +127,6 @@ def _known_versions(served: Served, call: Call, kind: str, id_: str) -> list[Ver
         raise FhirError(404, f"there is no {kind} with this id")
     _covers(call, "r", newest)
     return [v for v in versions if v.resource is None or call.access.covers("r", v.resource)]
-
-
-def _history_entry(served: Served, kind: str, id_: str, version: Version) -> Resource:
-    """As FHIR R4 has it: the request that made the version, and what was answered."""
-    url = f"{kind}/{id_}"
-    gone = version.resource is None
-    method = "DELETE" if gone else "POST" if version.number == 1 else "PUT"
-    entry: Resource = {
-        "fullUrl": f"{served.base}/{url}",
-        "request": {"method": method, "url": kind if method == "POST" else url},
-        "response": {
-            "status": "204" if gone else "201" if version.number == 1 else "200",
-            "etag": _etag(version.number),
-            "lastModified": version.at,
-        },
-    }
-    return entry if gone else {**entry, "resource": version.resource}
 
 
 # ---------------------------------------------------------------- writing
@@ -212,23 +211,11 @@ def _may(call: Call, action: str, kind: str) -> None:
 
 def _covers(call: Call, action: str, resource: Resource) -> None:
     if not call.access.covers(action, resource):
-        raise _out_of_reach(resource["resourceType"])
-
-
-def _out_of_reach(kind: str) -> FhirError:
-    return FhirError(
-        403, f"this {kind} is out of the token's reach: another patient's, or not in its scopes"
-    )
-
-
-def _existing(served: Served, call: Call, action: str, kind: str, id_: str) -> Resource:
-    found = served.records.read(kind, id_)
-    if found is None:
-        if served.records.is_deleted(kind, id_):
-            raise FhirError(410, f"this {kind} was deleted")
-        raise FhirError(404, f"there is no {kind} with this id")
-    _covers(call, action, found)
-    return found
+        raise FhirError(
+            403,
+            f"this {resource['resourceType']} is out of the token's reach: "
+            "another patient's, or not in its scopes",
+        )
 
 
 def _etag(version: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from sandbox_ehr.fhir import capability, searching
 from sandbox_ehr.fhir.calls import Answer, Call, Rest, Served, preferred
 from sandbox_ehr.fhir.outcomes import FhirError, Issue, outcome
-from sandbox_ehr.fhir.searching import Search
+from sandbox_ehr.fhir.searching import Search, values
 
 Resource = dict[str, Any]
 PAGE = "_page"
@@ -43,9 +43,12 @@ def search(served: Served, call: Call, resource_type: str) -> Answer:
     how = _how(served, resource_type, asked)
     reached = served.records.each(read, lambda r: r["id"] if call.access.covers("s", r) else "")
     ids = tuple(filter(None, reached))
+    used = tuple(_used(asked, read))
     if how.only_count:
-        return Answer(200, _bundle(served, resource_type, asked, read, len(ids)))
-    rest = Rest(resource_type, tuple(_kept(asked, read)), ids, call.access)
+        links = [{"relation": "self", "url": _self_url(served, resource_type, used)}]
+        bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(ids), "link": links}
+        return Answer(200, bundle)
+    rest = Rest(resource_type, used, ids, call.access)
     return Answer(200, _page(served, call, rest, 0, total=len(ids), how=how))
 
 
@@ -99,19 +102,15 @@ def _only_its_patient(
 def _read(served: Served, call: Call, resource_type: str, asked: searching.Asked) -> Search:
     """The search, without what this server does not know, unless it is to be strict."""
     known = capability.search_parameters(resource_type, served.quirks)
-    unknown = [
-        (name, value)
-        for name, value in asked
-        if name.partition(":")[0] not in (*known, *searching.HOW)
-    ]
-    read = searching.read(
-        resource_type, [pair for pair in asked if pair not in unknown], served.base
-    )
-    ignored = [name for name, _ in unknown] + list(read.ignored)
+    names = {*known, *searching.HOW}
+    offered = [(name, value) for name, value in asked if name.partition(":")[0] in names]
+    read = searching.read(resource_type, offered, served.base)
+    ignored = [name for name, value in asked if (name, value) not in offered]
+    ignored += read.ignored
     handling = preferred(call, "handling")
     if ignored and (handling == "strict" or (served.quirks.strict and handling != "lenient")):
-        names = ", ".join(f"'{name[:60]}'" for name in ignored[:10])
-        raise FhirError(400, f"{resource_type} cannot be searched by {names}", "not-supported")
+        words = ", ".join(f"'{name[:60]}'" for name in ignored[:10])
+        raise FhirError(400, f"{resource_type} cannot be searched by {words}", "not-supported")
     return read
 
 
@@ -126,27 +125,21 @@ def _how(served: Served, resource_type: str, asked: searching.Asked) -> _How:
     size = min(int(count), served.quirks.page_most) if count else served.quirks.page_default
     elements = frozenset(e for e in said.get("_elements", "").split(",") if e)
     included = tuple(value for name, value in asked if name == "_include")[:_MOST_INCLUDES]
-    _known_includes(served, resource_type, included)
-    return _How(size, summary == "count" or size == 0, summary, elements, included)
-
-
-def _known_includes(served: Served, resource_type: str, included: Iterable[str]) -> None:
     known = capability.can_include(resource_type, served.quirks)
     for value in included:
         if ":".join(value.split(":")[:2]) not in known:
             raise FhirError(400, f"'_include' of {resource_type} takes one of {', '.join(known)}")
+    return _How(size, summary == "count" or size == 0, summary, elements, included)
 
 
-def _kept(asked: searching.Asked, read: Search) -> list[tuple[str, str]]:
+def _used(asked: searching.Asked, read: Search) -> Iterator[tuple[str, str]]:
     """What of the query was used: the self link says it (FHIR R4, "Server Conformance")."""
-    kept = []
     for name, value in asked:
         if name == "_sort":
             names = [n for n in value.split(",") if n and f"_sort={n}" not in read.ignored]
             value = ",".join(names)
         if value and (name in searching.HOW or (name, value) in read.used):
-            kept.append((name, value))
-    return kept
+            yield name, value
 
 
 # ---------------------------------------------------------------- what is answered
@@ -176,15 +169,6 @@ def _page(
     return {**bundle, "entry": entries} if entries else bundle
 
 
-def _bundle(
-    served: Served, resource_type: str, asked: searching.Asked, read: Search, total: int
-) -> Resource:
-    """The answer to a question of how many."""
-    url = _self_url(served, resource_type, _kept(asked, read))
-    links = [{"relation": "self", "url": url}]
-    return {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
-
-
 def _self_url(served: Served, resource_type: str, params: Iterable[tuple[str, str]]) -> str:
     query = urlencode(list(params), safe=",|:/")
     return f"{served.base}/{resource_type}" + (f"?{query}" if query else "")
@@ -208,34 +192,22 @@ def _included(
     served: Served, call: Call, matches: Sequence[Resource], includes: Iterable[str]
 ) -> list[Resource]:
     """What the matches refer to, each once, as far as the caller may read it."""
-    held = {(r["resourceType"], r["id"]) for r in matches}
+    known = {(r["resourceType"], r["id"]) for r in matches}
     result = []
     for asked in includes:
         kind, name, target = (*asked.split(":"), "")[:3]
         parameter = capability.search_parameters(kind, served.quirks)[name]
-        for reference in _references(matches, parameter.paths):
-            found = _referred(served, call, reference, target)
-            if found and (found["resourceType"], found["id"]) not in held:
-                held.add((found["resourceType"], found["id"]))
+        for value in (v for path in parameter.paths for r in matches for v in values(r, path)):
+            reference = value.get("reference") if isinstance(value, dict) else None
+            place = str(reference or "").removeprefix(f"{served.base}/").split("/")
+            type_, id_ = (*place, "")[:2]
+            if type_ not in capability.types(served.quirks) or target not in ("", type_):
+                continue
+            found = served.records.read(type_, id_)
+            if found and call.access.covers("r", found) and (type_, id_) not in known:
+                known.add((type_, id_))
                 result.append(found)
     return result
-
-
-def _references(matches: Iterable[Resource], paths: Iterable[str]) -> Iterable[str]:
-    for path in paths:
-        for match in matches:
-            for value in searching.values(match, path):
-                reference = value.get("reference") if isinstance(value, dict) else None
-                if isinstance(reference, str):
-                    yield reference
-
-
-def _referred(served: Served, call: Call, reference: str, target: str) -> Resource | None:
-    kind, _, id_ = reference.removeprefix(f"{served.base}/").partition("/")
-    if kind not in capability.types(served.quirks) or target not in ("", kind):
-        return None
-    found = served.records.read(kind, id_.partition("/")[0])
-    return found if found and call.access.covers("r", found) else None
 
 
 _ALWAYS = frozenset({"resourceType", "id", "meta"})
@@ -243,19 +215,19 @@ _ALWAYS = frozenset({"resourceType", "id", "meta"})
 
 def _shaped(resource: Resource, how: _How) -> Resource:
     """The resource with the elements asked for, marked when it is not whole."""
-    kept = set(resource)
     if how.summary == "data":
-        kept -= {"text"}
+        names = set(resource) - {"text"}
     elif how.summary == "text":
-        kept = {"text", *_mandatory(resource)}
+        names = {"text", *_MANDATORY}
     elif how.elements:
-        kept = {*how.elements, *_mandatory(resource)}
-    if kept >= set(resource):
+        names = {*how.elements, *_MANDATORY}
+    else:
         return resource
-    shaped = {name: value for name, value in resource.items() if name in kept | _ALWAYS}
-    meta = dict(shaped.get("meta", {}))
-    tags = [*meta.get("tag", ()), _SUBSETTED]
-    return {**shaped, "meta": {**meta, "tag": tags}}
+    if names >= set(resource):
+        return resource
+    shaped = {name: value for name, value in resource.items() if name in names | _ALWAYS}
+    meta = resource.get("meta", {})
+    return {**shaped, "meta": {**meta, "tag": [*meta.get("tag", ()), _SUBSETTED]}}
 
 
 _SUBSETTED = {
@@ -263,40 +235,10 @@ _SUBSETTED = {
     "code": "SUBSETTED",
 }
 # Elements without which a resource is not valid, whatever was asked for.
-_MANDATORY = frozenset(
-    {
-        "status",
-        "intent",
-        "subject",
-        "patient",
-        "beneficiary",
-        "code",
-        "class",
-        "payor",
-        "use",
-        "created",
-        "insurer",
-        "outcome",
-        "type",
-        "provider",
-        "priority",
-        "insurance",
-        "individual",
-        "study",
-        "content",
-        "target",
-        "recorded",
-        "agent",
-        "relationship",
-        "vaccineCode",
-        "medicationCodeableConcept",
-        "medicationReference",
-        "effectiveDateTime",
-        "effectivePeriod",
-        "occurrenceDateTime",
-    }
+_ELEMENTS = (
+    "status intent subject patient beneficiary code class payor use created insurer outcome type "
+    "provider priority insurance individual study content target recorded agent relationship "
+    "vaccineCode medicationCodeableConcept medicationReference effectiveDateTime effectivePeriod "
+    "occurrenceDateTime"
 )
-
-
-def _mandatory(resource: Resource) -> set[str]:
-    return set(resource) & _MANDATORY
+_MANDATORY = frozenset(_ELEMENTS.split())

@@ -20,18 +20,8 @@ Asked = list[tuple[str, str]]
 Test = Callable[[Resource], bool]
 
 # Parameters that say how the answer is given, not what is looked for.
-HOW = frozenset(
-    {
-        "_count",
-        "_sort",
-        "_include",
-        "_summary",
-        "_elements",
-        "_total",
-        "_format",
-        "_pretty",
-    }
-)
+_HOW = "_count _sort _include _summary _elements _total _format _pretty"
+HOW = frozenset(_HOW.split())
 MODIFIERS = {
     Kind.TOKEN: ("", "not", "missing", "text"),
     Kind.REFERENCE: ("", "missing"),
@@ -110,13 +100,15 @@ def _held(resource: Resource, parameter: Parameter) -> list[Any]:
 
 def _test(name: str, parameter: Parameter, modifier: str, text: str, base_url: str) -> Test:
     if modifier == "missing":
-        return _missing(name, parameter, text)
+        if text not in ("true", "false"):
+            raise FhirError(400, f"'{name}' takes true or false")
+        return lambda r: (not _held(r, parameter)) is (text == "true")
     if parameter.kind is Kind.REFERENCE and modifier in parameters.TYPES:
-        typed = (v if "/" in v else f"{modifier}/{v}" for v in _split(text, ","))
+        typed = (v if "/" in v else f"{modifier}/{v}" for v in _choices(text))
         text, modifier = ",".join(typed), ""
     if modifier not in MODIFIERS[parameter.kind]:
         raise FhirError(400, f"the modifier of '{name}' is not supported", "not-supported")
-    choices = _split(text, ",")
+    choices = _choices(text)
     if len(choices) > _MOST_VALUES:
         raise FhirError(400, f"'{name}' lists more than {_MOST_VALUES} values", "too-costly")
     if parameter.kind is Kind.TOKEN and modifier != "text":
@@ -128,12 +120,6 @@ def _test(name: str, parameter: Parameter, modifier: str, text: str, base_url: s
     if len(any_of) == 1:
         return lambda r: any(map(any_of[0], _held(r, parameter)))
     return lambda r: any(fits(v) for v in _held(r, parameter) for fits in any_of)
-
-
-def _missing(name: str, parameter: Parameter, text: str) -> Test:
-    if text not in ("true", "false"):
-        raise FhirError(400, f"'{name}' takes true or false")
-    return lambda r: (not _held(r, parameter)) is (text == "true")
 
 
 def _one(
@@ -259,9 +245,9 @@ def _string(modifier: str, text: str) -> Callable[[Any], bool]:
     return fits
 
 
-def _split(text: str, at: str) -> list[str]:
-    """Split where `at` is not escaped (FHIR R4, "Escaping Search Parameters")."""
-    return [part for part in re.split(rf"(?<!\\){re.escape(at)}", text) if part]
+def _choices(text: str) -> list[str]:
+    """Split at commas that are not escaped (FHIR R4, "Escaping Search Parameters")."""
+    return [part for part in re.split(r"(?<!\\),", text) if part]
 
 
 def _unescaped(text: str) -> str:

@@ -30,7 +30,7 @@ def check(resource: Resource) -> None:
     try:
         get_fhir_model_class(kind).model_validate(resource)
     except ValidationError as error:
-        raise FhirError(422, "not valid", issues=_issues(kind, error)) from None
+        raise FhirError(422, "not valid", issues=tuple(_issues(kind, error))) from None
     except (ValueError, TypeError, KeyError, LookupError, AttributeError, RecursionError):
         raise FhirError(422, f"this is no valid {kind} of FHIR R4") from None
 
@@ -49,48 +49,23 @@ def _empty(node: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def _issues(kind: str, error: ValidationError) -> tuple[Issue, ...]:
-    said = error.errors(include_url=False, include_context=False, include_input=False)
-    found = (
-        Issue(_words(one["msg"]), code=_code(one["type"]), expression=_path(kind, one["loc"]))
-        for one in said[:_MOST_ISSUES]
-    )
-    return tuple(found)
-
-
-def _words(message: str) -> str:
+def _issues(kind: str, error: ValidationError) -> Iterator[Issue]:
     """What is wrong, without what pydantic calls its own."""
-    text = message.removeprefix("Value error, ")
-    return "the element is not one of FHIR R4" if "Extra inputs" in text else text[:200]
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    for one in found[:_MOST_ISSUES]:
+        text = one["msg"].removeprefix("Value error, ")
+        text = "the element is not one of FHIR R4" if "Extra inputs" in text else text[:200]
+        steps = (f"[{s}]" if isinstance(s, int) else f".{s}" for s in one["loc"])
+        code = "required" if "missing" in one["type"] else "structure"
+        yield Issue(text, code, expression=(kind + "".join(steps))[:200])
 
 
-def _code(kind: str) -> str:
-    return "required" if "missing" in kind else "structure"
-
-
-def _path(kind: str, loc: tuple[int | str, ...]) -> str:
-    path = kind
-    for step in loc:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return path[:200]
-
-
-def depth(node: Any, most: int = DEEPEST) -> bool:
+def depth(node: Resource, most: int = DEEPEST) -> bool:
     """Whether JSON is nested no deeper than `most`."""
-    level = [node]
+    level: list[Any] = [node]
     for _ in range(most):
-        level = [
-            inner
-            for value in level
-            for inner in (
-                value.values()
-                if isinstance(value, dict)
-                else value
-                if isinstance(value, list)
-                else ()
-            )
-            if isinstance(inner, (dict, list))
-        ]
+        parts = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [inner for part in parts for inner in part if isinstance(inner, (dict, list))]
         if not level:
             return True
     return False

@@ -186,6 +186,6 @@ def test_exactly_these_bytes_are_sent(ehr: Ehr) -> None:
 
 
 def test_every_mood_of_the_answers_has_a_name_and_every_name_its_sentence() -> None:
-    assert all(mood.meaning for mood in Mood)
+    assert all(mood.value for mood in Mood)
     assert {mood for mood in Mood if mood.of_answers} == set(ACTS)
     assert moods.named("busy_once") is Mood.BUSY_ONCE

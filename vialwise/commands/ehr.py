@@ -125,7 +125,7 @@ def _say(settings: Settings, records: Records) -> None:
             "&patient=ID"
         )
     if settings.moods:
-        screen.say(f"Simulated errors: {', '.join(sorted(f.value for f in settings.moods))}.")
+        screen.say(f"Simulated errors: {', '.join(sorted(f.key for f in settings.moods))}.")
     text = (
         "Open: calls without a token are answered. Ctrl-C ends it."
         if settings.open

@@ -144,12 +144,12 @@ def test_another_nonce_comes_back(troubled: Any) -> None:
 
 
 def test_every_fault_has_its_meaning_and_a_wrong_name_lists_them() -> None:
-    assert all(f.meaning for f in Mood)
+    assert all(f.value for f in Mood)
     with pytest.raises(ValueError, match="no_patient"):
         moods.named("nonsense")
 
 
 def test_every_fault_is_in_the_documents_with_its_meaning() -> None:
     page = Path(__file__).parents[3] / "docs" / "try-it.md"
-    for line in (f"    {f.value.ljust(34)}{f.meaning}\n" for f in Mood):
+    for line in (f"    {f.key.ljust(34)}{f.value}\n" for f in Mood):
         assert line in page.read_text(encoding="utf-8"), line
