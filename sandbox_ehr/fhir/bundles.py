@@ -37,20 +37,19 @@ def process(served: Served, call: Call, ask: Ask) -> Answer:
         raise FhirError(400, f"'entry' is a list of at most {_MOST_ENTRIES}")
     match bundle.get("type"):
         case "batch":
-            answers = [_one_of_batch(served, call, entry, ask) for entry in entries]
+            answers = []
+            for entry in entries:
+                try:
+                    answers.append(_response(ask(served, _call(served, call, entry))))
+                except FhirError as error:
+                    response = {"status": str(error.status), "outcome": error.outcome}
+                    answers.append({"response": response})
         case "transaction":
             answers = _transaction(served, call, entries, ask)
         case _:
             raise FhirError(400, "a Bundle for the base is a batch or a transaction")
     done = {"resourceType": "Bundle", "type": f"{bundle['type']}-response"}
     return Answer(200, {**done, "entry": answers} if answers else done)
-
-
-def _one_of_batch(served: Served, call: Call, entry: Any, ask: Ask) -> Resource:
-    try:
-        return _response(ask(served, _call(served, call, entry)))
-    except FhirError as error:
-        return {"response": {"status": str(error.status), "outcome": error.outcome}}
 
 
 def _transaction(served: Served, call: Call, entries: list[Any], ask: Ask) -> list[Resource]:
@@ -66,22 +65,20 @@ def _transaction(served: Served, call: Call, entries: list[Any], ask: Ask) -> li
             )
             for i, entry in enumerate(entries)
         }
-        _each_once(calls)
+        written = [c.path for c in calls.values() if c.method in ("PUT", "DELETE")]
+        if len(written) != len(set(written)):
+            raise FhirError(400, "a transaction writes each resource once")
         for i in sorted(calls, key=lambda i: _ORDER.get(calls[i].method, 4)):
             try:
                 answers[i] = _response(ask(served, calls[i]))
             except FhirError as error:
-                raise _of_entry(i, error) from None
+                at = f"Bundle.entry[{i}]"
+                issues = tuple(
+                    replace(issue, text=f"{at}: {issue.text}", expression=issue.expression or at)
+                    for issue in error.issues
+                )
+                raise FhirError(error.status, str(error), issues=issues) from None
     return [answers[i] for i in range(len(entries))]
-
-
-def _of_entry(i: int, error: FhirError) -> FhirError:
-    at = f"Bundle.entry[{i}]"
-    issues = tuple(
-        replace(issue, text=f"{at}: {issue.text}", expression=issue.expression or at)
-        for issue in error.issues
-    )
-    return FhirError(error.status, str(error), issues=issues)
 
 
 def _call(served: Served, call: Call, entry: Any) -> Call:
@@ -127,13 +124,6 @@ def _creates(entry: Any) -> bool:
     is_post = isinstance(request, dict) and request.get("method") == "POST"
     named = isinstance(entry, dict) and isinstance(entry.get("fullUrl"), str)
     return is_post and named and isinstance(entry.get("resource"), dict)
-
-
-def _each_once(calls: dict[int, Call]) -> None:
-    """No resource is written twice in one transaction. Raises FhirError (400)."""
-    written = [c.path for c in calls.values() if c.method in ("PUT", "DELETE")]
-    if len(written) != len(set(written)):
-        raise FhirError(400, "a transaction writes each resource once")
 
 
 def _response(answer: Answer) -> Resource:

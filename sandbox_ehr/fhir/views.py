@@ -53,14 +53,20 @@ def endpoint(path: str) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204)
     if path in _WELL_KNOWN:
-        return _well_known(path)
+        _only_get()
+        document = _WELL_KNOWN[path](running().settings)
+        return Response(_encoder.encode(document), content_type="application/json")
     _acceptable()
     if path == "metadata":
-        return _metadata()
+        _only_get()
+        statement = capability.statement(running().settings)
+        return _sent(Answer(200, statement, {"Cache-Control": "max-age=60"}))
     method = "GET" if request.method == "HEAD" else request.method
-    parts = _parts(path)
+    # Werkzeug has unquoted the address once, and nothing unquotes it again.
+    parts = tuple(path.rstrip("/").split("/")) if path.rstrip("/") else ()
     access = at_fhir.access_of(request.headers.get("Authorization"))
-    call = Call(method, parts, access, _params(method, parts), _body(method, parts), _headers())
+    headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
+    call = Call(method, parts, access, _params(method, parts), _body(method, parts), headers)
     return _sent(handlers.answer(served(), call))
 
 
@@ -119,40 +125,25 @@ _WELL_KNOWN = {
 }
 
 
-def _well_known(path: str) -> Response:
+def _only_get() -> None:
     if request.method not in ("GET", "HEAD"):
         raise NotAllowed(("GET",))
-    said = _WELL_KNOWN[path](running().settings)
-    return Response(_encoder.encode(said), content_type="application/json")
-
-
-def _metadata() -> Response:
-    if request.method not in ("GET", "HEAD"):
-        raise NotAllowed(("GET",))
-    said = capability.statement(running().settings)
-    return _sent(Answer(200, said, {"Cache-Control": "max-age=60"}))
 
 
 # ---------------------------------------------------------------- in
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    """The address in its parts. Werkzeug has unquoted it once, and nothing unquotes it again."""
-    return tuple(path.rstrip("/").split("/")) if path.rstrip("/") else ()
-
-
 def _acceptable() -> None:
     """Whether the caller takes JSON. Raises FhirError (406)."""
-    wanted = request.args.get("_format")
-    if wanted is not None:
-        if _media_type(wanted.replace(" ", "+")) not in _TYPES:
+    format_ = request.args.get("_format")
+    if format_ is not None:
+        if _media_type(format_.replace(" ", "+")) not in _TYPES:
             raise FhirError(406, "this server speaks JSON only: _format=json")
         return
     accepted = request.accept_mimetypes
-    if accepted and not any(accepted[kind] for kind in (JSON, "application/json", "text/json")):
-        lax = any(_media_type(name) in _TYPES for name, _ in accepted)
-        if not lax:
-            raise FhirError(406, f"this server speaks JSON only: Accept: {JSON}")
+    exact = any(accepted[kind] for kind in (JSON, "application/json", "text/json"))
+    if accepted and not exact and not any(_media_type(name) in _TYPES for name, _ in accepted):
+        raise FhirError(406, f"this server speaks JSON only: Accept: {JSON}")
 
 
 def _media_type(text: str) -> str:
@@ -161,16 +152,12 @@ def _media_type(text: str) -> str:
 
 def _params(method: str, parts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """The query; for a search that was posted, what stands in its body too (FHIR R4, "search")."""
-    asked = calls.query_parameters(_query())
+    asked = calls.query_parameters(_text(request.query_string))
     if method == "POST" and parts[1:] == ("_search",):
         if _media_type(request.content_type or "") != _FORM:
             raise FhirError(415, f"a search is posted as {_FORM}")
         asked += calls.query_parameters(_text(request.get_data()))
     return tuple(asked)
-
-
-def _query() -> str:
-    return _text(request.query_string)
 
 
 def _text(data: bytes) -> str:
@@ -199,10 +186,6 @@ def _body(method: str, parts: tuple[str, ...]) -> dict[str, Any] | None:
     return body
 
 
-def _headers() -> dict[str, str]:
-    return {name: request.headers[name] for name in _HEADERS if name in request.headers}
-
-
 # ---------------------------------------------------------------- out
 
 
@@ -211,13 +194,11 @@ def _sent(answer: Answer) -> Response:
     response = Response(body, answer.status)
     response.headers["Cache-Control"] = "no-store"
     for name, value in answer.headers.items():
-        response.headers[name] = _http_date(value) if name == "Last-Modified" else value
+        if name == "Last-Modified":
+            value = format_datetime(datetime.fromisoformat(value), usegmt=True)
+        response.headers[name] = value
     if body:
         response.headers["Content-Type"] = f"{JSON}; charset=utf-8"
     else:
         del response.headers["Content-Type"]
     return response
-
-
-def _http_date(instant: str) -> str:
-    return format_datetime(datetime.fromisoformat(instant), usegmt=True)

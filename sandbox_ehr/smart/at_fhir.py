@@ -14,7 +14,6 @@ from sandbox_ehr.settings import ALL_SCOPES, SYSTEM_SCOPES, Settings
 from sandbox_ehr.smart import people
 from sandbox_ehr.smart.authorization import METHODS
 from sandbox_ehr.smart.clients import ALGORITHMS
-from sandbox_ehr.smart.tokens import Granted
 from sandbox_ehr.state import running
 
 # ---------------------------------------------------------------- the token of a call (RFC 6750)
@@ -24,18 +23,19 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE | re.ASC
 
 def access_of(authorization: str | None) -> Access:
     """What the `Authorization` header allows. Raises FhirError (401)."""
-    it = running()
+    ehr = running()
     if authorization is None:
-        if it.settings.open:
+        if ehr.settings.open:
             return Access(everything=True)
         raise FhirError(401, "this server wants an access token: Authorization: Bearer ...")
     match = _BEARER.fullmatch(authorization)
     if match is None:
         raise FhirError(401, "the Authorization header has no bearer token")
-    granted = it.tokens.access(match[1])
-    if granted is None or Mood.REQUEST_INVALID_TOKEN in _faults(granted):
+    granted = ehr.tokens.access(match[1])
+    moods = ehr.settings.moods | (granted.moods if granted else frozenset())
+    if granted is None or Mood.REQUEST_INVALID_TOKEN in moods:
         raise FhirError(401, "the access token is not known here, or was revoked", "login")
-    if it.tokens.is_expired(granted) or Mood.REQUEST_EXPIRED_TOKEN in _faults(granted):
+    if ehr.tokens.is_expired(granted) or Mood.REQUEST_EXPIRED_TOKEN in moods:
         raise FhirError(401, "the access token has expired", "expired")
     return Access(parse_all(granted.scope), granted.patient)
 
@@ -48,30 +48,13 @@ def challenge(error: FhirError) -> str:
     return f'Bearer realm="fhir", error="invalid_token", error_description="{text}"'
 
 
-def _faults(granted: Granted) -> frozenset[Mood]:
-    return granted.moods | running().settings.moods
-
-
 # ---------------------------------------------------------------- discovery
 
 CAPABILITIES = (
-    "launch-ehr",
-    "launch-standalone",
-    "authorize-post",
-    "client-public",
-    "client-confidential-symmetric",
-    "client-confidential-asymmetric",
-    "sso-openid-connect",
-    "context-banner",
-    "context-ehr-patient",
-    "context-ehr-encounter",
-    "context-standalone-patient",
-    "permission-offline",
-    "permission-online",
-    "permission-patient",
-    "permission-user",
-    "permission-v1",
-    "permission-v2",
+    "launch-ehr launch-standalone authorize-post client-public client-confidential-symmetric "
+    "client-confidential-asymmetric sso-openid-connect context-banner context-ehr-patient "
+    "context-ehr-encounter context-standalone-patient permission-offline permission-online "
+    "permission-patient permission-user permission-v1 permission-v2"
 )
 
 
@@ -91,7 +74,7 @@ def smart_configuration(settings: Settings) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": [*ALL_SCOPES.split(), *SYSTEM_SCOPES.split()],
-        "capabilities": list(CAPABILITIES),
+        "capabilities": CAPABILITIES.split(),
     }
 
 
@@ -109,35 +92,35 @@ def openid_configuration(settings: Settings) -> dict[str, Any]:
 LAUNCH_PATH = "/_services/smart/Launch"
 
 
-class Parameters(msgspec.Struct):
+class LaunchParameters(msgspec.Struct):
     patient: str = ""
     encounter: str = ""
     appContext: str = ""
 
 
-class Wanted(msgspec.Struct):
+class LaunchRequest(msgspec.Struct):
     launchUrl: str
-    parameters: Parameters = msgspec.field(default_factory=Parameters)
+    parameters: LaunchParameters = msgspec.field(default_factory=LaunchParameters)
 
 
 def launch_of(body: bytes, access: Access) -> dict[str, Any]:
     """`{"launch_id": ...}`, good once and for ten minutes. Raises FhirError."""
-    it = running()
+    ehr = running()
     try:
-        wanted = msgspec.json.decode(body, type=Wanted)
+        asked = msgspec.json.decode(body, type=LaunchRequest)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise FhirError(400, "the body wants launchUrl and parameters.patient") from None
-    client = it.settings.app_at(wanted.launchUrl)
+    client = ehr.settings.app_at(asked.launchUrl)
     if client is None:
         raise FhirError(404, "no app is registered under this launchUrl", "not-found")
-    patient = it.records.read("Patient", wanted.parameters.patient)
+    patient = ehr.records.read("Patient", asked.parameters.patient)
     if patient is None or not access.covers("r", patient):
         raise FhirError(404, "no patient whom you may see has this id", "not-found")
-    token = it.launches.new(
-        wanted.parameters.patient,
-        wanted.parameters.encounter[:500],
-        people.default(it.records),
-        wanted.parameters.appContext[:4000],
+    token = ehr.launches.new(
+        asked.parameters.patient,
+        asked.parameters.encounter[:500],
+        people.default(ehr.records),
+        asked.parameters.appContext[:4000],
         client_id=client.id,
     )
     return {"launch_id": token}

@@ -129,10 +129,8 @@ def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
 
 def launch_parameters(granted: Granted) -> dict[str, Any]:
     """What the token response says of the launch (SMART App Launch 2.2, "Launch context")."""
-    said: dict[str, Any] = dict(granted.more)
-    said |= {"patient": granted.patient} if granted.patient else {}
-    said |= {"encounter": granted.encounter} if granted.encounter else {}
-    return said
+    context = {"patient": granted.patient, "encounter": granted.encounter}
+    return {**granted.more, **{name: id_ for name, id_ in context.items() if id_}}
 
 
 def _new(**_: Any) -> str:

@@ -69,20 +69,15 @@ def staff(records: Records) -> list[Person]:
     return sorted(found, key=lambda person: person.name)
 
 
-def references(records: Records) -> set[str]:
-    return {person.reference for person in staff(records)}
-
-
 def default(records: Records) -> str:
-    """Who is signed in when nobody else is said: the first of the staff, "" without any."""
-    everybody = [_person(r) for r in records.search("Practitioner")]
-    return everybody[0].reference if everybody else ""
+    """Who is signed in when nobody else is named: the first of the staff, "" without any."""
+    first = next(iter(records.search("Practitioner")), None)
+    return f"Practitioner/{first['id']}" if first else ""
 
 
 def name_of(records: Records, reference: str) -> dict[str, str]:
     """The `name` claim of somebody here; none for anybody else."""
-    kind, _, id_ = reference.partition("/")
-    found = records.read(kind, id_)
+    found = records.read(*reference.partition("/")[::2])
     return {"name": _name(found)} if found else {}
 
 

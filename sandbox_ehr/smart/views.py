@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from authlib.common.urls import add_params_to_uri
@@ -27,7 +26,7 @@ from sandbox_ehr.moods import Mood
 from sandbox_ehr.settings import Client
 from sandbox_ehr.smart import people, sessions
 from sandbox_ehr.smart.sessions import Launch, Session
-from sandbox_ehr.state import Running, running
+from sandbox_ehr.state import running
 
 auth = Blueprint("auth", __name__, template_folder="templates", static_folder="static")
 
@@ -56,11 +55,13 @@ def authorize() -> AnyResponse:
 def token() -> AnyResponse:
     """A code, a refresh token or a signed assertion for an access token."""
     it = running()
-    try:
-        _simulated(it)
-    except OAuth2Error as error:
-        failed: AnyResponse = it.smart.handle_error_response(None, error)
-        return failed
+    code = it.smart.codes.peek(request.form.get("code", ""))
+    refreshed = it.tokens.peek_refresh(request.form.get("refresh_token", ""))
+    moods_ = it.settings.moods | (code.session.moods if code else frozenset())
+    if refreshed:
+        moods_ |= refreshed.moods
+        _fail(moods_, _AT_REFRESH)
+    _fail(moods_, _AT_TOKEN)
     answer: AnyResponse = it.smart.create_token_response()
     return answer
 
@@ -80,9 +81,9 @@ def revoke() -> AnyResponse:
 @auth.get("/jwks")
 def jwks() -> AnyResponse:
     """The public key that id_tokens are signed with."""
-    response = _json({"keys": [running().smart.key.as_dict(private=False)]})
-    response.headers["Cache-Control"] = "max-age=3600"
-    return response
+    keys = {"keys": [running().smart.key.as_dict(private=False)]}
+    headers = {"Cache-Control": "max-age=3600"}
+    return Response(json.dumps(keys), content_type="application/json", headers=headers)
 
 
 @auth.get("/launch")
@@ -154,9 +155,7 @@ def _session(asked: dict[str, str], client: Client) -> Session | None:
     may = access.granted(asked.get("scope", ""), client.scope)
     if not may:
         raise InvalidScopeError("none of the scopes can be granted to this client")
-    if "launch" in asked:
-        return _of_launch(asked["launch"], client, may)
-    return _of_form(may)
+    return _of_launch(asked["launch"], client, may) if "launch" in asked else _of_form(may)
 
 
 def _of_launch(token: str, client: Client, scope: str) -> Session:
@@ -166,7 +165,7 @@ def _of_launch(token: str, client: Client, scope: str) -> Session:
         raise InvalidRequestError("launch is not known here, has expired, or is another app's")
     if "launch" not in scope.split():
         raise InvalidScopeError("an EHR launch asks for the scope launch")
-    _fail_at_authorization(launch.moods | it.settings.moods)
+    _fail(launch.moods | it.settings.moods, _AT_AUTHORIZATION)
     session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
     return session if session.user else replace(session, user=people.default(it.records))
 
@@ -179,7 +178,7 @@ def _scope(scope: str, launch: Launch) -> str:
 def _of_form(scope: str) -> Session | None:
     """What the person at our own page said; None before they were asked."""
     it = running()
-    _fail_at_authorization(it.settings.moods)
+    _fail(it.settings.moods, _AT_AUTHORIZATION)
     said = request.form
     if request.method != "POST" or "answer" not in said:
         return None
@@ -187,7 +186,7 @@ def _of_form(scope: str) -> Session | None:
         raise AccessDeniedError()
     user, patient = said.get("user", ""), said.get("patient", "")
     kept = " ".join(word for word in scope.split() if word in said.getlist("allowed"))
-    if user not in people.references(it.records):
+    if user not in {person.reference for person in people.staff(it.records)}:
         raise InvalidRequestError("nobody is signed in")
     wants_patient = people.needs_patient(kept)
     if wants_patient and it.records.read("Patient", patient) is None:
@@ -206,14 +205,10 @@ def _sent_back(asked: dict[str, str], session: Session) -> AnyResponse:
         raise InvalidRequestError("launch was used at the same time elsewhere")
     response: AnyResponse = server.create_authorization_response(grant=grant, grant_user=session)
     if Mood.AUTH_WRONG_STATE in server.moods_of(session):
-        response.headers["Location"] = _with_another_state(response.headers["Location"])
+        parts = urlsplit(response.headers["Location"])
+        query = dict(parse_qsl(parts.query)) | {"state": secrets.token_urlsafe(8)}
+        response.headers["Location"] = parts._replace(query=urlencode(query)).geturl()
     return response
-
-
-def _with_another_state(address: str) -> str:
-    parts = urlsplit(address)
-    said = dict(parse_qsl(parts.query)) | {"state": secrets.token_urlsafe(8)}
-    return parts._replace(query=urlencode(said)).geturl()
 
 
 def _error_sent_back(asked: dict[str, str], error: OAuth2Error) -> AnyResponse:
@@ -239,16 +234,6 @@ def _page(asked: dict[str, str], client: Client) -> AnyResponse:
     )
     back = urlsplit(asked["redirect_uri"])
     return _html(text, 200, f"{back.scheme}://{back.netloc}")
-
-
-def _simulated(it: Running) -> None:
-    """Raises the OAuth2Error that the settings or the launch want at the token endpoint."""
-    code = it.smart.codes.peek(request.form.get("code", ""))
-    refreshed = it.tokens.peek_refresh(request.form.get("refresh_token", ""))
-    wanted = it.settings.moods
-    wanted |= code.session.moods if code else frozenset()
-    wanted |= refreshed.moods if refreshed else frozenset()
-    _fail_at_token(wanted, refreshing=refreshed is not None)
 
 
 # ---------------------------------------------------------------- answers
@@ -288,10 +273,6 @@ def headers(response: Response) -> Response:
     return response
 
 
-def _json(value: Any) -> Response:
-    return Response(json.dumps(value), content_type="application/json")
-
-
 def _html(text: str, status: int, form_action: str = "") -> Response:
     response = Response(text, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = (
@@ -303,45 +284,31 @@ def _html(text: str, status: int, form_action: str = "") -> Response:
 
 # ---------------------------------------------------------------- moods
 
-_Errors = dict[Mood, Callable[[], OAuth2Error]]
-
-_AT_AUTHORIZATION: _Errors = {
-    Mood.AUTH_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
-    Mood.AUTH_ACCESS_DENIED: lambda: AccessDeniedError("simulated: access was denied"),
-}
-_AT_TOKEN: _Errors = {
-    Mood.AUTH_INVALID_CLIENT_SECRET: lambda: _wrong_client("wrong client secret"),
-    Mood.TOKEN_INVALID_TOKEN: lambda: InvalidGrantError("simulated: the token is not valid"),
-    Mood.TOKEN_EXPIRED_REGISTRATION_TOKEN: lambda: _wrong_client(
-        "the client assertion has expired"
-    ),
-    Mood.TOKEN_INVALID_SCOPE: lambda: InvalidScopeError("simulated: the scope is not valid"),
-    Mood.TOKEN_INVALID_JTI: lambda: _wrong_client("the jti was used before"),
-}
-_AT_REFRESH: _Errors = {
-    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: lambda: InvalidGrantError(
-        "simulated: the refresh token has expired"
-    ),
-}
-
-
-def _fail_at_authorization(wanted: frozenset[Mood]) -> None:
-    """Raises the OAuth2Error that is wanted, if any."""
-    _raise(wanted, _AT_AUTHORIZATION)
-
-
-def _fail_at_token(wanted: frozenset[Mood], refreshing: bool) -> None:
-    """The same, when a token is asked for."""
-    if refreshing:
-        _raise(wanted, _AT_REFRESH)
-    _raise(wanted, _AT_TOKEN)
-
-
-def _raise(wanted: frozenset[Mood], errors: _Errors) -> None:
-    for fault, error in errors.items():
-        if fault in wanted:
-            raise error()
-
 
 def _wrong_client(words: str) -> OAuth2Error:
-    return InvalidClientError(f"simulated: {words}", status_code=401)
+    return InvalidClientError(words, status_code=401)
+
+
+_Errors = dict[Mood, tuple[Callable[[str], OAuth2Error], str]]
+
+_AT_AUTHORIZATION: _Errors = {
+    Mood.AUTH_INVALID_SCOPE: (InvalidScopeError, "the scope is not valid"),
+    Mood.AUTH_ACCESS_DENIED: (AccessDeniedError, "access was denied"),
+}
+_AT_REFRESH: _Errors = {
+    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: (InvalidGrantError, "the refresh token has expired"),
+}
+_AT_TOKEN: _Errors = {
+    Mood.AUTH_INVALID_CLIENT_SECRET: (_wrong_client, "wrong client secret"),
+    Mood.TOKEN_INVALID_TOKEN: (InvalidGrantError, "the token is not valid"),
+    Mood.TOKEN_EXPIRED_REGISTRATION_TOKEN: (_wrong_client, "the client assertion has expired"),
+    Mood.TOKEN_INVALID_SCOPE: (InvalidScopeError, "the scope is not valid"),
+    Mood.TOKEN_INVALID_JTI: (_wrong_client, "the jti was used before"),
+}
+
+
+def _fail(moods_: frozenset[Mood], errors: _Errors) -> None:
+    """Raises the OAuth2Error of the first of these moods, if any."""
+    for mood, (error, words) in errors.items():
+        if mood in moods_:
+            raise error(f"simulated: {words}")
