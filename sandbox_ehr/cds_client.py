@@ -9,7 +9,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -46,13 +46,8 @@ class SigningKey:
         """A token for one call of `url`."""
         now = int(time.time())
         header = {"alg": ALGORITHM, "typ": "JWT", "kid": self.key.kid, "jku": self.jku}
-        claims = {
-            "iss": self.issuer,
-            "aud": url,
-            "exp": now + LIFE,
-            "iat": now,
-            "jti": str(uuid.uuid4()),
-        }
+        claims = {"iss": self.issuer, "aud": url, "exp": now + LIFE, "iat": now}
+        claims["jti"] = str(uuid.uuid4())
         return jwt.encode(header, claims, self.key, algorithms=[ALGORITHM])
 
     def jwks(self) -> dict[str, Any]:
@@ -101,19 +96,13 @@ def filled(
 
 def with_tokens(template: str, context: Mapping[str, Any]) -> str | None:
     """The query, or None when it names something that a 2.0 client cannot fill."""
-    values = {token: _placeholder_value(token, context) for token in _PLACEHOLDER.findall(template)}
-    if None in values.values():
-        return None
-    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), template)
-
-
-def _placeholder_value(token: str, context: Mapping[str, Any]) -> str | None:
-    """Tokens are the context's own texts and the user's id by type, and nothing else."""
-    if token.startswith("context."):
-        value = context.get(token.removeprefix("context."))
-        return value if isinstance(value, str) and value else None
+    # Tokens are the context's own texts and the user's id by type, and nothing else.
+    values = {f"context.{name}": text for name, text in context.items() if isinstance(text, str)}
     kind, _, id_ = str(context.get("userId", "")).partition("/")
-    return id_ if id_ and _USERS.get(token) == kind else None
+    values |= {token: id_ for token, type_ in _USERS.items() if type_ == kind}
+    if not all(values.get(token) for token in _PLACEHOLDER.findall(template)):
+        return None
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
 
 def from_chart(served: Served) -> LookUp:
@@ -211,29 +200,34 @@ class CdsClient:
             return self._known[-1][1]
         url = f"{self.base}/cds-services"
         status, body, _ = self._exchange("GET", url)
-        offered = _offered(body) if status == 200 else ()
+        offered = tuple(_offered(body)) if status == 200 else ()
         if offered:
             self._known[:] = [(time.monotonic(), offered)]
         return offered
 
     def fire(self, hook: str, context: Mapping[str, Any]) -> tuple[HookCall, ...]:
         """One call to each service that answers `hook`."""
-        return tuple(
-            self._call(service, context) for service in self.services() if service.hook == hook
-        )
+        return tuple(self._call(s, context) for s in self.services() if s.hook == hook)
 
     def feedback(self, service_url: str, entries: Iterable[Mapping[str, Any]]) -> str:
         """Tell the service what became of its cards. Returns what went wrong, "" for nothing."""
-        status, _, _ = self._exchange(
-            "POST", f"{service_url}/feedback", {"feedback": list(entries)}
-        )
+        body = {"feedback": list(entries)}
+        status, _, _ = self._exchange("POST", f"{service_url}/feedback", body)
         return "" if 200 <= status < 300 else f"Feedback was not taken. {_why(status)}"
 
     def _call(self, service: OfferedService, context: Mapping[str, Any]) -> HookCall:
         url = f"{self.base}/cds-services/{service.id}"
-        request = self._request(service, context)
+        request: dict[str, Any] = {"hook": service.hook, "hookInstance": str(uuid.uuid4())}
+        if self.fhir_server:  # where the service may read more
+            request["fhirServer"] = self.fhir_server
+            request["fhirAuthorization"] = self.authorize(service, context)
+        request["context"] = context
+        request["prefetch"] = filled(service.prefetch, context, self.look_up)
         status, body, milliseconds = self._exchange("POST", url, request)
-        answer = cds_answers.read(body) if status == 200 else Answer(problem=_why(status))
+        trace = None
+        if self.trace and status == 200:
+            trace_status, trace_body, _ = self._exchange("POST", f"{url}/trace", request)
+            trace = _json_of(trace_body) if trace_status == 200 else None
         return HookCall(
             service=service,
             hook=service.hook,
@@ -241,33 +235,10 @@ class CdsClient:
             request=request,
             status=status,
             response=body.decode("utf-8", "replace"),
-            answer=answer,
+            answer=cds_answers.read(body) if status == 200 else Answer(problem=_why(status)),
             milliseconds=milliseconds,
-            trace=self._trace(url, request) if self.trace and status == 200 else None,
+            trace=trace,
         )
-
-    def _request(self, service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "hook": service.hook,
-            "hookInstance": str(uuid.uuid4()),
-            **self._own_server(service, context),
-            "context": context,
-            "prefetch": filled(service.prefetch, context, self.look_up),
-        }
-
-    def _own_server(self, service: OfferedService, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Where the service may read more; nowhere when `fhir_server` is empty."""
-        if not self.fhir_server:
-            return {}
-        token = self.authorize(service, context)
-        return {"fhirServer": self.fhir_server, "fhirAuthorization": token}
-
-    def _trace(self, url: str, request: Mapping[str, Any]) -> Any:
-        status, body, _ = self._exchange("POST", f"{url}/trace", request)
-        try:
-            return json.loads(body) if status == 200 else None
-        except (ValueError, RecursionError):
-            return None
 
     def _exchange(self, method: str, url: str, body: Any = None) -> tuple[int, bytes, int]:
         """Status, body and milliseconds; status 0 when no answer came that could be used."""
@@ -301,11 +272,8 @@ def accepted(card_uuid: str, suggestion_uuids: Iterable[str]) -> dict[str, Any]:
 
 def overridden(card_uuid: str, reason: Mapping[str, str] | None, comment: str) -> dict[str, Any]:
     """Feedback: the card was set aside, with a reason and a comment where they were given."""
-    why: dict[str, Any] = {}
-    if reason:
-        why["reason"] = dict(reason)
-    if comment:
-        why["userComment"] = comment
+    why: dict[str, Any] = {"reason": dict(reason)} if reason else {}
+    why |= {"userComment": comment} if comment else {}
     entry = _feedback(card_uuid, "overridden")
     return {**entry, "overrideReason": why} if why else entry
 
@@ -343,30 +311,25 @@ def _why(status: int) -> str:
     return f"The service answered with HTTP {status}."
 
 
-def _offered(body: bytes) -> tuple[OfferedService, ...]:
-    """The services of a discovery document; an entry that is none is passed over."""
+def _json_of(body: bytes) -> Any:
+    """The JSON in `body`; None where it holds none."""
     try:
-        said = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return ()
-    entries = said.get("services") if isinstance(said, dict) else None
-    listed = entries if isinstance(entries, list) else []
-    found = (_service(entry) for entry in listed if isinstance(entry, dict))
-    return tuple(service for service in found if service)
-
-
-def _service(entry: Mapping[str, Any]) -> OfferedService | None:
-    hook, id_ = entry.get("hook"), entry.get("id")
-    if not (isinstance(hook, str) and isinstance(id_, str) and hook and id_):
         return None
-    prefetch = entry.get("prefetch")
-    templates = prefetch if isinstance(prefetch, dict) else {}
-    return OfferedService(
-        hook=hook,
-        id=id_,
-        title=str(entry.get("title") or id_),
-        prefetch={k: v for k, v in templates.items() if isinstance(v, str)},
-    )
+
+
+def _offered(body: bytes) -> Iterator[OfferedService]:
+    """The services of a discovery document; an entry that is not one is passed over."""
+    document = _json_of(body)
+    entries = document.get("services") if isinstance(document, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        hook, id_ = (entry.get("hook"), entry.get("id")) if isinstance(entry, dict) else ("", "")
+        if isinstance(hook, str) and isinstance(id_, str) and hook and id_:
+            prefetch = entry.get("prefetch")
+            templates = prefetch if isinstance(prefetch, dict) else {}
+            texts = {k: v for k, v in templates.items() if isinstance(v, str)}
+            yield OfferedService(hook, id_, str(entry.get("title") or id_), texts)
 
 
 # ---------------------------------------------------------------- the access token for one call

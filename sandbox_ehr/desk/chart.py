@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -66,26 +65,24 @@ def name(person: Mapping[str, Any]) -> str:
 
 def patients(records: Records, words: str = "") -> list[Resource]:
     """All patients by family name, or those with the words in their name or number."""
-    found = records.search("Patient")
-    wanted = words.lower().split()
-    kept = [p for p in found if all(w in _searched(p) for w in wanted)]
-    return sorted(kept, key=lambda p: str((p.get("name") or [{}])[0].get("family", "")))
 
+    def matches(patient: Resource) -> bool:
+        numbers = (str(i.get("value", "")) for i in patient.get("identifier", []))
+        text = " ".join([name(patient), *numbers]).lower()
+        return all(word in text for word in words.lower().split())
 
-def _searched(patient: Resource) -> str:
-    numbers = (str(i.get("value", "")) for i in patient.get("identifier", []))
-    return " ".join([name(patient), *numbers]).lower()
+    found = filter(matches, records.search("Patient"))
+    return sorted(found, key=lambda p: str((p.get("name") or [{}])[0].get("family", "")))
 
 
 def coverages(records: Records, patient_id: str) -> tuple[tuple[str, str], ...]:
     """The coverages on file, as (reference, words)."""
-    found = _of(records, "Coverage", patient_id)
-    return tuple((f"Coverage/{c['id']}", _payer(c)) for c in found)
 
+    def payer(coverage: Resource) -> str:
+        payor = (coverage.get("payor") or [{}])[0].get("display")
+        return str(payor or (coverage.get("type") or {}).get("text") or coverage["id"])
 
-def _payer(coverage: Resource) -> str:
-    payor = (coverage.get("payor") or [{}])[0].get("display")
-    return str(payor or (coverage.get("type") or {}).get("text") or coverage["id"])
+    return tuple((f"Coverage/{c['id']}", payer(c)) for c in _of(records, "Coverage", patient_id))
 
 
 def visit(records: Records, patient_id: str) -> str:
@@ -97,45 +94,39 @@ def visit(records: Records, patient_id: str) -> str:
 
 def glance(records: Records, patient_id: str) -> dict[str, list[Line]]:
     """The chart in four short lists."""
-    of = partial(_lines, records, patient_id)
+
+    def lines(
+        kind: str,
+        line: Callable[[Resource], Line],
+        newest_first: bool = False,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> list[Line]:
+        search = searching.read(kind, [*_patient(patient_id), *more])
+        found = records.each(search, lambda r: (_time(r), line(r)))
+        if newest_first:
+            found.sort(key=itemgetter(0), reverse=True)
+        return [line for _, line in found]
+
     return {
-        "Problems": of("Condition", _problem),
-        "Results": of("Observation", _result, newest_first=True),
-        "Medications": of("MedicationRequest", _ordered, {"status:not": "draft"}),
-        "Given": of("MedicationAdministration", _dose, newest_first=True),
+        "Problems": lines("Condition", lambda r: Line(_words(r.get("code")), "", _day(r))),
+        "Results": lines(
+            "Observation", lambda r: Line(_words(r.get("code")), _value(r), _day(r)), True
+        ),
+        "Medications": lines("MedicationRequest", _order, more=[("status:not", "draft")]),
+        "Given": lines("MedicationAdministration", _dose, True),
     }
 
 
-def _lines(
-    records: Records,
-    patient_id: str,
-    kind: str,
-    line: Callable[[Resource], Line],
-    more: Mapping[str, str] | None = None,
-    newest_first: bool = False,
-) -> list[Line]:
-    asked = [*_patient(patient_id), *(more or {}).items()]
-    found = records.each(searching.read(kind, asked), lambda r: (_time(r), line(r)))
-    if newest_first:
-        found.sort(key=itemgetter(0), reverse=True)
-    return [line for _, line in found]
-
-
-def _problem(condition: Resource) -> Line:
-    return Line(_words(condition.get("code")), "", _day(condition))
-
-
-def _result(observation: Resource) -> Line:
-    return Line(_words(observation.get("code")), _value(observation), _day(observation))
-
-
-def _ordered(order: Resource) -> Line:
+def _order(order: Resource) -> Line:
     status, day = str(order.get("status", "")), str(order.get("authoredOn", ""))[:10]
     return Line(_medication(order), status, day)
 
 
 def _dose(record: Resource) -> Line:
-    return Line(_medication(record), _given(record), _day(record))
+    dose = (record.get("dosage") or {}).get("dose") or {}
+    amount = f"{dose.get('value', '')} {dose.get('unit', '')}".strip()
+    outcome = "not given" if record.get("status") == "not-done" else "given"
+    return Line(_medication(record), ", ".join(filter(None, [amount, outcome])), _day(record))
 
 
 def _of(records: Records, kind: str, patient_id: str, **more: str) -> list[Resource]:
@@ -159,13 +150,6 @@ def _words(concept: Mapping[str, Any] | None) -> str:
 def _medication(resource: Resource) -> str:
     named = (resource.get("medicationReference") or {}).get("display")
     return str(named or _words(resource.get("medicationCodeableConcept")))
-
-
-def _given(record: Resource) -> str:
-    dose = (record.get("dosage") or {}).get("dose") or {}
-    amount = f"{dose.get('value', '')} {dose.get('unit', '')}".strip()
-    ended = "not given" if record.get("status") == "not-done" else "given"
-    return ", ".join(filter(None, [amount, ended]))
 
 
 def _value(observation: Resource | None) -> str:

@@ -101,15 +101,17 @@ class Table:
 def trace_tables(trace: Any) -> list[Table]:
     """One table an order; none where the service told nothing."""
     reviews = trace.get("reviews") if isinstance(trace, dict) else None
-    listed = reviews if isinstance(reviews, list) else []
-    return [_table(review) for review in listed if isinstance(review, dict)]
+    return [_table(review) for review in _objects(reviews)]
 
 
 def _table(review: dict[str, Any]) -> Table:
-    said = (review.get(k) for k in ("drug", "payer", "dateOfService", "order"))
-    rules = review.get("rules")
-    rows = (r for r in (rules if isinstance(rules, list) else []) if isinstance(r, dict))
-    return Table(
-        ", ".join(str(word) for word in said if word),
-        tuple(Row(*(str(row.get(k, "")) for k in ("rule", "state", "why"))) for row in rows),
+    title = (review.get(k) for k in ("drug", "payer", "dateOfService", "order"))
+    rows = (
+        Row(*(str(row.get(k, "")) for k in ("rule", "state", "why")))
+        for row in _objects(review.get("rules"))
     )
+    return Table(", ".join(str(word) for word in title if word), tuple(rows))
+
+
+def _objects(listed: Any) -> list[dict[str, Any]]:
+    return [x for x in listed if isinstance(x, dict)] if isinstance(listed, list) else []

@@ -1,10 +1,14 @@
-"""The tour: six stories, each one click to a desk with everything filled in, and starting over."""
+"""The tour: stories, each one click to a desk with everything filled in, and starting over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import msgspec
+import yaml
 
 import fixtures
 from sandbox_ehr.desk.draft_elements import Resource
@@ -32,63 +36,12 @@ class Story:
     variants: tuple[Variant, ...]
 
 
-STORIES = (
-    Story(
-        "wrong-code",
-        "Another drug's code",
-        "Ada gets omalizumab from two vials; the order carries J2356, tezepelumab's code.",
-        "Take “Change J2356 to J2357”, then sign.",
-        "The code turns to J2357, its words with it, and nothing else in the order changes.",
-        (Variant("story-j2356-on-omalizumab", "Open the order"),),
-    ),
-    Story(
-        "milligrams-as-units",
-        "Milligrams typed as units",
-        "300 mg of omalizumab are 60 units of J2357; somebody typed 300 as units.",
-        "Take “Set 60 units”, then sign.",
-        "300 units are more than CMS expects in a day, and five times what is given.",
-        (Variant("story-300-mg-typed-as-300-units", "Open the order"),),
-    ),
-    Story(
-        "vials-or-syringes",
-        "Two vials, or two syringes",
-        "Bartholomew needs 225 mg. Two 150 mg vials discard 75 mg; two syringes discard nothing.",
-        "Open it both ways, sign, and chart the injection.",
-        "Vials are billed on two lines, the second with JW; syringes on one line with JZ.",
-        (
-            Variant("story-225-mg-two-vials", "From two vials"),
-            Variant("story-225-mg-two-syringes", "From two syringes"),
-        ),
-    ),
-    Story(
-        "missing-documentation",
-        "Missing IgE and therapy",
-        "Dorothea's chart has neither a total IgE nor any controller, and her payer asks for both.",
-        "Sign, open Vialwise from the card and enter what is missing; or set the card aside.",
-        "“None was found” is said only because the whole chart was asked; the rest is “not "
-        "checked”.",
-        (Variant("story-missing-ige-and-therapy", "Open the order"),),
-    ),
-    Story(
-        "dose-by-weight",
-        "Reslizumab by weight",
-        "Vesper weighs 71.3 kg and gets 3 mg per kg: 213.9 mg, from three 100 mg vials.",
-        "Sign, or look at Theodora, whose weight is charted in pounds.",
-        "The dose comes from the charted weight: 214 units given, 86 discarded.",
-        (
-            Variant("story-reslizumab-per-kg", "Weight in kg"),
-            Variant("story-reslizumab-in-pounds", "Weight in pounds"),
-        ),
-    ),
-    Story(
-        "payer-denies-jw",
-        "A payer that denies JW",
-        "Delphine's Medicaid plan denies JW lines; the draft claim has one.",
-        "Remove the JW line as the card suggests, then sign.",
-        "The same 75 mg that Medicare wants on a JW line are charted here, and not billed.",
-        (Variant("story-payer-denies-jw", "Open the order"),),
-    ),
-)
+def _stories() -> tuple[Story, ...]:
+    text = Path(__file__).with_name("stories.yaml").read_text(encoding="utf-8")
+    return msgspec.convert(yaml.safe_load(text), tuple[Story, ...])
+
+
+STORIES = _stories()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

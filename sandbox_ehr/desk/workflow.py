@@ -9,7 +9,10 @@ import copy
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
+
+import msgspec
 
 from sandbox_ehr import cds_client
 from sandbox_ehr.cds_answers import Action, Card, Suggestion
@@ -23,7 +26,6 @@ from sandbox_ehr.fhir.outcomes import FhirError
 
 # ---------------------------------------------------------------- suggestions (CDS Hooks, "Action")
 
-_PATIENT = ("subject", "patient")
 _ORDERS = ("MedicationRequest", "ServiceRequest", "ChargeItem", "Claim")
 
 
@@ -67,8 +69,9 @@ def _target(action: Action, patient_id: str) -> str:
     resource = action.resource or {}
     if resource.get("resourceType") not in _ORDERS:
         raise NotTaken(f"this desk cannot order a {resource.get('resourceType')}")
-    about = [resource.get(e) for e in _PATIENT if e in resource]
-    if any(_reference_of(a) != f"Patient/{patient_id}" for a in about) or not about:
+    about = [resource[name] for name in ("subject", "patient") if name in resource]
+    patients = {str(a.get("reference")) if isinstance(a, dict) else "" for a in about}
+    if patients != {f"Patient/{patient_id}"}:
         raise NotTaken("it is for another patient")
     try:
         validation.check(resource)
@@ -77,10 +80,6 @@ def _target(action: Action, patient_id: str) -> str:
     if action.type == "create":
         return f"{resource['resourceType']}/{uuid.uuid4()}"
     return reference(resource)
-
-
-def _reference_of(element: object) -> str:
-    return str(element.get("reference", "")) if isinstance(element, dict) else ""
 
 
 # ---------------------------------------------------------------- the steps
@@ -116,10 +115,7 @@ def _keep_drafts(desk: Desk, before: Sequence[Resource], now: Sequence[Resource]
 
 def chosen(desk: Desk, sheet: Worksheet) -> Worksheet:
     """order-select: the drafts were made or changed."""
-    context = {
-        **_order_context(sheet),
-        "selections": [reference(draft) for draft in sheet.drafts],
-    }
+    context = {**_order_context(sheet), "selections": [*map(reference, sheet.drafts)]}
     return replace(_fired(desk, sheet, "order-select", context), asked=sheet.drafts)
 
 
@@ -143,11 +139,13 @@ def noted(sheet: Worksheet, form: Mapping[str, str]) -> Worksheet:
     """Everything the form sent, kept as typed until it is taken: the desk has no script, so every
     button brings the whole form along."""
     fields = {name: value for name, value in form.items() if name != "do"}
-    reasons = {card.key: fields.pop(f"reason:{card.key}", "") for card in sheet.cards}
-    comments = {card.key: fields.pop(f"comment:{card.key}", "") for card in sheet.cards}
     cards = tuple(
-        replace(c, reason=reasons[c.key][:_LONGEST], comment=comments[c.key][:_LONGEST])
-        for c in sheet.cards
+        replace(
+            card,
+            reason=fields.pop(f"reason:{card.key}", "")[:_LONGEST],
+            comment=fields.pop(f"comment:{card.key}", "")[:_LONGEST],
+        )
+        for card in sheet.cards
     )
     return replace(sheet, typed={k: v[:_LONGEST] for k, v in fields.items()}, cards=cards)
 
@@ -224,11 +222,7 @@ def set_aside(desk: Desk, sheet: Worksheet, key: str, code: str, comment: str) -
     if shown is None or not shown.is_open:
         return replace(sheet, notes=("That card is not on the desk any more.",))
     reason = next((r for r in shown.card.override_reasons if r.code == code), None)
-    coding = (
-        {"code": reason.code, "system": reason.system, "display": reason.display}
-        if reason
-        else None
-    )
+    coding = msgspec.to_builtins(reason) if reason else None
     feedback = cds_client.overridden(shown.card.uuid, coding, comment)
     trouble = _tell(desk, shown, feedback)
     told = ": ".join(filter(None, [reason.display if reason else "no reason given", comment]))
@@ -291,17 +285,11 @@ def _order_context(sheet: Worksheet) -> dict[str, Any]:
 
 def _fired(desk: Desk, sheet: Worksheet, hook: str, context: Mapping[str, Any]) -> Worksheet:
     calls = tuple(call for service in desk.services for call in service.fire(hook, context))
-    cards = sheet.cards
-    for call in calls:
-        cards = _replaced(cards, call)
-    return replace(
-        sheet,
-        cards=cards,
-        malformed=tuple(bad for call in calls for bad in call.answer.malformed),
-        calls=calls,
-        notes=tuple(call.answer.problem for call in calls if call.answer.problem)
-        or (() if calls else (_NOBODY,)),
-    )
+    malformed = tuple(bad for call in calls for bad in call.answer.malformed)
+    notes = tuple(call.answer.problem for call in calls if call.answer.problem)
+    notes = notes if calls else (_NOBODY,)
+    cards = reduce(_replaced, calls, sheet.cards)
+    return replace(sheet, cards=cards, malformed=malformed, calls=calls, notes=notes)
 
 
 _NOBODY = "No decision support answered for this step. Ordering works without it."
@@ -310,21 +298,15 @@ _NOBODY = "No decision support answered for this step. Ordering works without it
 def _replaced(cards: tuple[ShownCard, ...], call: HookCall) -> tuple[ShownCard, ...]:
     """A service's newer cards take the place of its older ones (CDS Hooks 2.0.1, "Update stale
     guidance"); what the user has set aside word for word is not asked again."""
-    others = tuple(c for c in cards if c.service_url != call.url)
     if call.answer.problem:
         return cards
+    others = tuple(c for c in cards if c.service_url != call.url)
     same = {c.card.summary: c for c in cards if c.service_url == call.url}
-    return (*others, *(_shown(card, call, same.get(card.summary)) for card in call.answer.cards))
 
+    def shown(card: Card) -> ShownCard:
+        key, earlier = card.uuid or str(uuid.uuid4()), same.get(card.summary)
+        if earlier is None or earlier.outcome == "accepted":
+            return ShownCard(key, call.url, call.hook, card)
+        return replace(earlier, key=key, hook=call.hook, card=card)
 
-def _shown(card: Card, call: HookCall, earlier: ShownCard | None) -> ShownCard:
-    shown = ShownCard(card.uuid or str(uuid.uuid4()), call.url, call.hook, card)
-    if earlier is None or earlier.outcome == "accepted":
-        return shown
-    return replace(
-        shown,
-        outcome=earlier.outcome,
-        told=earlier.told,
-        reason=earlier.reason,
-        comment=earlier.comment,
-    )
+    return (*others, *map(shown, call.answer.cards))
