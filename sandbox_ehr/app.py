@@ -12,7 +12,7 @@ from sandbox_ehr import cds_client
 from sandbox_ehr.cds_client import CdsClient
 from sandbox_ehr.desk import views
 from sandbox_ehr.desk.stories import everything
-from sandbox_ehr.desk.views import blueprint, nowhere
+from sandbox_ehr.desk.views import nowhere, pages
 from sandbox_ehr.desk.worksheets import Desk, set_desk
 from sandbox_ehr.fhir.calls import Pages, Served
 from sandbox_ehr.fhir.views import fhir, not_served
@@ -54,7 +54,7 @@ def _addresses() -> Flask:
     app.url_map.merge_slashes = False
     app.register_blueprint(fhir, url_prefix="/fhir")
     app.register_blueprint(auth, url_prefix="/auth")
-    app.register_blueprint(blueprint())
+    app.register_blueprint(pages)
     app.register_error_handler(404, _nowhere)
     own_answer = app.wsgi_app
 
@@ -93,10 +93,6 @@ def _open_desk(app: Flask, running: Running) -> None:
         for service in settings.cds_services
     )
     days = (settings.today - fixtures.WRITTEN_ON).days
-
-    def current(resource: Any) -> Any:
-        return fixtures.moved(resource, days)
-
     desk = Desk(
         records=running.records,
         settings=settings,
@@ -104,6 +100,6 @@ def _open_desk(app: Flask, running: Running) -> None:
         services=services,
         key=key,
         start=everything(running.records),
-        current=current,
+        current=lambda resource: fixtures.moved(resource, days),
     )
     set_desk(app, desk)

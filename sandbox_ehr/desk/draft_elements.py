@@ -6,7 +6,7 @@ everything that no form shows stays as it was."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -118,11 +118,10 @@ def number(text: str) -> int | float | None:
 
 def day(text: str) -> str:
     """A day of the calendar as FHIR writes it; "" for an empty text. Raises NotReadable."""
-    said = text.strip()
     try:
-        if said and not _DAY.fullmatch(said):  # date.fromisoformat takes 2026-W01-1 as well
-            raise NotReadable("type a day like 2026-11-24")
-        return date.fromisoformat(said).isoformat() if said else ""
+        if text.strip() and not _DAY.fullmatch(text.strip()):  # fromisoformat takes 2026-W01-1 too
+            raise ValueError
+        return date.fromisoformat(text.strip()).isoformat() if text.strip() else ""
     except ValueError:
         raise NotReadable("type a day like 2026-11-24") from None
 
@@ -139,10 +138,13 @@ def _codings(concept: Any, systems: tuple[str, ...]) -> list[Resource]:
     return [c for c in codings if isinstance(c, dict) and c.get("system") in systems]
 
 
+def _codes(concept: Any, systems: tuple[str, ...]) -> Iterator[str]:
+    return (str(coding.get("code", "")) for coding in _codings(concept, systems))
+
+
 def product_code(resource: Resource) -> str:
     """The NDC, or the RxNorm code, of a medication order."""
-    found = _codings(resource.get("medicationCodeableConcept"), _PRODUCT)
-    return str(found[0].get("code", "")) if found else ""
+    return next(_codes(resource.get("medicationCodeableConcept"), _PRODUCT), "")
 
 
 def set_product(resource: Resource, code: str) -> None:
@@ -162,8 +164,7 @@ def set_product(resource: Resource, code: str) -> None:
 
 
 def billing_code(concept: Any) -> str:
-    found = [c for c in _codings(concept, _BILLING) if len(str(c.get("code", ""))) != 2]
-    return str(found[0].get("code", "")) if found else ""
+    return next((code for code in _codes(concept, _BILLING) if len(code) != 2), "")
 
 
 def set_billing_code(concept: Resource, text: str) -> None:
@@ -187,8 +188,7 @@ def set_billing_code(concept: Resource, text: str) -> None:
 
 def modifiers(concept: Any) -> str:
     """Modifiers that stand beside a code, as an order keeps them."""
-    found = (str(c.get("code", "")) for c in _codings(concept, _BILLING))
-    return " ".join(code for code in found if len(code) == 2)
+    return " ".join(code for code in _codes(concept, _BILLING) if len(code) == 2)
 
 
 def set_modifiers(concept: Resource, text: str) -> None:
@@ -208,11 +208,9 @@ def modifier_list(text: str) -> list[str]:
 
 
 def _dosage(resource: Resource) -> Resource:
-    dosages = resource.setdefault("dosageInstruction", [])
-    if not dosages:
-        dosages.append({})
-    first: Resource = dosages[0]
-    return first
+    dosages: list[Resource] = resource.setdefault("dosageInstruction", [])
+    dosages[:] = dosages or [{}]
+    return dosages[0]
 
 
 def _first(resource: Resource, *path: str) -> Any:
@@ -224,9 +222,8 @@ def _first(resource: Resource, *path: str) -> Any:
     return node if node != [] else None
 
 
-def _dose_quantity(resource: Resource) -> Resource:
-    found: Resource | None = _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity")
-    return found or {}
+def _dose_quantity(resource: Resource) -> Any:
+    return _first(resource, "dosageInstruction", "doseAndRate", "doseQuantity") or {}
 
 
 def dose(resource: Resource) -> str:
@@ -247,28 +244,25 @@ def set_dose(resource: Resource, text: str) -> None:
     dosage = _dosage(resource)
     if value is None:
         dosage.pop("doseAndRate", None)
-        return
-    unit = dose_unit(resource)
-    dosage["doseAndRate"] = [{"doseQuantity": _ucum(value, unit)}]
+    else:
+        dosage["doseAndRate"] = [{"doseQuantity": _ucum(value, dose_unit(resource))}]
 
 
 def set_dose_unit(resource: Resource, unit: str) -> None:
     quantity = _dose_quantity(resource)
     if quantity:
-        value = quantity.get("value")
+        changed = _ucum(quantity.get("value"), unit)
         quantity.clear()
-        quantity.update(_ucum(value, unit))
+        quantity.update(changed)
 
 
 def _ucum(value: Any, unit: str) -> Resource:
-    if not unit:
-        return {"value": value}
-    return {"value": value, "unit": unit, "system": UCUM, "code": unit}
+    coded = {"unit": unit, "system": UCUM, "code": unit} if unit else {}
+    return {"value": value, **coded}
 
 
-def _repeat(resource: Resource) -> Resource:
-    found: Resource | None = _first(resource, "dosageInstruction", "timing", "repeat")
-    return found or {}
+def _repeat(resource: Resource) -> Any:
+    return _first(resource, "dosageInstruction", "timing", "repeat") or {}
 
 
 def period(resource: Resource) -> str:
@@ -322,12 +316,12 @@ def counted(value: Any, word: str) -> Resource:
 
 def giving(orders: Iterable[Resource]) -> str:
     """What a nurse calls giving them, by the ordered route: "infusion" or "injection"."""
-    routes = [
+    routes = {
         str(_first(order, "dosageInstruction", "route", "text") or "")
         for order in orders
         if order.get("resourceType") == "MedicationRequest"
-    ]
-    return "infusion" if routes and set(routes) == {"intravenous"} else "injection"
+    }
+    return "infusion" if routes == {"intravenous"} else "injection"
 
 
 def coverage(resource: Resource) -> str:
@@ -365,7 +359,7 @@ def set_date_of_service(resource: Resource, text: str) -> None:
         timing.pop("event", None)
         if said:
             timing["event"] = [said]
-        if not timing:
+        elif not timing:
             del _dosage(resource)["timing"]
         return
     element = "occurrenceDateTime" if "resourceType" in resource else "servicedDate"

@@ -38,6 +38,18 @@ from sandbox_ehr.desk.stories import start_over
 from sandbox_ehr.desk.worksheets import Worksheet, desk
 from sandbox_ehr.settings import Client
 
+_MOST_PATIENTS = 100  # on one page
+JWKS_PATH = "/.well-known/cds-client-jwks.json"
+pages = Blueprint(
+    "desk",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/desk-static",
+)
+pages.add_app_template_filter(rendered, "card_markdown")
+NURSE = {"reference": "Practitioner/prac-nell-birdsong", "display": "Nell Birdsong, RN"}
+
 # ---------------------------------------------------------------- browsers
 
 _POLICY = (
@@ -46,6 +58,7 @@ _POLICY = (
 )
 
 
+@pages.before_request
 def only_from_here() -> None:
     """A form of another site posts nothing here: the browser says where a post comes from."""
     if request.method not in ("POST", "PUT", "DELETE"):
@@ -56,9 +69,13 @@ def only_from_here() -> None:
         abort(403)
 
 
+@pages.after_request
 def secured(response: Response) -> Response:
     """No script at all; frames hold the registered apps only."""
-    apps = "".join(f" {origin}" for origin in _app_origins())
+    addresses = (urlsplit(c.launch_url) for c in desk().settings.clients if c.launch_url)
+    apps = "".join(
+        f" {origin}" for origin in sorted({f"{a.scheme}://{a.netloc}" for a in addresses})
+    )
     response.headers.setdefault("Content-Security-Policy", _POLICY.format(apps=apps))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
@@ -67,53 +84,7 @@ def secured(response: Response) -> Response:
     return response
 
 
-def _app_origins() -> list[str]:
-    addresses = [urlsplit(c.launch_url) for c in desk().settings.clients if c.launch_url]
-    return sorted({f"{a.scheme}://{a.netloc}" for a in addresses})
-
-
-_MOST_PATIENTS = 100  # on one page
-JWKS_PATH = "/.well-known/cds-client-jwks.json"
-NURSE = {"reference": "Practitioner/prac-nell-birdsong", "display": "Nell Birdsong, RN"}
-
-
-def blueprint() -> Blueprint:
-    """All pages; they keep to themselves what comes from other sites."""
-    pages = Blueprint(
-        "desk",
-        __name__,
-        template_folder="templates",
-        static_folder="static",
-        static_url_path="/desk-static",
-    )
-    pages.before_request(only_from_here)
-    pages.after_request(secured)
-    pages.add_app_template_filter(rendered, "card_markdown")
-    pages.context_processor(_on_every_page)
-    for rule, view, method in (
-        ("/", tour, "GET"),
-        (JWKS_PATH, jwks, "GET"),
-        ("/stories/<request_name>", open_story, "POST"),
-        ("/reset", reset, "POST"),
-        ("/patients", patients, "GET"),
-        ("/patients/<patient_id>", patient, "GET"),
-        ("/patients/<patient_id>/orders", new_order, "POST"),
-        ("/orders/<sheet_id>", worksheet, "GET"),
-        ("/orders/<sheet_id>/drafts", save_drafts, "POST"),
-        ("/orders/<sheet_id>/cards/<key>/take/<suggestion>", take, "POST"),
-        ("/orders/<sheet_id>/cards/<key>/set-aside", set_aside, "POST"),
-        ("/orders/<sheet_id>/app", launch, "GET"),
-        ("/orders/<sheet_id>/app/open", open_app, "POST"),
-        ("/orders/<sheet_id>/app/close", close_app, "POST"),
-        ("/orders/<sheet_id>/given", chart_given, "POST"),
-        ("/orders/<sheet_id>/end", end_visit, "POST"),
-    ):
-        pages.add_url_rule(rule, view_func=view, methods=[method])
-    pages.register_error_handler(404, not_here)
-    pages.register_error_handler(403, not_from_here)
-    return pages
-
-
+@pages.context_processor
 def _on_every_page() -> dict[str, Any]:
     return {"ehr_name": desk().settings.name}
 
@@ -121,6 +92,7 @@ def _on_every_page() -> dict[str, Any]:
 # ---------------------------------------------------------------- the tour
 
 
+@pages.get("/")
 def tour() -> str:
     known = {p["id"] for p in desk().records.search("Patient")}
     shown = [s for s in stories.STORIES if _opening(s.variants[0].request).patient_id in known]
@@ -136,6 +108,7 @@ def _opening(request_name: str) -> stories.Opening:
     return stories.opening(request_name, desk().current)
 
 
+@pages.post("/stories/<request_name>")
 def open_story(request_name: str) -> AnyResponse:
     """The story's patient as in the beginning, without other drafts, and its order on the desk."""
     if stories.find(request_name) is None:
@@ -155,6 +128,7 @@ def open_story(request_name: str) -> AnyResponse:
     return _to(desk().worksheets.put(sheet))
 
 
+@pages.post("/reset")
 def reset() -> AnyResponse:
     """Every chart as in the beginning, and an empty desk."""
     start_over(desk().records, desk().start)
@@ -162,6 +136,7 @@ def reset() -> AnyResponse:
     return redirect(url_for(".tour", reset=""), 303)
 
 
+@pages.get(JWKS_PATH)
 def jwks() -> Response:
     """The public key that signs calls to CDS services."""
     return jsonify(desk().key.jwks())
@@ -170,6 +145,7 @@ def jwks() -> Response:
 # ---------------------------------------------------------------- patients
 
 
+@pages.get("/patients")
 def patients() -> str:
     words = request.args.get("q", "")[:100]
     found = chart.patients(desk().records, words)
@@ -179,6 +155,7 @@ def patients() -> str:
     return render_template("desk/patients.html", rows=rows, words=words, more=more)
 
 
+@pages.get("/patients/<patient_id>")
 def patient(patient_id: str) -> str:
     return render_template("desk/patient.html", **_of_patient(patient_id))
 
@@ -198,6 +175,7 @@ def _of_patient(patient_id: str, problem: str = "") -> dict[str, Any]:
     }
 
 
+@pages.post("/patients/<patient_id>/orders")
 def new_order(patient_id: str) -> AnyResponse | tuple[str, int]:
     """A drug is chosen: its draft is made, and order-select fires."""
     record = desk().records.read("Patient", patient_id)
@@ -215,6 +193,7 @@ def new_order(patient_id: str) -> AnyResponse | tuple[str, int]:
 # ---------------------------------------------------------------- the order
 
 
+@pages.get("/orders/<sheet_id>")
 def worksheet(sheet_id: str) -> str:
     sheet = _sheet(sheet_id)
     return _page(sheet, draft_forms.written(sheet.drafts, sheet.typed)[1])
@@ -226,13 +205,14 @@ def _page(
     entries: tuple[charting.Entry, ...] | None = None,
 ) -> str:
     records = desk().records
-    found = stories.find(sheet.story)
+    story, variant = stories.find(sheet.story) or (None, None)
+    recorded = (records.read(*place.split("/", 1)) for place in sheet.charted)
     coverages = chart.coverages(records, sheet.patient_id)
     return render_template(
         "desk/worksheet.html",
         sheet=sheet,
-        story=found[0] if found else None,
-        variant=found[1] if found else None,
+        story=story,
+        variant=variant,
         banner=chart.banner(records, sheet.patient_id, desk().settings.today),
         forms=draft_forms.forms(sheet.drafts, sheet.before, coverages, sheet.typed, problems),
         problems=problems,
@@ -244,14 +224,9 @@ def _page(
         app=_app_frame(sheet),
         apps=worksheets.apps_of_menu(desk(), sheet),
         giving=draft_elements.giving(sheet.drafts),
-        charted=[charting.charted(r) for r in _kept(sheet.charted)],
+        charted=[charting.charted(record) for record in recorded if record],
         can_open=lambda url: desk().settings.app_at(url) is not None,
     )
-
-
-def _kept(references: tuple[str, ...]) -> list[dict[str, Any]]:
-    found = (desk().records.read(*place.split("/", 1)) for place in references)
-    return [record for record in found if record]
 
 
 def _entries(sheet: Worksheet) -> tuple[charting.Entry, ...]:
@@ -264,41 +239,44 @@ def _entries(sheet: Worksheet) -> tuple[charting.Entry, ...]:
 
 def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
     """The app beside the order, where one was opened."""
-    opened = _wanted_app(sheet)
+    opened = _app_of_address(sheet)
     if opened is None:  # none was named, or its card is not on the desk any more
         return None
-    return {"url": url_for(".launch", sheet_id=sheet.id, **_named()), "name": opened.app.name}
+    return {"url": url_for(".launch", sheet_id=sheet.id, **_app_query()), "name": opened.app.name}
 
 
-def _named() -> dict[str, Any]:
+def _app_query() -> dict[str, Any]:
     """What of the address names an app."""
     return {k: request.args[k] for k in ("card", "link", "app") if k in request.args}
 
 
+@pages.get("/orders/<sheet_id>/app")
 def launch(sheet_id: str) -> AnyResponse:
     """Open the app of a card's smart link, or of the menu, with a launch of its own."""
     sheet = _sheet(sheet_id)
-    wanted = _wanted_app(sheet)
-    if wanted is None:
+    opened = _app_of_address(sheet)
+    if opened is None:
         abort(404)
-    return redirect(worksheets.launch_address(desk(), sheet, *wanted), 302)
+    return redirect(worksheets.launch_address(desk(), sheet, *opened), 302)
 
 
+@pages.post("/orders/<sheet_id>/app/open")
 def open_app(sheet_id: str) -> AnyResponse:
     """The order with the app beside it, and all that is typed there: the drafts are kept first, so
     that the app opens the order as it stands."""
     sheet, _ = _received(_sheet(sheet_id))
     desk().worksheets.put(sheet)
-    return redirect(url_for(".worksheet", sheet_id=sheet.id, _anchor="app", **_named()), 303)
+    return redirect(url_for(".worksheet", sheet_id=sheet.id, _anchor="app", **_app_query()), 303)
 
 
+@pages.post("/orders/<sheet_id>/app/close")
 def close_app(sheet_id: str) -> AnyResponse:
     """Back at the order. The chart may be another since, so the cards are asked for anew."""
     sheet, _ = _received(_sheet(sheet_id))
     return _to(desk().worksheets.put(workflow.asked_anew(desk(), sheet)))
 
 
-class _Wanted(NamedTuple):
+class _AppLaunch(NamedTuple):
     """An app, the address it is launched at, and the appContext it gets."""
 
     app: Client
@@ -306,11 +284,11 @@ class _Wanted(NamedTuple):
     app_context: str
 
 
-def _wanted_app(sheet: Worksheet) -> _Wanted | None:
+def _app_of_address(sheet: Worksheet) -> _AppLaunch | None:
     """What the address names: an app of the menu, or the smart link of a card on the desk."""
     client = desk().settings.client(request.args.get("app", ""))
     if client is not None:
-        return _Wanted(client, client.launch_url, "") if client.launch_url else None
+        return _AppLaunch(client, client.launch_url, "") if client.launch_url else None
     shown = sheet.card(request.args.get("card", ""))
     place = request.args.get("link", "")
     links = shown.card.links if shown else ()
@@ -318,23 +296,25 @@ def _wanted_app(sheet: Worksheet) -> _Wanted | None:
         return None
     link = links[int(place)]
     app = desk().settings.app_at(link.url)
-    return _Wanted(app, link.url, link.app_context) if app else None
+    return _AppLaunch(app, link.url, link.app_context) if app else None
 
 
+@pages.post("/orders/<sheet_id>/drafts")
 def save_drafts(sheet_id: str) -> AnyResponse | tuple[str, int]:
     """What was typed into the drafts, and the buttons beside them: add, remove, sign."""
     sheet, problems = _received(_sheet(sheet_id, "draft"))
     if problems:
         return _not_taken(sheet, problems)
-    wanted = request.form.get("do", "")
+    button = request.form.get("do", "")
     record = desk().records.read("Patient", sheet.patient_id)
-    drafts = new_orders.changed(sheet.drafts, wanted, record)
+    drafts = new_orders.changed(sheet.drafts, button, record)
     sheet = workflow.with_drafts(desk(), sheet, drafts)
-    if wanted == "sign" and drafts:
+    if button == "sign" and drafts:
         sheet = workflow.signed(desk(), sheet)
     return _to(desk().worksheets.put(sheet))
 
 
+@pages.post("/orders/<sheet_id>/cards/<key>/take/<suggestion>")
 def take(sheet_id: str, key: str, suggestion: str) -> AnyResponse | tuple[str, int]:
     """A suggestion is about the order as it was sent; one changed since is asked about anew."""
     sheet, problems = _received(_sheet(sheet_id, "draft"))
@@ -351,6 +331,7 @@ def take(sheet_id: str, key: str, suggestion: str) -> AnyResponse | tuple[str, i
 _ASKED_ANEW = "The order was changed since these cards came, so they were asked for anew."
 
 
+@pages.post("/orders/<sheet_id>/cards/<key>/set-aside")
 def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
     """A card is overridden; what was typed into the drafts meanwhile is kept first."""
     form = request.form
@@ -365,6 +346,7 @@ def set_aside(sheet_id: str, key: str) -> AnyResponse | tuple[str, int]:
 # ---------------------------------------------------------------- after the dose
 
 
+@pages.post("/orders/<sheet_id>/given")
 def chart_given(sheet_id: str) -> AnyResponse | tuple[str, int]:
     """What the nurse charts, for every medication order at once."""
     sheet, _ = _received(_sheet(sheet_id, "signed"))
@@ -379,6 +361,7 @@ def chart_given(sheet_id: str) -> AnyResponse | tuple[str, int]:
     return _to(desk().worksheets.put(workflow.charted(desk(), sheet, records)))
 
 
+@pages.post("/orders/<sheet_id>/end")
 def end_visit(sheet_id: str) -> AnyResponse:
     sheet = _sheet(sheet_id, "given")
     return _to(desk().worksheets.put(workflow.ended(desk(), sheet)))
@@ -420,6 +403,7 @@ def _to(sheet: Worksheet) -> AnyResponse:
     return redirect(url_for(".worksheet", sheet_id=sheet.id), 303)
 
 
+@pages.errorhandler(404)
 def not_here(error: Exception) -> tuple[str, int]:
     # Also for addresses outside of the desk, where no page of it gives the name.
     return render_template("desk/not_here.html", **_on_every_page()), 404
@@ -431,5 +415,6 @@ def nowhere(error: Exception) -> Response:
     return secured(make_response(text, status))
 
 
+@pages.errorhandler(403)
 def not_from_here(error: Exception) -> tuple[str, int]:
     return render_template("desk/not_from_here.html"), 403
