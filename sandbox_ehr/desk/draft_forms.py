@@ -155,9 +155,8 @@ def forms(
 ) -> list[DraftForm]:
     """Every draft's form. `before` holds what each draft was before a suggestion changed it (None:
     nothing); `typed` and `problems` are what was sent and could not be taken."""
-    products = tuple((p.code, p.display) for p in el.products().values())
     choices = {
-        "product": products,
+        "product": tuple((p.code, p.display) for p in el.products().values()),
         "coverage": coverages,
         "dose-unit": DOSE_UNITS,
         "period": PERIODS,
