@@ -452,13 +452,10 @@ class Moods:
     def be(self, *moods: Mood | Act) -> None:
         """In these moods from now on and in no other: the first is the outermost. Moods of
         authorization are not for here; they are passed over."""
-        acts = [
-            act_of(mood) if isinstance(mood, Mood) else mood
-            for mood in moods
-            if not isinstance(mood, Mood) or mood.of_answers
-        ]
+        chosen = [mood for mood in moods if not isinstance(mood, Mood) or mood.of_answers]
+        acts = tuple(act_of(mood) if isinstance(mood, Mood) else mood for mood in chosen)
         with self._lock:
-            self._acts = tuple(acts)
+            self._acts = acts
 
     def answer(self, app: Any, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """A WSGI answer of `app`, as the moods will have it."""

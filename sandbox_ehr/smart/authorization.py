@@ -332,11 +332,9 @@ class Introspection(IntrospectionEndpoint):
             **launch_parameters(granted),
         }
         if granted.user:
-            user = SmartIdToken(self.server).generate_user_info(
-                Session(granted.user, granted.scope), granted.scope
-            )
-            said |= {"sub": user["sub"]}
-            said |= {"fhirUser": user["fhirUser"]} if "fhirUser" in user else {}
+            session = Session(granted.user, granted.scope)
+            user = SmartIdToken(self.server).generate_user_info(session, granted.scope)
+            said |= {name: user[name] for name in ("sub", "fhirUser") if name in user}
         return said
 
 
