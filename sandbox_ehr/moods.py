@@ -273,22 +273,21 @@ def labelled(content_type: str) -> Act:
 def big(length: int) -> Act:
     """The answer, and so many bytes of white space."""
 
+    return _with_body(lambda body: body + b" " * length if body else body)
+
+
+def _with_body(change: Callable[[bytes], bytes]) -> Act:
     def act(request: Request, answer: Answer) -> Sent:
         sent = answer(request)
-        if isinstance(sent, Raw) or not sent.content:
+        if isinstance(sent, Raw):
             return sent
-        return _with(replace(sent, body=sent.content + b" " * length), "Content-Length", None)
+        return _with(replace(sent, body=change(sent.content)), "Content-Length", None)
 
     return act
 
 
-def latin_1(request: Request, answer: Answer) -> Sent:
-    """The same words in other bytes."""
-    sent = answer(request)
-    if isinstance(sent, Raw):
-        return sent
-    body = sent.content.decode("utf-8", "replace").encode("latin-1", "replace")
-    return _with(replace(sent, body=body), "Content-Length", None)
+# The same words in other bytes.
+latin_1 = _with_body(lambda body: body.decode("utf-8", "replace").encode("latin-1", "replace"))
 
 
 def without_parameter(name: str) -> Act:
