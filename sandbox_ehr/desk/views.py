@@ -118,12 +118,7 @@ def open_story(request_name: str) -> AnyResponse:
     chart = (r for r in desk().start if r.get("status") != "draft")
     start_over(desk().records, chart, opening.patient_id)
     sheet = workflow.opened(
-        desk(),
-        opening.patient_id,
-        opening.encounter_id,
-        opening.user,
-        opening.drafts,
-        request_name,
+        desk(), opening.patient_id, opening.encounter_id, opening.user, opening.drafts, request_name
     )
     return _to(desk().worksheets.put(sheet))
 
@@ -200,9 +195,7 @@ def worksheet(sheet_id: str) -> str:
 
 
 def _page(
-    sheet: Worksheet,
-    problems: Mapping[str, str],
-    entries: tuple[charting.Entry, ...] | None = None,
+    sheet: Worksheet, problems: Mapping[str, str], entries: tuple[charting.Entry, ...] | None = None
 ) -> str:
     records = desk().records
     story, variant = stories.find(sheet.story) or (None, None)
@@ -391,9 +384,7 @@ def _received(sheet: Worksheet) -> tuple[Worksheet, Mapping[str, str]]:
 
 
 def _not_taken(
-    sheet: Worksheet,
-    problems: Mapping[str, str],
-    entries: tuple[charting.Entry, ...] | None = None,
+    sheet: Worksheet, problems: Mapping[str, str], entries: tuple[charting.Entry, ...] | None = None
 ) -> tuple[str, int]:
     """The page with what cannot be taken marked. It is kept, so a reload has it too."""
     return _page(desk().worksheets.put(sheet), problems, entries), 422

@@ -19,11 +19,7 @@ Resource = dict[str, Any]
 Ask = Callable[[Served, Call], Answer]
 
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
-_HEADERS = {
-    "ifMatch": "if-match",
-    "ifNoneMatch": "if-none-match",
-    "ifNoneExist": "if-none-exist",
-}
+_HEADERS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifNoneExist": "if-none-exist"}
 _MOST_ENTRIES = 1000
 
 

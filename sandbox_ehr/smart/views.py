@@ -297,7 +297,7 @@ _AT_AUTHORIZATION: _Errors = {
     Mood.AUTH_ACCESS_DENIED: (AccessDeniedError, "access was denied"),
 }
 _AT_REFRESH: _Errors = {
-    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: (InvalidGrantError, "the refresh token has expired"),
+    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: (InvalidGrantError, "the refresh token has expired")
 }
 _AT_TOKEN: _Errors = {
     Mood.AUTH_INVALID_CLIENT_SECRET: (_wrong_client, "wrong client secret"),
