@@ -104,19 +104,16 @@ def read(body: bytes) -> Answer:
     )
 
 
-def _card(said: Any, place: int) -> Card | Malformed:
+def _card(body: Any, place: int) -> Card | Malformed:
     try:
-        card = msgspec.convert(said, Card, strict=True)
+        card = msgspec.convert(body, Card, strict=True)
         faults = tuple(_faults(card))
     except (msgspec.ValidationError, RecursionError) as error:
-        return Malformed(place, (_plain(str(error)),))
+        # msgspec's sentence, with the path as the specification names it.
+        what, _, path = str(error).partition(" - at `$")
+        words = f"{path.rstrip('`').lstrip('.') or 'the card'}: {what.replace('`', '')}"
+        return Malformed(place, (words,))
     return Malformed(place, faults) if faults else card
-
-
-def _plain(error: str) -> str:
-    """msgspec's sentence, with the path as the specification names it."""
-    what, _, path = error.partition(" - at `$")
-    return f"{path.rstrip('`').lstrip('.') or 'the card'}: {what.replace('`', '')}"
 
 
 def _faults(card: Card) -> Iterator[str]:
@@ -127,24 +124,24 @@ def _faults(card: Card) -> Iterator[str]:
     if card.selection_behavior == "at-most-one" and recommended > 1:
         yield "suggestions: at most one may be recommended"
     for suggestion in card.suggestions:
-        yield from _suggestion_faults(suggestion)
+        if suggestion.actions == ():
+            yield "suggestions: actions is empty"
+        for action in suggestion.actions or ():
+            yield from _action_faults(action)
     for reason in card.override_reasons:
         if not reason.display or not reason.system:
             yield "overrideReasons: a reason needs code, system and display"
     yield from _address_faults(card)
 
 
-def _suggestion_faults(suggestion: Suggestion) -> Iterator[str]:
-    if suggestion.actions == ():
-        yield "suggestions: actions is empty"
-    for action in suggestion.actions or ():
-        if action.type == "delete":
-            if "/" not in action.resource_id:
-                yield "actions: a delete needs resourceId, as Type/id"
-        elif not action.resource or not isinstance(action.resource.get("resourceType"), str):
-            yield f"actions: {action.type} needs a resource"
-        elif action.type == "update" and not action.resource.get("id"):
-            yield "actions: update needs the id of the resource"
+def _action_faults(action: Action) -> Iterator[str]:
+    if action.type == "delete":
+        if "/" not in action.resource_id:
+            yield "actions: a delete needs resourceId, as Type/id"
+    elif not action.resource or not isinstance(action.resource.get("resourceType"), str):
+        yield f"actions: {action.type} needs a resource"
+    elif action.type == "update" and not action.resource.get("id"):
+        yield "actions: update needs the id of the resource"
 
 
 def _address_faults(card: Card) -> Iterator[str]:

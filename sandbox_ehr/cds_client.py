@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -85,12 +86,9 @@ def filled(
     found: dict[str, Resource | None] = {}
     for key, template in templates.items():
         query = with_tokens(template, context)
-        if query is None:
-            continue
-        try:
-            found[key] = look_up(query)
-        except LookupError:
-            continue
+        if query is not None:
+            with suppress(LookupError):
+                found[key] = look_up(query)
     return found
 
 
@@ -164,10 +162,10 @@ class HookCall:
     @property
     def shown_request(self) -> str:
         """The request as JSON, without its access token."""
-        said = {**self.request}
-        if "fhirAuthorization" in said:
-            said["fhirAuthorization"] = {**said["fhirAuthorization"], "access_token": MASK}
-        return _pretty(_json.encode(said))
+        request = {**self.request}
+        if "fhirAuthorization" in request:
+            request["fhirAuthorization"] = {**request["fhirAuthorization"], "access_token": MASK}
+        return _pretty(_json.encode(request))
 
     @property
     def shown_response(self) -> str:
@@ -306,9 +304,8 @@ def _since(begun: float) -> int:
 
 
 def _why(status: int) -> str:
-    if status == 0:
-        return "The service did not answer in time."
-    return f"The service answered with HTTP {status}."
+    how = f"answered with HTTP {status}" if status else "did not answer in time"
+    return f"The service {how}."
 
 
 def _json_of(body: bytes) -> Any:

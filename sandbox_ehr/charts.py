@@ -73,17 +73,14 @@ def _of_file(file: Path) -> Iterator[Resource]:
         if file.stat().st_size > _LARGEST_FILE:
             raise Unreadable(f"{file} is larger than 200 MB: split it")
         data = file.read_bytes()
-        values = [_json.decode(data)] if file.suffix == ".json" else _lines(data)
+        parts = [data] if file.suffix == ".json" else filter(bytes.strip, data.splitlines())
+        values = [_json.decode(part) for part in parts]
     except OSError as error:
         raise Unreadable(f"{file} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, RecursionError):
         raise Unreadable(f"{file} is no JSON: mend it or take it out of the folder") from None
     for value in values:
         yield from _resources(value)
-
-
-def _lines(data: bytes) -> Iterable[Any]:
-    return [_json.decode(line) for line in data.splitlines() if line.strip()]
 
 
 def _resources(value: Any) -> Iterator[Resource]:

@@ -273,22 +273,21 @@ def labelled(content_type: str) -> Act:
 def big(length: int) -> Act:
     """The answer, and so many bytes of white space."""
 
+    return _with_body(lambda body: body + b" " * length if body else body)
+
+
+def _with_body(change: Callable[[bytes], bytes]) -> Act:
     def act(request: Request, answer: Answer) -> Sent:
         sent = answer(request)
-        if isinstance(sent, Raw) or not sent.content:
+        if isinstance(sent, Raw):
             return sent
-        return _with(replace(sent, body=sent.content + b" " * length), "Content-Length", None)
+        return _with(replace(sent, body=change(sent.content)), "Content-Length", None)
 
     return act
 
 
-def latin_1(request: Request, answer: Answer) -> Sent:
-    """The same words in other bytes."""
-    sent = answer(request)
-    if isinstance(sent, Raw):
-        return sent
-    body = sent.content.decode("utf-8", "replace").encode("latin-1", "replace")
-    return _with(replace(sent, body=body), "Content-Length", None)
+# The same words in other bytes.
+latin_1 = _with_body(lambda body: body.decode("utf-8", "replace").encode("latin-1", "replace"))
 
 
 def without_parameter(name: str) -> Act:
@@ -452,13 +451,10 @@ class Moods:
     def be(self, *moods: Mood | Act) -> None:
         """In these moods from now on and in no other: the first is the outermost. Moods of
         authorization are not for here; they are passed over."""
-        acts = [
-            act_of(mood) if isinstance(mood, Mood) else mood
-            for mood in moods
-            if not isinstance(mood, Mood) or mood.of_answers
-        ]
+        chosen = [mood for mood in moods if not isinstance(mood, Mood) or mood.of_answers]
+        acts = tuple(act_of(mood) if isinstance(mood, Mood) else mood for mood in chosen)
         with self._lock:
-            self._acts = tuple(acts)
+            self._acts = acts
 
     def answer(self, app: Any, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """A WSGI answer of `app`, as the moods will have it."""

@@ -33,14 +33,6 @@ class Version:
     resource: Resource | None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
-
-
 def copied(value: T) -> T:
     """A copy of JSON, all the way down; copy.deepcopy takes five times as long for it."""
     if isinstance(value, dict):
@@ -54,7 +46,9 @@ class Records:
     """Resources by type and id. Every call is whole: it sees no half of another one's."""
 
     def __init__(
-        self, now: Callable[[], datetime] = _now, new_id: Callable[[], str] = _new_id
+        self,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._lock = threading.RLock()
         self._now = now
@@ -180,9 +174,9 @@ class Records:
         at = self._instant()
         kept = copied(resource)
         # "resourceType" and "id" first, then "meta", as every server writes them.
-        given = kept.pop("meta", None)
-        meta = {**(given if isinstance(given, dict) else {})}
-        meta |= {"versionId": str(number), "lastUpdated": at}
+        meta = kept.pop("meta", None)
+        meta = meta if isinstance(meta, dict) else {}
+        meta = {**meta, "versionId": str(number), "lastUpdated": at}
         kept = {"resourceType": kind, "id": id_, "meta": meta, **kept}
         self._kept.setdefault(kind, {})[id_] = (*versions, Version(number, at, kept))
         return copied(kept)

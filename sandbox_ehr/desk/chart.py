@@ -107,19 +107,18 @@ def glance(records: Records, patient_id: str) -> dict[str, list[Line]]:
             found.sort(key=itemgetter(0), reverse=True)
         return [line for _, line in found]
 
+    def order(record: Resource) -> Line:
+        status, day = record.get("status", ""), record.get("authoredOn", "")
+        return Line(_medication(record), str(status), str(day)[:10])
+
     return {
         "Problems": lines("Condition", lambda r: Line(_words(r.get("code")), "", _day(r))),
         "Results": lines(
             "Observation", lambda r: Line(_words(r.get("code")), _value(r), _day(r)), True
         ),
-        "Medications": lines("MedicationRequest", _order, more=[("status:not", "draft")]),
+        "Medications": lines("MedicationRequest", order, more=[("status:not", "draft")]),
         "Given": lines("MedicationAdministration", _dose, True),
     }
-
-
-def _order(order: Resource) -> Line:
-    status, day = str(order.get("status", "")), str(order.get("authoredOn", ""))[:10]
-    return Line(_medication(order), status, day)
 
 
 def _dose(record: Resource) -> Line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +71,10 @@ def changed(now: Sequence[Resource], wanted: str, patient: Resource | None) -> t
     line of a claim `remove Claim/1#2`."""
     verb, _, what = wanted.partition(" ")
     if verb == "remove":
-        return tuple(_without(now, *what.split("#", 1)))
+        reference, _, line = what.partition("#")
+        parts = [(d, f"{d.get('resourceType')}/{d.get('id')}" == reference) for d in now]
+        shorter = ((_without_line(d, line) if named else d) for d, named in parts)
+        return tuple(draft for draft in shorter if draft)
     first = next((d for d in now if d["resourceType"] == "MedicationRequest"), None)
     if verb != "add" or first is None or patient is None:
         return tuple(now)
@@ -83,14 +86,10 @@ def changed(now: Sequence[Resource], wanted: str, patient: Resource | None) -> t
     return tuple(now)
 
 
-def _without(now: Sequence[Resource], reference: str, line: str = "") -> Iterator[Resource]:
-    """All drafts but that one, or but that line of it."""
-    for draft in now:
-        if f"{draft.get('resourceType')}/{draft.get('id')}" != reference:
-            yield draft
-        elif line:
-            kept = [item for item in draft.get("item", []) if str(item.get("sequence")) != line]
-            yield {**draft, "item": kept} if kept else draft
+def _without_line(draft: Resource, line: str) -> Resource | None:
+    """The draft without that line of it; None where no line is named, or none is left."""
+    items = [item for item in draft.get("item", []) if str(item.get("sequence")) != line]
+    return {**draft, "item": items} if line and items else None
 
 
 def _copied(order: Resource) -> Resource:

@@ -118,12 +118,7 @@ def open_story(request_name: str) -> AnyResponse:
     chart = (r for r in desk().start if r.get("status") != "draft")
     start_over(desk().records, chart, opening.patient_id)
     sheet = workflow.opened(
-        desk(),
-        opening.patient_id,
-        opening.encounter_id,
-        opening.user,
-        opening.drafts,
-        request_name,
+        desk(), opening.patient_id, opening.encounter_id, opening.user, opening.drafts, request_name
     )
     return _to(desk().worksheets.put(sheet))
 
@@ -200,11 +195,17 @@ def worksheet(sheet_id: str) -> str:
 
 
 def _page(
-    sheet: Worksheet,
-    problems: Mapping[str, str],
-    entries: tuple[charting.Entry, ...] | None = None,
+    sheet: Worksheet, problems: Mapping[str, str], entries: tuple[charting.Entry, ...] | None = None
 ) -> str:
     records = desk().records
+    if entries is None:  # as far as the injection was charted, else as the order suggests it
+        entries = charting.entries(sheet.drafts, datetime.now().astimezone())
+        if sheet.stage == "signed" and sheet.typed:
+            entries = tuple(charting.typed(entry, sheet.typed) for entry in entries)
+    opened = _app_of_address(
+        sheet
+    )  # None: no app is named, or its card is not on the desk any more
+    address = opened and url_for(".launch", sheet_id=sheet.id, **_app_query())
     story, variant = stories.find(sheet.story) or (None, None)
     recorded = (records.read(*place.split("/", 1)) for place in sheet.charted)
     coverages = chart.coverages(records, sheet.patient_id)
@@ -217,32 +218,16 @@ def _page(
         forms=draft_forms.forms(sheet.drafts, sheet.before, coverages, sheet.typed, problems),
         problems=problems,
         lines={reference(d): marked(d, sheet.before.get(reference(d), d)) for d in sheet.drafts},
-        entries=_entries(sheet) if entries is None else entries,
+        entries=entries,
         sites=charting.SITES,
         glance=chart.glance(records, sheet.patient_id),
         traces=[display.trace_tables(call.trace) for call in sheet.calls],
-        app=_app_frame(sheet),
+        app={"url": address, "name": opened.app.name} if opened else None,
         apps=worksheets.apps_of_menu(desk(), sheet),
         giving=draft_elements.giving(sheet.drafts),
         charted=[charting.charted(record) for record in recorded if record],
         can_open=lambda url: desk().settings.app_at(url) is not None,
     )
-
-
-def _entries(sheet: Worksheet) -> tuple[charting.Entry, ...]:
-    """The charting of the injection: as far as it was typed, else as the order suggests it."""
-    fresh = charting.entries(sheet.drafts, datetime.now().astimezone())
-    if sheet.stage != "signed" or not sheet.typed:
-        return fresh
-    return tuple(charting.typed(entry, sheet.typed) for entry in fresh)
-
-
-def _app_frame(sheet: Worksheet) -> dict[str, str] | None:
-    """The app beside the order, where one was opened."""
-    opened = _app_of_address(sheet)
-    if opened is None:  # none was named, or its card is not on the desk any more
-        return None
-    return {"url": url_for(".launch", sheet_id=sheet.id, **_app_query()), "name": opened.app.name}
 
 
 def _app_query() -> dict[str, Any]:
@@ -391,9 +376,7 @@ def _received(sheet: Worksheet) -> tuple[Worksheet, Mapping[str, str]]:
 
 
 def _not_taken(
-    sheet: Worksheet,
-    problems: Mapping[str, str],
-    entries: tuple[charting.Entry, ...] | None = None,
+    sheet: Worksheet, problems: Mapping[str, str], entries: tuple[charting.Entry, ...] | None = None
 ) -> tuple[str, int]:
     """The page with what cannot be taken marked. It is kept, so a reload has it too."""
     return _page(desk().worksheets.put(sheet), problems, entries), 422

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from flask import Flask, current_app
 from sandbox_ehr.cds_answers import Card, Malformed
 from sandbox_ehr.cds_client import CdsClient, HookCall, SigningKey
 from sandbox_ehr.desk.draft_elements import Resource
-from sandbox_ehr.records import Records
+from sandbox_ehr.records import Records, put
 from sandbox_ehr.settings import Client, Settings
 from sandbox_ehr.smart.sessions import Launches
 
@@ -100,23 +99,21 @@ class Worksheets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Worksheet] = OrderedDict()
+        self._by_id: dict[str, Worksheet] = {}
 
     def get(self, id_: str) -> Worksheet | None:
         with self._lock:
-            return self._kept.get(id_)
+            return self._by_id.get(id_)
 
     def put(self, worksheet: Worksheet) -> Worksheet:
         with self._lock:
-            self._kept[worksheet.id] = worksheet
-            self._kept.move_to_end(worksheet.id)
-            while len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
+            self._by_id.pop(worksheet.id, None)
+            put(self._by_id, worksheet.id, worksheet, _MOST)
         return worksheet
 
     def clear(self) -> None:
         with self._lock:
-            self._kept.clear()
+            self._by_id.clear()
 
 
 # ---------------------------------------------------------------- the desk
@@ -163,14 +160,8 @@ def apps_of_menu(desk: Desk, sheet: Worksheet) -> tuple[Client, ...]:
 
 def launch_address(desk: Desk, sheet: Worksheet, app: Client, url: str, app_context: str) -> str:
     """The link with `iss` and a `launch` of its own, good once and for ten minutes."""
-    launch = desk.launches.new(
-        sheet.patient_id,
-        sheet.encounter_id,
-        sheet.user,
-        app_context,
-        client_id=app.id,
-        need_patient_banner=False,
-    )
+    context = (sheet.patient_id, sheet.encounter_id, sheet.user, app_context)
+    launch = desk.launches.new(*context, client_id=app.id, need_patient_banner=False)
     parts = urlsplit(url)
     query = [(k, v) for k, v in parse_qsl(parts.query) if k not in ("iss", "launch")]
     query += [("iss", desk.settings.fhir_base), ("launch", launch)]

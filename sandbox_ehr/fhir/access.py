@@ -73,13 +73,9 @@ def granted(asked: str, allowed: str) -> str:
     """
     may = parse_all(allowed)
     plain = {word for word in allowed.split() if parse(word) is None}
-    words = []
-    for word in dict.fromkeys(asked.split()):
-        scope = parse(word)
-        given = (word if word in plain else "") if scope is None else _within(scope, may)
-        if given:
-            words.append(given)
-    return " ".join(words)
+    scopes = ((word, parse(word)) for word in dict.fromkeys(asked.split()))
+    words = (_within(s, may) if s else word if word in plain else "" for word, s in scopes)
+    return " ".join(filter(None, words))
 
 
 def _within(scope: Scope, may: Iterable[Scope]) -> str:
@@ -92,18 +88,14 @@ def _within(scope: Scope, may: Iterable[Scope]) -> str:
         and one.concerns(letter, scope.resource_type)
         and one.narrowed in ((), scope.narrowed)
     }
-    if letters == set(scope.actions):
-        return scope.text
     return _with_letters(scope, letters)
 
 
 def without_writing(text: str) -> str:
     """The scopes of `text`, none of which writes."""
-    words = []
-    for word in text.split():
-        scope = parse(word)
-        words.append(word if scope is None else _with_letters(scope, set("rs")))
-    return " ".join(word for word in words if word)
+    scopes = ((word, parse(word)) for word in text.split())
+    words = (_with_letters(scope, set("rs")) if scope else word for word, scope in scopes)
+    return " ".join(filter(None, words))
 
 
 def _with_letters(scope: Scope, letters: set[str]) -> str:

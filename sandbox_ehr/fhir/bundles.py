@@ -19,11 +19,7 @@ Resource = dict[str, Any]
 Ask = Callable[[Served, Call], Answer]
 
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
-_HEADERS = {
-    "ifMatch": "if-match",
-    "ifNoneMatch": "if-none-match",
-    "ifNoneExist": "if-none-exist",
-}
+_HEADERS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifNoneExist": "if-none-exist"}
 _MOST_ENTRIES = 1000
 
 
@@ -107,31 +103,18 @@ def _new_ids(served: Served, call: Call, entries: list[Any]) -> dict[int, str]:
     others may refer to it before it is written."""
     names = {}
     for i, entry in enumerate(entries):
-        if _creates(entry):
-            kind = str(entry["resource"].get("resourceType"))
-            condition = entry["request"].get("ifNoneExist")
-            there = (
-                calls.already_there(served, call.access, kind, condition)
-                if isinstance(condition, str)
-                else None
-            )
-            names[i] = f"{kind}/{there['id'] if there else served.records.fresh_id()}"
+        match entry:
+            case {"request": {"method": "POST", **request}, "fullUrl": str(), "resource": dict()}:
+                kind, there = str(entry["resource"].get("resourceType")), None
+                if isinstance(condition := request.get("ifNoneExist"), str):
+                    there = calls.already_there(served, call.access, kind, condition)
+                names[i] = f"{kind}/{there['id'] if there else served.records.fresh_id()}"
     return names
 
 
-def _creates(entry: Any) -> bool:
-    request = entry.get("request") if isinstance(entry, dict) else None
-    is_post = isinstance(request, dict) and request.get("method") == "POST"
-    named = isinstance(entry, dict) and isinstance(entry.get("fullUrl"), str)
-    return is_post and named and isinstance(entry.get("resource"), dict)
-
-
 def _response(answer: Answer) -> Resource:
-    response: Resource = {"status": str(answer.status)}
-    for header, name in (("Location", "location"), ("ETag", "etag")):
-        if header in answer.headers:
-            response[name] = answer.headers[header]
-    if "Last-Modified" in answer.headers:
-        response["lastModified"] = answer.headers["Last-Modified"]
+    names = {"Location": "location", "ETag": "etag", "Last-Modified": "lastModified"}
+    headers = {name: answer.headers[h] for h, name in names.items() if h in answer.headers}
+    response = {"status": str(answer.status), **headers}
     entry: Resource = {"response": response}
     return entry if answer.resource is None else {**entry, "resource": answer.resource}

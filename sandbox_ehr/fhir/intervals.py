@@ -46,17 +46,17 @@ def read(text: str) -> Interval:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError("no FHIR date")
-    said = {name: int(v) for name, v in match.groupdict().items() if v and v.isdigit()}
-    low = datetime(
-        said["year"],
-        said.get("month", 1),
-        said.get("day", 1),
-        said.get("hour", 0),
-        said.get("minute", 0),
-        said.get("second", 0),
-        _microseconds(match["fraction"]),
-    )
-    return Interval(low, _end(low, match), _zone(match["zone"]))
+    names = ("year", "month", "day", "hour", "minute", "second")
+    defaults = (1, 1, 1, 0, 0, 0)
+    parts = (int(match[name] or default) for name, default in zip(names, defaults, strict=True))
+    year, month, day, hour, minute, second = parts
+    fraction = (match["fraction"] or "")[:6].ljust(6, "0")
+    low = datetime(year, month, day, hour, minute, second, int(fraction))
+    zone = match["zone"]
+    if zone and zone != "Z":
+        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
+        return Interval(low, _end(low, match), timezone(offset if zone[0] == "+" else -offset))
+    return Interval(low, _end(low, match), UTC if zone else None)
 
 
 def between(start: str | None, end: str | None) -> Interval:
@@ -95,28 +95,13 @@ def _end(low: datetime, match: re.Match[str]) -> datetime:
             return low.replace(year=low.year + 1)
         if match["day"] is None:
             return low + timedelta(days=calendar.monthrange(low.year, low.month)[1])
-        return low + _length(match)
+        if match["hour"] is None:
+            return low + timedelta(days=1)
+        if match["second"] is None:
+            return low + timedelta(minutes=1)
+        return low + (timedelta(milliseconds=1) if match["fraction"] else timedelta(seconds=1))
     except (ValueError, OverflowError):
         return _LAST
-
-
-def _length(match: re.Match[str]) -> timedelta:
-    if match["hour"] is None:
-        return timedelta(days=1)
-    if match["second"] is None:
-        return timedelta(minutes=1)
-    return timedelta(milliseconds=1) if match["fraction"] else timedelta(seconds=1)
-
-
-def _microseconds(fraction: str | None) -> int:
-    return int(fraction[:6].ljust(6, "0")) if fraction else 0
-
-
-def _zone(text: str | None) -> timezone | None:
-    if text is None or text == "Z":
-        return UTC if text else None
-    hours, minutes = int(text[1:3]), int(text[4:6])
-    return timezone((1 if text[0] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
 
 
 def _less(moment: datetime, by: timedelta | None) -> datetime:

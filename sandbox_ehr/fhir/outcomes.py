@@ -40,11 +40,7 @@ class Issue:
     expression: str = ""
 
     def as_json(self) -> Resource:
-        said: Resource = {
-            "severity": self.severity,
-            "code": self.code,
-            "diagnostics": self.text,
-        }
+        said: Resource = {"severity": self.severity, "code": self.code, "diagnostics": self.text}
         return {**said, "expression": [self.expression]} if self.expression else said
 
 

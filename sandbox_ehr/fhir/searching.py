@@ -71,8 +71,10 @@ def read(resource_type: str, asked: Asked, base_url: str = "") -> Search:
             continue
         tests.append(_test(name, known[plain], modifier, value, base_url))
         used.append((name, value))
-    sort, unsorted = _sorting(known, asked)
-    return Search(resource_type, tuple(tests), sort, tuple(used), (*ignored, *unsorted))
+    names = [n for key, text in asked if key == "_sort" for n in text.split(",") if n]
+    sort = [(known[n.lstrip("-")], n.startswith("-")) for n in names if n.lstrip("-") in known]
+    ignored += [f"_sort={n}" for n in names if n.lstrip("-") not in known]
+    return Search(resource_type, tuple(tests), tuple(sort), tuple(used), tuple(ignored))
 
 
 def values(resource: Resource, path: str) -> list[Any]:
@@ -255,15 +257,6 @@ def _unescaped(text: str) -> str:
 
 
 # ---------------------------------------------------------------- the order
-
-
-def _sorting(
-    known: dict[str, Parameter], asked: Asked
-) -> tuple[tuple[tuple[Parameter, bool], ...], list[str]]:
-    """What to sort by, and what of it is not known."""
-    names = [n for key, text in asked if key == "_sort" for n in text.split(",") if n]
-    sort = [(known[n.lstrip("-")], n.startswith("-")) for n in names if n.lstrip("-") in known]
-    return tuple(sort), [f"_sort={n}" for n in names if n.lstrip("-") not in known]
 
 
 def _sort_key(parameter: Parameter, resource: Resource) -> Any:

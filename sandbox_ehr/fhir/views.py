@@ -31,10 +31,7 @@ _HEADERS = ("if-match", "if-none-match", "if-none-exist", "prefer")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _FORM = "application/x-www-form-urlencoded"
-_WORDS = {
-    405: "this address does not take this method",
-    413: "the body is larger than 5 MB",
-}
+_WORDS = {405: "this address does not take this method", 413: "the body is larger than 5 MB"}
 # What a browser app may send and read from another origin (Fetch, "CORS protocol").
 _CORS = {
     "Access-Control-Allow-Origin": "*",

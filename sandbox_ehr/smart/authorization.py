@@ -28,7 +28,13 @@ from sandbox_ehr.settings import ClientKind, Settings
 from sandbox_ehr.smart import people
 from sandbox_ehr.smart.clients import Assertions, ClientKeys, Registered, SeenOnce
 from sandbox_ehr.smart.sessions import CODE_SECONDS, Code, Codes, Session
-from sandbox_ehr.smart.tokens import ACCESS_SECONDS, SYSTEM_SECONDS, Granted, Tokens
+from sandbox_ehr.smart.tokens import (
+    ACCESS_SECONDS,
+    REFRESH_SECONDS,
+    SYSTEM_SECONDS,
+    Granted,
+    Tokens,
+)
 
 METHODS = [kind.value for kind in (ClientKind.KEY, ClientKind.SECRET, ClientKind.PUBLIC)]
 SHORT_SECONDS = 2
@@ -102,7 +108,7 @@ class SmartServer(AuthorizationServer):
         if not refreshes or Mood.NO_REFRESH_TOKEN in moods:
             response.pop("refresh_token", None)
         elif "refresh_token" in response:
-            self.tokens.keep_refresh(response["refresh_token"], granted)
+            self.tokens.keep(response["refresh_token"], granted, REFRESH_SECONDS, refresh=True)
         response.update(launch_parameters(granted))
 
 
@@ -332,11 +338,9 @@ class Introspection(IntrospectionEndpoint):
             **launch_parameters(granted),
         }
         if granted.user:
-            user = SmartIdToken(self.server).generate_user_info(
-                Session(granted.user, granted.scope), granted.scope
-            )
-            said |= {"sub": user["sub"]}
-            said |= {"fhirUser": user["fhirUser"]} if "fhirUser" in user else {}
+            session = Session(granted.user, granted.scope)
+            user = SmartIdToken(self.server).generate_user_info(session, granted.scope)
+            said |= {name: user[name] for name in ("sub", "fhirUser") if name in user}
         return said
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sandbox_ehr.fhir import access
 from sandbox_ehr.records import Records
@@ -30,37 +33,8 @@ class AskedFor:
     words: str
 
 
-_WORDS = {
-    "launch": "Know that this EHR opened it",
-    "launch/patient": "Know which patient is chosen",
-    "launch/encounter": "Know which visit is open",
-    "openid": "Know that you signed in",
-    "fhirUser": "Know who you are",
-    "profile": "Know who you are",
-    "online_access": "Stay connected while you are signed in",
-    "offline_access": "Stay connected when you are gone",
-}
-_TYPES = {
-    "*": "everything",
-    "AllergyIntolerance": "allergies",
-    "ChargeItem": "charges",
-    "Claim": "claims",
-    "ClaimResponse": "authorizations and claim answers",
-    "Condition": "diagnoses",
-    "Coverage": "insurance",
-    "DocumentReference": "documents",
-    "Encounter": "visits",
-    "MedicationAdministration": "doses given",
-    "MedicationDispense": "dispenses",
-    "MedicationRequest": "prescriptions",
-    "MedicationStatement": "medicines reported",
-    "Observation": "results and vital signs",
-    "Patient": "name and details",
-    "Procedure": "procedures",
-    "ServiceRequest": "orders of services",
-    "Task": "tasks",
-}
-_ACTIONS = {"c": "create", "r": "read", "u": "change", "d": "delete", "s": "search"}
+_FILE = Path(__file__).with_name("scope_words.yaml")
+_WORDS: dict[str, dict[str, str]] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
 
 
 def staff(records: Records) -> list[Person]:
@@ -71,8 +45,7 @@ def staff(records: Records) -> list[Person]:
 
 def default(records: Records) -> str:
     """Who is signed in when nobody else is named: the first of the staff, "" without any."""
-    first = next(iter(records.search("Practitioner")), None)
-    return f"Practitioner/{first['id']}" if first else ""
+    return next((f"Practitioner/{r['id']}" for r in records.search("Practitioner")), "")
 
 
 def name_of(records: Records, reference: str) -> dict[str, str]:
@@ -100,10 +73,10 @@ def asked_for(scope: str) -> list[AskedFor]:
 def _words(word: str) -> str:
     scope = access.parse(word)
     if scope is None:
-        return _WORDS.get(word, word)
-    *first, last = [_ACTIONS[letter] for letter in scope.actions]
+        return _WORDS["scopes"].get(word, word)
+    *first, last = [_WORDS["actions"][letter] for letter in scope.actions]
     actions = f"{', '.join(first)} and {last}" if first else last
-    what = _TYPES.get(scope.resource_type, scope.resource_type)
+    what = _WORDS["types"].get(scope.resource_type, scope.resource_type)
     whose = "of this patient" if scope.level == "patient" else "of everybody you may see"
     only = " (a part of them)" if scope.narrowed else ""
     return f"{actions.capitalize()} {what} {whose}{only}"

@@ -98,13 +98,13 @@ class Session:
 
 def of_launch(launch: Launch, scope: str, tenant: str) -> Session:
     """The session of an EHR launch: everything is as the EHR has it open."""
-    more: dict[str, Any] = {
-        "need_patient_banner": launch.need_patient_banner,
-        "tenant": tenant,
+    said: dict[str, Any] = {
+        "appContext": launch.app_context,
+        "intent": launch.intent,
+        "fhirContext": list(launch.fhir_context),
     }
-    more |= {"appContext": launch.app_context} if launch.app_context else {}
-    more |= {"intent": launch.intent} if launch.intent else {}
-    more |= {"fhirContext": list(launch.fhir_context)} if launch.fhir_context else {}
+    more = {"need_patient_banner": launch.need_patient_banner, "tenant": tenant}
+    more |= {name: value for name, value in said.items() if value}
     return Session(launch.user, scope, launch.patient_id, launch.encounter_id, more, launch.moods)
 
 

@@ -68,22 +68,16 @@ class Tokens:
     ) -> str:
         """An access token without a launch: what a CDS service gets for one call."""
         token = secrets.token_urlsafe(32)
-        granted = Granted(client_id, scope, user, patient, encounter)
-        self.keep(token, granted, seconds)
+        self.keep(token, Granted(client_id, scope, user, patient, encounter), seconds)
         return token
 
-    def keep(self, token: str, granted: Granted, seconds: int) -> None:
-        """Make `token` an access token for what is granted."""
+    def keep(self, token: str, granted: Granted, seconds: int, refresh: bool = False) -> None:
+        """Make `token` an access token, or a refresh token, for what is granted."""
         now = self.now()
         timed = replace(granted, issued_at=now, expires_at=now + seconds)
         with self._lock:
-            put(self._access, fingerprint(token), timed, _MOST)
-
-    def keep_refresh(self, token: str, granted: Granted) -> None:
-        now = self.now()
-        timed = replace(granted, issued_at=now, expires_at=now + REFRESH_SECONDS)
-        with self._lock:
-            put(self._refresh, fingerprint(token), timed, _MOST)
+            tokens = self._refresh if refresh else self._access
+            put(tokens, fingerprint(token), timed, _MOST)
 
     def access(self, token: str) -> Granted | None:
         """What an access token grants, expired or not; None when it is none or was revoked."""

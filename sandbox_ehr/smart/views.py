@@ -99,20 +99,21 @@ def launch() -> AnyResponse:
             raise ValueError("a mood of the FHIR server is not one launch's: start with it")
     except ValueError as error:
         raise Refused(f"{str(error).capitalize()}.") from None
-    said = {name: request.args.get(name, "")[:500] for name in ("patient", "encounter", "user")}
-    if it.records.read("Patient", said["patient"]) is None:
+    names = ("patient", "encounter", "user")
+    patient, encounter, user = (request.args.get(name, "")[:500] for name in names)
+    if it.records.read("Patient", patient) is None:
         raise Refused("No patient here has this id: give one as ?patient=.")
     token = it.launches.new(
-        said["patient"],
-        said["encounter"],
-        said["user"] or people.default(it.records),
+        patient,
+        encounter,
+        user or people.default(it.records),
         request.args.get("appContext", "")[:4000],
         client_id=client.id,
         moods=wanted,
         intent=request.args.get("intent", "")[:100],
     )
-    query = {"iss": it.settings.fhir_base, "launch": token}
-    return redirect(add_params_to_uri(client.launch_url, list(query.items())))
+    query = [("iss", it.settings.fhir_base), ("launch", token)]
+    return redirect(add_params_to_uri(client.launch_url, query))
 
 
 # ---------------------------------------------------------------- authorize
@@ -296,7 +297,7 @@ _AT_AUTHORIZATION: _Errors = {
     Mood.AUTH_ACCESS_DENIED: (AccessDeniedError, "access was denied"),
 }
 _AT_REFRESH: _Errors = {
-    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: (InvalidGrantError, "the refresh token has expired"),
+    Mood.TOKEN_EXPIRED_REFRESH_TOKEN: (InvalidGrantError, "the refresh token has expired")
 }
 _AT_TOKEN: _Errors = {
     Mood.AUTH_INVALID_CLIENT_SECRET: (_wrong_client, "wrong client secret"),

@@ -91,11 +91,12 @@ def unload(run: Run, server: Writable, *more: object):  # type: ignore[no-untype
 def test_every_story_is_there_tagged_and_told(run: Run) -> None:
     with writable() as server:
         result = load(run, server)
+        held = server.held
         for name, patient in stories.story_patients().items():
-            assert f"Patient/{patient}" in server.held
-            assert stories.story_order(name) in server.held
+            assert f"Patient/{patient}" in held
+            assert stories.story_order(name) in held
             assert f"Patient/{patient}" in result.stdout
-        assert all(stories.is_tagged(r, stories.TAG) for r in server.held.values())
+        assert all(stories.is_tagged(r, stories.TAG) for r in held.values())
         assert "under their own ids" in " ".join(result.stdout.split())
 
 
@@ -145,12 +146,12 @@ def test_a_server_that_gives_ids_itself_gets_them_by_identifier(
 ) -> None:
     with writable(mood) as server:
         assert told in " ".join(load(run, server).stdout.split())
-        count = len(server.held)
-        for resource in server.held.values():
+        held = server.held
+        for resource in held.values():
             for reference in fixtures.references(resource):
-                assert reference in server.held or reference.startswith("#"), reference
+                assert reference in held or reference.startswith("#"), reference
         load(run, server)
-        assert len(server.held) == count, "loading again made copies"
+        assert len(server.held) == len(held), "loading again made copies"
         assert unload(run, server).exit_code == 0
         assert server.held == {}
 
