@@ -105,7 +105,9 @@ LOOK = """() => {
     if (e.hasAttribute("data-pwn")) found.push("made: " + e.outerHTML.slice(0, 200));
     for (const a of e.attributes) {
       if (/^on/i.test(a.name)) found.push("handler: " + e.outerHTML.slice(0, 200));
-      if (/^(data-)?hx-/i.test(a.name) && /pwn/.test(a.value))
+      // An address of ours may carry what was typed, percent-encoded in its query.
+      const own = /^\\/\\w[^?#]*\\?[\\w%+&=.~-]*$/.test(a.value) && !/^[^?]*pwn/.test(a.value);
+      if (/^(data-)?hx-/i.test(a.name) && /pwn/.test(a.value) && !own)
         found.push("htmx: " + e.outerHTML.slice(0, 200));
       if (/^(href|src|action|formaction|xlink:href|srcdoc|data|poster|background)$/i.test(a.name)) {
         const to = a.value.trim();
