@@ -21,7 +21,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 from urllib3.exceptions import HTTPError
 
-from ehr_access.limits import Deadline, all_of
+from billing_rules.model.states import Unknown
+from ehr_access.limits import TOO_LARGE, Deadline, all_of
+from ehr_access.transport import read_body
 
 log = logging.getLogger("ehr_access")
 
@@ -115,7 +117,7 @@ def _tried(address: str, deadline: Deadline) -> Fetched | str:
     try:
         with requests.get(
             address,
-            auth=_no_authorization,
+            auth=lambda request: request,  # keeps requests from reading ~/.netrc
             headers={"Accept": "application/json", "User-Agent": "vialwise"},
             timeout=SECONDS,
             allow_redirects=False,
@@ -123,27 +125,14 @@ def _tried(address: str, deadline: Deadline) -> Fetched | str:
         ) as response:
             if response.status_code != 200:
                 return f"the answer was HTTP {response.status_code}"
-            return _read(response, deadline)
+            body = read_body(response, deadline, MOST_BYTES)
+            if isinstance(body, Unknown):
+                return "the answer was too large" if body == TOO_LARGE else "it took too long"
+            return Fetched(body, kept_for(response.headers))
     except requests.Timeout:
         return "it took too long"
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         return f"it could not be reached ({type(error).__name__})"
-
-
-def _no_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from reading ~/.netrc."""
-    return request
-
-
-def _read(response: requests.Response, deadline: Deadline) -> Fetched | str:
-    chunks: list[bytes] = []
-    while chunk := response.raw.read1(65_536, decode_content=True):
-        chunks.append(chunk)
-        if sum(map(len, chunks)) > MOST_BYTES:
-            return "the answer was too large"
-        if deadline.passed:
-            return "it took too long"
-    return Fetched(b"".join(chunks), kept_for(response.headers))
 
 
 def kept_for(headers: Mapping[str, str]) -> float:

@@ -32,12 +32,8 @@ _CHUNK = 65_536
 _deadline: ContextVar[Deadline] = ContextVar("deadline")
 
 
-def _never(record: logging.LogRecord) -> bool:
-    return False
-
-
 for _name in ("connection", "connectionpool", "response", "util.retry"):
-    logging.getLogger(f"urllib3.{_name}").addFilter(_never)
+    logging.getLogger(f"urllib3.{_name}").addFilter(lambda record: False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +101,6 @@ class _Bearer(AuthBase):
         return request
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Sent:
-    """One request as it goes out."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None = None
-
-    @property
-    def writes(self) -> bool:
-        return self.method != "GET"
-
-
 class Transport:
     """A pool of connections, shared by any number of clients and threads. Keeps no cookies."""
 
@@ -134,13 +116,15 @@ class Transport:
         self, url: str, *, token: str | None, deadline: Deadline, most_bytes: int
     ) -> Answer | Unknown:
         """The answer, or why there is none. Never raises for anything a server does."""
-        return self._bounded(_Sent("GET", url, _HEADERS), token, deadline, most_bytes)
+        return self.send(
+            "GET", url, None, {}, token=token, deadline=deadline, most_bytes=most_bytes
+        )
 
     def send(
         self,
         method: str,
         url: str,
-        body: bytes,
+        body: bytes | None,
         headers: Mapping[str, str],
         *,
         token: str | None,
@@ -149,17 +133,29 @@ class Transport:
     ) -> Answer | Unknown:
         """The answer to a write, or why there is none: NOT_REACHED or BUSY only where the server
         did nothing, any other reason where it may have written. Never raises."""
-        sent = _Sent(method, url, {**_HEADERS, **headers}, body)
-        return self._bounded(sent, token, deadline, most_bytes)
-
-    def _bounded(
-        self, sent: _Sent, token: str | None, deadline: Deadline, most_bytes: int
-    ) -> Answer | Unknown:
+        writes = method != "GET"
         if deadline.passed:
-            return limits.NOT_REACHED if sent.writes else limits.TOO_LATE
+            return limits.NOT_REACHED if writes else limits.TOO_LATE
         before = _deadline.set(deadline)
+        left = deadline.remaining
         try:
-            return self._got(sent, token, deadline, most_bytes)
+            with self._session.request(
+                method,
+                url,
+                data=body,
+                auth=_Bearer(token),
+                headers={**_HEADERS, **headers},
+                timeout=(min(left, _CONNECT_SECONDS), left),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                answer = read_body(response, deadline, most_bytes)
+            if isinstance(answer, Unknown):
+                return answer
+            named = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, answer, named)
+        except HTTPError as error:  # while the body was read
+            return limits.TOO_LATE if _timed_out(error) else limits.BROKEN
         except (requests.Timeout, TimeoutError):
             return limits.TOO_LATE
         except _WaitTooLong:
@@ -167,32 +163,12 @@ class Transport:
         except (requests.ConnectionError, OSError) as error:
             if _timed_out(error):
                 return limits.TOO_LATE
-            reached = sent.writes and not _never_connected(error)
-            return limits.BROKEN if reached else limits.NOT_REACHED
-        except (requests.RequestException, HTTPError, ValueError):
+            connected = not any(isinstance(e, NewConnectionError) for e in _led_to(error))
+            return limits.BROKEN if writes and connected else limits.NOT_REACHED
+        except (requests.RequestException, ValueError):
             return limits.BROKEN
         finally:
             _deadline.reset(before)
-
-    def _got(
-        self, sent: _Sent, token: str | None, deadline: Deadline, most_bytes: int
-    ) -> Answer | Unknown:
-        left = deadline.remaining
-        with self._session.request(
-            sent.method,
-            sent.url,
-            data=sent.body,
-            auth=_Bearer(token),
-            headers=sent.headers,
-            timeout=(min(left, _CONNECT_SECONDS), left),
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            body = _read(response, deadline, most_bytes)
-        if isinstance(body, Unknown):
-            return body
-        named = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, body, named)
 
     def close(self) -> None:
         self._session.close()
@@ -204,31 +180,22 @@ _HEADERS: Mapping[str, str] = {
 }
 
 
-def _read(response: requests.Response, deadline: Deadline, most_bytes: int) -> bytes | Unknown:
-    """The body, read as it comes, so that a dripping server is seen between two drops."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            size += len(chunk)
-            if size > most_bytes:
-                return limits.TOO_LARGE
-            if deadline.passed:
-                return limits.TOO_LATE
-            chunks.append(chunk)
-    except HTTPError as error:
-        return limits.TOO_LATE if _timed_out(error) else limits.BROKEN
-    return b"".join(chunks)
+def read_body(response: requests.Response, deadline: Deadline, most_bytes: int) -> bytes | Unknown:
+    """The body of a streamed answer, or that it is too large or late. It is read as it comes, so
+    that a dripping server is seen between two drops. Raises urllib3's HTTPError."""
+    body = bytearray()
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > most_bytes:
+            return limits.TOO_LARGE
+        if deadline.passed:
+            return limits.TOO_LATE
+    return bytes(body)
 
 
 def _timed_out(error: BaseException) -> bool:
     """Whether a timeout stands anywhere in what led to `error`."""
     return any(isinstance(e, TimeoutError) or "Timeout" in type(e).__name__ for e in _led_to(error))
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Whether no connection was made, so that nothing can have been sent."""
-    return any(isinstance(e, NewConnectionError) for e in _led_to(error))
 
 
 def _led_to(error: BaseException) -> Iterator[BaseException]:

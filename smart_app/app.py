@@ -33,7 +33,7 @@ def create_app(
         "signed_in": signed_in,
     }
     set_running(app, running)
-    state.set_launching(app, state.made(settings, store))
+    state.set_launch_services(app, state.made(settings, store))
     windows.install(app)
     error_pages.install(app)
     http_headers.install(app)

@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Flask, Response, g, request
 
 from service_parts.web import path_of
-from smart_app.launch.state import launching
+from smart_app.launch.state import launch_services
 
 _STATIC_KEPT = 365 * 24 * 3600  # seconds; addresses of static files change with their content
 _POLICY = (
@@ -36,7 +36,7 @@ def policy(ancestors: Iterable[str]) -> str:
 
 
 def _complete(response: Response) -> Response:
-    settings = launching().settings
+    settings = launch_services().settings
     if response.status_code == 308:  # Flask's own: a slash is missing, or there are two
         response.location = path_of(response.location or "")
     if request.endpoint == "static" and response.status_code == 200:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, redirect, render_template, url_for
 
 from smart_app.launch import cookies, windows
-from smart_app.launch.state import launching
+from smart_app.launch.state import launch_services
 from smart_app.launch.window import window
 
 _KEYS_KEPT = 3600  # seconds that EHRs may keep the public keys; the next one is shown long before
@@ -28,7 +28,7 @@ def in_window() -> Blueprint:
 
 def front() -> str:
     """The registered EHRs, one of which can be picked to open the app without its own menu."""
-    return render_template("front.html", ehrs=launching().settings.ehrs)
+    return render_template("front.html", ehrs=launch_services().settings.ehrs)
 
 
 def signed_out() -> str:
@@ -38,7 +38,7 @@ def signed_out() -> str:
 def keys() -> Response:
     """The public parts of the app's keys (SMART App Launch 2.2, "Client Authentication:
     Asymmetric")."""
-    response = jsonify(launching().app_keys.published())
+    response = jsonify(launch_services().app_keys.published())
     response.headers["Cache-Control"] = f"public, max-age={_KEYS_KEPT}"
     return response
 
@@ -49,5 +49,5 @@ def sign_out() -> Response:
     windows.end(id_)
     response = redirect(url_for("pages.signed_out"), 303)
     assert isinstance(response, Response)
-    cookies.remove(response, cookies.KIND_WINDOW, id_, launching().settings.secure)
+    cookies.remove(response, cookies.KIND_WINDOW, id_, launch_services().settings.secure)
     return response

@@ -20,7 +20,7 @@ from smart_app.forms import write_back
 from smart_app.forms.saved_forms import FORM_KEY, Draft, KeptForms, Sent, new_form_key
 from smart_app.forms.write_back import Result, ToWrite
 from smart_app.launch import error_pages
-from smart_app.launch.state import launching
+from smart_app.launch.state import launch_services
 from smart_app.launch.window import Window, window
 
 log = logging.getLogger("smart_app")
@@ -133,7 +133,7 @@ def _by_key(before: Sent | None) -> dict[str, Result]:
 def form_of(name: str, order: str = "") -> OneForm:
     """The form of that name for `order`, or for the order that the request's address names."""
     named = order or request.args.get("order", "")
-    return OneForm(name, named, window(), KeptForms.of(launching().store))
+    return OneForm(name, named, window(), KeptForms.of(launch_services().store))
 
 
 def sent_form_key() -> str:
@@ -173,7 +173,7 @@ def _keeper(name: str, blueprint: str) -> error_pages.Keeper:
         key = sent.get("form_key", "")
         typed = {field: text for field, text in sent.items() if "." in field}
         try:
-            KeptForms.of(launching().store).keep(
+            KeptForms.of(launch_services().store).keep(
                 owner, name, order, typed, key if FORM_KEY.fullmatch(key) else new_form_key()
             )
         except StoreFailed:

@@ -1,7 +1,10 @@
-"""Requests to an authorization server, bounded in time and size, never redirected.
+"""The authorization server of one EHR: where to send browsers, and codes and tokens exchanged.
 
-Authlib sends through a requests session; this adapter is mounted on it, so that a server that drips
-or floods is left as one of its FHIR side would be (ehr_access/transport.py)."""
+Authlib speaks OAuth (RFC 6749, 7636, 7009, 7523). What it leaves to its user is done here:
+basic credentials are form-encoded first (RFC 6749, 2.3.1), assertions live for minutes, only
+names that are meant come back from an error, and every request is bounded in time and size and
+never redirected.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +26,26 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from billing_rules.model.states import Unknown
 from ehr_access.limits import Deadline, all_of
 from ehr_access.smart_configuration import SmartConfiguration
+from ehr_access.transport import read_body
 from service_parts.log_events import Event
 from smart_app.launch.app_keys import AppKeys
 from smart_app.settings import PUBLIC, RegisteredEhr, Settings
 
 _CONNECT_SECONDS = 3.0
 _MOST_BYTES = 256 * 1024
-_CHUNK = 65_536
-
-
-class TooMuch(requests.RequestException):
-    """The answer is larger, or takes longer, than any that is meant."""
+_ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
+# The codes of RFC 6749, 5.2; whatever else a server says is not repeated anywhere.
+_ERRORS = (
+    *("invalid_request", "invalid_client", "invalid_grant"),
+    *("unauthorized_client", "unsupported_grant_type", "invalid_scope"),
+)
+NOT_SENT = "not sent"
+log = logging.getLogger("smart_app")
 
 
 class Bounded(HTTPAdapter):
-    """`seconds` is for each request as a whole."""
+    """Mounted on Authlib's session, so that a server that drips or floods is left as one of its
+    FHIR side would be. `seconds` is for each request as a whole."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -49,50 +57,20 @@ class Bounded(HTTPAdapter):
         response = super().send(request, **given)
         with response:
             # requests reads what is there already and does not ask the server again.
-            response._content = _read(response, deadline)
+            response._content = self._body(response, deadline)
             response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
-
-def _read(response: requests.Response, deadline: Deadline) -> bytes:
-    chunks: list[bytes] = []
-    try:
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
-            if deadline.passed or sum(map(len, chunks)) > _MOST_BYTES:
-                raise TooMuch
-    except HTTPError:
-        raise TooMuch from None
-    return b"".join(chunks)
-
-
-# ----------------------------------------------------------------------
-# The authorization server of one EHR: where to send browsers, and codes and tokens exchanged.
-#
-# Authlib speaks OAuth (RFC 6749, 7636, 7009, 7523). What it leaves to its user is done here:
-# basic credentials are form-encoded first (RFC 6749, 2.3.1), assertions live for minutes, only
-# names that are meant come back from an error, and every request is bounded.
-
-
-log = logging.getLogger("smart_app")
-
-_ASSERTION_LIFE = 240  # seconds; five minutes at most (SMART App Launch 2.2)
-# The codes of RFC 6749, 5.2; whatever else a server says is not repeated anywhere.
-_ERRORS = frozenset(
-    {
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-    }
-)
-
-
-NOT_SENT = "not sent"
-
-Ask = Callable[[OAuth2Session], Mapping[str, Any]]
+    def _body(self, response: requests.Response, deadline: Deadline) -> bytes:
+        """Raises requests.RequestException for more, or for longer, than any answer that is
+        meant."""
+        try:
+            body = read_body(response, deadline, _MOST_BYTES)
+        except HTTPError:
+            raise requests.RequestException from None
+        if isinstance(body, Unknown):
+            raise requests.RequestException
+        return body
 
 
 class NotGiven(Exception):
@@ -135,7 +113,7 @@ class AuthorizationServer:
 
     def exchanged(self, code: str, verifier: str) -> Mapping[str, Any]:
         """The token response for `code`. Raises NotGiven."""
-        return self._asked(
+        return self._tokens(
             lambda session: session.fetch_token(
                 self._at.token_endpoint,
                 grant_type="authorization_code",
@@ -147,7 +125,7 @@ class AuthorizationServer:
 
     def refreshed(self, refresh_token: str) -> Mapping[str, Any]:
         """The token response for a refresh token. Raises NotGiven."""
-        return self._asked(
+        return self._tokens(
             lambda session: session.refresh_token(
                 self._at.token_endpoint, refresh_token=refresh_token, allow_redirects=False
             )
@@ -171,70 +149,65 @@ class AuthorizationServer:
                 fields = {"ehr": self._ehr.id, "kind": type(error).__name__}
                 log.warning(Event("not revoked", fields))
 
-    def _asked(self, ask: Ask) -> Mapping[str, Any]:
+    def _tokens(self, request: Callable[[OAuth2Session], Any]) -> Mapping[str, Any]:
         """The token response, inside one deadline whatever the server does. Raises NotGiven."""
         until = Deadline.after(self._settings.ehr_seconds)
-        given = all_of({"": lambda: self._tried(ask)}, until, 1)[""]
-        if isinstance(given, NotGiven):
-            raise given
-        if isinstance(given, Unknown):
+        response = all_of({"": lambda: self._token_response(request)}, until, 1)[""]
+        if isinstance(response, NotGiven):
+            raise response
+        if isinstance(response, Unknown):
             raise NotGiven("too late")
-        return given
+        return response
 
-    def _tried(self, ask: Ask) -> Mapping[str, Any] | NotGiven:
+    def _token_response(
+        self, request: Callable[[OAuth2Session], Any]
+    ) -> Mapping[str, Any] | NotGiven:
         try:
             with closing(self._session()) as session:
-                given = ask(session)
+                return dict(request(session))
         except AuthlibBaseError as error:
             code = str(getattr(error, "error", ""))
             return NotGiven(code if code in _ERRORS else "error")
         except requests.ConnectionError as error:
-            return NotGiven(NOT_SENT if _never_sent(error) else "not reached")
+            # Without a connection the server cannot have seen the request.
+            cause = getattr(error.args[0], "reason", None) if error.args else None
+            never = isinstance(error, requests.ConnectTimeout)
+            unsent = never or isinstance(cause, NewConnectionError)
+            return NotGiven(NOT_SENT if unsent else "not reached")
         except (requests.RequestException, OSError):
             return NotGiven("not reached")
         except (ValueError, TypeError, KeyError, AttributeError):
             return NotGiven("no token response")
-        return dict(given)
 
     def _session(self) -> OAuth2Session:
         """A session for one request. It keeps no cookies, reads no ~/.netrc and no proxy."""
+        algorithm = self._ehr.signs_with
+        key = self._keys.signing(algorithm) if algorithm else None
         method = "none" if self._ehr.client == PUBLIC else self._ehr.client
         session = OAuth2Session(
             self._ehr.client_id,
-            client_secret=self._secret(),
+            client_secret=key or self._ehr.client_secret or None,
             token_endpoint_auth_method=method,
             revocation_endpoint_auth_method=method,
             redirect_uri=self._settings.redirect_uri,
             code_challenge_method="S256",
         )
         session.register_client_auth_method(("client_secret_basic", _basic))
-        session.register_client_auth_method(self._assertion())
+        # SMART App Launch 2.2, "Client Authentication: Asymmetric": iss, sub, aud, exp, jti; the
+        # key id in the header, and where the key may be fetched.
+        jku = self._settings.url("/jwks.json")
+        session.register_client_auth_method(
+            PrivateKeyJWT(
+                self._at.token_endpoint,
+                claims={"exp": int(time.time()) + _ASSERTION_LIFE},
+                headers={"typ": "JWT", "kid": key.kid, "jku": jku} if key else {},
+                alg=algorithm or None,
+            )
+        )
         session.mount("https://", Bounded(self._settings.ehr_seconds))
         session.mount("http://", Bounded(self._settings.ehr_seconds))
         session.headers["User-Agent"] = "vialwise"
         return session
-
-    def _secret(self) -> Any:
-        algorithm = self._ehr.signs_with
-        return self._keys.signing(algorithm) if algorithm else self._ehr.client_secret or None
-
-    def _assertion(self) -> PrivateKeyJWT:
-        """SMART App Launch 2.2, "Client Authentication: Asymmetric": iss, sub, aud, exp, jti; the
-        key id in the header, and where the key may be fetched."""
-        algorithm = self._ehr.signs_with
-        key = self._keys.signing(algorithm) if algorithm else None
-        jku = self._settings.url("/jwks.json")
-        header = {"typ": "JWT", "kid": key.kid, "jku": jku} if key else {}
-        expires = int(time.time()) + _ASSERTION_LIFE
-        return PrivateKeyJWT(
-            self._at.token_endpoint, claims={"exp": expires}, headers=header, alg=algorithm or None
-        )
-
-
-def _never_sent(error: requests.ConnectionError) -> bool:
-    """Whether no connection came about, so that the server cannot have seen the request."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> tuple[str, Any, Any]:

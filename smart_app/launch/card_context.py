@@ -15,7 +15,7 @@ from smart_app.settings import RegisteredEhr
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Meant:
+class CardOrder:
     """The order, the rules that spoke there and the orders it was judged together with; or `note`,
     the sentence why they are not known."""
 
@@ -25,11 +25,13 @@ class Meant:
     together: tuple[str, ...] = ()
 
 
-def meant(text: Any, patient_id: str, ehr: RegisteredEhr, key: bytes, now: datetime) -> Meant:
+def order_of_card(
+    text: Any, patient_id: str, ehr: RegisteredEhr, key: bytes, now: datetime
+) -> CardOrder:
     """What `text` stands for, for this patient at this EHR; never an error."""
     if not isinstance(text, str) or not text:
-        return Meant()
+        return CardOrder()
     found = opened(text, key, patient_id, ehr.fhir_base, now) if key else Refusal.FOREIGN
     if isinstance(found, Refusal):
-        return Meant(note=f"The link of the card cannot be used: {found.value}.")
-    return Meant(found.order, found.rules, together=found.together)
+        return CardOrder(note=f"The link of the card cannot be used: {found.value}.")
+    return CardOrder(found.order, found.rules, together=found.together)

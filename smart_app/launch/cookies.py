@@ -44,7 +44,7 @@ def remove(response: Response, kind: str, id_: str, secure: bool) -> None:
     put(response, kind, id_, "", timedelta(0), secure)
 
 
-def held(request: Request, kind: str, secure: bool) -> Iterator[str]:
+def ids(request: Request, kind: str, secure: bool) -> Iterator[str]:
     """The ids of the launches or windows this browser holds a cookie for, the oldest first
     (RFC 6265, 5.4: browsers send earlier cookies before later ones)."""
     start = _name(kind, "", secure)

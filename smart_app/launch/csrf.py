@@ -14,7 +14,7 @@ from flask import g, request
 from markupsafe import Markup
 
 from smart_app.launch.error_pages import FORGED, Stopped
-from smart_app.launch.state import launching
+from smart_app.launch.state import launch_services
 
 FIELD, HEADER = "csrf_token", "X-CSRF-Token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -49,5 +49,5 @@ def require() -> None:
 
 
 def _own_origin() -> str:
-    scheme, _, rest = launching().settings.app_url.partition("://")
+    scheme, _, rest = launch_services().settings.app_url.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

@@ -21,9 +21,9 @@ from ehr_access.smart_configuration import SmartConfiguration
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event
 from service_parts.web import subscriber
-from smart_app.launch import cookies, discovery, features, requested_scopes, windows
+from smart_app.launch import cookies, discovery, requested_scopes, windows
 from smart_app.launch.authorization import AuthorizationServer, NotGiven
-from smart_app.launch.card_context import meant
+from smart_app.launch.card_context import order_of_card
 from smart_app.launch.error_pages import (
     FOREIGN_STATE,
     NO_LAUNCH,
@@ -38,7 +38,7 @@ from smart_app.launch.error_pages import (
 )
 from smart_app.launch.identity import NotVerified, verified
 from smart_app.launch.identity import user as identified
-from smart_app.launch.state import Launching, launching
+from smart_app.launch.state import LaunchServices, launch_services
 from smart_app.launch.store import ATTEMPT_LIFE, Attempt, Opened, Tokens
 from smart_app.launch.window import Role, User
 from smart_app.launch.window_tokens import tokens_in
@@ -69,7 +69,7 @@ def not_too_often() -> None:
     no more. Raises Stopped."""
     if request.endpoint == "launch.callback":
         return
-    if launching().callers.take(subscriber(request.remote_addr or "")):
+    if launch_services().callers.take(subscriber(request.remote_addr or "")):
         raise Stopped(TOO_MANY_LAUNCHES)
 
 
@@ -78,7 +78,7 @@ def from_ehr() -> Response:
     iss, launch = request.args.get("iss", ""), request.args.get("launch", "")
     if not iss or not launch or len(iss) > _LONGEST or len(launch) > _LONGEST:
         raise Stopped(NO_LAUNCH)
-    ehr = launching().settings.ehr_of_issuer(iss)
+    ehr = launch_services().settings.ehr_of_issuer(iss)
     if ehr is None:
         raise Stopped(UNKNOWN_EHR)
     return _go(ehr, aud=iss, launch=launch)
@@ -87,18 +87,18 @@ def from_ehr() -> Response:
 def by_oneself(ehr_id: str) -> Response:
     """A launch without an EHR's window: one of the registered EHRs is picked from a list, and it
     asks which patient."""
-    ehr = launching().settings.ehr(ehr_id)
+    ehr = launch_services().settings.ehr(ehr_id)
     if ehr is None:
         raise Stopped(UNKNOWN_EHR)
     return _go(ehr, aud=ehr.fhir_base, launch="")
 
 
 def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
-    with_ = launching()
-    configuration = with_.discovery.of(ehr)
+    services = launch_services()
+    configuration = services.discovery.of(ehr)
     discovery.require(configuration, "launch-ehr" if launch else "launch-standalone")
-    server = AuthorizationServer(ehr, configuration, with_.settings, with_.app_keys)
-    offered = with_.capabilities.of(ehr.base, Deadline.after(_CAPABILITY_SECONDS))
+    server = AuthorizationServer(ehr, configuration, services.settings, services.app_keys)
+    offered = services.capabilities.of(ehr.base, Deadline.after(_CAPABILITY_SECONDS))
     state, browser = secrets.token_hex(_STATE_BYTES), secrets.token_urlsafe(_STATE_BYTES)
     attempt = Attempt(
         ehr.id,
@@ -106,8 +106,8 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         nonce=secrets.token_urlsafe(_STATE_BYTES),
         asked=requested_scopes.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
     )
-    with_.store.sweep()
-    if not with_.store.begin(state, browser, attempt):
+    services.store.sweep()
+    if not services.store.begin(state, browser, attempt):
         raise Stopped(TOO_MANY_LAUNCHES)
     address = server.address(
         scope=attempt.asked,
@@ -118,8 +118,8 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         launch=launch,
     )
     response = _redirect(address)
-    secure = with_.settings.secure
-    for old in [*cookies.held(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
+    secure = services.settings.secure
+    for old in [*cookies.ids(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
         cookies.remove(response, cookies.KIND_LAUNCH, old, secure)
     cookies.put(response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure)
     _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
@@ -137,16 +137,16 @@ def _cookie_id(state: str) -> str:
 def callback() -> Response:
     """Where the EHR sends the browser back to, with a code or an error."""
     started = time.monotonic()
-    with_, state = launching(), request.args.get("state", "")
-    secure, id_ = with_.settings.secure, _cookie_id(state)
+    services, state = launch_services(), request.args.get("state", "")
+    secure, id_ = services.settings.secure, _cookie_id(state)
     known = cookies.ID.fullmatch(id_) is not None
     browser = cookies.read(request, cookies.KIND_LAUNCH, id_, secure) if known else ""
-    attempt = with_.store.take(state, browser) if browser else None
-    ehr = with_.settings.ehr(attempt.ehr) if attempt else None
+    attempt = services.store.take(state, browser) if browser else None
+    ehr = services.settings.ehr(attempt.ehr) if attempt else None
     if attempt is None or ehr is None:
         raise Stopped(FOREIGN_STATE)
     try:
-        response = _return(ehr, attempt, with_)
+        response = _return(ehr, attempt, services)
     except Stopped as stopped:
         _log("launch ended", ehr.id, stopped.stop.name, started)
         raise
@@ -155,18 +155,18 @@ def callback() -> Response:
     return response
 
 
-def _return(ehr: RegisteredEhr, attempt: Attempt, with_: Launching) -> Response:
-    configuration = with_.discovery.of(ehr)
+def _return(ehr: RegisteredEhr, attempt: Attempt, services: LaunchServices) -> Response:
+    configuration = services.discovery.of(ehr)
     code = _code(configuration)
-    server = AuthorizationServer(ehr, configuration, with_.settings, with_.app_keys)
+    server = AuthorizationServer(ehr, configuration, services.settings, services.app_keys)
     try:
-        said = server.exchanged(code, attempt.verifier)
-        tokens = tokens_in(said, time.time())
+        answer = server.exchanged(code, attempt.verifier)
+        tokens = tokens_in(answer, time.time())
     except NotGiven as error:
         _log("no token", ehr.id, error.kind)
         raise Stopped(NOT_EXCHANGED) from None
     try:
-        return _opened(_Grant(ehr, attempt, configuration, said, tokens), with_)
+        return _opened(_Grant(ehr, attempt, configuration, answer, tokens), services)
     except (Stopped, StoreFailed):
         server.revoke(("access_token", tokens.access))  # it is of no use to anybody now
         raise
@@ -211,16 +211,16 @@ class _Grant:
     ehr: RegisteredEhr
     attempt: Attempt
     configuration: SmartConfiguration
-    said: Mapping[str, Any]
+    response: Mapping[str, Any]
     tokens: Tokens
 
     def text(self, name: str, longest: int = 256) -> str:
-        value = self.said.get(name)
+        value = self.response.get(name)
         return value if isinstance(value, str) and len(value) <= longest else ""
 
     @property
     def scope(self) -> str:
-        """What was granted; what was asked for where the EHR does not say (RFC 6749, 5.1)."""
+        """What was granted; what was requested where the EHR does not say (RFC 6749, 5.1)."""
         return self.text("scope", 16_384) or self.attempt.asked
 
     @property
@@ -228,16 +228,16 @@ class _Grant:
         return self.text("patient").removeprefix("Patient/")
 
 
-def _opened(grant: _Grant, with_: Launching) -> Response:
+def _opened(grant: _Grant, services: LaunchServices) -> Response:
     """The window that a grant opens. Raises Stopped for one that opens none."""
     ehr = grant.ehr
-    who, subject = _who(grant, with_)
+    who, subject = _who(grant, services)
     if not grant.patient:
         raise Stopped(NO_PATIENT)
-    if not any(features.has(Scopes.parse(grant.scope), name) for name in ("orders", "history")):
+    if not requested_scopes.are_enough(Scopes.parse(grant.scope)):
         raise Stopped(NO_RIGHTS)
-    handed, now = grant.said.get("appContext"), with_.store.now()
-    card = meant(handed, grant.patient, ehr, with_.settings.context_key, now)
+    context, now = grant.response.get("appContext"), services.store.now()
+    card = order_of_card(context, grant.patient, ehr, services.settings.context_key, now)
     opened = Opened(
         patient=grant.patient,
         encounter=grant.text("encounter").removeprefix("Encounter/"),
@@ -247,25 +247,33 @@ def _opened(grant: _Grant, with_: Launching) -> Response:
         scope=grant.scope,
         order=card.order,
         rules=card.rules,
-        shows_banner=grant.said.get("need_patient_banner") is not False,
+        shows_banner=grant.response.get("need_patient_banner") is not False,
         note=card.note,
         together=card.together,
     )
     id_, key = windows.new_id(), secrets.token_urlsafe(_STATE_BYTES)
-    person = who.reference or subject or id_  # who is not told is the same as nobody
-    owner = with_.store.seal.keyed_hash("owner", ehr.id, grant.patient, person)
-    with_.store.open(id_, key, ehr.id, owner, opened, grant.tokens)
+    person = who.reference or subject or id_  # who is not known is the same as nobody
+    owner = services.store.seal.keyed_hash("owner", ehr.id, grant.patient, person)
+    services.store.open(id_, key, ehr.id, owner, opened, grant.tokens)
     response = _redirect(url_for("launch.window", window_id=id_))
-    _forget_old_cookies(response, with_)
-    session, secure = with_.settings.session, with_.settings.secure
+    session, secure = services.settings.session, services.settings.secure
+    # Keep room in the browser's headers: the cookies of windows that have ended go, and of very
+    # many the oldest.
+    known = {
+        one: services.store.current(one)
+        for one in cookies.ids(request, cookies.KIND_WINDOW, secure)
+    }
+    alive = sorted((kept.opened_at, one) for one, kept in known.items() if kept and kept.opened)
+    for one in known.keys() - {one for _, one in alive[-cookies.MOST_WINDOWS + 1 :]}:
+        cookies.remove(response, cookies.KIND_WINDOW, one, secure)
     cookies.put(response, cookies.KIND_WINDOW, id_, key, session, secure)
     return response
 
 
-def _who(grant: _Grant, with_: Launching) -> tuple[User, str]:
+def _who(grant: _Grant, services: LaunchServices) -> tuple[User, str]:
     """The user and the id_token's subject. An EHR that can say who is signed in has to: somebody
     it does not name could be the patient. Raises Stopped."""
-    token = grant.said.get("id_token")
+    token = grant.response.get("id_token")
     if not isinstance(token, str):
         if grant.configuration.says_who:
             _log("not identified", grant.ehr.id, "no id_token")
@@ -277,27 +285,13 @@ def _who(grant: _Grant, with_: Launching) -> tuple[User, str]:
             grant.configuration,
             grant.ehr.client_id,
             grant.attempt.nonce,
-            with_.issuer_keys,
+            services.issuer_keys,
         )
     except NotVerified as error:
         _log("not identified", grant.ehr.id, error.check)
         raise Stopped(NOT_IDENTIFIED) from None
-    reader = windows.client(grant.ehr, with_, grant.tokens.access)
+    reader = windows.client(grant.ehr, services, grant.tokens.access)
     return identified(claims, grant.ehr, reader), str(claims["sub"])
-
-
-def _forget_old_cookies(response: Response, with_: Launching) -> None:
-    """Keep room in the browser's headers: the cookies of windows that are no more go, and of very
-    many the oldest."""
-    secure = with_.settings.secure
-    ids = cookies.held(request, cookies.KIND_WINDOW, secure)
-    held = {id_: with_.store.current(id_) for id_ in ids}
-    alive = sorted(
-        (kept.opened_at, id_) for id_, kept in held.items() if kept and kept.opened is not None
-    )
-    stay = {id_ for _, id_ in alive[-cookies.MOST_WINDOWS + 1 :]}
-    for id_ in held.keys() - stay:
-        cookies.remove(response, cookies.KIND_WINDOW, id_, secure)
 
 
 def _redirect(address: str) -> Response:

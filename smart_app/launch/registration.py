@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.scopes import Scopes
-from smart_app.launch.features import FEATURES, WRITE
+from smart_app.launch.requested_scopes import WRITABLE
 from smart_app.settings import SECRET, RegisteredEhr
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -28,20 +28,27 @@ _CONTEXT = frozenset(
         "offline_access",
     }
 )
-WRITABLE = frozenset(t for f in FEATURES if f.actions == WRITE for t in f.needs)
 
 
 def faults(ehrs: Iterable[RegisteredEhr], algorithms: Collection[str]) -> list[str]:
     """What is wrong with `ehrs`. `algorithms` are those the app has keys for."""
     listed = list(ehrs)
     found = [f"ehr {ehr.id[:40]}: {fault}" for ehr in listed for fault in _faults(ehr, algorithms)]
-    return [*found, *_together(listed)]
+    for name in ("id", "fhir_base"):
+        values = [getattr(ehr, name).rstrip("/") for ehr in listed]
+        if len(values) != len(set(values)):
+            found.append(f"two [[ehrs]] have the same {name}: give each its own")
+    return found
 
 
 def _faults(ehr: RegisteredEhr, algorithms: Collection[str]) -> Iterator[str]:
     if not _ID.fullmatch(ehr.id):
         yield "id is not a short name: write small letters, digits and hyphens, like main-hospital"
-    yield from _base_faults(ehr)
+    try:
+        if not FhirBase.parse(ehr.fhir_base).carries_tokens:
+            yield "its fhir_base is http, and tokens go there: write the https address"
+    except AddressRefused as error:
+        yield f"its fhir_base cannot be used ({error}): write it like https://ehr.example/r4"
     if ehr.client == SECRET and not ehr.client_secret:
         yield "client_secret_file is missing: write the secret the EHR gave into a file of its own"
     if ehr.client != SECRET and ehr.client_secret:
@@ -52,14 +59,6 @@ def _faults(ehr: RegisteredEhr, algorithms: Collection[str]) -> Iterator[str]:
             f"make one with `vialwise app-keys add FILE --algorithm {ehr.signs_with}`"
         )
     yield from _list_faults(ehr)
-
-
-def _base_faults(ehr: RegisteredEhr) -> Iterator[str]:
-    try:
-        if not FhirBase.parse(ehr.fhir_base).carries_tokens:
-            yield "its fhir_base is http, and tokens go there: write the https address"
-    except AddressRefused as error:
-        yield f"its fhir_base cannot be used ({error}): write it like https://ehr.example/r4"
 
 
 def _list_faults(ehr: RegisteredEhr) -> Iterator[str]:
@@ -85,10 +84,3 @@ def _is_origin(text: str) -> bool:
 
 def _is_scope(text: str) -> bool:
     return text in _CONTEXT or (len(text.split()) == 1 and bool(Scopes.parse(text).scopes))
-
-
-def _together(ehrs: list[RegisteredEhr]) -> Iterator[str]:
-    for name in ("id", "fhir_base"):
-        said = [getattr(ehr, name).rstrip("/") for ehr in ehrs]
-        if len(said) != len(set(said)):
-            yield f"two [[ehrs]] have the same {name}: give each its own"

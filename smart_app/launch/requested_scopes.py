@@ -1,6 +1,7 @@
-"""Which scopes to ask an EHR for: what the app reads, of what that EHR offers (conformance B4.1).
+"""Which scopes to request from an EHR: what the app reads, of what that EHR offers (conformance
+B4.1), and whether what it granted is enough.
 
-Asking for a type that an EHR does not know can make it refuse everything.
+Requesting a type that an EHR does not know can make it refuse everything.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ _BESIDES_RULES = (
     "ServiceRequest",
 )
 READS = tuple(sorted({need.resource_type for need in DATA_NEEDED} | set(_BESIDES_RULES)))
+WRITABLE = frozenset(
+    {"QuestionnaireResponse", "Observation", "DocumentReference", "MedicationAdministration"}
+)
 _IDENTITY = ("openid", "fhirUser")
+_SHOWN = ("MedicationRequest", "MedicationAdministration")
 
 
 def scopes(
@@ -32,15 +37,18 @@ def scopes(
 ) -> str:
     """The scope parameter. `from_ehr`: the EHR opened the app; else it is to ask for a patient."""
     context = ("launch",) if from_ehr else ("launch/patient",)
-    session = ("online_access",) if _renews(configuration) else ()
+    # Tokens that last as long as the user is online, where they can be had; the app never requests
+    # access beyond that (conformance B4.5).
+    stated = configuration.capabilities | set(configuration.scopes_supported)
+    session = ("online_access",) if {"permission-online", "online_access"} & stated else ()
     return " ".join((*context, *_IDENTITY, *session, *_data(ehr, configuration, offered)))
 
 
-def _renews(configuration: SmartConfiguration) -> bool:
-    """Whether tokens that last as long as the user is online can be had; the app never asks for
-    access beyond that (conformance B4.5)."""
-    said = configuration.capabilities | set(configuration.scopes_supported)
-    return bool({"permission-online", "online_access"} & said)
+def are_enough(granted: Scopes) -> bool:
+    """Whether there is anything the app could show: orders, or what was administered, each read and
+    searched at least in part (an EHR may grant less than was requested; SMART App Launch 2.2,
+    "Scopes granted by the authorization server")."""
+    return any(granted.may("r", kind) and granted.may("s", kind) for kind in _SHOWN)
 
 
 def _data(
@@ -50,15 +58,11 @@ def _data(
         return ehr.scopes
     known = [t for t in READS if _is_known(t, configuration, offered)]
     writes = sorted(t for t in ehr.writes if _is_known(t, configuration, offered))
-    if _speaks_v2(configuration):
+    # Version 2 where the EHR says so; version 1 where it says that, or nothing.
+    if "permission-v2" in configuration.capabilities:
         letters = {t: "rs" for t in known} | dict.fromkeys(writes, "crus") | {"Patient": "r"}
         return tuple(f"patient/{t}.{letters[t]}" for t in sorted(letters))
     return (*(f"patient/{t}.read" for t in known), *(f"patient/{t}.write" for t in writes))
-
-
-def _speaks_v2(configuration: SmartConfiguration) -> bool:
-    """Version 2 where the EHR says so; version 1 where it says that, or nothing."""
-    return "permission-v2" in configuration.capabilities
 
 
 def _is_known(

@@ -19,7 +19,7 @@ _KEY = "vialwise-app-launching"
 
 
 @dataclass(frozen=True, slots=True)
-class Launching:
+class LaunchServices:
     settings: Settings
     store: Store
     transport: Transport
@@ -30,9 +30,9 @@ class Launching:
     callers: Buckets
 
 
-def made(settings: Settings, store: Store) -> Launching:
+def made(settings: Settings, store: Store) -> LaunchServices:
     transport = Transport()
-    return Launching(
+    return LaunchServices(
         settings,
         store,
         transport,
@@ -44,12 +44,12 @@ def made(settings: Settings, store: Store) -> Launching:
     )
 
 
-def set_launching(app: Flask, launching: Launching) -> None:
-    app.extensions[_KEY] = launching
+def set_launch_services(app: Flask, services: LaunchServices) -> None:
+    app.extensions[_KEY] = services
 
 
-def launching() -> Launching:
+def launch_services() -> LaunchServices:
     """What the application of this request launches with."""
     found = current_app.extensions[_KEY]
-    assert isinstance(found, Launching)
+    assert isinstance(found, LaunchServices)
     return found

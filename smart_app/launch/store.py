@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -65,8 +65,6 @@ def _derived(key: bytes, purpose: bytes) -> bytes:
 # Every method is one transaction and raises StoreFailed when the database does not do it.
 
 
-T = TypeVar("T")
-
 WAIT = 3000  # milliseconds for a lock: somebody waits for a page
 FORMS_KEPT = timedelta(days=7)
 ATTEMPT_LIFE = timedelta(minutes=10)
@@ -91,8 +89,8 @@ def hashed(secret: str) -> str:
 class Attempt:
     """A launch on its way through the EHR's authorization server.
 
-    `verifier` is PKCE's secret (RFC 7636), `nonce` comes back in the id_token, `asked` are the
-    scopes asked for.
+    `verifier` is PKCE's secret (RFC 7636), `nonce` comes back in the id_token, `asked` is the
+    scope that was requested.
     """
 
     ehr: str
@@ -190,7 +188,8 @@ class Store:
             return None
         if not secrets.compare_digest(row.browser_hash, hashed(browser)):
             return None
-        return _converted(self.seal.opened(key, row.sealed), Attempt)
+        attempt = self.seal.opened(key, row.sealed)
+        return None if attempt is None else msgspec.convert(attempt, Attempt)
 
     # ------------------------------------------------------------ windows
 
@@ -216,25 +215,23 @@ class Store:
 
     def find(self, id_: str, key: str) -> KeptWindow | None:
         """The window, for the browser that has its key. One that has ended has nothing opened."""
-        with transaction(self.engine, WAIT) as connection:
-            row = connection.execute(sa.select(app_window).where(app_window.c.id == id_)).first()
+        row = self._row(id_)
         if row is None or not secrets.compare_digest(row.key_hash, hashed(key)):
             return None
         return self._kept(row)
 
     def current(self, id_: str) -> KeptWindow | None:
         """The window as it is now, whoever asks; for the program's own use."""
-        with transaction(self.engine, WAIT) as connection:
-            row = connection.execute(sa.select(app_window).where(app_window.c.id == id_)).first()
+        row = self._row(id_)
         return None if row is None else self._kept(row)
 
     def see(self, id_: str) -> None:
         """That something was done in the window now."""
-        self._change(id_, {"seen_at": self.now()})
+        self._update(app_window.c.id == id_, {"seen_at": self.now()})
 
     def end(self, id_: str) -> None:
         """What the window gave access to is gone; whose it was is not yet."""
-        self._change(id_, {"sealed": "", "renewing_until": None})
+        self._update(app_window.c.id == id_, {"sealed": "", "renewing_until": None})
 
     def sweep(self) -> None:
         """Forget launches nobody came back from, what ended windows gave access to, and windows
@@ -280,14 +277,17 @@ class Store:
             "version": window.version + 1,
             "renewing_until": None,
         }
-        with transaction(self.engine, WAIT) as connection:
-            connection.execute(app_window.update().where(same, columns.sealed != ""), values)
+        self._update(same & (columns.sealed != ""), values)
 
     # ------------------------------------------------------------ rows
 
-    def _change(self, id_: str, values: dict[str, Any]) -> None:
+    def _row(self, id_: str) -> Any:
         with transaction(self.engine, WAIT) as connection:
-            connection.execute(app_window.update().where(app_window.c.id == id_).values(values))
+            return connection.execute(sa.select(app_window).where(app_window.c.id == id_)).first()
+
+    def _update(self, which: sa.ColumnElement[bool], values: dict[str, Any]) -> None:
+        with transaction(self.engine, WAIT) as connection:
+            connection.execute(app_window.update().where(which).values(values))
 
     def _sealed(self, id_: str, opened: Opened, tokens: Tokens) -> str:
         return self.seal.closed(id_, {"opened": asdict(opened), "tokens": asdict(tokens)})
@@ -295,19 +295,15 @@ class Store:
     def _kept(self, row: Any) -> KeptWindow:
         now = self.now()
         over = row.ends_at <= now or row.seen_at + self.idle <= now or row.opened_at > now + SKEW
-        said = None if over or not row.sealed else self.seal.opened(row.id, row.sealed)
+        content = None if over or not row.sealed else self.seal.opened(row.id, row.sealed)
         return KeptWindow(
             row.id,
             row.ehr,
             row.owner_key,
-            _converted(said and said["opened"], Opened),
-            _converted(said and said["tokens"], Tokens),
+            msgspec.convert(content["opened"], Opened) if content else None,
+            msgspec.convert(content["tokens"], Tokens) if content else None,
             row.version,
             row.opened_at,
             row.seen_at,
             row.ends_at,
         )
-
-
-def _converted(said: Any, record: type[T]) -> T | None:
-    return None if said is None else msgspec.convert(said, record)

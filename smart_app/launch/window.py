@@ -24,7 +24,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who is signed in. `reference` is the fhirUser ("Practitioner/1"), "" when not told."""
+    """Who is signed in. `reference` is the fhirUser ("Practitioner/1"), "" when not known."""
 
     reference: str
     name: str
@@ -63,7 +63,7 @@ class Window:
 
 
 def set_window(window: Window) -> None:
-    """Make `window` that of this request (launch.require_window does, before every screen)."""
+    """Make `window` that of this request (windows.require_window does, before every screen)."""
     g.vialwise_window = window
 
 

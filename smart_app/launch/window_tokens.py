@@ -29,25 +29,22 @@ class Refreshes(Protocol):
     def refreshed(self, refresh_token: str) -> Mapping[str, Any]: ...
 
 
-def tokens_in(said: Mapping[str, Any], now: float, before: Tokens | None = None) -> Tokens:
-    """The tokens of a token response. Raises NotGiven when it is none that can be used."""
-    access, kind = said.get("access_token"), said.get("token_type")
+def tokens_in(response: Mapping[str, Any], now: float, before: Tokens | None = None) -> Tokens:
+    """The tokens of a token response. Raises NotGiven when it is not one that can be used."""
+    access, kind = response.get("access_token"), response.get("token_type")
     if not isinstance(access, str) or not _HEADER_TEXT.fullmatch(access):
         raise NotGiven("no access token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise NotGiven("no bearer token")
-    refresh = said.get("refresh_token")
-    kept = before.refresh if before else ""
-    return Tokens(access, now + _life(said), refresh if isinstance(refresh, str) else kept)
-
-
-def _life(said: Mapping[str, Any]) -> float:
-    """`expires_in` in seconds; some servers send it as text."""
     try:
-        life = float(str(said.get("expires_in")))
+        life = float(str(response.get("expires_in")))  # seconds; some servers send it as text
     except ValueError:
-        return ASSUMED_LIFE
-    return life if 0 < life < 86_400 else ASSUMED_LIFE
+        life = ASSUMED_LIFE
+    ends = now + (life if 0 < life < 86_400 else ASSUMED_LIFE)
+    refresh = response.get("refresh_token")
+    if isinstance(refresh, str):
+        return Tokens(access, ends, refresh)
+    return Tokens(access, ends, before.refresh if before else "")
 
 
 def _without_next(tokens: Tokens) -> Tokens:
@@ -64,7 +61,8 @@ class WindowToken:
         self._server = server
 
     def current(self) -> str:
-        tokens = self._tokens()
+        tokens = self._window.tokens
+        assert tokens is not None
         if tokens.refresh and tokens.expires_at - time.time() < ABOUT_TO:
             return self.after_refusal(tokens.access) or tokens.access
         return tokens.access
@@ -94,19 +92,15 @@ class WindowToken:
     def _renewed(self, window: KeptWindow) -> str:
         assert window.opened and window.tokens
         try:
-            said = self._server.refreshed(window.tokens.refresh)
-            tokens = tokens_in(said, time.time(), window.tokens)
+            response = self._server.refreshed(window.tokens.refresh)
+            tokens = tokens_in(response, time.time(), window.tokens)
         except NotGiven as error:
             # Used once: unless it never left, it is not sent again, whatever became of it.
             left = window.tokens if error.kind == NOT_SENT else _without_next(window.tokens)
             self._store.renewed(window, window.opened, left)
             return ""
-        scope = said.get("scope")
+        scope = response.get("scope")
         opened = replace(window.opened, scope=scope) if isinstance(scope, str) else window.opened
         self._store.renewed(window, opened, tokens)
         self._window = replace(window, opened=opened, tokens=tokens)
         return tokens.access
-
-    def _tokens(self) -> Tokens:
-        assert self._window.tokens is not None
-        return self._window.tokens

@@ -52,7 +52,7 @@ from smart_app.forms.form import (
 )
 from smart_app.forms.saved_forms import new_form_key
 from smart_app.forms.write_back import SYSTEM, ToWrite
-from smart_app.launch.state import launching
+from smart_app.launch.state import launch_services
 from smart_app.launch.window import window
 from smart_app.running import running
 from smart_app.screens.order_page import OrderPage, no_order, open_order, page
@@ -246,11 +246,11 @@ def _sealed(context: _Context) -> str:
         "observed": planned.observation_charted,
         "born": _iso(context.born),
     }
-    return launching().store.seal.closed(_row(), said)
+    return launch_services().store.seal.closed(_row(), said)
 
 
 def _unsealed(sealed: str) -> _Context | None:
-    said = launching().store.seal.opened(_row(), sealed)
+    said = launch_services().store.seal.opened(_row(), sealed)
     if said is None:
         return None
     planned = Planned(

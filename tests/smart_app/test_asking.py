@@ -10,7 +10,7 @@ from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
 from ehr_access.smart_configuration import SmartConfiguration
 from smart_app.chart.patient_record import ORDER_TYPES
-from smart_app.launch import features, requested_scopes
+from smart_app.launch import requested_scopes
 from smart_app.settings import RegisteredEhr
 
 EHR = RegisteredEhr(id="main", name="Main", fhir_base="https://ehr.example/r4", client_id="c-1")
@@ -100,28 +100,22 @@ def test_long_sessions_only_while_the_user_is_online() -> None:
 # ---------------------------------------------------------------- what was granted
 
 
-def test_a_feature_goes_without_by_name() -> None:
-    granted = Scopes.parse("patient/MedicationRequest.rs patient/Observation.rs patient/Patient.r")
-    assert features.has(granted, "orders") and features.has(granted, "results")
-    assert not features.has(granted, "diagnoses")
-    said = features.missing(granted, "orders", "diagnoses", "payer")
-    assert [sentence.split(",")[0] for sentence in said] == [
-        "The EHR does not let the app read diagnoses",
-        "The EHR does not let the app read coverage",
-    ]
-    assert len(features.missing(Scopes())) == len(features.FEATURES)
-    assert features.missing(Scopes.parse("patient/*.*")) == ()
+def test_orders_or_administrations_have_to_be_read_and_searched() -> None:
+    assert requested_scopes.are_enough(Scopes.parse("patient/MedicationRequest.rs"))
+    assert requested_scopes.are_enough(Scopes.parse("patient/MedicationAdministration.read"))
+    assert requested_scopes.are_enough(Scopes.parse("patient/*.*"))
+    assert not requested_scopes.are_enough(Scopes.parse("patient/Patient.r patient/Observation.rs"))
+    assert not requested_scopes.are_enough(Scopes())
 
 
-def test_what_may_be_read_may_not_be_written() -> None:
-    assert not features.has(Scopes.parse("patient/*.read"), "write-answers")
-    assert features.has(Scopes.parse("patient/QuestionnaireResponse.c"), "write-answers")
+def test_what_may_be_written_may_not_be_read() -> None:
+    assert not requested_scopes.are_enough(Scopes.parse("patient/MedicationRequest.c"))
 
 
-def test_a_granular_scope_carries_its_feature() -> None:
-    granted = Scopes.parse("patient/Observation.rs?category=http://x|laboratory")
-    assert features.has(granted, "results")
+def test_a_granular_scope_is_enough() -> None:
+    granted = Scopes.parse("patient/MedicationRequest.rs?intent=order")
+    assert requested_scopes.are_enough(granted)
 
 
 def test_reading_one_resource_is_not_searching() -> None:
-    assert not features.has(Scopes.parse("patient/MedicationRequest.r"), "orders")
+    assert not requested_scopes.are_enough(Scopes.parse("patient/MedicationRequest.r"))

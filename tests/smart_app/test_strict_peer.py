@@ -21,7 +21,7 @@ import requests
 
 from smart_app.launch import error_pages
 from smart_app.launch.app_keys import AppKeys
-from smart_app.launch.state import Launching
+from smart_app.launch.state import LaunchServices
 from smart_app.launch.windows import server
 from smart_app.settings import RegisteredEhr
 from tests.smart_app.clients import ClientKind
@@ -250,12 +250,12 @@ def test_a_renewed_token_cannot_be_had_with_the_old_one(peer_as: MakePeer) -> No
     assert kept is not None and kept.tokens is not None
     token = window_token(registered.site, path)
     assert token.after_refusal(kept.tokens.access)
-    with_ = registered.site.app.extensions["vialwise-app-launching"]
-    assert isinstance(with_, Launching)
+    services = registered.site.app.extensions["vialwise-app-launching"]
+    assert isinstance(services, LaunchServices)
     from smart_app.launch.authorization import NotGiven
 
     with pytest.raises(NotGiven, match="invalid_grant"):
-        server(registered.ehr, with_).refreshed(kept.tokens.refresh)
+        server(registered.ehr, services).refreshed(kept.tokens.refresh)
 
 
 def of(address: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from smart_app.launch import cookies, error_pages, windows
-from smart_app.launch.state import Launching
+from smart_app.launch.state import LaunchServices
 from smart_app.launch.store import Store
 from smart_app.launch.window_tokens import WindowToken
 from tests.smart_app.conftest import Browser, MakeSite, Site
@@ -214,9 +214,9 @@ def test_signing_out_ends_the_window_even_when_the_ehr_is_away(
 # ---------------------------------------------------------------- tokens
 
 
-def launching_of(site: Site) -> Launching:
+def launching_of(site: Site) -> LaunchServices:
     found = site.app.extensions["vialwise-app-launching"]
-    assert isinstance(found, Launching)
+    assert isinstance(found, LaunchServices)
     return found
 
 
