@@ -69,12 +69,10 @@ def current_orders(
     resources: Iterable[JsonObject], named: Iterable[JsonObject]
 ) -> list[JsonObject]:
     """Every order resource once, those that were withdrawn left out; `named` ones always."""
+    current = (one for one in resources if (one.get("status") or "") in CURRENT)
     found: dict[str, JsonObject] = {}
-    for resource in named:
+    for resource in (*named, *current):
         if resource.get("resourceType") in READERS:
-            found[reference_of(resource)] = resource
-    for resource in resources:
-        if resource.get("resourceType") in READERS and (resource.get("status") or "") in CURRENT:
             found.setdefault(reference_of(resource), resource)
     return list(found.values())
 
@@ -125,8 +123,9 @@ def _found(order: DrugOrder, judge: Callable[[], Case], group: Iterable[JsonObje
     own = tuple(r for r in group if reference_of(r) in order.references)
     first = own[0] if own else {}
     status = first.get("status")
-    shown = status if isinstance(status, str) else ""
-    return FoundOrder(order, judge, own, written_on(first), shown)
+    return FoundOrder(
+        order, judge, own, written_on(first), status if isinstance(status, str) else ""
+    )
 
 
 def _groups(found: Iterable[JsonObject], together: Sequence[str]) -> Iterator[list[JsonObject]]:

@@ -8,8 +8,9 @@ round by itself, and each has more time and pages than the one before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from billing_rules.assess import read_orders, read_patient
 from billing_rules.catalogue import Catalogue
@@ -39,7 +40,6 @@ from service_parts.log_events import Event
 from smart_app.chart.chart_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.launch.error_pages import ANOTHER_PATIENT, Stopped
 from smart_app.launch.window import Window
-from smart_app.running import Running
 
 log = logging.getLogger("smart_app")
 
@@ -60,7 +60,7 @@ ROUNDS = (
 )
 # Of a round's time, for what is asked first: the rest is for what only those answers can name.
 _FIRST_SHARE = 0.75
-_NOT_YET = (reasons.TOO_LATE, reasons.TOO_MANY_PAGES)
+_NOT_YET = (reasons.TOO_LATE.because, reasons.TOO_MANY_PAGES.because)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,23 +94,29 @@ class PatientRecord:
                     return resource
         for part in self.parts.values():
             for raw in part.value if isinstance(part, Present) else ():
-                told = None if isinstance(raw, Unknown) else about(raw)
-                if told and same(f"{told.kind}/{told.id}", reference):
-                    assert not isinstance(raw, Unknown)
+                if isinstance(raw, Unknown):
+                    continue
+                subject = about(raw)
+                if subject and same(f"{subject.kind}/{subject.id}", reference):
                     return decoded_resource(raw)
         return None
 
 
 def read(
-    window: Window, running: Running, order: str = "", limits: Limits = ROUNDS[-1]
+    window: Window,
+    catalogue: Catalogue,
+    today: date,
+    order: str = "",
+    limits: Limits = ROUNDS[-1],
 ) -> PatientRecord:
-    """The record, with the orders there are and the one `order` names ("MedicationRequest/1").
+    """The record, with the orders there are and the one `order` names ("MedicationRequest/1"), as
+    they stand `today`.
 
     Never raises for what a server does, but Stopped when anything is about somebody else: then no
     page may be shown.
     """
     try:
-        return _read(window, running, order, limits)
+        return _read(window, catalogue, today, order, limits)
     except AnotherPatient as error:
         raise refused(error) from None
 
@@ -121,23 +127,27 @@ def refused(error: AnotherPatient) -> Stopped:
     return Stopped(ANOTHER_PATIENT)
 
 
-def _read(window: Window, running: Running, order: str, limits: Limits) -> PatientRecord:
-    reader = _Reader(window, limits)
+def _read(
+    window: Window, catalogue: Catalogue, today: date, order: str, limits: Limits
+) -> PatientRecord:
     until = Deadline.after(limits.seconds)
-    catalogue, today = running.catalogue, running.today()
     first = until.sooner(limits.seconds * _FIRST_SHARE)
-    parts = reader.fetched(_queries(window, order), first)
+    parts = _fetched(window, limits, _queries(window, order), first)
     named = resources_of(parts.get(NAMED))
     found = current_orders((r for k in ORDER_TYPES for r in resources_of(parts[k])), named)
     given_of_old = resources_of(parts.get("administrations"))
-    wanted = _second_queries(window, [*found, *given_of_old], named or found, catalogue)
-    parts |= reader.fetched(wanted, until)
-    along = [r for key in wanted if key != "encounter" for r in resources_of(parts.pop(key))]
+    further = _second_queries(window, [*found, *given_of_old], named or found, catalogue)
+    parts |= _fetched(window, limits, further, until)
+    along = [r for key in further if key != "encounter" for r in resources_of(parts.pop(key))]
     own = {key: part for key, part in parts.items() if key not in (*ORDER_TYPES, NAMED)}
-    own = _with(own, "administrations", along)
+    doses_part = own.get("administrations")
+    if along and isinstance(doses_part, Present):  # Medications, beside what refers to them
+        own["administrations"] = Present((*doses_part.value, *(dict(r) for r in along)))
     own.setdefault("encounter", Unknown("no encounter is known"))
     patient = read_patient(own, catalogue, today)
     doses = given(own, catalogue.systems)
+    # What was not read to its end for want of time or pages.
+    unfinished = tuple(key for key, part in parts.items() if gap(part) in _NOT_YET)
     return PatientRecord(
         patient=next(iter(resources_of(parts.get("patient"))), None),
         parts=own,
@@ -146,7 +156,7 @@ def _read(window: Window, running: Running, order: str, limits: Limits) -> Patie
         orders=reviewed_orders(found, along, doses, patient, window.together),
         unread_orders={kind: why for kind in ORDER_TYPES if (why := gap(parts[kind]))},
         named_order=parts.get(NAMED, NOTHING),
-        more_to_read=tuple(_more(parts, limits)),
+        more_to_read=() if limits == ROUNDS[-1] else unfinished,
         count=sum(len(p.value) for p in parts.values() if isinstance(p, Present)),
     )
 
@@ -162,24 +172,23 @@ def _queries(window: Window, order: str) -> dict[str, Query]:
     if named and named.resource_type in READERS:
         queries[NAMED] = named
     for kind in ORDER_TYPES:
-        wanted = (("patient", window.patient_id), ("status", "draft,active,on-hold"))
-        queries[kind] = Query(kind, params=wanted, each_counts=True)
+        params = (("patient", window.patient_id), ("status", "draft,active,on-hold"))
+        queries[kind] = Query(kind, params=params, each_counts=True)
     charts = queries_for(window.patient_id, window.encounter_id)
     queries |= {key: query for key, query in charts.items() if key not in _LONG}
     queries |= {key: charts[key] for key in _LONG}
-    return {key: _in_large_pages(query) for key, query in queries.items()}
-
-
-def _in_large_pages(query: Query) -> Query:
-    counted = query.id or "_count" in query.names() or not query.each_counts
-    return query if counted else query.plus("_count", _PAGE)
+    for key, query in queries.items():
+        if query.each_counts and not query.id and "_count" not in query.names():
+            queries[key] = query.plus("_count", _PAGE)
+    return queries
 
 
 def _second_queries(
-    window: Window, resources: Iterable[JsonObject], meant: list[JsonObject], catalogue: Catalogue
+    window: Window, resources: Iterable[JsonObject], orders: list[JsonObject], catalogue: Catalogue
 ) -> dict[str, Query]:
-    """What only the first answers could name: Medications that orders and doses refer to, and the
-    visit of the order where the EHR named none."""
+    """What only the first answers could name: Medications that orders and doses refer to, and,
+    where the EHR named no visit, that of the first of `orders` that is or could be of a catalogued
+    drug."""
     base = FhirBase.parse(window.fhir_base)
     medications: dict[str, Query] = {}
     for resource in resources:
@@ -188,46 +197,29 @@ def _second_queries(
             if query and query.resource_type == "Medication" and _worthwhile(resource, catalogue):
                 medications[query.relative_url] = query
     queries = dict(list(medications.items())[:_MOST_MEDICATIONS])
-    visit = "" if window.encounter_id else _visit(meant, catalogue)
-    return {**queries, "encounter": Query("Encounter", visit)} if visit else queries
-
-
-def _visit(orders: Iterable[JsonObject], catalogue: Catalogue) -> str:
-    """The id of the first visit named by an order that is of a catalogued drug, or could be."""
-    named = ((encounter_id(order), order) for order in orders)
-    return next((id_ for id_, order in named if id_ and _worthwhile(order, catalogue)), "")
+    for order in () if window.encounter_id else orders:
+        visit = encounter_id(order)
+        if visit and _worthwhile(order, catalogue):
+            return {**queries, "encounter": Query("Encounter", visit)}
+    return queries
 
 
 def _worthwhile(resource: JsonObject, catalogue: Catalogue) -> bool:
+    """Whether the resource is of a catalogued drug, or could be."""
     lines = read_orders([resource], catalogue)
     nameless = any(not line.codes and not line.names for line in lines)
     return nameless or concerns_catalogue(lines, catalogue)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """The window's EHR for one round."""
-
-    window: Window
-    limits: Limits
-
-    def fetched(self, queries: Mapping[str, Query], until: Deadline) -> dict[str, Part]:
-        """Every answer by its key. Raises AnotherPatient."""
-        window = self.window
-        ehr = window.ehr.within(self.limits)
-        answers = scoped.fetch(ehr, window.scopes, queries, until)
-        return {
-            key: of_patient(part, key, queries[key].resource_type, window.patient_id)
-            for key, part in answers.items()
-        }
-
-
-def _with(parts: Mapping[str, Part], key: str, along: list[JsonObject]) -> dict[str, Part]:
-    """The parts, with Medications put beside the resources that refer to them."""
-    part = parts.get(key)
-    if not along or not isinstance(part, Present):
-        return dict(parts)
-    return {**parts, key: Present((*part.value, *(dict(r) for r in along)))}
+def _fetched(
+    window: Window, limits: Limits, queries: Mapping[str, Query], until: Deadline
+) -> dict[str, Part]:
+    """Every answer of the window's EHR by its key. Raises AnotherPatient."""
+    answers = scoped.fetch(window.ehr.within(limits), window.scopes, queries, until)
+    return {
+        key: of_patient(part, key, queries[key].resource_type, window.patient_id)
+        for key, part in answers.items()
+    }
 
 
 def gap(part: Part) -> str:
@@ -237,12 +229,3 @@ def gap(part: Part) -> str:
     found = part.value if isinstance(part, Present) else ()
     gaps = [g for g in found if isinstance(g, Unknown) and g != OLDER_LEFT]
     return gaps[-1].because if gaps else ""
-
-
-def _more(parts: Mapping[str, Part], limits: Limits) -> Iterator[str]:
-    """The parts that were not read to their end for want of time or pages."""
-    if limits == ROUNDS[-1]:
-        return
-    for key, part in parts.items():
-        if gap(part) in {reason.because for reason in _NOT_YET}:
-            yield key

@@ -6,17 +6,18 @@ Nothing is decided here: a requirement repeats outcomes of the review that a car
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from billing_rules.model.entities import Evidence, Source
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic, standing
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Topic, standing
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
-from billing_rules.rules.common import capital
+from billing_rules.rules.common import sentence
 
 
 class State(Enum):
@@ -39,7 +40,7 @@ class Point:
     """One outcome. `says` is the sentence to read first, `more` what was found beside it.
 
     `remedy` is what would satisfy it, "" where nothing is to be done. `to_chart`: the chart is to
-    be mended, not the order (a card of its own, cds_hooks/cards.py).
+    be corrected, not the order (a card of its own, cds_hooks/cards).
     """
 
     state: State
@@ -98,30 +99,22 @@ def requirements(review: OrderReview) -> tuple[Requirement, ...]:
 
 def _point(outcome: Outcome) -> Point:
     if isinstance(outcome, Finding):
-        return _of_finding(outcome)
+        return Point(
+            State(standing(outcome)),
+            outcome.summary,
+            outcome.found,
+            outcome.basis,
+            outcome.sources,
+            outcome.unchecked,
+            outcome.correction_label,
+            outcome.topic is Topic.DOCUMENTATION,
+        )
     if isinstance(outcome, NotChecked):
         return Point(State.UNCHECKED, f"Could not be checked, because {outcome.because}.")
     state = State.MET if outcome.applies else State.OFF
-    return Point(state, _sentence(outcome), (), outcome.basis, outcome.sources)
-
-
-def _sentence(silent: Silent) -> str:
-    """The reason as a sentence, with other rules by their names: it may say who judges instead."""
-    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", silent.because)
-    return f"{capital(because)}."
-
-
-def _of_finding(finding: Finding) -> Point:
-    return Point(
-        State(standing(finding)),
-        finding.summary,
-        finding.found,
-        finding.basis,
-        finding.sources,
-        finding.unchecked,
-        finding.correction_label,
-        finding.topic is Topic.DOCUMENTATION,
-    )
+    # Other rules by their names: the reason may say who judges instead.
+    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", outcome.because)
+    return Point(state, sentence(because), (), outcome.basis, outcome.sources)
 
 
 # ---------------------------------------------------------------- the two answers
@@ -129,15 +122,15 @@ def _of_finding(finding: Finding) -> Point:
 
 def documentation(found: Sequence[Requirement]) -> Headline:
     """Whether the chart shows what the claim needs; complete only when all of it was checked."""
-    states = _counted(r for r in found if r.is_documentation)
+    states = Counter(r.state for r in found if r.is_documentation)
     gaps = states[State.MISSING] + states[State.TO_DO]
     if gaps:
-        return Headline(State.MISSING, f"Not complete: {_points(gaps)} missing or to do")
+        return Headline(State.MISSING, f"Not complete: {_count(gaps)} missing or to do")
     if states[State.UNCHECKED]:
-        open_ = _points(states[State.UNCHECKED])
+        open_ = _count(states[State.UNCHECKED])
         return Headline(State.UNCHECKED, f"Could not be checked: {open_} still open")
     if states[State.TO_CONFIRM]:
-        open_ = _points(states[State.TO_CONFIRM])
+        open_ = _count(states[State.TO_CONFIRM])
         return Headline(State.TO_CONFIRM, f"Nothing missing; {open_} to confirm")
     return Headline(State.MET, "Complete")
 
@@ -145,29 +138,18 @@ def documentation(found: Sequence[Requirement]) -> Headline:
 def billing(found: Sequence[Requirement], plan: ClaimPlan) -> Headline:
     """Whether the order as written would become the planned claim; a claim whose JW or JZ is open
     is not ready, whatever card that stands on."""
-    states = _counted(r for r in found if not r.is_documentation)
+    states = Counter(r.state for r in found if not r.is_documentation)
     gaps = states[State.MISSING] + states[State.TO_DO]
     if gaps:
-        return Headline(State.TO_DO, f"{_counted_as(gaps, 'thing')} to do before it is billed")
+        return Headline(State.TO_DO, f"{_count(gaps, 'thing')} to do before it is billed")
     if states[State.UNCHECKED]:
-        return Headline(State.UNCHECKED, f"{_points(states[State.UNCHECKED])} could not be checked")
+        return Headline(State.UNCHECKED, f"{_count(states[State.UNCHECKED])} could not be checked")
     if states[State.TO_CONFIRM]:
-        return Headline(State.TO_CONFIRM, f"{_points(states[State.TO_CONFIRM])} to confirm")
+        return Headline(State.TO_CONFIRM, f"{_count(states[State.TO_CONFIRM])} to confirm")
     if plan.lines and plan.waste is WasteAnswer.INDETERMINATE:
         return Headline(State.UNCHECKED, "Not ready to bill: JW or JZ is still open")
     return Headline(State.MET, "Nothing to do before it is billed")
 
 
-def _counted(found: Iterable[Requirement]) -> dict[State, int]:
-    counts = dict.fromkeys(State, 0)
-    for requirement in found:
-        counts[requirement.state] += 1
-    return counts
-
-
-def _points(count: int) -> str:
-    return _counted_as(count, "point")
-
-
-def _counted_as(count: int, thing: str) -> str:
+def _count(count: int, thing: str = "point") -> str:
     return f"{count} {thing}" + ("" if count == 1 else "s")

@@ -1,5 +1,5 @@
-"""One form for one order in one window: kept while it is typed, sent once, told when it was sent
-elsewhere meanwhile. The two writing screens share it."""
+"""One form for one order in one window: kept while it is typed, sent once, and compared with what
+was sent elsewhere meanwhile. The two writing screens share it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from flask import Blueprint, request
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response
 
+from billing_rules.forms.answers import Prefill
+from billing_rules.model.form import Form
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event
-from smart_app.forms import write_back
-from smart_app.forms.saved_forms import FORM_KEY, Draft, KeptForms, Sent, new_form_key
+from smart_app.forms import form_view, write_back
+from smart_app.forms.saved_forms import FORM_KEY, KeptForms, Sent, new_form_key
 from smart_app.forms.write_back import Result, ToWrite
 from smart_app.launch import error_pages
 from smart_app.launch.state import launch_services
@@ -30,57 +33,68 @@ _NOT_TRIED = ("signed out", "not sent")  # a later send may be taken
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class OneForm:
+class OrderForm:
     """`name` is the form's ("documentation"), `order` the reference of its order."""
 
     name: str
     order: str
     window: Window
-    kept: KeptForms
+    saved_forms: KeptForms
+
+    @classmethod
+    def of(cls, name: str, order: str = "") -> OrderForm:
+        """The form of that name for `order`, or for the order that the request's address names."""
+        named = order or request.args.get("order", "")
+        return cls(name, named, window(), KeptForms.of(launch_services().store))
 
     @property
     def order_key(self) -> str:
         here = self.window
-        return self.kept.order_key(here.ehr_id, here.patient_id, self.order, self.name)
+        return self.saved_forms.order_key(here.ehr_id, here.patient_id, self.order, self.name)
 
-    def draft(self) -> Draft | None:
-        return self.kept.draft(self.window.owner_key, self.name, self.order)
+    def begin(self, form: Form, prefill: Mapping[str, Prefill]) -> tuple[dict[str, str], str, bool]:
+        """The texts of its fields, its key, and whether they were typed before: else they are the
+        chart's."""
+        self.saved_forms.sweep()
+        draft = self.saved_forms.draft(self.window.owner_key, self.name, self.order)
+        if draft:
+            return form_view.typed_in(form, draft.typed), draft.form_key, True
+        return form_view.filled_in(prefill), new_form_key(), False
 
     def keep(self, typed: Mapping[str, str], form_key: str) -> None:
-        self.kept.keep(self.window.owner_key, self.name, self.order, typed, form_key)
+        self.saved_forms.keep(self.window.owner_key, self.name, self.order, typed, form_key)
 
     def discard(self) -> None:
-        self.kept.drop(self.window.owner_key, self.name, self.order)
+        self.saved_forms.drop(self.window.owner_key, self.name, self.order)
+
+    def redirect(self, endpoint: str, **values: Any) -> Response:
+        """To a page of the form's own screen."""
+        return redirect(url_for(endpoint, order=self.order, **values), 303)
 
     def last_key(self) -> str:
         """The key of the form that was sent last for this order; "" when none was."""
-        last = self.kept.last(self.order_key)
+        last = self.saved_forms.last(self.order_key)
         return last.form_key if last else ""
 
-    def sent_elsewhere(self, form_key: str, after: str) -> Sent | None:
+    def sent_elsewhere(self) -> Sent | None:
         """What was sent for the same order since this page was loaded: by somebody, in another
         window, or from this page with other answers."""
-        last = self.kept.last(self.order_key)
-        return last if last and last.form_key != after else None
+        last = self.saved_forms.last(self.order_key)
+        return last if last and last.form_key != request.form.get("after", "") else None
 
-    def done_before(self, form_key: str, typed: Mapping[str, str]) -> bool:
-        """Whether this very form, with these answers, is saved already: a second click, or Back."""
-        before = self.kept.outcome(form_key, self.order_key)
-        if before is None or not before.complete or before.outcome["typed"] != _filled(typed):
+    def sent_before(self, form_key: str, typed: Mapping[str, str]) -> bool:
+        """Whether this very form, with these answers, was sent already: a second click, or Back.
+        What an earlier send of it did not get through is sent again."""
+        before = self.saved_forms.outcome(form_key, self.order_key)
+        if before is None or before.outcome["typed"] != _filled(typed):
             return False
-        self.discard()
-        return True
-
-    def unfinished(self, form_key: str, typed: Mapping[str, str]) -> bool:
-        """Send again what an earlier send of the same answers did not get through; False when
-        there is nothing of that kind."""
-        before = self.kept.outcome(form_key, self.order_key)
-        if before is None or before.complete or before.outcome["typed"] != _filled(typed):
-            return False
-        kept = json.loads(before.outcome["writes"], parse_float=Decimal)
-        writes = msgspec.convert(kept, list[ToWrite])
-        told = {k: v for k, v in before.outcome.items() if k not in ("results", "writes", "typed")}
-        self.send(form_key, typed, writes, told)
+        if before.complete:
+            self.discard()
+            return True
+        unfinished = json.loads(before.outcome["writes"], parse_float=Decimal)
+        writes = msgspec.convert(unfinished, list[ToWrite])
+        own = {k: v for k, v in before.outcome.items() if k not in ("results", "writes", "typed")}
+        self.send(form_key, typed, writes, own)
         return True
 
     def send(
@@ -88,23 +102,24 @@ class OneForm:
         form_key: str,
         typed: Mapping[str, str],
         writes: Sequence[ToWrite],
-        told: Mapping[str, Any],
+        own: Mapping[str, Any],
     ) -> bool:
         """Write the resources, unless another request has done so; False while one is doing it.
-        `told` is kept with the results for the page that shows them."""
-        before = self.kept.outcome(form_key, self.order_key)
-        claim = self.kept.claim(form_key, self.order_key)
+        `own` is what the screen keeps with the results, for the page that shows them."""
+        before = self.saved_forms.outcome(form_key, self.order_key)
+        claim = self.saved_forms.claim(form_key, self.order_key)
         if claim != "yours":
             return claim != "under way"
-        results = write_back.write(self.window, writes, _by_key(before))
+        earlier = {result.key: result for result in results_of(before)} if before else {}
+        results = write_back.write(self.window, writes, earlier)
         complete = not any(r.state == "uncertain" or r.why in _NOT_TRIED for r in results)
         outcome = {
-            **told,
+            **own,
             "results": [asdict(r) for r in results],
             "typed": _filled(typed),
             "writes": "" if complete else _exact.encode(writes).decode(),
         }
-        self.kept.finished(form_key, outcome, complete)
+        self.saved_forms.finished(form_key, outcome, complete)
         if complete:
             self.discard()
         counts: dict[str, int] = {**Counter(str(r.state) for r in results)}
@@ -112,7 +127,8 @@ class OneForm:
         return True
 
     def outcome(self, form_key: str) -> Sent | None:
-        return self.kept.outcome(form_key, self.order_key) if FORM_KEY.fullmatch(form_key) else None
+        known = FORM_KEY.fullmatch(form_key)
+        return self.saved_forms.outcome(form_key, self.order_key) if known else None
 
 
 def results_of(sent: Sent) -> list[Result]:
@@ -123,29 +139,42 @@ def _filled(typed: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in typed.items() if text}
 
 
-def _by_key(before: Sent | None) -> dict[str, Result]:
-    return {result.key: result for result in results_of(before)} if before else {}
+# ---------------------------------------------------------------- what a request sends
 
 
-# ---------------------------------------------------------------- of this request
+@dataclass(frozen=True, slots=True, repr=False)
+class Submission:
+    """A form as a request sent it: its key, what was typed by the fields' names, and which button
+    was pressed."""
 
+    form: OrderForm
+    key: str
+    typed: dict[str, str]
+    action: str = "save"
 
-def form_of(name: str, order: str = "") -> OneForm:
-    """The form of that name for `order`, or for the order that the request's address names."""
-    named = order or request.args.get("order", "")
-    return OneForm(name, named, window(), KeptForms.of(launch_services().store))
+    @classmethod
+    def of(cls, name: str) -> Submission:
+        """Of this request. The key is a new one where none was sent that could be ours. The names
+        of fields have dots, those of what stands around them have none."""
+        key, names = request.form.get("form_key", ""), [n for n in request.form if "." in n]
+        return cls(
+            OrderForm.of(name),
+            key if FORM_KEY.fullmatch(key) else new_form_key(),
+            {field: request.form[field] for field in names[:_MOST_FIELDS]},
+            request.form.get("action", "save"),
+        )
 
+    def keep(self) -> None:
+        self.form.keep(self.typed, self.key)
 
-def sent_form_key() -> str:
-    """The key of the form that was sent; a new one where there is none that could be ours."""
-    key = request.form.get("form_key", "")
-    return key if FORM_KEY.fullmatch(key) else new_form_key()
-
-
-def typed_names() -> dict[str, str]:
-    """What was typed, by the fields' names: those have dots, what stands around them has none."""
-    names = [name for name in request.form if "." in name]
-    return {name: request.form[name] for name in names[:_MOST_FIELDS]}
+    def settled(self) -> Response | None:
+        """Where to go when nothing is left to do: it was thrown away, or saved before."""
+        if self.action == "discard":
+            self.form.discard()
+            return self.form.redirect(".show")
+        if self.action == "save" and self.form.sent_before(self.key, self.typed):
+            return self.form.redirect(".saved", form_key=self.key)
+        return None
 
 
 # ---------------------------------------------------------------- after the window has ended
@@ -154,9 +183,9 @@ def typed_names() -> dict[str, str]:
 def rescued_by(name: str) -> Callable[[Blueprint], None]:
     """Registers a keeper for what is sent into a window that has ended."""
 
-    def register(made: Blueprint) -> None:
-        made.record_once(
-            lambda state: error_pages.keep_late_forms(state.app, _keeper(name, made.name))
+    def register(screen: Blueprint) -> None:
+        screen.record_once(
+            lambda state: error_pages.keep_late_forms(state.app, _keeper(name, screen.name))
         )
 
     return register

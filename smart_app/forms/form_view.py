@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from billing_rules.forms.answers import Checked, Prefill, Typed, day_of, name_of
@@ -18,7 +18,7 @@ class ShownField:
     """One field of one row. `origin` is a sentence on where its text comes from, "" for none."""
 
     name: str
-    asked: Field
+    field: Field
     text: str
     unit: str
     error: str
@@ -33,7 +33,7 @@ class ShownField:
 
     @property
     def input_type(self) -> str:
-        return _INPUTS.get(self.asked.kind, "text")
+        return _INPUTS.get(self.field.kind, "text")
 
     @property
     def sure(self) -> str:
@@ -42,20 +42,16 @@ class ShownField:
 
     @property
     def only_unit(self) -> str:
-        return self.asked.choices[0].code if len(self.asked.choices) == 1 else ""
-
-    @property
-    def only_unit_words(self) -> str:
-        return self.asked.choices[0].words if len(self.asked.choices) == 1 else ""
+        return self.field.choices[0].code if len(self.field.choices) == 1 else ""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        return self.asked.choices
+        return self.field.choices
 
     @property
     def described_by(self) -> str:
         """The ids of what a screen reader reads with the field."""
-        parts = [("hint", self.asked.hint), ("error", self.error), ("question", self.question)]
+        parts = [("hint", self.field.hint), ("error", self.error), ("question", self.question)]
         parts += [("origin", self.origin)]
         return " ".join(f"{self.id}-{end}" for end, text in parts if text)
 
@@ -110,13 +106,9 @@ def shown(
 def _group(
     group: Group, typed: Typed, prefill: Mapping[str, Prefill], checked: Checked | None, added: str
 ) -> ShownGroup:
-    filled = [
-        place
-        for place in range(group.rows)
-        if any(typed.get(name_of(group, place, f)) for f in group.fields)
-    ]
-    count = max(filled, default=0) + 1 + (group.id == added)
-    count = min(count, group.rows)
+    places = range(group.rows)
+    filled = [n for n in places if any(typed.get(name_of(group, n, f)) for f in group.fields)]
+    count = min(max(filled, default=0) + 1 + (group.id == added), group.rows)
     rows = tuple(
         tuple(_field(group, place, f, typed, prefill, checked) for f in group.fields)
         for place in range(count)
@@ -127,19 +119,20 @@ def _group(
 def _field(
     group: Group,
     place: int,
-    asked: Field,
+    field: Field,
     typed: Typed,
     prefill: Mapping[str, Prefill],
     checked: Checked | None,
 ) -> ShownField:
-    name = name_of(group, place, asked)
+    name = name_of(group, place, field)
     text, unit = typed.get(name, ""), typed.get(f"{name}.unit", "")
+    day = day_of(text) if field.kind == "date" else None  # as a date input takes it
     errors = checked.errors if checked else {}
     questions = checked.questions if checked else {}
     return ShownField(
         name,
-        asked,
-        _as_input(asked, text),
+        field,
+        day.isoformat() if day else text,
         unit,
         errors.get(name, "") or errors.get(f"{name}.unit", ""),
         errors.get(f"{name}.unit", ""),
@@ -149,31 +142,21 @@ def _field(
     )
 
 
-def _as_input(asked: Field, text: str) -> str:
-    """A day as a date input takes it; what is no day stays as it was typed."""
-    day = day_of(text) if asked.kind == "date" else None
-    return day.isoformat() if day else text
-
-
 def _origin(text: str, unit: str, was: Prefill | None) -> str:
     if was is None or not text:
         return ""
     if (text, unit) == (was.text, was.unit):
         return _ENTERED if was.is_entered else _FROM_CHART
     unit_words = f" {was.unit}" if was.unit else ""
-    said = "before, it was entered as" if was.is_entered else "the chart says"
-    return f"Changed here; {said} {was.text}{unit_words}."
+    source = "before, it was entered as" if was.is_entered else "the chart says"
+    return f"Changed here; {source} {was.text}{unit_words}."
 
 
 def summary(groups: tuple[ShownGroup, ...]) -> tuple[Summary, ...]:
     """Every fault and question, in the order of the page."""
-    return tuple(_summaries(groups))
-
-
-def _summaries(groups: tuple[ShownGroup, ...]) -> Iterator[Summary]:
-    for group in groups:
-        for row in group.rows:
-            for field in row:
-                text = field.error or field.question
-                if text:
-                    yield Summary(field.id, f"{field.asked.label}: {text}")
+    fields = (shown for group in groups for row in group.rows for shown in row)
+    return tuple(
+        Summary(one.id, f"{one.field.label}: {text}")
+        for one in fields
+        if (text := one.error or one.question)
+    )

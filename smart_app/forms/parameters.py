@@ -27,7 +27,7 @@ AS_ORDERED, LEAST = "", "least"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WhatIf:
     """The form. `typed` is as it was sent, `problems` a sentence for each field that is wrong."""
 
     typed: Mapping[str, str]
@@ -42,13 +42,15 @@ class Asked:
 FIELDS = ("dose", "fill", "payer", "on")
 
 
-def asked(sent: Mapping[str, str], case: Case, catalogue: Catalogue) -> Asked:
-    """What the form asks, as a change of `case`; what is wrong changes nothing."""
+def what_if(sent: Mapping[str, str], case: Case, catalogue: Catalogue) -> WhatIf:
+    """What the form changes of `case`; what is wrong in it changes nothing."""
     typed = {name: sent.get(name, "").strip()[:100] for name in FIELDS}
     problems: dict[str, str] = {}
     dose = _dose(typed["dose"], problems)
     on = _day(typed["on"], problems)
-    payer = _payer(typed["payer"], catalogue, problems)
+    payer = typed["payer"] or None
+    if payer and payer not in catalogue.payer_files:
+        payer, problems["payer"] = None, "Choose a payer of the list."
     drug = catalogue.drug(case.drug.id, on or case.order.date_of_service)
     opened = _opened(typed["fill"], drug, problems)
     ordered = case.order.containers
@@ -60,7 +62,7 @@ def asked(sent: Mapping[str, str], case: Case, catalogue: Catalogue) -> Asked:
             "that discard least."
         )
         opened = None
-    return Asked(typed, Change(dose, opened, payer, on), problems)
+    return WhatIf(typed, Change(dose, opened, payer, on), problems)
 
 
 def fill_value(opened: tuple[ContainerCount, ...]) -> str:
@@ -92,28 +94,18 @@ def _day(text: str, problems: dict[str, str]) -> date | None:
     return day
 
 
-def _payer(text: str, catalogue: Catalogue, problems: dict[str, str]) -> str | None:
-    if text and text not in catalogue.payer_files:
-        problems["payer"] = "Choose a payer of the list."
-        return None
-    return text or None
-
-
 def _opened(text: str, drug: Drug, problems: dict[str, str]) -> tuple[ContainerCount, ...] | None:
     if text == AS_ORDERED:
         return None
     if text == LEAST:
         return ()
-    counted = [_count(part, drug) for part in text.split(",")]
-    found = tuple(one for one in counted if one)
-    if len(found) != len(counted):
-        problems["fill"] = "Choose containers of the list."
-        return None
-    return found
-
-
-def _count(text: str, drug: Drug) -> ContainerCount | None:
-    ndc, _, number = text.partition("x")
-    container = drug.container(ndc)
-    count = int(number) if _COUNT.fullmatch(number) else 0
-    return ContainerCount(container, count) if container and 0 < count <= MOST_CONTAINERS else None
+    opened: list[ContainerCount] = []
+    for part in text.split(","):
+        ndc, _, number = part.partition("x")
+        container = drug.container(ndc)
+        count = int(number) if _COUNT.fullmatch(number) else 0
+        if container is None or not 0 < count <= MOST_CONTAINERS:
+            problems["fill"] = "Choose containers of the list."
+            return None
+        opened.append(ContainerCount(container, count))
+    return tuple(opened)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from billing_rules.data_needed import OUR_ENTRIES
+from billing_rules.fhir.write.entered_results import Entered, document
 from ehr_access.writing import Refused, Uncertain, WriteAnswer, Written
 from smart_app.launch.window import Window
 
@@ -46,11 +48,28 @@ class ToWrite:
 def new(what: str, resource: Mapping[str, Any]) -> ToWrite:
     """A resource to create, its identifier completed by what it says."""
     made = copy.deepcopy(dict(resource))
-    said = {key: value for key, value in made.items() if key not in _NOT_CONTENT}
-    content = json.dumps(said, sort_keys=True, default=str).encode()
+    content = {key: value for key, value in made.items() if key not in _NOT_CONTENT}
+    text = json.dumps(content, sort_keys=True, default=str).encode()
     for identifier in _identifiers(made):
-        identifier["value"] += "-" + hashlib.sha256(content).hexdigest()[:8]
+        identifier["value"] += "-" + hashlib.sha256(text).hexdigest()[:8]
     return ToWrite(what, made)
+
+
+def entered_in(window: Window, form_key: str) -> Entered:
+    """Whom the entries of a form are of, and who made them."""
+    return Entered(
+        f"Patient/{window.patient_id}",
+        (SYSTEM, form_key),
+        f"Encounter/{window.encounter_id}" if window.encounter_id else "",
+        window.user.reference,
+    )
+
+
+def note(what: str, lines: Sequence[str], title: str, entered: Entered, on: date) -> ToWrite:
+    """The note on a form, as a document of now."""
+    identifier = {"system": SYSTEM, "value": f"{entered.identifier[1]}-note"}
+    when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return new(what, document(lines, title, entered, on, identifier, when))
 
 
 def _identifiers(resource: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -87,7 +106,15 @@ def write(
             answer: WriteAnswer = Refused("signed out", "the sign-in to the EHR has run out")
         else:
             answer = _written_once(window, one, before.get(one.key))
-        results.append(_result(one, answer))
+        if isinstance(answer, Written):
+            result = Result(one.what, one.key, "written", reference=answer.reference)
+        elif isinstance(answer, Uncertain):
+            result = Result(one.what, one.key, "uncertain", answer.because)
+        else:
+            result = Result(
+                one.what, one.key, "refused", answer.because, why=answer.why, codes=answer.codes
+            )
+        results.append(result)
     return results
 
 
@@ -102,12 +129,3 @@ def _written_once(window: Window, one: ToWrite, before: Result | None) -> WriteA
         if not (isinstance(found, Refused) and found.why == "not sent"):
             return found
     return window.ehr.create(one.resource, one.identifier, window.scopes)
-
-
-def _result(one: ToWrite, answer: WriteAnswer) -> Result:
-    if isinstance(answer, Written):
-        return Result(one.what, one.key, "written", reference=answer.reference)
-    if isinstance(answer, Uncertain):
-        return Result(one.what, one.key, "uncertain", answer.because)
-    why, codes = answer.why, answer.codes
-    return Result(one.what, one.key, "refused", answer.because, why=why, codes=codes)

@@ -1,7 +1,7 @@
 """The end of what the app keeps, before its own time. Nothing is opened, so no secret is needed.
 
-The running app forgets by itself what is over (store.py, kept_forms.py). This is for an incident, a
-lost secret, a clinic that leaves.
+The running app forgets by itself what is over (Store.sweep, SavedForms.sweep). This is for an
+incident, a lost secret, a clinic that leaves.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tables of launches under way, launched windows and forms; vialwise/migrations makes them.
 
-Whatever is of a person or could open a chart is in `sealed`, encrypted (sealing.py). What browsers
+Whatever is of a person or could open a chart is in `sealed`, encrypted (store.py). What browsers
 hold, state and cookies, stands as a hash only.
 """
 
@@ -46,7 +46,7 @@ app_window = Table(
 )
 
 # What somebody was typing, as it was typed: one row for a user, a patient, an order and a form
-# (kept_forms.py). It goes when it was saved in the EHR, or after a while.
+# (saved_forms.py). It goes when it was saved in the EHR, or after a while.
 app_draft = Table(
     "app_draft",
     metadata,

@@ -37,11 +37,11 @@ class Seal:
         self._fernet = MultiFernet([Fernet(key) for key in derived])
         self._hash_key = _derived(keys[-1], b"hashes")  # the oldest: it stays while others come
 
-    def closed(self, row: str, value: dict[str, Any]) -> str:
+    def closed(self, row: str, value: Any) -> str:
         content = json.dumps([row, value], separators=(",", ":")).encode()
         return self._fernet.encrypt(content).decode()
 
-    def opened(self, row: str, sealed: str) -> dict[str, Any] | None:
+    def opened(self, row: str, sealed: str) -> Any:
         """What was sealed for `row`; None when this is not that."""
         try:
             named, value = json.loads(self._fernet.decrypt(sealed))

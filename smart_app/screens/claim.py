@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from flask import Blueprint, request
 
-from billing_rules.catalogue import Catalogue
 from billing_rules.claims.alternatives import alternatives, changed
 from billing_rules.claims.claim_form import claim_form, segments
-from smart_app.forms.parameters import asked, fill_value
-from smart_app.running import running
+from smart_app.forms.parameters import fill_value, what_if
 from smart_app.screens.order_page import no_order, open_order, page
 
 
@@ -24,12 +20,11 @@ def show() -> str:
     at = open_order()
     if at.order is None:
         return no_order(at)
-    catalogue = running().catalogue
-    question = asked(request.args, at.order.case, catalogue)
-    case = (
-        at.order.case if question.is_empty else changed(at.order.case, question.change, catalogue)
-    )
-    form = claim_form(case)
+    ordered, catalogue = at.order.case, at.catalogue
+    form_sent = what_if(request.args, ordered, catalogue)
+    case = ordered if form_sent.is_empty else changed(ordered, form_sent.change, catalogue)
+    form, on = claim_form(case), case.order.date_of_service
+    payers = [(id_, catalogue.payer(id_, on).name) for id_ in catalogue.payer_files]
     return page(
         "claim.html",
         at,
@@ -37,13 +32,8 @@ def show() -> str:
         form=form,
         segments={line.number: segments(line) for line in form.lines},
         ways=alternatives(case),
-        choices=alternatives(at.order.case),
+        choices=alternatives(ordered),
         fill_value=fill_value,
-        asked=question,
-        payers=_payers(catalogue, case.order.date_of_service),
+        what_if=form_sent,
+        payers=sorted(payers, key=lambda payer: payer[1].lower()),
     )
-
-
-def _payers(catalogue: Catalogue, on: date) -> list[tuple[str, str]]:
-    named = [(id_, catalogue.payer(id_, on).name) for id_ in catalogue.payer_files]
-    return sorted(named, key=lambda one: one[1].lower())

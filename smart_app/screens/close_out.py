@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+import msgspec
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
+from billing_rules.catalogue import Catalogue
 from billing_rules.claims.administration_form import (
     charted_answers,
     closing_form,
@@ -22,36 +23,26 @@ from billing_rules.claims.administration_form import (
     closing_of,
 )
 from billing_rules.claims.administration_record import Closed, Closing, Planned, closed
+from billing_rules.fhir.json.references import JsonObject
 from billing_rules.fhir.write.administration import (
     About,
     discarded_records,
     records,
     with_containers,
 )
-from billing_rules.fhir.write.entered_results import Entered, document
 from billing_rules.forms import answers
 from billing_rules.forms.answers import Checked, Patient
-from billing_rules.model.amounts import Amount
-from billing_rules.model.dates import iso_day
 from billing_rules.model.entities import Drug, DrugOrder, Stage
 from billing_rules.model.form import Form
 from billing_rules.model.states import Nothing, Present
-from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
+from billing_rules.orders.claim_lines import WasteAnswer
 from billing_rules.orders.drug_orders import drug_orders
 from billing_rules.review import case_of
 from smart_app.chart.chart_orders import FoundOrder
-from smart_app.chart.patient_record import PatientRecord
 from smart_app.forms import form_view, write_back
-from smart_app.forms.form import (
-    OneForm,
-    form_of,
-    rescued_by,
-    results_of,
-    sent_form_key,
-    typed_names,
-)
+from smart_app.forms.form import OrderForm, Submission, rescued_by, results_of
 from smart_app.forms.saved_forms import new_form_key
-from smart_app.forms.write_back import SYSTEM, ToWrite
+from smart_app.forms.write_back import ToWrite
 from smart_app.launch.state import launch_services
 from smart_app.launch.window import window
 from smart_app.running import running
@@ -73,25 +64,50 @@ def blueprint() -> Blueprint:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Context:
-    """What the answer depends on besides what is typed."""
+    """What the answer depends on besides what is typed; it goes along in the page, sealed."""
 
     planned: Planned
     born: date | None
+    catalogue: Catalogue
+    today: date
+
+    @classmethod
+    def of(cls, at: OrderPage, found: FoundOrder, charted: DrugOrder | None) -> _Context:
+        born = found.case.chart.birth_date
+        planned = Planned.of(found.review, found.case.chart, charted)
+        day = born.value if isinstance(born, Present) else None
+        return cls(planned, day, at.catalogue, at.today)
+
+    @classmethod
+    def unsealed(cls, text: str) -> _Context | None:
+        """Of what this window's page sent back; None for anything else."""
+        content = launch_services().store.seal.opened(_row(), text)
+        try:
+            planned, born = msgspec.convert(content, tuple[Planned, date | None])
+        except msgspec.ValidationError:  # from nowhere, or of another version
+            return None
+        return cls(planned, born, running().catalogue, running().today())
+
+    def sealed(self) -> str:
+        content = msgspec.to_builtins((self.planned, self.born))
+        return launch_services().store.seal.closed(_row(), content)
 
     @property
     def drug(self) -> Drug:
-        return running().catalogue.drug(self.planned.drug_id, running().today())
+        return self.catalogue.drug(self.planned.drug_id, self.today)
 
     @property
     def form(self) -> Form:
-        today = running().today()
-        payer = running().catalogue.payer(self.planned.payer_id, today)
-        return closing_form(self.drug, payer, today)
+        payer = self.catalogue.payer(self.planned.payer_id, self.today)
+        return closing_form(self.drug, payer, self.today)
 
     def check(self, typed: Mapping[str, str], charted: DrugOrder | None = None) -> Checked:
-        patient = Patient(running().today(), self.born)
         prefill = charted_answers(charted) if charted else {}
-        return answers.check(self.form, typed, patient, prefill)
+        return answers.check(self.form, typed, Patient(self.today, self.born), prefill)
+
+
+def _row() -> str:
+    return f"close-out {window().id}"
 
 
 # ---------------------------------------------------------------- views
@@ -103,89 +119,72 @@ def show() -> str:
     found = at.order
     if found is None:
         return no_order(at)
-    one, charted = form_of(NAME, found.reference), _charted(at.record, found)
-    context = _context(found, charted)
-    one.kept.sweep()
-    draft = one.draft()
-    filled = form_view.filled_in(charted_answers(charted)) if charted else {}
-    typed = form_view.typed_in(context.form, draft.typed) if draft else filled
-    key = draft.form_key if draft else new_form_key()
-    return _page(at, one, context, charted, typed, key, restored=draft is not None)
+    order_form, charted = OrderForm.of(NAME, found.reference), _charted(at, found)
+    context = _Context.of(at, found, charted)
+    prefill = charted_answers(charted) if charted else {}
+    typed, key, restored = order_form.begin(context.form, prefill)
+    return _page(at, order_form, context, charted, typed, key, restored=restored)
 
 
 def answer() -> str:
     """The claim by what is typed so far; the page asks for it while somebody types."""
-    typed = typed_names()
-    form_of(NAME).keep(typed, sent_form_key())
-    context = _unsealed(request.form.get("context", ""))
+    sent = Submission.of(NAME)
+    sent.keep()
+    context = _Context.unsealed(request.form.get("context", ""))
     if context is None:
         return render_template("close_out_answer.html", answer=None, closing=None, errors=())
-    checked = context.check(form_view.typed_in(context.form, typed))
+    checked = context.check(form_view.typed_in(context.form, sent.typed))
     return render_template("close_out_answer.html", **_answered(context, checked))
 
 
 def save() -> str | tuple[str, int] | Response:
     """Check what was typed, show the claim, and write it to the EHR."""
-    key, sent, one = sent_form_key(), typed_names(), form_of(NAME)
-    action = request.form.get("action", "save")
-    if action == "discard":
-        one.discard()
-        return redirect(url_for("close_out.show", order=one.order), 303)
-    if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
-        return _saved_page(one, key)
-    one.keep(sent, key)
+    sent = Submission.of(NAME)
+    if settled := sent.settled():
+        return settled
+    sent.keep()
     at = open_order(must_be_whole=True)
-    found = at.order
+    found, order_form, key = at.order, sent.form, sent.key
     if found is None:
         return no_order(at)
-    charted = _charted(at.record, found)
-    context = _context(found, charted)
-    typed = form_view.typed_in(context.form, sent)
-    if action != "save":
-        added = action.removeprefix("add:")
-        return _page(at, one, context, charted, typed, key, added=added)
+    charted = _charted(at, found)
+    context = _Context.of(at, found, charted)
+    typed: Mapping[str, str] = form_view.typed_in(context.form, sent.typed)
+    if sent.action != "save":
+        added = sent.action.removeprefix("add:")
+        return _page(at, order_form, context, charted, typed, key, added=added)
     checked = context.check(typed, charted)
-    told = _answered(context, checked)
-    elsewhere = one.sent_elsewhere(key, request.form.get("after", ""))
-    unsure = _unconfirmed(told["answer"])
-    if not checked.fine or told["answer"] is None or unsure or elsewhere:
-        shown_key = new_form_key() if elsewhere else key
-        shown_page = _page(
-            at,
-            one,
-            context,
-            charted,
-            dict(checked.typed),
-            shown_key,
-            checked,
-            elsewhere=elsewhere,
-            unsure=unsure,
-            tried=True,
-        )
-        return shown_page, 422
-    closing, result = told["closing"], told["answer"]
-    lines = _settled_lines(result.plan)
-    open_ = f"none yet: {result.plan.because}"
-    note = closing_note(closing, context.drug, lines or [open_])
-    resources = _resources(at.record, context, closing, result, charted, note, key)
-    if not one.send(key, sent, resources, {"note": list(note), "lines": lines}):
-        page_now = _page(at, one, context, charted, typed, key, checked, under_way=True)
-        return page_now, 409
-    return _saved_page(one, key)
-
-
-def _saved_page(one: OneForm, form_key: str) -> Response:
-    return redirect(url_for("close_out.saved", form_key=form_key, order=one.order), 303)
+    answered = _answered(context, checked)
+    closing, result = answered["closing"], answered["answer"]
+    elsewhere = order_form.sent_elsewhere()
+    # What was confirmed is confirmed as it reads: a new contradiction asks again.
+    confirmed = request.form.get("confirmed", "") == _contradictions(result)
+    unsure = bool(_contradictions(result)) and (result.stopped or not confirmed)
+    if not checked.fine or result is None or unsure or elsewhere:
+        key, typed = new_form_key() if elsewhere else key, checked.typed
+        notices: dict[str, Any] = {"elsewhere": elsewhere, "unsure": unsure, "tried": True}
+        return _page(at, order_form, context, charted, typed, key, checked, **notices), 422
+    # The lines as they will stand; none while JW or JZ is open, because one of them lacks then.
+    is_open = result.plan.waste is WasteAnswer.INDETERMINATE
+    lines = [] if is_open else [str(line) for line in result.plan.lines]
+    note = closing_note(closing, context.drug, lines or [f"none yet: {result.plan.because}"])
+    resources = _resources(at, context, closing, result, charted, note, key)
+    if not order_form.send(key, sent.typed, resources, {"note": list(note), "lines": lines}):
+        return _page(at, order_form, context, charted, typed, key, checked, under_way=True), 409
+    return order_form.redirect(".saved", form_key=key)
 
 
 def saved(form_key: str) -> str | Response:
     """The claim lines, what was saved and where, the note, and what the EHR now says."""
-    at, one = open_order(must_be_whole=True), form_of(NAME)
-    found, sent = at.order, one.outcome(form_key)
+    at, order_form = open_order(must_be_whole=True), OrderForm.of(NAME)
+    found, sent = at.order, order_form.outcome(form_key)
     if sent is None or found is None:
-        return redirect(url_for("close_out.show", order=one.order), 303)
-    charted = _charted(at.record, found)
-    read_back = _plan_as_charted(found, charted) if charted else None
+        return order_form.redirect(".show")
+    charted, case = _charted(at, found), found.case
+    read_back = None
+    if charted:  # the core's own claim plan for the dose as the EHR's records now say it
+        now = case_of(charted, (charted,), case.chart, at.catalogue, case.payer_choice)
+        read_back = now.plan
     return page(
         "close_out_saved.html",
         at,
@@ -199,13 +198,12 @@ def saved(form_key: str) -> str | Response:
 # ---------------------------------------------------------------- the charted dose
 
 
-def _charted(record: PatientRecord, found: FoundOrder) -> DrugOrder | None:
+def _charted(at: OrderPage, found: FoundOrder) -> DrugOrder | None:
     """The dose of this drug that the EHR holds a record of, if it is the one to close out."""
-    today = running().today()
-    lines = [g.line for g in record.given]
+    today, lines = at.today, [g.line for g in at.record.given]
     doses = [
         order
-        for order in drug_orders(lines, running().catalogue, today)
+        for order in drug_orders(lines, at.catalogue, today)
         if order.drug_id == found.review.drug.id
         and order.stage is Stage.GIVEN
         and order.prescriptions
@@ -215,74 +213,6 @@ def _charted(record: PatientRecord, found: FoundOrder) -> DrugOrder | None:
         )
     ]
     return max(doses, key=lambda order: order.date_of_service, default=None)
-
-
-def _plan_as_charted(found: FoundOrder, charted: DrugOrder) -> ClaimPlan:
-    """The core's claim plan for the dose as the EHR's own records now say it."""
-    case = case_of(
-        charted, (charted,), found.case.chart, running().catalogue, found.case.payer_choice
-    )
-    return case.plan
-
-
-# ---------------------------------------------------------------- the context
-
-
-def _context(found: FoundOrder, charted: DrugOrder | None) -> _Context:
-    born = found.case.chart.birth_date
-    planned = Planned.of(found.review, found.case.chart, charted)
-    return _Context(planned, born.value if isinstance(born, Present) else None)
-
-
-def _sealed(context: _Context) -> str:
-    planned = context.planned
-    said = {
-        "drug": planned.drug_id,
-        "payer": planned.payer_id,
-        "dose": _number(planned.dose),
-        "setting": planned.setting,
-        "charted_dose": _number(planned.charted_dose),
-        "charted_on": _iso(planned.charted_on),
-        "observed": planned.observation_charted,
-        "born": _iso(context.born),
-    }
-    return launch_services().store.seal.closed(_row(), said)
-
-
-def _unsealed(sealed: str) -> _Context | None:
-    said = launch_services().store.seal.opened(_row(), sealed)
-    if said is None:
-        return None
-    planned = Planned(
-        said["drug"],
-        said["payer"],
-        _amount(said["dose"]),
-        said["setting"],
-        _amount(said["charted_dose"]),
-        _day(said["charted_on"]),
-        said["observed"],
-    )
-    return _Context(planned, _day(said["born"]))
-
-
-def _row() -> str:
-    return f"close-out {window().id}"
-
-
-def _number(amount: Amount | None) -> str | None:
-    return str(amount.to("mg").value) if amount else None
-
-
-def _amount(said: str | None) -> Amount | None:
-    return Amount(Decimal(said), "mg") if said else None
-
-
-def _iso(day: date | None) -> str | None:
-    return day.isoformat() if day else None
-
-
-def _day(said: str | None) -> date | None:
-    return iso_day(said) if said else None
 
 
 # ---------------------------------------------------------------- the answer and the page
@@ -295,63 +225,41 @@ def _answered(context: _Context, checked: Checked) -> dict[str, Any]:
     wrong = [name for name in checked.errors if name.startswith(needed)]
     if closing is None or wrong:
         return {"answer": None, "closing": closing, "errors": wrong}
-    answer = closed(closing, context.planned, running().catalogue)
+    answer = closed(closing, context.planned, context.catalogue)
     return {"answer": answer, "closing": closing, "errors": ()}
 
 
-def _unconfirmed(answer: Closed | None) -> bool:
-    """Whether contradictions are open that nobody has looked at and confirmed.
-
-    What was confirmed is confirmed as it reads: a new contradiction asks again.
-    """
-    if answer is None or not answer.contradictions:
-        return False
-    return answer.stopped or request.form.get("confirmed", "") != _said(answer)
-
-
-def _said(answer: Closed) -> str:
-    return " ".join(c.text for c in answer.contradictions)
-
-
-def _settled_lines(plan: ClaimPlan) -> list[str]:
-    """The lines as they will stand; none while JW or JZ is open, because one of them lacks then."""
-    if plan.waste is WasteAnswer.INDETERMINATE:
-        return []
-    return [str(line) for line in plan.lines]
+def _contradictions(answer: Closed | None) -> str:
+    """What does not fit together, as it reads; "" when all of it does."""
+    return " ".join(c.text for c in answer.contradictions) if answer else ""
 
 
 def _page(
     at: OrderPage,
-    one: OneForm,
+    order_form: OrderForm,
     context: _Context,
     charted: DrugOrder | None,
     typed: Mapping[str, str],
     form_key: str,
     checked: Checked | None = None,
-    **told: Any,
+    added: str = "",
+    **notices: Any,
 ) -> str:
     prefill = charted_answers(charted) if charted else {}
-    groups = form_view.shown(context.form, typed, prefill, checked, told.pop("added", ""))
+    groups = form_view.shown(context.form, typed, prefill, checked, added)
     answered = _answered(context, checked or context.check(typed, charted))
     return page(
         "close_out.html",
         at,
         charted=charted,
-        context=_sealed(context),
+        context=context.sealed(),
         form_key=form_key,
-        after=one.last_key(),
+        after=order_form.last_key(),
         groups=groups,
         summary=form_view.summary(groups),
-        confirmed=_said(answered["answer"]) if answered["answer"] else "",
+        confirmed=_contradictions(answered["answer"]),
         **answered,
-        **{
-            "restored": False,
-            "elsewhere": None,
-            "unsure": False,
-            "tried": False,
-            "under_way": False,
-            **told,
-        },
+        **notices,
     )
 
 
@@ -359,7 +267,7 @@ def _page(
 
 
 def _resources(
-    record: PatientRecord,
+    at: OrderPage,
     context: _Context,
     closing: Closing,
     answer: Closed,
@@ -368,34 +276,30 @@ def _resources(
     form_key: str,
 ) -> list[ToWrite]:
     """The records of the dose, or what the charted record lacks of them; then the note."""
-    here, today = window(), running().today()
-    uris, drug = running().catalogue.preferred_uri, context.drug
-    about = _about(form_key)
+    user, order = at.window.user, request.args.get("order", "")
+    uris, drug = at.catalogue.preferred_uri, context.drug
+    entered = write_back.entered_in(at.window, form_key)
+    about = About(
+        patient=entered.patient,
+        identifier=entered.identifier,
+        request=order if order.startswith("MedicationRequest/") else "",
+        encounter=entered.encounter,
+        performer=user.reference if user.reference.startswith("Practitioner") else "",
+        performer_name=user.name,
+    )
+    writes: list[ToWrite] = []
     if charted is None:
         made = records(closing, answer.shares, drug, about, uris)
-        writes = [write_back.new(_what(record), record) for record in made]
     else:
-        writes = list(_completing(record, answer, drug, about, charted))
-        if isinstance(charted.discarded, Nothing):
-            for made_record in discarded_records(closing, answer.shares, drug, about, uris):
-                writes.append(write_back.new(_what(made_record), made_record))
-    entered = Entered(about.patient, about.identifier, about.encounter, here.user.reference)
-    when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    identifier = {"system": SYSTEM, "value": f"{form_key}-note"}
-    filed = document(note, f"Close-out after the {drug.giving}", entered, today, identifier, when)
-    return [*writes, write_back.new("The note on the dose", filed)]
-
-
-def _about(form_key: str) -> About:
-    here, order = window(), request.args.get("order", "")
-    return About(
-        patient=f"Patient/{here.patient_id}",
-        identifier=(SYSTEM, form_key),
-        request=order if order.startswith("MedicationRequest/") else "",
-        encounter=f"Encounter/{here.encounter_id}" if here.encounter_id else "",
-        performer=here.user.reference if here.user.reference.startswith("Practitioner") else "",
-        performer_name=here.user.name,
-    )
+        lacking = isinstance(charted.discarded, Nothing)
+        made = discarded_records(closing, answer.shares, drug, about, uris) if lacking else ()
+        resource, version = _to_complete(at, answer, charted)
+        if resource:
+            completed = with_containers(resource, answer.shares[0], drug, about, uris)
+            writes.append(ToWrite("The containers on the charted dose", completed, version))
+    writes += (write_back.new(_what(record), record) for record in made)
+    title = f"Close-out after the {drug.giving}"
+    return [*writes, write_back.note("The note on the dose", note, title, entered, at.today)]
 
 
 def _what(record: Mapping[str, Any]) -> str:
@@ -405,20 +309,16 @@ def _what(record: Mapping[str, Any]) -> str:
     return f"The record of the dose{f', lot {lot}' if lot else ''}"
 
 
-def _completing(
-    record: PatientRecord, answer: Closed, drug: Drug, about: About, charted: DrugOrder
-) -> Any:
-    """The charted record with the containers it lacks. More than one record or kind of container
-    cannot be told apart, and then only the note says them."""
-    if not isinstance(charted.containers, Nothing) or len(answer.shares) != 1:
-        return
-    if len(charted.prescriptions) != 1:
-        return
-    resource = record.resource(charted.prescriptions[0].reference)
+def _to_complete(
+    at: OrderPage, answer: Closed, charted: DrugOrder
+) -> tuple[JsonObject | None, str]:
+    """The charted record that lacks the containers, and its version; None where there is not one to
+    tell. More than one record or kind of container cannot be told apart, and then only the note
+    says them."""
+    one_of_each = len(answer.shares) == 1 and len(charted.prescriptions) == 1
+    if not isinstance(charted.containers, Nothing) or not one_of_each:
+        return None, ""
+    resource = at.record.resource(charted.prescriptions[0].reference)
     meta = resource.get("meta") if resource else None
     version = meta.get("versionId") if isinstance(meta, dict) else None
-    if resource is None or not isinstance(version, str):
-        return
-    uris = running().catalogue.preferred_uri
-    completed = with_containers(resource, answer.shares[0], drug, about, uris)
-    yield ToWrite("The containers on the charted dose", completed, version)
+    return (resource, version) if isinstance(version, str) else (None, "")

@@ -7,16 +7,16 @@ of the sign-in loses it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from billing_rules.evidence.documentation import form_unread
 from billing_rules.evidence.pretreatment import current_weight, doubtful_weight, kilograms
-from billing_rules.fhir.write.entered_results import Entered, document, note_lines, observations
+from billing_rules.fhir.write.entered_results import note_lines, observations
 from billing_rules.fhir.write.questionnaire import response
 from billing_rules.forms import answers as form_answers
 from billing_rules.forms.answers import Checked, Patient
@@ -26,18 +26,9 @@ from billing_rules.model.form import Form, Group, Row
 from billing_rules.model.states import Present
 from smart_app.chart.chart_orders import FoundOrder
 from smart_app.forms import form_view, write_back
-from smart_app.forms.form import (
-    OneForm,
-    form_of,
-    rescued_by,
-    results_of,
-    sent_form_key,
-    typed_names,
-)
+from smart_app.forms.form import OrderForm, Submission, rescued_by, results_of
 from smart_app.forms.saved_forms import new_form_key
 from smart_app.forms.write_back import SYSTEM, ToWrite
-from smart_app.launch.window import window
-from smart_app.running import running
 from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 
 NAME, TITLE = "documentation", "Documentation for billing"
@@ -63,48 +54,40 @@ def show() -> str:
     found = at.order
     if found is None:
         return no_order(at)
-    one = form_of(NAME, found.reference)
-    one.kept.sweep()
-    draft = one.draft()
-    form = form_for(found.case)
+    form, order_form = form_for(found.case), OrderForm.of(NAME, found.reference)
     prefill = prefilled(form, found.case, found.review.outcomes)
-    typed = form_view.typed_in(form, draft.typed) if draft else form_view.filled_in(prefill)
-    key = draft.form_key if draft else new_form_key()
-    return _page(at, one, form, typed, key, restored=draft is not None)
+    typed, key, restored = order_form.begin(form, prefill)
+    return _page(at, order_form, form, typed, key, restored=restored)
 
 
 def keep() -> str:
     """Keep what is typed so far; the page asks for it while somebody types."""
-    form_of(NAME).keep(typed_names(), sent_form_key())
+    Submission.of(NAME).keep()
     return "What you typed is kept here. It is not saved in the EHR yet."
 
 
 def save() -> str | tuple[str, int] | Response:
     """Check what was typed and write it to the EHR."""
-    key, sent, one = sent_form_key(), typed_names(), form_of(NAME)
-    action = request.form.get("action", "save")
-    if action == "discard":
-        one.discard()
-        return redirect(url_for("documentation.show", order=one.order), 303)
-    if action == "save" and (one.done_before(key, sent) or one.unfinished(key, sent)):
-        return _saved_page(one, key)
-    one.keep(sent, key)
+    sent = Submission.of(NAME)
+    if settled := sent.settled():
+        return settled
+    sent.keep()
     at = open_order(must_be_whole=True)
-    found = at.order
+    found, order_form, key = at.order, sent.form, sent.key
     if found is None:
         return no_order(at)
     form = form_for(found.case)
-    typed = form_view.typed_in(form, sent)
-    if action.startswith("add:"):
-        return _page(at, one, form, typed, key, added=action.removeprefix("add:"))
+    typed = form_view.typed_in(form, sent.typed)
+    if sent.action.startswith("add:"):
+        return _page(at, order_form, form, typed, key, added=sent.action.removeprefix("add:"))
     prefill = prefilled(form, found.case, found.review.outcomes)
-    checked = form_answers.check(form, typed, _patient(found), prefill)
-    elsewhere = one.sent_elsewhere(key, request.form.get("after", ""))
+    checked = form_answers.check(form, typed, _patient(found, at.today), prefill)
+    elsewhere = order_form.sent_elsewhere()
     entered = any(map(_is_entered, checked.rows)) or bool(taken_back(prefill, checked))
     if not checked.fine or elsewhere or not entered:
-        told = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
-        shown_key = new_form_key() if elsewhere else key
-        return _page(at, one, form, dict(checked.typed), shown_key, checked, **told), 422
+        notices: dict[str, Any] = {"elsewhere": elsewhere, "nothing": checked.fine and not entered}
+        key = new_form_key() if elsewhere else key
+        return _page(at, order_form, form, checked.typed, key, checked, **notices), 422
     outcome: dict[str, object] = {
         "entered": sorted({row.group.title for row in checked.rows if _is_entered(row)}),
         "note": list(note_lines(form, checked)),
@@ -113,21 +96,18 @@ def save() -> str | tuple[str, int] | Response:
         },
     }
     gone = emptied(form, prefill, checked)
-    if not one.send(key, sent, _resources(found, form, checked, gone, key), outcome):
-        return _page(at, one, form, dict(checked.typed), key, checked, under_way=True), 409
-    return _saved_page(one, key)
-
-
-def _saved_page(one: OneForm, form_key: str) -> Response:
-    return redirect(url_for("documentation.saved", form_key=form_key, order=one.order), 303)
+    writes = _resources(at, found, form, checked, gone, key)
+    if not order_form.send(key, sent.typed, writes, outcome):
+        return _page(at, order_form, form, checked.typed, key, checked, under_way=True), 409
+    return order_form.redirect(".saved", form_key=key)
 
 
 def saved(form_key: str) -> str | Response:
     """What was saved and where, the note, and how the chart stands now."""
-    at, one = open_order(must_be_whole=True), form_of(NAME)
-    found, sent = at.order, one.outcome(form_key)
+    at, order_form = open_order(must_be_whole=True), OrderForm.of(NAME)
+    found, sent = at.order, order_form.outcome(form_key)
     if sent is None or found is None:
-        return redirect(url_for("documentation.show", order=one.order), 303)
+        return order_form.redirect(".show")
     form = form_for(found.case)
     before = sent.outcome["before"]
     stands = [(g, standing_of(g, found.review.outcomes, found.case)) for g in form.groups]
@@ -161,81 +141,72 @@ def _is_entered(row: Row) -> bool:
 
 def _page(
     at: OrderPage,
-    one: OneForm,
+    order_form: OrderForm,
     form: Form,
     typed: Mapping[str, str],
     form_key: str,
     checked: Checked | None = None,
-    **told: Any,
+    added: str = "",
+    **notices: Any,
 ) -> str:
     found = at.order
     assert found is not None
     prefill = prefilled(form, found.case, found.review.outcomes)
-    groups = form_view.shown(form, typed, prefill, checked, told.pop("added", ""))
+    groups = form_view.shown(form, typed, prefill, checked, added)
     stands = {g.group.id: standing_of(g.group, found.review.outcomes, found.case) for g in groups}
     is_open = [g for g in groups if stands[g.group.id].state not in ("on file", "if you like")]
     return page(
         "documentation.html",
         at,
         form_key=form_key,
-        after=one.last_key(),
+        after=order_form.last_key(),
         summary=form_view.summary(groups),
         stands=stands,
         parts=(is_open, [g for g in groups if g not in is_open]),
-        **{"restored": False, "elsewhere": None, "nothing": False, "under_way": False, **told},
+        **notices,
     )
 
 
-def _patient(found: FoundOrder) -> Patient:
+def _patient(found: FoundOrder, today: date) -> Patient:
     """What dates and weights are compared with."""
     case = found.case
     born = case.chart.birth_date
     weight = current_weight(case)
-    usable = isinstance(weight, Present) and not doubtful_weight(case)
     last: Decimal | None = None
-    if usable and isinstance(weight, Present):
+    if isinstance(weight, Present) and not doubtful_weight(case):
         last = kilograms(weight.value).value
-    return Patient(running().today(), born.value if isinstance(born, Present) else None, last)
+    return Patient(today, born.value if isinstance(born, Present) else None, last)
 
 
 # ---------------------------------------------------------------- what is written
 
 
 def _resources(
-    found: FoundOrder, form: Form, checked: Checked, gone: tuple[Group, ...], form_key: str
+    at: OrderPage,
+    found: FoundOrder,
+    form: Form,
+    checked: Checked,
+    gone: tuple[Group, ...],
+    form_key: str,
 ) -> list[ToWrite]:
     """The answers, each result that the catalogue has a code for, and the note with everything."""
-    here, catalogue = window(), running().catalogue
-    entered = Entered(
-        f"Patient/{here.patient_id}",
-        (SYSTEM, form_key),
-        f"Encounter/{here.encounter_id}" if here.encounter_id else "",
-        here.user.reference,
-    )
+    catalogue, entered = at.catalogue, write_back.entered_in(at.window, form_key)
     loinc = catalogue.preferred_uri["loinc"]
     results = observations(checked, entered, catalogue.terms, loinc)
-    today = running().today()
     answers = response(
         form,
         checked,
         entered.patient,
-        today.isoformat(),
+        at.today.isoformat(),
         {"system": SYSTEM, "value": f"{form_key}-answers"},
-        here.user.reference,
+        entered.author,
         found.reference,
         gone,
-    )
-    when = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    note = document(
-        note_lines(form, checked),
-        TITLE,
-        entered,
-        today,
-        {"system": SYSTEM, "value": f"{form_key}-note"},
-        when,
     )
     return [
         write_back.new(ANSWERS, answers),
         *(write_back.new(str(o["code"]["text"]), o) for o in results),
-        write_back.new("The note with all answers", note),
+        write_back.note(
+            "The note with all answers", note_lines(form, checked), TITLE, entered, at.today
+        ),
     ]

@@ -15,7 +15,6 @@ from billing_rules.evidence.pretreatment import (
     table_for,
     weights_by,
 )
-from billing_rules.model.amounts import Amount
 from billing_rules.model.entities import DosingTable
 from billing_rules.model.states import Present, State, Unknown
 from billing_rules.orders.case import Case
@@ -60,7 +59,7 @@ def show() -> str:
 
 
 def sentence(case: Case, table: DosingTable | None, labelled: State[Labelled]) -> str:
-    """The picture in words, for who cannot see it and for who would rather read."""
+    """The picture in words, for those who cannot see it or would rather read."""
     ordered = _ordered(case)
     if isinstance(labelled, Unknown):
         return f"Where the patient stands in a dosing table cannot be told: {labelled.because}."
@@ -86,12 +85,10 @@ def _ordered(case: Case) -> str:
         p.interval.value for p in case.order.prescriptions if isinstance(p.interval, Present)
     ]
     dose = case.order.dose.value
-    return dose_words(dose, _weeks(intervals[0])) if intervals else f"{dose} without an interval"
-
-
-def _weeks(interval: Amount) -> Amount:
-    days = interval.to("d").value
-    return interval.to("wk") if days % 7 == 0 else interval
+    if not intervals:
+        return f"{dose} without an interval"
+    weeks = intervals[0].to("d").value % 7 == 0
+    return dose_words(dose, intervals[0].to("wk") if weeks else intervals[0])
 
 
 def _fixed(case: Case) -> tuple[str, ...]:

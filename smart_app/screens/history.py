@@ -20,7 +20,6 @@ from billing_rules.orders.drug_orders import containers_of
 from billing_rules.rules.documentation.reauthorization import DUE_DAYS
 from service_parts.svg_chart import Chart, Value, bars, points
 from smart_app.chart.patient_record import PatientRecord, gap
-from smart_app.running import running
 from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 from smart_app.screens.words import brief
 
@@ -35,7 +34,7 @@ def show() -> str:
     at = open_order()
     if at.order is None:
         return no_order(at)
-    return page("history.html", at, **told(at, at.order.case))
+    return page("history.html", at, **content(at, at.order.case))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +51,17 @@ class GivenDose:
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class AuthorizationRow:
     """An authorization; `standing` says what it is to this order."""
 
     authorization: Authorization
     standing: str
 
 
-def told(at: OrderPage, case: Case) -> dict[str, object]:
+def content(at: OrderPage, case: Case) -> dict[str, object]:
     """Everything the page shows."""
-    visits = _visits(case)
+    known = case.history.visits.value if isinstance(case.history.visits, Present) else ()
+    visits = [visit for visit in known if visit.prescriptions]
     doses = [_given(visit, case, at.record) for visit in visits]
     weights = [w for w in weights_by(case, case.order.date_of_service) if w.on]
     ige = [one for one in _ige(case) if one.on and one.value]
@@ -81,16 +81,11 @@ def told(at: OrderPage, case: Case) -> dict[str, object]:
         ),
         "periods": list(_periods(case)),
         "no_periods": _why_none(case.history.authorizations, at.record, "authorizations"),
-        "due": list(_due(case, visits, running().today())),
+        "due": list(_due(case, visits, at.today)),
     }
 
 
 # ---------------------------------------------------------------- doses
-
-
-def _visits(case: Case) -> list[DrugOrder]:
-    found = case.history.visits.value if isinstance(case.history.visits, Present) else ()
-    return [v for v in found if v.prescriptions]
 
 
 def _given(visit: DrugOrder, case: Case, record: PatientRecord) -> GivenDose:
@@ -101,7 +96,10 @@ def _given(visit: DrugOrder, case: Case, record: PatientRecord) -> GivenDose:
         case.history.drugs[visit.drug_id].name,
         _shown(visit.dose, "not charted"),
         _together((_containers(line, case, visit.drug_id) for line in lines), "not charted"),
-        _together((_lot(line) for line in lines), "not charted"),
+        _together(
+            (brief(one.lot.value, 40) for one in lines if isinstance(one.lot, Present)),
+            "not charted",
+        ),
         _shown(visit.discarded, "none charted"),
         tuple(line.reference for line in lines),
     )
@@ -124,10 +122,6 @@ def _containers(line: OrderLine, case: Case, drug_id: str) -> str:
         parts.append(named.value.name)
     parts += [f"NDC {named.value.ndc_shown}"] if isinstance(named, Present) else []
     return ", ".join(parts)
-
-
-def _lot(line: OrderLine) -> str:
-    return brief(line.lot.value, 40) if isinstance(line.lot, Present) else ""
 
 
 def _together(texts: Iterable[str], nothing: str) -> str:
@@ -179,11 +173,11 @@ _STANDINGS = (
 )
 
 
-def _periods(case: Case) -> Iterator[Period]:
+def _periods(case: Case) -> Iterator[AuthorizationRow]:
     found = standing(case)
     if isinstance(found, Present):
-        for name, told_as in _STANDINGS:
-            yield from (Period(a, told_as) for a in getattr(found.value, name))
+        for name, words in _STANDINGS:
+            yield from (AuthorizationRow(a, words) for a in getattr(found.value, name))
 
 
 def _due(case: Case, visits: list[DrugOrder], on: date) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flask import current_app, request, url_for
@@ -46,24 +45,19 @@ _SCREENS = {
 
 def items(window: Window, order: str) -> list[Item]:
     """The navigation of a page about `order` ("" when none is looked at)."""
-    found = list(_screens(order)) if order else []
-    found.append(Item("All orders", url_for("orders.show"), request.endpoint == "orders.show"))
+    here = request.endpoint or ""
+    found = [
+        # What a form leads to is of the form's screen.
+        Item(label, url_for(name, order=order), here.partition(".")[0] == name.partition(".")[0])
+        for label, name in _ABOUT_AN_ORDER
+        if order and name in current_app.view_functions
+    ]
+    found.append(Item("All orders", url_for("orders.show"), here == "orders.show"))
     feedback = running().feedback
     if window.user.role is Role.OWNER and feedback:
         url = url_for(feedback, order=order or None)
-        found.append(Item("Feedback", url, request.endpoint == feedback))
+        found.append(Item("Feedback", url, here == feedback))
     return found
-
-
-def _screens(order: str) -> Iterator[Item]:
-    for label, endpoint in _ABOUT_AN_ORDER:
-        if endpoint in current_app.view_functions:
-            yield Item(label, url_for(endpoint, order=order), _is_here(endpoint))
-
-
-def _is_here(endpoint: str) -> bool:
-    """Whether this page is of that screen: what a form leads to is of the form's screen."""
-    return (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
 
 
 def corrected_at(rule_id: str, is_documentation: bool, order: str) -> Item | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from flask import render_template, request
 
+from billing_rules.catalogue import Catalogue
 from smart_app.chart.chart_orders import FoundOrder
 from smart_app.chart.patient_record import ROUNDS, PatientRecord, read
 from smart_app.chart.requirements import documentation, requirements
@@ -26,7 +27,7 @@ class OrderPage:
     """The window, its patient's record, and the order that the address or the card named.
 
     `reading_on` is the address of the same page with the next round, "" when there is nothing more
-    to read; `today` the day it is where the clinic is.
+    to read; `today` the day it is where the clinic is; `catalogue` what this installation knows.
     """
 
     window: Window
@@ -35,6 +36,7 @@ class OrderPage:
     order: FoundOrder | None
     reading_on: str
     today: date
+    catalogue: Catalogue
 
 
 def open_order(must_be_whole: bool = False) -> OrderPage:
@@ -42,22 +44,19 @@ def open_order(must_be_whole: bool = False) -> OrderPage:
 
     `must_be_whole`: the first round is left out, for what is printed and for files.
     """
-    here, app = window(), running()
+    here, installation = window(), running()
+    catalogue, today = installation.catalogue, installation.today()
     reference = request.args.get("order", "") or here.order
-    limits = ROUNDS[-1] if must_be_whole else ROUNDS[_round()]
-    record = read(here, app, reference, limits)
+    text = request.args.get("round", "")
+    number = int(text[:3]) if text.isascii() and text.isdecimal() else 0
+    number = min(number, len(ROUNDS) - 1)
+    limits = ROUNDS[-1] if must_be_whole else ROUNDS[number]
+    record = read(here, catalogue, today, reference, limits)
     reading_on = ""
     if record.more_to_read:
-        asked = {**request.args.to_dict(), "round": str(_round() + 1)}
-        reading_on = f"{request.script_root}{request.path}?{urlencode(asked)}"
-    order = record.order(reference)
-    return OrderPage(here, record, reference, order, reading_on, app.today())
-
-
-def _round() -> int:
-    asked = request.args.get("round", "")
-    last = len(ROUNDS) - 1
-    return min(int(asked[:3]), last) if asked.isascii() and asked.isdecimal() else 0
+        query = {**request.args.to_dict(), "round": str(number + 1)}
+        reading_on = f"{request.script_root}{request.path}?{urlencode(query)}"
+    return OrderPage(here, record, reference, record.order(reference), reading_on, today, catalogue)
 
 
 def page(template: str, at: OrderPage, **values: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from smart_app.running import running
 from smart_app.screens import words
 from smart_app.screens.order_page import no_order, open_order, page
 from smart_app.screens.packet_content import packet
@@ -21,9 +20,8 @@ def show() -> str:
     at = open_order(must_be_whole=True)
     if at.order is None:
         return no_order(at)
-    today = running().today()
-    patient = words.banner(at.record.patient, today)
+    patient = words.banner(at.record.patient, at.today)
     by = words.brief(at.window.user.name, 80)
     unread = words.unread_parts(at.record)
-    made = packet(at.order, patient, unread, today, by, at.window.ehr_name)
-    return page("packet.html", at, packet=made)
+    content = packet(at.order, patient, unread, at.today, by, at.window.ehr_name)
+    return page("packet.html", at, packet=content)

@@ -89,7 +89,7 @@ def packet(
 
 def _order(found: FoundOrder) -> Iterator[Block]:
     review = found.review
-    asked = requirements(review)
+    found_requirements = requirements(review)
     yield Heading("Order")
     yield Table(
         ("", ""),
@@ -99,8 +99,8 @@ def _order(found: FoundOrder) -> Iterator[Block]:
             ("Records", ", ".join(words.brief(r, 80) for r in review.order.references)),
             ("Date of service", str(review.order.date_of_service)),
             ("Payer", f"{review.payer.name}: {review.payer_choice.because}"),
-            ("Billing", billing(asked, review.plan).words),
-            ("Documentation", documentation(asked).words),
+            ("Billing", billing(found_requirements, review.plan).words),
+            ("Documentation", documentation(found_requirements).words),
         ),
     )
 
@@ -124,14 +124,10 @@ def _claim(case: Case) -> Iterator[Block]:
     opened = ", ".join(str(counted) for counted in case.plan.opened) or "not known"
     yield Paragraph(opened, "Containers")
     yield Paragraph(words.waste_words(case.plan), "Waste modifier")
-    yield from _notes(line.note for line in form.lines)
+    yield from (Paragraph(line.note, "Box 19") for line in form.lines if line.note)
     if form.caveats:
         yield Bullets(form.caveats)
     yield from _sources((*case.plan.sources, *form.sources))
-
-
-def _notes(notes: Iterable[str]) -> Iterator[Block]:
-    yield from (Paragraph(note, "Box 19") for note in notes if note)
 
 
 def _requirements(found: Iterable[Requirement]) -> Iterator[Block]:
@@ -154,12 +150,12 @@ def _point(point: Point) -> Iterator[Block]:
     for sentence in point.more:
         yield Paragraph(words.brief(sentence, LONGEST))
     if point.evidence:
-        yield Bullets(tuple(_seen(seen) for seen in point.evidence))
+        yield Bullets(tuple(_evidence(seen) for seen in point.evidence))
     for sentence in point.unchecked:
         yield Paragraph(words.brief(sentence, LONGEST), "Not checked")
 
 
-def _seen(seen: Evidence) -> str:
+def _evidence(seen: Evidence) -> str:
     where = f", {words.brief(seen.reference, 80)}" if seen.reference else ""
     on = f", {seen.on}" if seen.on and str(seen.on) not in seen.value else ""
     return words.brief(f"{seen.what}: {seen.value}{on}{where}", LONGEST)

@@ -125,15 +125,15 @@ def _name(patient: PatientResource) -> str:
 
 
 def _record_number(patient: PatientResource) -> str:
-    marked = [one for one in patient.identifier if _is_record_number(one)]
+    """The identifier with code MR of HL7's table 0203, or marked as the usual one; else any."""
+
+    def is_marked(identifier: Identifier) -> bool:
+        codes = {one.code.strip() for one in identifier.type.coding} if identifier.type else ()
+        return "MR" in codes or identifier.use.strip() == "usual"
+
+    marked = [one for one in patient.identifier if is_marked(one)]
     values = (one.value.strip() for one in marked or patient.identifier)
     return next(filter(None, values), "")
-
-
-def _is_record_number(identifier: Identifier) -> bool:
-    """By code MR of HL7's table 0203, or marked as the usual one."""
-    codes = {one.code.strip() for one in identifier.type.coding} if identifier.type else ()
-    return "MR" in codes or identifier.use.strip() == "usual"
 
 
 # ---------------------------------------------------------------- any resource, readable

@@ -15,7 +15,7 @@ from billing_rules.model.findings import Finding, NotChecked
 from billing_rules.review import OrderReview
 from smart_app.chart.patient_record import read
 from tests.practice_ehr import practice_ehr
-from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
+from tests.smart_app.charts import TODAY, Resource, chart_of, serve, window_on
 from vialwise.checking import check
 
 ORDERS = (
@@ -63,7 +63,7 @@ def test_both_say_the_same_of_any_chart(catalogue: Catalogue, patient: str, name
         with practice_ehr() as ehr:
             serve(ehr, [*chart, order])
             reference = f"MedicationRequest/{order['id']}"
-            found = read(window_on(ehr, patient), running_with(catalogue), reference)
+            found = read(window_on(ehr, patient), catalogue, TODAY, reference)
             shown = found.order(reference)
         beside = {"resourceType": "Bundle", "entry": [{"resource": r} for r in chart]}
         checked = check.answer(check.of_order(order, beside), catalogue, TODAY)
@@ -104,9 +104,9 @@ def test_the_app_judges_the_drafts_that_the_card_judged(
     with practice_ehr() as ehr:
         serve(ehr, [*chart, *drafts])
         window = window_on(ehr, "pat-bartholomew-quince", together=card.together)
-        from_card = read(window, running_with(catalogue), reference).order(reference)
+        from_card = read(window, catalogue, TODAY, reference).order(reference)
         alone = window_on(ehr, "pat-bartholomew-quince")
-        by_oneself = read(alone, running_with(catalogue), reference).order(reference)
+        by_oneself = read(alone, catalogue, TODAY, reference).order(reference)
     assert from_card is not None and by_oneself is not None
     assert said(from_card.review) == said(card)
     assert from_card.review.order.references == card.order.references

@@ -41,7 +41,7 @@ def ehr() -> Iterator[Ehr]:
 def of(
     ehr: Ehr, catalogue: Catalogue, patient: str, order: str = "", **window: object
 ) -> PatientRecord:
-    return read(window_on(ehr, patient, **window), running_with(catalogue), order)  # type: ignore[arg-type]
+    return read(window_on(ehr, patient, **window), catalogue, TODAY, order)  # type: ignore[arg-type]
 
 
 def test_an_order_is_found_reviewed_and_named(ehr: Ehr, catalogue: Catalogue) -> None:
@@ -245,7 +245,7 @@ def test_a_slow_server_costs_the_round_and_no_more(ehr: Ehr, catalogue: Catalogu
     ehr.replies["/fhir/Condition"] = slowly
     window = window_on(ehr, BARTHOLOMEW)
     began = time.monotonic()
-    record = read(window, running_with(catalogue), limits=Limits(seconds=0.5))
+    record = read(window, catalogue, TODAY, limits=Limits(seconds=0.5))
     assert time.monotonic() - began < 1.2
     assert isinstance(record.parts["conditions"], Unknown)
     assert "conditions" in record.more_to_read
