@@ -45,7 +45,7 @@ FAILURES = (
         "more pages of this than may be read",
     ),
     Failure("Lying content type: FHIR called text/html", Mood.WRONG_CONTENT_TYPE),
-    Failure("Lying content type: a login page called FHIR", Mood.LOGIN_PAGE, "no readable FHIR"),
+    Failure("Lying content type: a login page called FHIR", Mood.LOGIN_PAGE, "not readable FHIR"),
 )
 
 

@@ -59,7 +59,7 @@ class AppContext:
 class Refusal(Enum):
     """Why a context was not opened, as the end of "The link of the card cannot be used: ..."."""
 
-    UNREADABLE = "it is no context of a card"
+    UNREADABLE = "it is not a context of a card"
     FOREIGN = "it was made by another installation, or before its secret was changed"
     ALTERED = "it was altered on its way"
     OTHER_VERSION = "it was made by another version"
@@ -71,7 +71,7 @@ class Refusal(Enum):
 def sealed(context: AppContext, key: bytes, now: datetime, life: timedelta = LIFE) -> str:
     """`context` as text for `appContext`: at most LONGEST characters, good until `now` + `life`.
 
-    Of more rules than fit, the last are left out; then `together`, which is told whole or not at
+    Of more rules than fit, the last are left out; then `together`, which is kept whole or not at
     all. Raises ValueError for a key that is too short, and for a card or an order's reference so
     long that nothing fits.
     """

@@ -25,7 +25,7 @@ class FhirBase:
 
     @classmethod
     def parse(cls, url: str) -> FhirBase:
-        """`url` as a base. Raises AddressRefused when it is no plain http(s) address."""
+        """`url` as a base. Raises AddressRefused when it is not a plain http(s) address."""
         parts = _split(url)
         if parts.query or parts.fragment:
             raise AddressRefused("a FHIR base address has no '?' and no '#'")
@@ -45,7 +45,10 @@ class FhirBase:
     @property
     def is_loopback(self) -> bool:
         """Whether this machine itself is meant."""
-        return _is_loopback(self.host)
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def resolve(self, link: str) -> str:
         """A link the server gave, as an absolute address inside this base.
@@ -77,7 +80,7 @@ def _split(url: str) -> SplitResult:
         raise AddressRefused("the address holds characters that no address has")
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
+        parts.port  # noqa: B018 - raises ValueError for a port that is not one
     except ValueError:
         raise AddressRefused("the address cannot be read") from None
     if parts.scheme.lower() not in _PORTS or not parts.hostname:
@@ -97,10 +100,3 @@ def _path(parts: SplitResult) -> str:
     if ".." in unquote(unquote(path)).replace("\\", "/").split("/"):
         raise AddressRefused("the address climbs out of its path")
     return path
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

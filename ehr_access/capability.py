@@ -73,7 +73,13 @@ class Capability:
         offered = self.interactions[query.resource_type]
         if offered and needed not in offered:
             return Unknown(f"this EHR does not offer to {needed} {query.resource_type}")
-        return query if query.id else self._narrowed(query)
+        declared = self.search_params[query.resource_type]
+        missing = frozenset(n for n in query.names() - declared if not n.startswith("_"))
+        if query.id or not declared or not missing:
+            return query
+        if "patient" in missing:
+            return Unknown(f"this EHR cannot search {query.resource_type} by patient")
+        return query.without(missing)
 
     def offers(self, interaction: str, resource_type: str) -> bool:
         """Whether the server declares it ("create", "update"). A type declared without any
@@ -81,18 +87,9 @@ class Capability:
         declared = self.interactions.get(resource_type)
         return declared is not None and (not declared or interaction in declared)
 
-    def _narrowed(self, query: Query) -> Query | Unknown:
-        declared = self.search_params[query.resource_type]
-        missing = frozenset(n for n in query.names() - declared if not n.startswith("_"))
-        if not declared or not missing:
-            return query
-        if "patient" in missing:
-            return Unknown(f"this EHR cannot search {query.resource_type} by patient")
-        return query.without(missing)
-
 
 def read_statement(body: bytes) -> Capability | Unknown:
-    """The capability statement in `body`, or that it is none."""
+    """The capability statement in `body`, or that it is not one."""
     try:
         statement = _statement.decode(body)
     except (msgspec.MsgspecError, ValueError):
@@ -139,7 +136,9 @@ class Capabilities:
     def of(self, base: FhirBase, deadline: Deadline) -> Capability | Unknown:
         """What the server offers, or why that is not known by the deadline."""
         with self._guard:
-            remembered = self._remembered(base)
+            if base not in self._known and len(self._known) >= _MOST_SERVERS:
+                del self._known[next(iter(self._known))]
+            remembered = self._known.setdefault(base, _Remembered())
             if time.monotonic() >= remembered.until and not remembered.being_read:
                 remembered.being_read = True
                 remembered.read.clear()
@@ -147,12 +146,6 @@ class Capabilities:
         if not remembered.read.wait(deadline.remaining):
             return reasons.TOO_LATE
         return remembered.state
-
-    def _remembered(self, base: FhirBase) -> _Remembered:
-        """What is remembered of `base`; the caller holds the guard."""
-        if base not in self._known and len(self._known) >= _MOST_SERVERS:
-            del self._known[next(iter(self._known))]
-        return self._known.setdefault(base, _Remembered())
 
     def _read(self, base: FhirBase, remembered: _Remembered) -> None:
         state: Capability | Unknown = reasons.NOT_FHIR

@@ -1,6 +1,7 @@
-"""What one answer of a FHIR server holds: resources, the next page, or that it went wrong.
+"""The FHIR client: reads, searches and writes at one allowed server, answering in data states.
 
-The content type is not asked: servers lie about it in both directions, the body does not."""
+What an answer holds is read in its body: servers lie about the content type in both directions.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir.json.decoding import Part, RawResource, as_dict
 from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
 from billing_rules.model.states import NOTHING, Present, Unknown
-from ehr_access import limits, writing
 from ehr_access import limits as reasons
+from ehr_access import writing
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities, Capability, with_required
 from ehr_access.limits import Deadline, Limits, all_of
@@ -39,8 +40,8 @@ def one_resource(answer: Answer, resource_type: str, id_: str) -> RawResource | 
     if isinstance(named, Unknown):
         return named
     if named.resourceType != resource_type:
-        return limits.NOT_FHIR
-    return answer.body if named.id == id_ else limits.ANOTHER_RESOURCE
+        return reasons.NOT_FHIR
+    return answer.body if named.id == id_ else reasons.ANOTHER_RESOURCE
 
 
 def page(answer: Answer, resource_type: str) -> SearchPage | Unknown:
@@ -50,22 +51,21 @@ def page(answer: Answer, resource_type: str) -> SearchPage | Unknown:
         return named
     found = bundle_resources(answer.body)
     unusable = isinstance(found, Unknown) or named.resourceType != "Bundle"
-    return limits.NOT_FHIR if unusable else found
+    return reasons.NOT_FHIR if unusable else found
 
 
 def _of(answer: Answer, resource_type: str) -> _Named | Unknown:
     """Type and id of the resource that the answer is, unless it is an error."""
     if not 200 <= answer.status < 300:
-        return limits.of_status(answer.status, resource_type)
+        return reasons.of_status(answer.status, resource_type)
     try:
         named = _named.decode(answer.body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return limits.NOT_FHIR
-    return limits.ERROR_REPORTED if named.resourceType == "OperationOutcome" else named
+        return reasons.NOT_FHIR
+    return reasons.ERROR_REPORTED if named.resourceType == "OperationOutcome" else named
 
 
-# ----------------------------------------------------------------------
-# Where a client's access token comes from: given once, or renewed while the client is in use.
+# ---------------------------------------------------------------- where an access token comes from
 
 
 class Token(Protocol):
@@ -82,7 +82,7 @@ class Token(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FixedToken:
-    """A token that cannot be renewed, as a hook request lends it."""
+    """A token that cannot be renewed, as a hook request carries it."""
 
     text: str
 
@@ -91,10 +91,6 @@ class FixedToken:
 
     def after_refusal(self, refused: str) -> str:
         return ""
-
-
-# ----------------------------------------------------------------------
-# The FHIR client: reads, searches and writes at one allowed server, answering in data states.
 
 
 _exact = msgspec.json.Encoder(decimal_format="number")
@@ -199,8 +195,8 @@ class EhrClient:
         found = self.one(Query(resource_type, params=params))
         if isinstance(found, Unknown):
             return Uncertain(found.because)
-        there = found.value if isinstance(found, Present) else ()
-        ours = [id_ for raw in there if (id_ := _carrying(raw, identifier))]
+        read = found.value if isinstance(found, Present) else ()
+        ours = [id_ for raw in read if (id_ := _carrying(raw, identifier))]
         if len(ours) > 1:
             return writing.SEVERAL
         if ours:
@@ -254,59 +250,47 @@ class EhrClient:
         adapted = offered.adapted(query) if isinstance(offered, Capability) else query
         if isinstance(adapted, Unknown):
             return adapted
-        if adapted.id:
-            return self._read(adapted, until)
-        found = self._search(adapted, until)
-        if found == reasons.BAD_REQUEST and (again := with_every_status(adapted)):
-            return self._search(again, until)
-        return found
-
-    def _read(self, query: Query, until: Deadline) -> Part:
-        answer = self._get(f"{self._base.url}/{query.relative_url}", until)
+        if not adapted.id:
+            found = self._search(adapted, until)
+            again = with_every_status(adapted) if found == reasons.BAD_REQUEST else None
+            return self._search(again, until) if again else found
+        answer = self._get(f"{self._base.url}/{adapted.relative_url}", until)
         if isinstance(answer, Unknown):
             return answer
         if answer.status in (404, 410):
             return NOTHING
-        resource = one_resource(answer, query.resource_type, query.id)
+        resource = one_resource(answer, adapted.resource_type, adapted.id)
         return resource if isinstance(resource, Unknown) else Present((resource,))
 
     def _search(self, query: Query, until: Deadline) -> Part:
         found = _Found(query.each_counts)
         seen: set[str] = set()
-        try:
-            url = self._first_page(query)
-        except AddressRefused:
-            return reasons.LEFT_THE_BASE
+        url = f"{self._base.url}/{with_required(query).relative_url}"
+        if query.begin_at:
+            try:
+                url = self._base.resolve(query.begin_at)
+            except AddressRefused:
+                return reasons.LEFT_THE_BASE
         while url not in seen and len(seen) < self._limits.pages:
             seen.add(url)
-            page = self._page(url, query, until)
-            if isinstance(page, Unknown):
-                return found.but(page)
-            found.add(page)
-            if page.problem or page.unread:
+            answer = self._get(url, until)
+            result = answer if isinstance(answer, Unknown) else page(answer, query.resource_type)
+            if isinstance(result, Unknown):
+                return found.but(result)
+            found.add(result)
+            if result.problem or result.unread:
                 return found.but(reasons.INCOMPLETE)
-            if page.next_url is None and (query.begin_at or not found.withheld):
+            if result.next_url is None and (query.begin_at or not found.withheld):
                 return found.complete()
             if query.newest_first and found.matches:
                 return Present((*found.matches, *found.included, OLDER_LEFT))
-            if page.next_url is None:
+            if result.next_url is None:
                 return found.but(reasons.INCOMPLETE)
             try:
-                url = self._base.resolve(page.next_url)
+                url = self._base.resolve(result.next_url)
             except AddressRefused:
                 return found.but(reasons.LEFT_THE_BASE)
         return found.but(reasons.TOO_MANY_PAGES)
-
-    def _first_page(self, query: Query) -> str:
-        if query.begin_at:
-            return self._base.resolve(query.begin_at)
-        return f"{self._base.url}/{with_required(query).relative_url}"
-
-    def _page(self, url: str, query: Query, until: Deadline) -> SearchPage | Unknown:
-        answer = self._get(url, until)
-        if isinstance(answer, Unknown):
-            return answer
-        return page(answer, query.resource_type)
 
     def _get(self, url: str, until: Deadline) -> Answer | Unknown:
         return self._with_token(

@@ -58,7 +58,7 @@ TOO_MANY_PAGES = Unknown("the EHR has more pages of this than may be read")
 NOT_REACHED = Unknown("the EHR's FHIR server could not be reached")
 REDIRECTED = Unknown("the EHR's FHIR server redirected, and redirects are not followed")
 LEFT_THE_BASE = Unknown("the EHR's next page lies outside its FHIR server")
-NOT_FHIR = Unknown("the EHR's answer was no readable FHIR")
+NOT_FHIR = Unknown("the EHR's answer was not readable FHIR")
 ANOTHER_RESOURCE = Unknown("the EHR answered with another resource than was asked for")
 SOMETHING_ELSE = Unknown("the EHR sent something else in its place")
 NOT_IN_SCOPE = Unknown("the access token's scope does not allow it")
@@ -77,7 +77,7 @@ def not_offered(resource_type: str) -> Unknown:
 
 
 def of_status(status: int, resource_type: str) -> Unknown:
-    """The reason for an HTTP status that is no success."""
+    """The reason for an HTTP status that is not a success."""
     if status in (401, 403):
         return NOT_PERMITTED
     if status in (429, 503):

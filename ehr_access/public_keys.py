@@ -41,7 +41,7 @@ _RSA_BITS = range(2048, 8193)
 
 
 class NotKeys(ValueError):
-    """What is no JWKS, or could not be fetched. The message says why in fixed words."""
+    """What is not a JWKS, or could not be fetched. The message says why in fixed words."""
 
 
 # ---------------------------------------------------------------- reading
@@ -51,13 +51,13 @@ def read_keys(document: bytes | str, refused: Collection[str] = ()) -> dict[str,
     """The keys in a JWKS by their key ids; a key that cannot be used is passed over, and so is one
     whose `x` is refused.
 
-    Raises NotKeys when it is no JWKS.
+    Raises NotKeys when it is not a JWKS.
     """
     try:
-        said = msgspec.json.decode(document)
+        content = msgspec.json.decode(document)
     except (ValueError, RecursionError):
         raise NotKeys("it is not JSON") from None
-    listed = said.get("keys") if isinstance(said, dict) else None
+    listed = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(listed, list):
         raise NotKeys("it has no list of keys")
     keys: dict[str, Key] = {}
@@ -190,23 +190,19 @@ class KeySource:
         """Fetch, unless another thread just did. Who already has a key does not wait for it."""
         if not self._lock.acquire(blocking=wait, timeout=SECONDS + 1 if wait else -1):
             return
-        try:
-            if self._clock() >= self._again_at:
-                self._fetch_now()
-        finally:
-            self._lock.release()
-
-    def _fetch_now(self) -> None:
         started = self._clock()
-        self._again_at = started + AGAIN_AFTER
         try:
+            if started < self._again_at:
+                return
+            self._again_at = started + AGAIN_AFTER
             fetched = self._fetch(self._address)
             keys = read_keys(fetched.document, self._refused)
             if not keys:
                 raise NotKeys("it holds no key this program can use")
+            self._keys = keys
+            self._stale_at, self._ends = started + fetched.seconds, started + LONGEST_KEPT
         except NotKeys as error:
             self._again_at = started + AGAIN_AFTER_FAILURE
             log.error("keys of %s were not fetched: %s", self._address, error)
-            return
-        self._keys = keys
-        self._stale_at, self._ends = started + fetched.seconds, started + LONGEST_KEPT
+        finally:
+            self._lock.release()

@@ -118,7 +118,7 @@ def with_every_status(query: Query) -> Query | None:
 
 
 def query_for(need: DataNeed, patient_id: str, encounter_id: str) -> Query | None:
-    """The query, or None when an id it needs is not known or is none."""
+    """The query, or None when an id it needs is not known or not one."""
     text = need.template
     for token, id_ in (("patientId", patient_id), ("encounterId", encounter_id)):
         token = f"{{{{context.{token}}}}}"

@@ -14,7 +14,7 @@ from ehr_access.query import ID
 
 
 def resources_of(part: Part | None) -> list[JsonObject]:
-    """The resources of a part, decoded; what is no JSON object is left out."""
+    """The resources of a part, decoded; what is not a JSON object is left out."""
     raw = part.value if isinstance(part, Present) else ()
     return [
         r for one in raw if not isinstance(one, Unknown) if (r := decoded_resource(one)) is not None
@@ -22,7 +22,7 @@ def resources_of(part: Part | None) -> list[JsonObject]:
 
 
 def decoded_resource(raw: RawResource) -> JsonObject | None:
-    """One resource, its decimals exact; None when it is no JSON object."""
+    """One resource, its decimals exact; None when it is not a JSON object."""
     return as_dict(raw)
 
 
@@ -59,15 +59,14 @@ class AnotherPatient(Exception):
 
 
 def about(resource: RawResource | Mapping[str, Any]) -> Resource | None:
-    """The resource as it says what and whose it is, None when it is no JSON object."""
+    """The resource as it says what and whose it is, None when it is not a JSON object."""
     return decoded(dict(resource) if isinstance(resource, Mapping) else resource)
 
 
 def is_anothers(resource: Resource, patient_id: str) -> bool:
     """True only when the resource names another Patient; one that names none proves nothing."""
     if isinstance(resource, PatientResource):
-        said = resource.id.strip()
-        return bool(said) and said != patient_id
+        return resource.id.strip() not in ("", patient_id)
     own = f"Patient/{patient_id}"  # as nearly every resource writes it
     for named in (resource.subject, resource.patient, resource.beneficiary, resource.individual):
         if named is None or named.reference == own:
@@ -83,10 +82,11 @@ def of_patient(part: Part, key: str, resource_type: str, patient_id: str) -> Par
         raise AnotherPatient(key)
     if not isinstance(part, Present):
         return part
-    told = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
-    if any(what is not None and is_anothers(what, patient_id) for what in told):
+    read = [about(resource) for resource in part.value if not isinstance(resource, Unknown)]
+    known = [resource for resource in read if resource is not None]
+    if any(is_anothers(resource, patient_id) for resource in known):
         raise AnotherPatient(key)
-    right = any(what is not None and what.kind == resource_type for what in told)
+    right = any(resource.kind == resource_type for resource in known)
     return part if right else limits.SOMETHING_ELSE
 
 

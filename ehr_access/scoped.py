@@ -19,8 +19,8 @@ def fetch(
 ) -> dict[str, Part]:
     """Every query's answer by its key; what `scopes` do not allow is unknown without asking."""
     allowed = {key: scopes.allow(query) for key, query in queries.items()}
-    asked = {k: q for k, q in queries.items() if allowed[k] is not Allowed.NONE}
-    answers = client.fetch(asked, deadline) if asked else {}
+    askable = {k: q for k, q in queries.items() if allowed[k] is not Allowed.NONE}
+    answers = client.fetch(askable, deadline) if askable else {}
     return {
         key: _judged(answers.get(key, limits.NOT_IN_SCOPE), queries[key], allowed[key])
         for key in queries

@@ -57,8 +57,8 @@ class Scopes:
 
     @classmethod
     def parse(cls, text: str) -> Scopes:
-        """The scopes in a space-separated list. What is no scope on FHIR data (openid, launch) or
-        could not be read allows nothing."""
+        """The scopes in a space-separated list. What is not a scope on FHIR data (openid, launch)
+        or could not be read allows nothing."""
         return cls(tuple(scope for word in text.split() if (scope := _scope(word))))
 
     def allow(self, query: Query) -> Allowed:
@@ -70,8 +70,8 @@ class Scopes:
         return Allowed.ALL if whole else Allowed.SOME
 
     def may(self, action: str, resource_type: str) -> bool:
-        """Whether a resource of the type may be created ("c") or updated ("u"). A granular scope
-        may cover the resource; that is left to the server."""
+        """Whether the action (a letter of cruds) may be done with resources of the type, at least
+        with some: whether a granular scope covers one is left to the server."""
         return any(
             action in scope.actions and scope.resource_type in ("*", resource_type)
             for scope in self.scopes
@@ -106,10 +106,8 @@ def _together(scopes: Iterable[Scope], query: Query) -> bool:
 
 def _within(query: Query, name: str, allowed: list[str]) -> bool:
     """Whether `query` asks by `name` for allowed values only."""
-    asked = [value for key, values in query.params if key == name for value in values.split(",")]
-    return bool(asked) and all(any(_same(value, one) for one in allowed) for value in asked)
-
-
-def _same(asked: str, allowed: str) -> bool:
-    """A token without a system allows the code of any system, never the other way round."""
-    return asked == allowed or ("|" not in allowed and asked.rpartition("|")[2] == allowed)
+    sought = [value for key, values in query.params if key == name for value in values.split(",")]
+    # A token without a system allows the code of any system, never the other way round.
+    return bool(sought) and all(
+        value in allowed or value.rpartition("|")[2] in allowed for value in sought
+    )

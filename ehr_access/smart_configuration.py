@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -43,25 +41,34 @@ class SmartConfiguration:
 
 
 def parsed(document: bytes) -> SmartConfiguration | None:
-    """The configuration in `document`; None where that is no JSON object."""
+    """The configuration in `document`; None where that is not a JSON object."""
     try:
-        said = msgspec.json.decode(document)
+        members = msgspec.json.decode(document)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(members, dict):
         return None
+
+    def text(name: str) -> str:
+        value = members.get(name)
+        return value if isinstance(value, str) else ""
+
+    def texts(name: str) -> tuple[str, ...]:
+        value = members.get(name)
+        return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
+
     return SmartConfiguration(
-        authorization_endpoint=_text(said, "authorization_endpoint"),
-        token_endpoint=_text(said, "token_endpoint"),
-        revocation_endpoint=_text(said, "revocation_endpoint"),
-        jwks_uri=_text(said, "jwks_uri"),
-        issuer=_text(said, "issuer"),
-        capabilities=frozenset(_texts(said, "capabilities")),
-        scopes_supported=_texts(said, "scopes_supported"),
-        challenge_methods=_texts(said, "code_challenge_methods_supported"),
-        auth_methods=_texts(said, "token_endpoint_auth_methods_supported"),
-        signing_algorithms=_texts(said, "token_endpoint_auth_signing_alg_values_supported"),
-        names_issuer=said.get("authorization_response_iss_parameter_supported") is True,
+        authorization_endpoint=text("authorization_endpoint"),
+        token_endpoint=text("token_endpoint"),
+        revocation_endpoint=text("revocation_endpoint"),
+        jwks_uri=text("jwks_uri"),
+        issuer=text("issuer"),
+        capabilities=frozenset(texts("capabilities")),
+        scopes_supported=texts("scopes_supported"),
+        challenge_methods=texts("code_challenge_methods_supported"),
+        auth_methods=texts("token_endpoint_auth_methods_supported"),
+        signing_algorithms=texts("token_endpoint_auth_signing_alg_values_supported"),
+        names_issuer=members.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
@@ -72,19 +79,9 @@ def read(base: FhirBase, transport: Transport, deadline: Deadline) -> SmartConfi
         return answer
     if answer.status != 200:
         return limits.of_status(answer.status, "a SMART configuration")
-    said = parsed(answer.body)
-    if said is None:
+    configuration = parsed(answer.body)
+    if configuration is None:
         return Unknown("its SMART configuration could not be read")
-    if not said.token_endpoint:
+    if not configuration.token_endpoint:
         return Unknown("its SMART configuration names no token address")
-    return said
-
-
-def _text(said: Mapping[str, Any], name: str) -> str:
-    value = said.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = said.get(name)
-    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
+    return configuration

@@ -1,7 +1,8 @@
 """What became of a write: it stands in the EHR, it was refused, or that cannot be told.
 
 Only what the server cannot have acted on is a refusal. After a timeout or a broken answer the
-resource may stand there, so nothing is sent again before it was looked for (`found`).
+resource may stand there, so nothing is sent again before it was looked for
+(EhrClient.already_there).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _MOST_CODES = 5
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """It stands there, as `reference` ("Observation/1") in version `version` ("" when not told).
+    """It stands there, as `reference` ("Observation/1") in version `version` ("" when not known).
 
     `before`: it already stood there from an earlier send, and was not written twice.
     """
@@ -91,17 +92,13 @@ def outcome(answer: Answer | Unknown, path: str, *, conditional: bool) -> WriteA
     `conditional`: a create that names our identifier, so that 200 is the copy from before and 412
     several of them.
     """
+    if answer == limits.NOT_REACHED:
+        return NOT_REACHED
     if isinstance(answer, Unknown):
-        return _without_answer(answer)
+        return BUSY if answer == limits.BUSY else Uncertain(answer.because)
     if answer.status in (200, 201, 204):
         return _written(answer, path, before=conditional and answer.status != 201)
     return _refused(answer, path.partition("/")[0], conditional)
-
-
-def _without_answer(gap: Unknown) -> WriteAnswer:
-    if gap == limits.NOT_REACHED:
-        return NOT_REACHED
-    return BUSY if gap == limits.BUSY else Uncertain(gap.because)
 
 
 def _written(answer: Answer, path: str, before: bool) -> WriteAnswer:
@@ -132,13 +129,11 @@ def _refused(answer: Answer, resource_type: str, conditional: bool) -> WriteAnsw
     if 300 <= status < 400:
         return REDIRECTED
     if 400 <= status < 500 and status != 408:
-        return Refused("invalid", "the EHR does not accept it in this form", _codes(answer.body))
+        codes = (issue.code for issue in _decoded(answer.body).issue)
+        known_codes = tuple(dict.fromkeys(code for code in codes if _CODE.fullmatch(code)))
+        because = "the EHR does not accept it in this form"
+        return Refused("invalid", because, known_codes[:_MOST_CODES])
     return Uncertain(f"the EHR answered with HTTP status {status}")
-
-
-def _codes(body: bytes) -> tuple[str, ...]:
-    found = (issue.code for issue in _decoded(body).issue)
-    return tuple(dict.fromkeys(code for code in found if _CODE.fullmatch(code)))[:_MOST_CODES]
 
 
 def _decoded(body: bytes) -> _Body:

@@ -150,7 +150,7 @@ def _described(values: Sequence[Value], unit: str) -> str:
 
 STACK_HEIGHT = 180  # pixels of the tallest bar
 MOST_WEEKS = 104
-_FEWEST_SLOTS = 8  # a single week is no wall
+_FEWEST_SLOTS = 8  # a single week is not drawn as a wall
 _NUMBERS = 8  # percent at the left for the numbers beside the lines
 _MOST_LABELS = 4  # of weeks, so that they fit into 320 pixels
 

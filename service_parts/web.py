@@ -88,7 +88,7 @@ class Buckets:
 
 def subscriber(address: str) -> str:
     """Whom an IP address stands for: itself, or with IPv6 its network, all of which is one
-    subscriber's. What is no address counts as one caller."""
+    subscriber's. What is not an address counts as one caller."""
     try:
         read = ip_address(address)
     except ValueError:

@@ -12,6 +12,9 @@ from ehr_access.base import FhirBase
 from service_parts.setting_fields import FileName, SettingsModel
 
 PUBLIC, SECRET, SIGNED = "public", "client_secret_basic", "private_key_jwt"
+WRITABLE = frozenset(
+    {"QuestionnaireResponse", "Observation", "DocumentReference", "MedicationAdministration"}
+)
 
 
 class RegisteredEhr(SettingsModel):

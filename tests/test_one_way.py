@@ -315,7 +315,7 @@ def test_the_app_opened_from_the_card_says_what_the_card_said(doors: Doors, name
                 together=review.together,
                 encounter_id=body["context"].get("encounterId") or "",
             )
-            record = read(window, running_with(doors.catalogue), review.order.references[0])
+            record = read(window, doors.catalogue, TODAY, review.order.references[0])
             found = record.order(review.order.references[0])
             assert found is not None and said(found.review) == said(review)
 
@@ -338,7 +338,7 @@ def test_the_app_shows_a_dose_as_it_was_judged(doors: Doors, patient: str) -> No
         serve(ehr, charts_with_doses()[patient])
         for review in doors.checked(body):
             reference = review.order.references[0]
-            record = read(window_on(ehr, patient), running_with(doors.catalogue), reference)
+            record = read(window_on(ehr, patient), doors.catalogue, TODAY, reference)
             found = record.order(reference)
             assert found is not None
             assert found.review.plan.lines == review.plan.lines

@@ -26,7 +26,7 @@ from service_parts.log_events import fault
 
 log = logging.getLogger("smart_app")
 
-CURRENT = ("draft", "active", "on-hold", "")  # what is not to be carried out any more is no order
+CURRENT = ("draft", "active", "on-hold", "")  # what is withdrawn or done is left out
 
 
 @dataclass(frozen=True, repr=False)  # without slots: cached_property keeps its value in __dict__

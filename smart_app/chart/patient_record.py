@@ -23,7 +23,7 @@ from billing_rules.model.chart import Chart
 from billing_rules.model.states import NOTHING, Present, Unknown
 from billing_rules.orders.recognise import concerns_catalogue
 from ehr_access import limits as reasons
-from ehr_access import scoped
+from ehr_access.scoped import fetch, query_of
 from ehr_access.base import FhirBase
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import Query, queries_for
@@ -168,7 +168,7 @@ def _queries(window: Window, order: str) -> dict[str, Query]:
     """All first queries. They are sent in this order, so that a page has something to show when
     the time ends in the middle of long results."""
     queries: dict[str, Query] = {}
-    named = scoped.query_of(order, FhirBase.parse(window.fhir_base)) if order else None
+    named = query_of(order, FhirBase.parse(window.fhir_base)) if order else None
     if named and named.resource_type in READERS:
         queries[NAMED] = named
     for kind in ORDER_TYPES:
@@ -193,7 +193,7 @@ def _second_queries(
     medications: dict[str, Query] = {}
     for resource in resources:
         for reference in references(resource, ("medicationReference",)):
-            query = scoped.query_of(reference, base)
+            query = query_of(reference, base)
             if query and query.resource_type == "Medication" and _worthwhile(resource, catalogue):
                 medications[query.relative_url] = query
     queries = dict(list(medications.items())[:_MOST_MEDICATIONS])
@@ -215,7 +215,7 @@ def _fetched(
     window: Window, limits: Limits, queries: Mapping[str, Query], until: Deadline
 ) -> dict[str, Part]:
     """Every answer of the window's EHR by its key. Raises AnotherPatient."""
-    answers = scoped.fetch(window.ehr.within(limits), window.scopes, queries, until)
+    answers = fetch(window.ehr.within(limits), window.scopes, queries, until)
     return {
         key: of_patient(part, key, queries[key].resource_type, window.patient_id)
         for key, part in answers.items()

@@ -2,7 +2,7 @@
 
 A draft is kept as it was typed, encrypted, for one user, patient, order and form. A form that is
 sent has a key of its own: the first send claims it, a second one finds what the first did. What
-was sent for the same order and form meanwhile, in another window or by another user, is told.
+was sent for the same order and form meanwhile, in another window or by another user, is known.
 Every method is one transaction and raises StoreFailed when the database does not do it.
 """
 
@@ -73,8 +73,8 @@ class KeptForms:
             row = connection.execute(wanted).first()
         if row is None or row.saved_at + self.kept <= self.now():
             return None
-        said = self.seal.opened(key, row.sealed)
-        return Draft(said["typed"], said["form_key"], row.saved_at) if said else None
+        content = self.seal.opened(key, row.sealed)
+        return Draft(content["typed"], content["form_key"], row.saved_at) if content else None
 
     def keep(
         self, owner: str, form: str, order: str, typed: Mapping[str, str], form_key: str
@@ -139,8 +139,9 @@ class KeptForms:
                 return "yours"
             row = connection.execute(sa.select(app_sent_form).where(mine)).first()
         if row is None:
-            raise error  # it was no second send: the database failed
-        return self._sent(row) or "under way"
+            raise error  # it was not a second send: the database failed
+        sent = self._opened(row) if row.state == "sent" else None
+        return sent or "under way"
 
     def finished(self, form_key: str, outcome: Mapping[str, Any], complete: bool) -> None:
         """What became of it. One that is not complete can be sent again under the same key."""
@@ -172,7 +173,7 @@ class KeptForms:
         )
         with transaction(self.engine, WAIT) as connection:
             row = connection.execute(newest).first()
-        return self._sent(row) if row else None
+        return self._opened(row) if row else None
 
     def sweep(self) -> None:
         """Forget drafts and sent forms that are older than they are kept."""
@@ -181,9 +182,8 @@ class KeptForms:
             connection.execute(app_draft.delete().where(app_draft.c.saved_at <= before))
             connection.execute(app_sent_form.delete().where(app_sent_form.c.claimed_at <= before))
 
-    def _sent(self, row: Any) -> Sent | None:
-        return self._opened(row) if row.state == "sent" else None
-
     def _opened(self, row: Any) -> Sent | None:
-        said = self.seal.opened(row.form_key, row.sealed) if row.sealed else None
-        return None if said is None else Sent(row.form_key, said, row.sent_at, row.state == "sent")
+        content = self.seal.opened(row.form_key, row.sealed) if row.sealed else None
+        if content is None:
+            return None
+        return Sent(row.form_key, content, row.sent_at, row.state == "sent")

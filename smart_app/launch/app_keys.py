@@ -22,7 +22,7 @@ Key = RSAKey | ECKey
 
 
 class NotAppKeys(ValueError):
-    """What is no JWKS with private keys of ours. The message says why, without anything of it."""
+    """What is not a JWKS with private keys of ours. The message says why, with nothing of it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,10 +35,10 @@ class AppKeys:
     def read(cls, text: str) -> AppKeys:
         """The private keys in a JWKS. Raises NotAppKeys."""
         try:
-            said = msgspec.json.decode(text)
+            content = msgspec.json.decode(text)
         except (ValueError, RecursionError):
             raise NotAppKeys("it is not JSON") from None
-        listed = said.get("keys") if isinstance(said, dict) else None
+        listed = content.get("keys") if isinstance(content, dict) else None
         if not isinstance(listed, list) or not listed:
             raise NotAppKeys("it has no list of keys")
         keys = tuple(map(_private, listed))
@@ -91,9 +91,9 @@ def _private(entry: Any) -> Key:
     try:
         key = import_key(entry)
     except (JoseError, ValueError, TypeError, LookupError, AttributeError):
-        raise NotAppKeys("an entry is no key") from None
+        raise NotAppKeys("an entry is not a key") from None
     if not isinstance(key, RSAKey | ECKey) or not key.is_private:
-        raise NotAppKeys("an entry is no private RSA or EC key")
+        raise NotAppKeys("an entry is not a private RSA or EC key")
     if not isinstance(key.kid, str) or not key.kid:
         raise NotAppKeys("a key has no kid")
     if isinstance(key, RSAKey) and key.raw_value.key_size < _LEAST_RSA_BITS:
@@ -105,7 +105,6 @@ def _private(entry: Any) -> Key:
 
 def _public(key: Key) -> dict[str, Any]:
     """Only what a verifier needs (conformance B3.3)."""
-    said: dict[str, Any] = {**key.as_dict(private=False)}
-    names: tuple[str, ...] = ("kty", "n", "e", "crv", "x", "y")
-    kept = {name: said[name] for name in names if name in said}
-    return {**kept, "kid": key.kid, "use": "sig", "alg": _algorithm(key)}
+    members: dict[str, Any] = {**key.as_dict(private=False)}
+    public: dict[str, Any] = {n: members[n] for n in ("kty", "n", "e", "crv", "x", "y") if n in members}
+    return {**public, "kid": key.kid, "use": "sig", "alg": _algorithm(key)}

@@ -69,13 +69,13 @@ def read(answer: Answer | Unknown, address: str, ehr: RegisteredEhr) -> SmartCon
         raise Stopped(EHR_SILENT)
     if answer.status != 200:
         raise _unsuitable("It has no SMART configuration at its FHIR address.")
-    said = smart_configuration.parsed(answer.body)
-    if said is None:
+    stated = smart_configuration.parsed(answer.body)
+    if stated is None:
         raise _unsuitable("Its SMART configuration is not readable.")
     addresses: dict[str, Any] = {
-        name: _endpoint(name, getattr(said, name), address, ehr) for name in _ADDRESSES
+        name: _endpoint(name, getattr(stated, name), address, ehr) for name in _ADDRESSES
     }
-    usable = replace(said, **addresses)
+    usable = replace(stated, **addresses)
     fault = fault_of(usable, ehr)
     if fault:
         raise _unsuitable(fault)
@@ -92,9 +92,9 @@ def fault_of(configuration: SmartConfiguration, ehr: RegisteredEhr) -> str:
     offered = configuration.auth_methods
     if ehr.client != PUBLIC and offered and ehr.client not in offered:
         return f"It does not accept {ehr.client}, as which the app is registered with it."
-    signs, asked = configuration.signing_algorithms, ehr.signs_with
-    if asked and signs and asked not in signs:
-        return f"It does not accept {asked}, with which the app is set to sign."
+    accepted, algorithm = configuration.signing_algorithms, ehr.signs_with
+    if algorithm and accepted and algorithm not in accepted:
+        return f"It does not accept {algorithm}, with which the app is set to sign."
     return ""
 
 
@@ -108,20 +108,20 @@ def _unsuitable(fault: str) -> Stopped:
     return Stopped(EHR_UNSUITABLE, fault)
 
 
-def _endpoint(name: str, given: str, address: str, ehr: RegisteredEhr) -> str:
+def _endpoint(name: str, endpoint: str, address: str, ehr: RegisteredEhr) -> str:
     """An address in the document: relative ones are meant from the document's own (conformance
     B1.3). Raises Stopped for one that must not be used."""
-    if not given:
+    if not endpoint:
         return ""
-    whole = urljoin(address, given)
+    whole = urljoin(address, endpoint)
     try:
         base = FhirBase.parse(whole.partition("?")[0])
     except AddressRefused:
-        raise _unsuitable(f"Its {name} is no address.") from None
+        raise _unsuitable(f"Its {name} is not an address.") from None
     if not base.carries_tokens or (base.scheme == "http" and not ehr.base.is_loopback):
         raise _unsuitable(f"Its {name} is not https.")
     if base.host not in {ehr.base.host, *map(str.lower, ehr.authorization_hosts)}:
         raise _unsuitable(f"Its {name} is on a host that was not registered for it.")
     if urlsplit(whole).fragment:
-        raise _unsuitable(f"Its {name} is no address.")
+        raise _unsuitable(f"Its {name} is not an address.")
     return whole

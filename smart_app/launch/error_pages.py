@@ -98,7 +98,7 @@ def _store_failed(error: StoreFailed) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, BadHost):  # no address can be made then, which every page has
-        return Response("This is no address of the app.\n", 400, content_type=_TEXT)
+        return Response("This is not an address of the app.\n", 400, content_type=_TEXT)
     if error.code is not None and error.code < 400:  # a redirect of Flask's own
         return make_response(error.get_response())
     return _page(_OF_STATUS.get(error.code or 500, NOT_THAT_WAY), status=error.code)

@@ -256,7 +256,7 @@ def _opened(grant: _Grant, services: LaunchServices) -> Response:
     owner = services.store.seal.keyed_hash("owner", ehr.id, grant.patient, person)
     services.store.open(id_, key, ehr.id, owner, opened, grant.tokens)
     response = _redirect(url_for("launch.window", window_id=id_))
-    session, secure = services.settings.session, services.settings.secure
+    life, secure = services.settings.session, services.settings.secure
     # Keep room in the browser's headers: the cookies of windows that have ended go, and of very
     # many the oldest.
     known = {
@@ -266,7 +266,7 @@ def _opened(grant: _Grant, services: LaunchServices) -> Response:
     alive = sorted((kept.opened_at, one) for one, kept in known.items() if kept and kept.opened)
     for one in known.keys() - {one for _, one in alive[-cookies.MOST_WINDOWS + 1 :]}:
         cookies.remove(response, cookies.KIND_WINDOW, one, secure)
-    cookies.put(response, cookies.KIND_WINDOW, id_, key, session, secure)
+    cookies.put(response, cookies.KIND_WINDOW, id_, key, life, secure)
     return response
 
 

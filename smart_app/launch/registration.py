@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.scopes import Scopes
-from smart_app.launch.requested_scopes import WRITABLE
-from smart_app.settings import SECRET, RegisteredEhr
+from smart_app.settings import SECRET, WRITABLE, RegisteredEhr
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")

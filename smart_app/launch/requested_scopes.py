@@ -21,9 +21,6 @@ _BESIDES_RULES = (
     "ServiceRequest",
 )
 READS = tuple(sorted({need.resource_type for need in DATA_NEEDED} | set(_BESIDES_RULES)))
-WRITABLE = frozenset(
-    {"QuestionnaireResponse", "Observation", "DocumentReference", "MedicationAdministration"}
-)
 _IDENTITY = ("openid", "fhirUser")
 _SHOWN = ("MedicationRequest", "MedicationAdministration")
 

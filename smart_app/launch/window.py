@@ -33,7 +33,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Window:
-    """One launched window. `id` stands in its addresses and is no secret; the cookie is.
+    """One launched window. `id` stands in its addresses and is not secret; the cookie is.
 
     `ehr` reads and writes with the window's token, which nothing else can get at. `order` is the
     reference of the order a card's link meant ("MedicationRequest/1") and `rules` the rules that

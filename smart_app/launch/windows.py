@@ -31,7 +31,7 @@ SEEN_EVERY = timedelta(minutes=1)  # so that not every request writes
 
 
 def new_id() -> str:
-    """It stands in addresses and is no secret, but nobody's next one can be told from it."""
+    """It stands in addresses and is not a secret, but nobody can guess the next one from it."""
     return secrets.token_hex(8)
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template, request
 
 from billing_rules.fhir.json.references import JsonObject
 from billing_rules.model.states import Nothing, Present, Unknown
-from ehr_access import scoped
+from ehr_access.scoped import fetch
 from ehr_access.limits import Deadline
 from ehr_access.query import Query, QueryRefused
 from ehr_access.resources import AnotherPatient, of_patient
@@ -62,7 +62,7 @@ def _read(kind: str, id_: str) -> bytes:
     except QueryRefused:
         raise Stopped(NOT_FOUND) from None
     until = Deadline.after(ROUNDS[1].seconds)
-    part = scoped.fetch(here.ehr, here.scopes, {"": query}, until)[""]
+    part = fetch(here.ehr, here.scopes, {"": query}, until)[""]
     try:
         part = of_patient(part, kind, kind, here.patient_id)
     except AnotherPatient as error:

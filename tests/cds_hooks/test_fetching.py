@@ -276,7 +276,7 @@ HALF_A_PAGE = cut(Reply(bundle({"resourceType": "Observation", "id": "1"})), 60)
         (Reply(outcome("error")), "the EHR reported an error"),
         (Reply(bundle(next_link="http://127.0.0.1:9/fhir?page=2")), "outside its FHIR server"),
         (Reply(bundle(next_link="https://evil.example/fhir?page=2")), "outside its FHIR server"),
-        (LYING, "no readable FHIR"),
+        (LYING, "not readable FHIR"),
         (HALF_A_PAGE, "broke off"),
         (Reply(bundle({"resourceType": "Basic", "id": "1"})), "something else in its place"),
     ],

@@ -47,7 +47,7 @@ def test_while_a_key_is_changed_both_are_published(app_keys: AppKeys) -> None:
         ("", "not JSON"),
         ("[]", "no list"),
         ('{"keys": []}', "no list"),
-        ('{"keys": [7]}', "no key"),
+        ('{"keys": [7]}', "not a key"),
         (f'{{"keys": [{{"kty": "oct", "k": "{"A" * 64}", "kid": "x"}}]}}', "RSA"),
     ],
 )

@@ -77,7 +77,7 @@ def test_no_address_leads_to_a_host_that_was_not_registered(name: str, address: 
 def test_no_address_is_http() -> None:
     assert "not https" in fault({"token_endpoint": "http://ehr.example/token"})
     assert "not https" in fault({"token_endpoint": "http://127.0.0.1/token"})
-    assert "no address" in fault({"token_endpoint": "javascript:alert(1)"})
+    assert "not an address" in fault({"token_endpoint": "javascript:alert(1)"})
 
 
 def test_on_one_machine_http_will_do() -> None:

@@ -24,7 +24,7 @@ from smart_app.chart.patient_record import ROUNDS, PatientRecord, read
 from smart_app.launch.error_pages import Stopped
 from tests.databases import KEYS
 from tests.practice_ehr import Ehr, bundle, practice_ehr
-from tests.smart_app.charts import TODAY, Resource, chart_of, running_with, serve, window_on
+from tests.smart_app.charts import TODAY, Resource, chart_of, serve, window_on
 
 BARTHOLOMEW = "pat-bartholomew-quince"
 TWO_VIALS = "omalizumab-225-mg-two-vials"
@@ -211,11 +211,11 @@ def many(count: int) -> list[Resource]:
 
 def test_a_large_chart_is_read_round_by_round(ehr: Ehr, catalogue: Catalogue) -> None:
     serve(ehr, [*chart_of(BARTHOLOMEW, TWO_VIALS), *many(5000)], page=100)
-    window, running = window_on(ehr, BARTHOLOMEW), running_with(catalogue)
-    first = read(window, running, limits=ROUNDS[0])
+    window = window_on(ehr, BARTHOLOMEW)
+    first = read(window, catalogue, TODAY, limits=ROUNDS[0])
     assert first.more_to_read == ("observations",)
     assert first.orders[0].review.plan.lines, "what is decided is there at once"
-    last = read(window, running, limits=ROUNDS[-1])
+    last = read(window, catalogue, TODAY, limits=ROUNDS[-1])
     assert not last.more_to_read and last.count > 5000
 
 

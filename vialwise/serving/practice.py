@@ -20,8 +20,7 @@ from sandbox_ehr.desk.views import JWKS_PATH
 from sandbox_ehr.records import Records
 from sandbox_ehr.settings import CdsService, Settings
 from sandbox_ehr.settings import Client as App
-from smart_app.launch.requested_scopes import WRITABLE
-from smart_app.settings import RegisteredEhr
+from smart_app.settings import WRITABLE, RegisteredEhr
 from vialwise.settings.models import APP
 
 SERVICE_AT_EHR = "vialwise"  # the service's client id at the EHR
