@@ -32,7 +32,8 @@ from cds_hooks.services import GIVEN, SERVICES
 from smart_app.chart.patient_record import read
 from tests.databases import KEYS
 from tests.practice_ehr import practice_ehr
-from tests.smart_app.charts import running_with, serve, window_on
+from tests.smart_app.charts import TODAY as APP_TODAY
+from tests.smart_app.charts import serve, window_on
 from vialwise import catalogues, clock
 from vialwise.checking import check
 from vialwise.cli import cli
@@ -315,7 +316,7 @@ def test_the_app_opened_from_the_card_says_what_the_card_said(doors: Doors, name
                 together=review.together,
                 encounter_id=body["context"].get("encounterId") or "",
             )
-            record = read(window, doors.catalogue, TODAY, review.order.references[0])
+            record = read(window, doors.catalogue, APP_TODAY, review.order.references[0])
             found = record.order(review.order.references[0])
             assert found is not None and said(found.review) == said(review)
 
@@ -338,7 +339,7 @@ def test_the_app_shows_a_dose_as_it_was_judged(doors: Doors, patient: str) -> No
         serve(ehr, charts_with_doses()[patient])
         for review in doors.checked(body):
             reference = review.order.references[0]
-            record = read(window_on(ehr, patient), doors.catalogue, TODAY, reference)
+            record = read(window_on(ehr, patient), doors.catalogue, APP_TODAY, reference)
             found = record.order(reference)
             assert found is not None
             assert found.review.plan.lines == review.plan.lines

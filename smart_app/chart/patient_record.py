@@ -23,7 +23,6 @@ from billing_rules.model.chart import Chart
 from billing_rules.model.states import NOTHING, Present, Unknown
 from billing_rules.orders.recognise import concerns_catalogue
 from ehr_access import limits as reasons
-from ehr_access.scoped import fetch, query_of
 from ehr_access.base import FhirBase
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import Query, queries_for
@@ -36,6 +35,7 @@ from ehr_access.resources import (
     references,
     resources_of,
 )
+from ehr_access.scoped import fetch, query_of
 from service_parts.log_events import Event
 from smart_app.chart.chart_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.launch.error_pages import ANOTHER_PATIENT, Stopped

@@ -106,5 +106,7 @@ def _private(entry: Any) -> Key:
 def _public(key: Key) -> dict[str, Any]:
     """Only what a verifier needs (conformance B3.3)."""
     members: dict[str, Any] = {**key.as_dict(private=False)}
-    public: dict[str, Any] = {n: members[n] for n in ("kty", "n", "e", "crv", "x", "y") if n in members}
+    public: dict[str, Any] = {
+        n: members[n] for n in ("kty", "n", "e", "crv", "x", "y") if n in members
+    }
     return {**public, "kid": key.kid, "use": "sig", "alg": _algorithm(key)}

@@ -44,8 +44,8 @@ def open_order(must_be_whole: bool = False) -> OrderPage:
 
     `must_be_whole`: the first round is left out, for what is printed and for files.
     """
-    here, installation = window(), running()
-    catalogue, today = installation.catalogue, installation.today()
+    here, site = window(), running()
+    catalogue, today = site.catalogue, site.today()
     reference = request.args.get("order", "") or here.order
     text = request.args.get("round", "")
     number = int(text[:3]) if text.isascii() and text.isdecimal() else 0

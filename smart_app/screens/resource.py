@@ -8,10 +8,10 @@ from flask import Blueprint, Response, render_template, request
 
 from billing_rules.fhir.json.references import JsonObject
 from billing_rules.model.states import Nothing, Present, Unknown
-from ehr_access.scoped import fetch
 from ehr_access.limits import Deadline
 from ehr_access.query import Query, QueryRefused
 from ehr_access.resources import AnotherPatient, of_patient
+from ehr_access.scoped import fetch
 from smart_app.chart.patient_record import ROUNDS, refused
 from smart_app.launch.error_pages import NOT_FOUND, Stop, Stopped
 from smart_app.launch.window import window
