@@ -44,8 +44,8 @@ class AppContext:
     `order` is the reference of the order the card is about, like "MedicationRequest/123"; "" where
     it has none. `rules` are the ids of the rules that spoke, most urgent first. `patient_id` and
     `fhir_base` say whose chart on which server, and are never in the text. `together` are all
-    orders that were judged together for the card, `order` included; () when that is not told, as in
-    a context of before there was this part, or when they do not fit.
+    orders that were judged together for the card, `order` included; () when they are not
+    known, as in a context of before there was this part, or do not fit.
     """
 
     card: str

@@ -281,7 +281,8 @@ class EhrClient:
             if result.problem or result.unread:
                 return found.but(reasons.INCOMPLETE)
             if result.next_url is None and (query.begin_at or not found.withheld):
-                return found.complete()
+                everything = (*found.matches, *found.included)
+                return Present(everything) if found.matches else NOTHING
             if query.newest_first and found.matches:
                 return Present((*found.matches, *found.included, OLDER_LEFT))
             if result.next_url is None:
@@ -343,9 +344,6 @@ class _Found:
     def withheld(self) -> bool:
         """Whether the server counted more than it gave."""
         return self.total > self.entries
-
-    def complete(self) -> Part:
-        return Present((*self.matches, *self.included)) if self.matches else NOTHING
 
     def but(self, gap: Unknown) -> Part:
         """What there is when the rest could not be had."""

@@ -106,10 +106,23 @@ def all_of(
     """
     waiting: queue.SimpleQueue[tuple[str, Callable[[], T]]] = queue.SimpleQueue()
     answered: queue.SimpleQueue[tuple[str, T | Unknown]] = queue.SimpleQueue()
+
+    def work() -> None:
+        while not deadline.passed:
+            try:
+                key, question = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                answered.put((key, question()))
+            except Exception as error:  # the thread must answer; the text could hold an id
+                log.error("a FHIR query failed: %s", type(error).__name__)
+                answered.put((key, NOT_FHIR))
+
     for item in questions.items():
         waiting.put(item)
     for _ in range(min(most, len(questions))):
-        threading.Thread(target=_work, args=(waiting, answered, deadline), daemon=True).start()
+        threading.Thread(target=work, daemon=True).start()
     answers: dict[str, T | Unknown] = dict.fromkeys(questions, TOO_LATE)
     for _ in questions:
         try:
@@ -118,20 +131,3 @@ def all_of(
             break
         answers[key] = answer
     return answers
-
-
-def _work(
-    waiting: queue.SimpleQueue[tuple[str, Callable[[], T]]],
-    answered: queue.SimpleQueue[tuple[str, T | Unknown]],
-    deadline: Deadline,
-) -> None:
-    while not deadline.passed:
-        try:
-            key, question = waiting.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            answered.put((key, question()))
-        except Exception as error:  # the thread must answer; the text could hold an id
-            log.error("a FHIR query failed: %s", type(error).__name__)
-            answered.put((key, NOT_FHIR))

@@ -113,7 +113,7 @@ def _point(outcome: Outcome) -> Point:
         return Point(State.UNCHECKED, f"Could not be checked, because {outcome.because}.")
     state = State.MET if outcome.applies else State.OFF
     # Other rules by their names: the reason may say who judges instead.
-    because = _RULE_ID.sub(lambda match: f"\u201c{rule_name(match[0])}\u201d", outcome.because)
+    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", outcome.because)
     return Point(state, sentence(because), (), outcome.basis, outcome.sources)
 
 

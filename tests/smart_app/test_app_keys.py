@@ -60,7 +60,7 @@ def test_what_is_no_key_file_is_refused(content: str, why: str) -> None:
 def test_public_weak_or_nameless_keys_are_refused() -> None:
     good = new_key("ES384")
     for entry, why in (
-        (good.as_dict(private=False), "no private"),
+        (good.as_dict(private=False), "not a private"),
         ({k: v for k, v in good.as_dict(private=True).items() if k != "kid"}, "no kid"),
         (RSAKey.generate_key(1024, {"kid": "x"}).as_dict(private=True), "2048"),
         (ECKey.generate_key("P-256", {"kid": "x"}).as_dict(private=True), "P-384"),

@@ -136,8 +136,8 @@ def test_a_link_that_cannot_be_used_opens_the_app_with_a_sentence(browser: Brows
     for text, why in (
         (context(browser, "p-2"), "another patient"),
         (context(browser, life=timedelta(seconds=-1)), "expired"),
-        (HOSTILE, "no context of a card"),
-        ("x" * 100_000, "no context of a card"),
+        (HOSTILE, "not a context of a card"),
+        ("x" * 100_000, "not a context of a card"),
     ):
         browser.site.ehr.granted = {"appContext": text}
         said = browser.seen(browser.launched())
