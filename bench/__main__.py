@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import fixtures
@@ -51,9 +52,9 @@ def _in_process() -> Iterator[Row]:
         ours, other = body(count), body(count, ours=False)
         took = in_process.times(
             {
-                "parse": lambda sent=ours: in_process.parsed(sent),
-                "ours": lambda sent=ours: answer_of(app, sent),
-                "other": lambda sent=other: answer_of(app, sent),
+                "parse": partial(in_process.parsed, ours),
+                "ours": partial(answer_of, app, ours),
+                "other": partial(answer_of, app, other),
             }
         )
         ms = {call: seconds * 1000 for call, seconds in took.items()}

@@ -113,7 +113,9 @@ def size_of(root: Path) -> Size:
         files=len(trees),
         code_lines=sum(_code_lines(path, tree) for path, tree in trees.items()),
         functions=len(functions),
-        median_function=statistics.median(n.end_lineno - n.lineno + 1 for n in functions),
+        median_function=statistics.median(
+            (n.end_lineno or n.lineno) - n.lineno + 1 for n in functions
+        ),
         classes=sum(isinstance(n, ast.ClassDef) for t in trees.values() for n in ast.walk(t)),
         private_functions=len(private),
         used_once=sum(read[one] == 1 for one in private),

@@ -17,10 +17,10 @@ from typing import Any
 import orjson
 
 from bench.bodies import TODAY
-from billing_rules import catalogue
 from cds_hooks import Settings, create_app
 from cds_hooks.record.keyed_hashes import SHORTEST_SECRET, KeyedHashes
 from cds_hooks.record.store import Store, temporary
+from vialwise.catalogues import catalogue
 
 ROUNDS = 5
 _SECONDS = 0.15  # of each timing
@@ -30,7 +30,7 @@ Call = Callable[[], object]
 def application() -> Any:
     """The service, open, its database left alone: what is timed is the service's own work."""
     logging.disable(logging.ERROR)
-    known = catalogue.load()
+    known = catalogue()  # as `serve` reads it
     settings = Settings(public_url="http://127.0.0.1", today=lambda: TODAY, open=True)
     app = create_app(known, settings, store())
     gc.collect()

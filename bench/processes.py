@@ -83,4 +83,6 @@ def _python(script: str, *arguments: str) -> str:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(_HERE)}
+    """With bytecode, as an installed program has it."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(_HERE)}

@@ -30,7 +30,7 @@ from billing_rules.catalogue.values import source_of
 from billing_rules.citations import WHAT
 from billing_rules.model.entities import Source
 from billing_rules.model.findings import Topic
-from billing_rules.rules import RULES
+from billing_rules.rules import RULE_BY_ID, RULES
 from billing_rules.rules.common import capital, listed
 from billing_rules.rules.rule import Rule, UseOf
 
@@ -105,14 +105,21 @@ class RuleRecords(msgspec.Struct, frozen=True):
         """The seed's denial reasons that no rule answers; the shipped file has none."""
         return tuple(denial for denial in self.denials if not self.answering(denial))
 
-    def name(self, rule: str) -> str:
-        """A rule's name as a person writes it, small: "waste modifier", "total IgE"."""
-        record = self.records.get(rule)
-        return record.name if record else rule.replace("_", " ")
 
-    def names(self, rules: Iterable[str]) -> str:
-        """The rules' names, each once, as the start of a sentence: "Weight and total IgE"."""
-        return capital(listed(dict.fromkeys(self.name(rule) for rule in rules)))
+def rule_name(rule: str) -> str:
+    """A rule's name as a person writes it, small: "waste modifier", "total IgE"."""
+    known = RULE_BY_ID.get(rule)
+    return known.record.name if known else rule.replace("_", " ")
+
+
+def rule_heading(rule: str) -> str:
+    """The same at the start of a line: "Waste modifier"."""
+    return capital(rule_name(rule))
+
+
+def rule_names(rules: Iterable[str]) -> str:
+    """The rules' names, each once, as the start of a sentence: "Weight and total IgE"."""
+    return capital(listed(dict.fromkeys(map(rule_name, rules))))
 
 
 @cache

@@ -75,9 +75,10 @@ def drug_page(drug: Drug, on: date) -> str:
 def sources_page(catalogue: Catalogue) -> str:
     """Every document of the registry, and the facts of drugs and payers that rest on it."""
     facts: dict[str, dict[tuple[str, str], list[str]]] = {}
-    for file in (*catalogue.drug_files.values(), *catalogue.payer_files.values()):
-        for what, value, quote, source in _facts(file):
-            facts.setdefault(source, {}).setdefault((value, quote), []).append(what)
+    files: list[DrugFile | PayerFile] = [*catalogue.drug_files.values()]
+    for file in (*files, *catalogue.payer_files.values()):
+        for what, value, quote, cited in _facts(file):
+            facts.setdefault(cited, {}).setdefault((value, quote), []).append(what)
     lines = [
         *heading(1, "The sources"),
         "Every document that the shipped catalogue rests on, once, with the facts of drugs and "

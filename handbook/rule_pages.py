@@ -10,7 +10,8 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.model.entities import CERTAINTY, Source
 from billing_rules.model.findings import Finding, Outcome
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import RuleRecord, capital, shipped
+from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rules.common import capital
 from cds_hooks.cards import plan as card_plan
 from cds_hooks.cards import writing
 from cds_hooks.cards.suggestions import CodeSystemUris

@@ -19,7 +19,7 @@ def _zone(timezone: str) -> ZoneInfo:
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Problem(
-            f"'{timezone}' is no time zone: write one like America/New_York, or leave it out"
+            f"'{timezone}' is not a time zone: write one like America/New_York, or leave it out"
         ) from None
 
 
@@ -37,4 +37,4 @@ def day(text: str | None) -> date | None:
     try:
         return iso_day(text)
     except ValueError:
-        raise Problem(f"'{text}' is no date: write it as YYYY-MM-DD, like 2026-11-23") from None
+        raise Problem(f"'{text}' is not a date: write it as YYYY-MM-DD, like 2026-11-23") from None

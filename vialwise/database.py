@@ -44,7 +44,9 @@ def address(named: str | None) -> sa.URL:
     try:
         url = sa.make_url(named)
     except (ArgumentError, ValueError):
-        raise Problem("--database is no address: write sqlite:///file or postgresql://") from None
+        raise Problem(
+            "--database is not an address: write sqlite:///file or postgresql://"
+        ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):

@@ -6,7 +6,7 @@ Chart text is printed too, so control characters never reach the terminal.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -58,7 +58,7 @@ def fields(pairs: Iterable[tuple[str, str]], indent: int = 2, width: int = 14) -
         say(text, " " * indent + name.ljust(width))
 
 
-def columns(rows: list[tuple[str, ...]], indent: int = 2) -> None:
+def columns(rows: Sequence[tuple[str, ...]], indent: int = 2) -> None:
     """Rows under each other; the last column wraps."""
     if not rows:
         return

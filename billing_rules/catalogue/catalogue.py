@@ -37,6 +37,7 @@ from billing_rules.catalogue.files import (
     SystemsFile,
     as_file,
     check_sources,
+    read_file,
     read_yaml,
     sourced_values,
 )
@@ -66,7 +67,6 @@ from billing_rules.model.entities import (
 DATA = Path(__file__).parents[1] / "data"
 UNKNOWN_PAYER = "unknown-payer"
 F = TypeVar("F", DrugFile, PayerFile)
-S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,22 +202,26 @@ def _policy(values: InForce, name: str) -> ModifierPolicy:
 # ---------------------------------------------------------------- loading
 
 
-def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
+def load(
+    site: Path | None = None, data: Path = DATA, read: Callable[..., Any] = read_file
+) -> Catalogue:
     """Read the catalogue in `data`, with the site's file over it.
+
+    `read` gives what stands in a file of `data`, as read_file does: a program may remember it.
 
     Raises CatalogueError with file, place and remedy for anything that is not as it must be.
     """
-    site_file = as_file(read_yaml(site), SiteFile, site.name) if site else None
+    site_file = read_file(site, SiteFile, site.name) if site else None
     over = site_file or SiteFile("")
-    registry = Registry(data)
+    registry = Registry(data, read)
     lists = CodeListsInUse(data / "code_lists.yaml", registry)
     drugs = _files(data / "drugs", DrugFile, registry, over.drugs, over.sources, lists.written_out)
     payers = _files(data / "payers", PayerFile, registry, over.payers, over.sources)
     if UNKNOWN_PAYER not in payers:
         raise CatalogueError(f"payers: '{UNKNOWN_PAYER}' is missing; every order needs a payer")
-    modifiers = registry.admit(_read(data / "modifiers.yaml", ModifiersFile), "modifiers.yaml")
-    codes = registry.admit(_read(data / "codes.yaml", CodesFile), "codes.yaml")
-    systems = _read(data / "code_systems.yaml", SystemsFile).systems
+    modifiers = registry.admitted(data / "modifiers.yaml", ModifiersFile)
+    codes = registry.admitted(data / "codes.yaml", CodesFile)
+    systems = registry.read(data / "code_systems.yaml", SystemsFile, "code_systems.yaml").systems
     terms = read_terms(data / "terms.yaml", registry)
     tables = read_tables(data / "dosing", registry)
     registry.refuse_uncited()
@@ -253,10 +257,6 @@ def load(site: Path | None = None, data: Path = DATA) -> Catalogue:
     return catalogue
 
 
-def _read(path: Path, shape: type[S]) -> S:
-    return as_file(read_yaml(path), shape, path.name)
-
-
 def _files(
     folder: Path,
     shape: type[F],
@@ -267,19 +267,21 @@ def _files(
 ) -> dict[str, F]:
     """Every file of a folder by id, and over it what a site's file says of the same id."""
 
-    def read(stem: str, content: Any) -> tuple[F, str]:
+    def named(stem: str, file: F) -> tuple[F, str]:
         name = f"{folder.name}/{stem}.yaml"
-        file = as_file(content, shape, name)
         if file.id != stem:
             raise CatalogueError(f"{name}: its id is '{file.id}'; file and id have one name")
         return completed(file), name
 
-    contents = {path.stem: read_yaml(path) for path in sorted(folder.glob("*.yaml"))}
-    files = {stem: registry.admit(*read(stem, content)) for stem, content in contents.items()}
+    files: dict[str, F] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        file = registry.read(path, shape, f"{folder.name}/{path.name}")
+        files[path.stem] = registry.admit(*named(path.stem, file))
     for stem, changes in overrides.items():
-        base = contents.get(stem, {})
+        base = read_yaml(folder / f"{stem}.yaml") if stem in files else {}
         own = {**base.get("sources", {}), **changes.get("sources", {})}
-        file, name = read(stem, {**base, **changes, "sources": own})
+        content = {**base, **changes, "sources": own}
+        file, name = named(stem, as_file(content, shape, f"{folder.name}/{stem}.yaml"))
         files[stem] = registry.admit_overridden(file, name, site)
     return files
 

@@ -24,8 +24,6 @@ from billing_rules.catalogue.files import (
     Sourced,
     Sources,
     TermsFile,
-    as_file,
-    read_yaml,
 )
 from billing_rules.catalogue.sources import Registry
 from billing_rules.catalogue.terms import DrugClass, ObservationKind, Terms
@@ -112,8 +110,7 @@ class CodeListsInUse:
 
     def __init__(self, path: Path, registry: Registry) -> None:
         self._file = path.name
-        shape = as_file(read_yaml(path), CodeListsFile, path.name)
-        self._lists = registry.admit(shape, path.name).lists
+        self._lists = registry.admitted(path, CodeListsFile).lists
         self._used: set[str] = set()
 
     def written_out(self, drug: DrugFile) -> DrugFile:
@@ -220,7 +217,7 @@ def read_tables(folder: Path, registry: Registry) -> dict[str, DosingTable]:
     tables = {}
     for path in sorted(folder.glob("*.yaml")):
         name = f"{folder.name}/{path.name}"
-        file = registry.admit(as_file(read_yaml(path), DosingTableFile, name), name)
+        file = registry.admit(registry.read(path, DosingTableFile, name), name)
         if file.id != path.stem:
             raise CatalogueError(f"{name}: its id is '{file.id}'; file and id have one name")
         try:
@@ -274,7 +271,7 @@ def _dose(cell: str) -> tuple[Amount | None, Amount | None]:
 
 def read_terms(path: Path, registry: Registry) -> Terms:
     """The clinical vocabulary. Raises CatalogueError."""
-    file = registry.admit(as_file(read_yaml(path), TermsFile, path.name), path.name)
+    file = registry.admitted(path, TermsFile)
     observations = {
         key: ObservationKind(
             id=key,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-import yaml
 
 from billing_rules.model.entities import Certainty, Source
 
@@ -311,32 +311,15 @@ class SiteFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     modifiers: dict[str, dict[str, Any]] = {}
 
 
-class _StrictLoader(yaml.CSafeLoader):
-    """YAML as written, except that a repeated key is an error (YAML itself lets the last win)."""
-
-
-def _mapping_without_repeats(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    found: dict[Hashable, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in found:
-            line = key_node.start_mark.line + 1
-            raise CatalogueError(f"line {line}: '{key}' stands twice; keep one of them")
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_repeats
-)
-
 F = TypeVar("F")
 
 
 def read_yaml(path: Path) -> Any:
     """The file's content. Raises CatalogueError naming the file and what is wrong with it."""
+    import yaml  # only where a program does not remember what the files hold
+
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_strict_loader())  # noqa: S506
     except CatalogueError as error:
         raise CatalogueError(f"{path.name}: {error}") from None
     except OSError as error:
@@ -345,12 +328,39 @@ def read_yaml(path: Path) -> Any:
         raise CatalogueError(f"{path.name}: is not valid YAML: {error}") from None
 
 
+@cache
+def _strict_loader() -> Any:
+    """YAML as written, except that a repeated key is an error (YAML itself lets the last win)."""
+    import yaml
+
+    class StrictLoader(yaml.CSafeLoader):
+        pass
+
+    def mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+        found: dict[Hashable, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if key in found:
+                line = key_node.start_mark.line + 1
+                raise CatalogueError(f"line {line}: '{key}' stands twice; keep one of them")
+            found[key] = loader.construct_object(value_node, deep=True)
+        return found
+
+    StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return StrictLoader
+
+
 def as_file(content: Any, shape: type[F], name: str) -> F:
     """`content` as the given file shape. Raises CatalogueError naming the place."""
     try:
         return msgspec.convert(content, shape)
     except msgspec.ValidationError as error:
         raise CatalogueError(f"{name}: {_explained(str(error))}") from None
+
+
+def read_file(path: Path, shape: type[F], name: str) -> F:
+    """A file as the shape it must have. Raises CatalogueError naming the file, place and remedy."""
+    return as_file(read_yaml(path), shape, name)
 
 
 def _explained(message: str) -> str:

@@ -6,7 +6,7 @@ payer cites in that file, so that adding a drug is adding one file. The ids are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +18,8 @@ from billing_rules.catalogue.files import (
     SourceFile,
     Sources,
     SourcesFile,
-    as_file,
     check_sources,
-    read_yaml,
+    read_file,
     sourced_values,
 )
 
@@ -31,13 +30,19 @@ NAME = "sources.yaml"
 class Registry:
     """The sources by id, where each stands, and which were cited so far."""
 
-    def __init__(self, data: Path) -> None:
-        self.shared = as_file(read_yaml(data / NAME), SourcesFile, NAME).sources
+    def __init__(self, data: Path, read: Callable[..., Any] = read_file) -> None:
+        self._read = read
+        self.shared = self.read(data / NAME, SourcesFile, NAME).sources
         self.sources: Sources = {}
         self._stands_in: dict[str, str] = {}
         self._documents: dict[tuple[object, ...], str] = {}
         self._cited: set[str] = set()
         self._register(self.shared, NAME)
+
+    def read(self, path: Path, shape: type[F], name: str) -> F:
+        """The file at `path`, as it is written. Raises CatalogueError."""
+        file: F = self._read(path, shape, name)
+        return file
 
     def admit(self, file: F, name: str) -> F:
         """`file` with the sources it cites, its own and the shared ones.
@@ -51,6 +56,10 @@ class Registry:
         _refuse_unused(own.keys() - cited.keys(), name)
         self._cited |= cited.keys()
         return msgspec.structs.replace(file, sources=cited)
+
+    def admitted(self, path: Path, shape: type[F]) -> F:
+        """The file at `path`, read and admitted under its own name. Raises CatalogueError."""
+        return self.admit(self.read(path, shape, path.name), path.name)
 
     def admit_overridden(self, file: F, name: str, site: Sources) -> F:
         """The same for a file with a site's values over it, which may leave sources unused."""

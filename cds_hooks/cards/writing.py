@@ -19,7 +19,7 @@ from billing_rules.model.findings import Finding, NotChecked, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import shipped
+from billing_rules.rule_records import rule_names, shipped
 from billing_rules.rules.common import FROM_TEXT, capital, listed
 from cds_hooks.cards import app_link
 from cds_hooks.cards.app_link import AppLink
@@ -327,4 +327,4 @@ def _gaps(gaps: Sequence[NotChecked]) -> list[str]:
     held_up: dict[str, list[str]] = {}
     for gap in gaps:
         held_up.setdefault(gap.because, []).append(gap.rule)
-    return [f"{shipped().names(rules)}: {because}." for because, rules in held_up.items()]
+    return [f"{rule_names(rules)}: {because}." for because, rules in held_up.items()]

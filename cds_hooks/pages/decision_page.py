@@ -14,8 +14,7 @@ from flask import Blueprint, Response
 from billing_rules.explained import explained
 from billing_rules.model.findings import Outcome
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import shipped
-from billing_rules.rules.common import capital
+from billing_rules.rule_records import rule_heading
 from cds_hooks import answers, exact_json, services, views
 from cds_hooks.calls import call_log
 from cds_hooks.errors import Refused
@@ -65,4 +64,4 @@ def _review(review: OrderReview) -> dict[str, Any]:
 
 def _rule(outcome: Outcome) -> dict[str, str]:
     state, why = explained(outcome)
-    return {"rule": capital(shipped().name(outcome.rule)), "state": state, "why": why}
+    return {"rule": rule_heading(outcome.rule), "state": state, "why": why}

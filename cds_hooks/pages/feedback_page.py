@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 
 from billing_rules.model.dates import iso_day
-from billing_rules.rule_records import shipped
+from billing_rules.rule_records import rule_heading, shipped
 from billing_rules.rules.common import capital
 from cds_hooks.auth.operator_access import Guard
 from cds_hooks.pages.responses import FORM_POLICY
@@ -153,7 +153,7 @@ def _shown(status: int, filters: Filters, report: Report | None, needed: Needed)
         report=report,
         tables=_tables(report) if report else (),
         plot=weekly({w: t.parts for w, t in report.by_week.items()}) if report else None,
-        rule_name=_rule_name,
+        rule_name=rule_heading,
         **needed(),
     )
     return Response(text, status, content_type="text/html; charset=utf-8")
@@ -162,14 +162,10 @@ def _shown(status: int, filters: Filters, report: Report | None, needed: Needed)
 def _tables(report: Report) -> Iterable[tuple[str, str, Mapping[str, card_feedback.Tally]]]:
     """Title, head of the first column, and rows by their names."""
     yield "By week", "Week (UTC)", report.by_week
-    yield "By rule", "Rule", {_rule_name(rule): t for rule, t in report.by_rule.items()}
+    yield "By rule", "Rule", {rule_heading(rule): t for rule, t in report.by_rule.items()}
     yield "By payer", "Payer", report.by_payer  # by id; the template names them
     yield "By drug", "Drug", report.by_drug
     yield "By client", "Client", {c or NOT_TOLD_APART: t for c, t in report.by_client.items()}
-
-
-def _rule_name(rule: str) -> str:
-    return capital(shipped().name(rule))
 
 
 def _style(with_page: bool) -> Response:

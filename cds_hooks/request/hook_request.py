@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from flask import request
 
 from billing_rules.fhir.json.lenient import absent, as_number, as_objects
 from cds_hooks import exact_json
@@ -324,6 +323,8 @@ def read_body(most_bytes: int) -> bytes:
 def _whole() -> bytes:
     """All of it, asked for at once where its length is known: in the pieces of 64 KB that Flask
     asks for, gunicorn copies the rest of the body again for each of them."""
+    from flask import request  # what reads a request from a file starts without the web
+
     length = request.content_length
     if not length:
         return request.get_data(cache=False)

@@ -14,7 +14,7 @@ from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic, standing
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import RuleRecord, shipped
+from billing_rules.rule_records import RuleRecord, rule_name, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
 from billing_rules.rules.common import capital
 
@@ -107,7 +107,7 @@ def _point(outcome: Outcome) -> Point:
 
 def _sentence(silent: Silent) -> str:
     """The reason as a sentence, with other rules by their names: it may say who judges instead."""
-    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", silent.because)
+    because = _RULE_ID.sub(lambda match: f"\u201c{rule_name(match[0])}\u201d", silent.because)
     return f"{capital(because)}."
 
 

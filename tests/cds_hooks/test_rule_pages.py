@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules import catalogue as catalogue_module
 from billing_rules.model.findings import NotChecked
-from billing_rules.rule_records import shipped
+from billing_rules.rule_records import rule_names, shipped
 from billing_rules.rules import RULES
 from billing_rules.rules.rule import UseOf
 from cds_hooks import create_app, rule_documents
@@ -272,4 +272,4 @@ def test_f1_2_the_detail_links_each_rule_that_spoke_with_its_version(
 
 def test_a_gap_that_is_no_rules_has_a_name_too() -> None:
     gap = NotChecked("one could not be read", rule="other_orders")
-    assert shipped().names([gap.rule, "total_ige", "total_ige"]) == "Other orders and total IgE"
+    assert rule_names([gap.rule, "total_ige", "total_ige"]) == "Other orders and total IgE"

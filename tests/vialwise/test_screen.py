@@ -7,7 +7,7 @@ import pytest
 import fixtures
 from tests.vialwise.conftest import Run
 from vialwise import screen
-from vialwise.checking.report import show_card, words
+from vialwise.commands.demo import show_card, words
 
 
 def test_long_words_are_broken_at_80_columns() -> None:

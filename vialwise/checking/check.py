@@ -15,6 +15,7 @@ from billing_rules.assess import assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import ASKED_BY_CODE, DATA_NEEDED
 from billing_rules.fhir import reading
+from billing_rules.fhir.json.decoding import RawResource
 from billing_rules.fhir.json.references import JsonObject
 from billing_rules.fhir.read.chart import Part
 from billing_rules.fhir.read.orders import READERS
@@ -143,7 +144,7 @@ def _can_be_order(resource: JsonObject) -> bool:
     return str(resource.get("resourceType")) in READERS  # whatever JSON stands there
 
 
-def check_patient(resources: Iterable[JsonObject | bytes], patient_id: str) -> None:
+def check_patient(resources: Iterable[RawResource | JsonObject], patient_id: str) -> None:
     """Raises NothingToCheck when a resource is about somebody else."""
     for resource in resources:
         told = about(resource)
@@ -232,7 +233,7 @@ def _refused(error: Refused, asks_ehr: bool = False) -> NothingToCheck:
     why = error.why.rstrip(".")
     if error.status == UNOBTAINABLE and asks_ehr:
         return NothingToCheck(f"the EHR was not asked: {why}. Put it into the prefetch")
-    return NothingToCheck(f"the service would refuse it: {why}. Mend the request")
+    return NothingToCheck(f"the service would refuse it: {why}. Correct the request")
 
 
 def _unread(lines: Iterable[OrderLine]) -> Iterable[str]:

@@ -22,12 +22,12 @@ def read_json(name: str) -> tuple[bytes, dict[str, Any]]:
     try:
         value = json.loads(content)
     except UnicodeDecodeError:
-        raise Problem(f"{shown} is no text: give JSON, in UTF-8") from None
+        raise Problem(f"{shown} is not text: give JSON, in UTF-8") from None
     except RecursionError:
         raise Problem(f"{shown} is nested too deeply to be FHIR: check the file") from None
     except ValueError as error:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Problem(f"{shown} is no JSON{place}: FHIR in XML must be converted first") from None
+        raise Problem(f"{shown} is not JSON{place}: FHIR in XML must be converted first") from None
     if not isinstance(value, dict):
         raise Problem(f"{shown} holds no JSON object: give a CDS Hooks request or a FHIR resource")
     return content, value

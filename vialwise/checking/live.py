@@ -25,7 +25,7 @@ from vialwise.problems import Problem
 
 
 def client(base: str, token: str | None, seconds: float) -> EhrClient:
-    """A client for the server that the user named. Raises Problem for what is no address."""
+    """A client for the server that the user named. Raises Problem for what is not an address."""
     try:
         address = FhirBase.parse(base)
     except AddressRefused as error:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import click
 
@@ -14,12 +11,12 @@ from billing_rules.model.entities import Source, Stage
 from billing_rules.model.findings import Finding, NotChecked, Severity
 from billing_rules.model.states import Present, Unknown
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import capital, shipped
+from billing_rules.rule_records import rule_heading, rule_names
 from vialwise import screen
 from vialwise.checking.check import CheckResult
 
 _WORDS = {Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
-_REPORT_COLOURS = {Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_COLORS = {Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _URGENCY = list(Severity)  # most urgent first
 _GAP = "magenta"
 _LABEL = 11
@@ -89,18 +86,13 @@ def _gaps(not_checked: Iterable[NotChecked]) -> dict[str, str]:
     held_up: dict[str, list[str]] = {}
     for gap in not_checked:
         held_up.setdefault(gap.because, []).append(gap.rule)
-    return {because: shipped().names(rules) for because, rules in held_up.items()}
-
-
-def rule_name(rule: str) -> str:
-    """A rule's name as a person writes it."""
-    return capital(shipped().name(rule))
+    return {because: rule_names(rules) for because, rules in held_up.items()}
 
 
 def show_finding(finding: Finding) -> None:
     """One finding: what to do, what was found, on what it rests, the remedy."""
     label = f"  {_WORDS[finding.severity]}".ljust(_LABEL + 2)
-    screen.say(finding.summary, label, fg=_REPORT_COLOURS[finding.severity])
+    screen.say(finding.summary, label, fg=_COLORS[finding.severity])
     below = " " * (_LABEL + 2)
     for sentence in finding.found:
         screen.say(sentence, below)
@@ -158,7 +150,7 @@ def _show_rules(review: OrderReview) -> None:
     rows = [("", "Rule", "What it saw, and why it spoke or kept silent")]
     for outcome in review.outcomes:
         word, text = explained(outcome)
-        rows.append((_STATES[word], rule_name(outcome.rule), text))
+        rows.append((_STATES[word], rule_heading(outcome.rule), text))
     rows += [("note", "The order", sentence) for sentence in _read_from_the_order(review)]
     screen.columns(rows, indent=4)
 
@@ -180,44 +172,3 @@ def _show_unread(unread: Iterable[str]) -> None:
         click.echo()
         screen.heading("Could not be read")
         screen.points(unread)
-
-
-# ----------------------------------------------------------------------
-# CDS Hooks cards as text for a terminal, the way an EHR's pane would show them.
-
-
-_CARD_TEXT_COLOURS = {"info": "cyan", "warning": "yellow", "critical": "red"}
-_INDENT = " " * 4
-_TITLE = re.compile(r"\*\*([^*]+)\*\*")
-_LINK = re.compile(r"(?<!\\)\[((?:[^\]\\]|\\.)*)\]\(https?://[^\s()]*\)")
-_ESCAPED = re.compile(r"\\(.)")
-
-
-def show_card(card: Mapping[str, Any]) -> None:
-    """Indicator and summary, the detail, the source, what can be accepted."""
-    indicator = str(card.get("indicator", ""))
-    label = f"  {indicator.upper().ljust(8)} "
-    screen.say(str(card.get("summary", "")), label, fg=_CARD_TEXT_COLOURS.get(indicator, "white"))
-    for line in str(card.get("detail") or "").splitlines():
-        _show_line(line.strip())
-    for suggestion in card.get("suggestions") or ():
-        screen.say(f"[ {suggestion.get('label', '')} ]", _INDENT, fg="green")
-    for link in card.get("links") or ():
-        screen.say(f"{link.get('label', '')} {link.get('url', '')}", _INDENT + "link: ", 10)
-
-
-def _show_line(line: str) -> None:
-    """A line of the little Markdown that cards hold: paragraph, title or list item."""
-    title = _TITLE.fullmatch(line)
-    if title:
-        screen.heading(title[1], len(_INDENT))
-    elif line.startswith("- "):
-        screen.say(words(line[2:]), _INDENT + "- ")
-    elif line:
-        screen.say(words(line), _INDENT)
-
-
-def words(markdown: str) -> str:
-    """The words a reader of the rendered Markdown sees: a link shows its title only."""
-    text = _LINK.sub(r"\1", markdown).replace("**", "")
-    return html.unescape(_ESCAPED.sub(r"\1", text))

@@ -19,7 +19,7 @@ def invalid(resources: Iterable[JsonObject]) -> Iterator[str]:
         try:
             get_fhir_model_class(str(resource.get("resourceType"))).model_validate(dict(resource))
         except KeyError:
-            yield f"{name}: is no FHIR R4 resource type"
+            yield f"{name}: is not a FHIR R4 resource type"
         except ValidationError as error:
             for fault in error.errors(include_input=False, include_url=False)[:MOST]:
                 place = ".".join(str(step) for step in fault["loc"])

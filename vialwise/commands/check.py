@@ -49,7 +49,7 @@ class Input:
 @click.option("--payer", metavar="ID", help="Check as if this were the payer.")
 @click.option("--explain", is_flag=True, help="Say what every rule saw, and why it kept silent.")
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
-@click.option("--strict", "strict_", is_flag=True, help="Also report what is no valid FHIR R4.")
+@click.option("--strict", "strict_", is_flag=True, help="Also report what is not valid FHIR R4.")
 @click.pass_context
 def check(
     context: click.Context,

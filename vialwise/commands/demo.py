@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import logging
+import re
 import sys
 import tempfile
 import time
@@ -22,7 +24,6 @@ from cds_hooks.app import create_app
 from cds_hooks.trusted_clients import Client
 from vialwise import clock, screen
 from vialwise.catalogues import catalogue
-from vialwise.checking.report import show_card
 from vialwise.problems import Problem
 from vialwise.serving import logs, server, start, storage
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
@@ -86,14 +87,20 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     stays = sys.stdin.isatty() if stay is None else stay
     known = catalogue()
     bound = server.bound_socket(DEFAULT_HOST, port)
-    ehr_bound = server.bound_socket(DEFAULT_HOST, _ehr_port(port, ehr_port))
+    if ehr_port is None:
+        ehr_port = port + 1 if 0 < port < 65535 else 0
+    ehr_bound = server.bound_socket(DEFAULT_HOST, ehr_port)
     url, ehr_url = server.address_of(bound), server.address_of(ehr_bound)
     key = new_key(ITSELF, f"{ITSELF}/jwks.json")
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
         kept = storage.opened(str(Path(directory) / "demo.sqlite"))
         settings = ServeSettings(
             billing_plan=True,  # so that a clean order has something to show too
-            clients=(practice.registration(ehr_url), _itself(key)),
+            clients=(
+                practice.registration(ehr_url),
+                # This command, which posts the bundled orders.
+                Client(iss=key.issuer, jwks=json.dumps(key.jwks())),
+            ),
             development=True,  # the practice EHR's keys are on this machine, without https
             quiet_days=0,  # a story that is told again says the same again
             ehrs=(practice.ehr_at(ehr_url),),
@@ -108,30 +115,14 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
         ):
             _wait_for(f"{url}/cds-services")
             _wait_for(ehr_url)
-            _show(url, key)
+            screen.say(
+                f"Vialwise runs at {url} on its built-in catalogue and a SQLite file that it "
+                "deletes at the end. Orders it is sent:"
+            )
+            for story in STORIES:
+                _show_answer(story, url, key)
             if stays:
-                _say_what_next(url, ehr_url)
-                _stay(process)
-
-
-def _ehr_port(port: int, ehr_port: int | None) -> int:
-    if ehr_port is not None:
-        return ehr_port
-    return port + 1 if 0 < port < 65535 else 0
-
-
-def _itself(key: SigningKey) -> Client:
-    """This command as a client of the service: it posts the bundled orders."""
-    return Client(iss=key.issuer, jwks=json.dumps(key.jwks()))
-
-
-def _show(url: str, key: SigningKey) -> None:
-    screen.say(
-        f"Vialwise runs at {url} on its built-in catalogue and a SQLite file that it deletes "
-        "at the end. Orders it is sent:"
-    )
-    for story in STORIES:
-        _tell(story, url, key)
+                _stay(process, url, ehr_url)
 
 
 def _wait_for(url: str) -> None:
@@ -147,14 +138,18 @@ def _wait_for(url: str) -> None:
     raise Problem("the service did not start in time: run `vialwise serve --open` to see why")
 
 
-def _tell(story: Story, url: str, key: SigningKey) -> None:
+def _show_answer(story: Story, url: str, key: SigningKey) -> None:
     days = (clock.today(None) - fixtures.WRITTEN_ON).days
     body = fixtures.moved(fixtures.hook_request(story.request), days)
     signed = {"Authorization": f"Bearer {key.token(start.orders_url(url))}"}
     answer = requests.post(start.orders_url(url), json=body, headers=signed, timeout=10)
     click.echo()
     screen.heading(story.title)
-    screen.say(_one_line(body, answer), "  ", dim=True)
+    drafts = [entry["resource"] for entry in body["context"]["draftOrders"]["entry"]]
+    orders = ", ".join(f"{draft['resourceType']}/{draft.get('id', '')}" for draft in drafts)
+    took = f"{answer.elapsed.total_seconds() * 1000:.0f} ms"
+    line = f"POST {body['hook']}, {orders}: HTTP {answer.status_code}, {took}"
+    screen.say(line, "  ", dim=True)
     cards = answer.json().get("cards", []) if answer.ok else []
     for card in cards:
         click.echo()
@@ -163,26 +158,49 @@ def _tell(story: Story, url: str, key: SigningKey) -> None:
         screen.say("no card: nothing to do", "  ", fg="green")
 
 
-def _one_line(request: Mapping[str, Any], answer: requests.Response) -> str:
-    context = request["context"]
-    drafts = [entry["resource"] for entry in context["draftOrders"]["entry"]]
-    kinds = ", ".join(f"{draft['resourceType']}/{draft.get('id', '')}" for draft in drafts)
-    milliseconds = answer.elapsed.total_seconds() * 1000
-    return f"POST {request['hook']}, {kinds}: HTTP {answer.status_code}, {milliseconds:.0f} ms"
-
-
-def _say_what_next(url: str, ehr_url: str) -> None:
+def _stay(process: BaseProcess, url: str, ehr_url: str) -> None:
+    """Say what next, and wait for Ctrl-C. Raises Problem when the service ends by itself."""
     click.echo()
     screen.heading(f"Open {ehr_url} in a browser: six stories at the order desk.")
     screen.say(
         f"The practice EHR there calls the service at {url}/cds-services with signed tokens. Both "
         "stay up until Ctrl-C. For requests of your own: `vialwise serve --open`."
     )
-
-
-def _stay(process: BaseProcess) -> None:
-    """Until Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         process.join()
         raise Problem("the service ended by itself: run `vialwise serve --open` to see why")
     click.echo("\nEnded.")
+
+
+# ---------------------------------------------------------------- cards, as an EHR shows them
+
+
+_COLORS = {"info": "cyan", "warning": "yellow", "critical": "red"}
+_INDENT = " " * 4
+_TITLE = re.compile(r"\*\*([^*]+)\*\*")
+_LINK = re.compile(r"(?<!\\)\[((?:[^\]\\]|\\.)*)\]\(https?://[^\s()]*\)")
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def show_card(card: Mapping[str, Any]) -> None:
+    """Indicator and summary, the detail in its little Markdown, what can be accepted, links."""
+    indicator = str(card.get("indicator", ""))
+    label = f"  {indicator.upper().ljust(8)} "
+    screen.say(str(card.get("summary", "")), label, fg=_COLORS.get(indicator, "white"))
+    for line in map(str.strip, str(card.get("detail") or "").splitlines()):
+        if title := _TITLE.fullmatch(line):
+            screen.heading(title[1], len(_INDENT))
+        elif line.startswith("- "):
+            screen.say(words(line[2:]), _INDENT + "- ")
+        elif line:
+            screen.say(words(line), _INDENT)
+    for suggestion in card.get("suggestions") or ():
+        screen.say(f"[ {suggestion.get('label', '')} ]", _INDENT, fg="green")
+    for link in card.get("links") or ():
+        screen.say(f"{link.get('label', '')} {link.get('url', '')}", _INDENT + "link: ", 10)
+
+
+def words(markdown: str) -> str:
+    """The words a reader of the rendered Markdown sees: a link shows its title only."""
+    text = _LINK.sub(r"\1", markdown).replace("**", "")
+    return html.unescape(_ESCAPED.sub(r"\1", text))

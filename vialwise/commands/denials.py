@@ -10,7 +10,8 @@ import click
 
 from billing_rules.catalogue.files import CatalogueError
 from billing_rules.model.entities import CERTAINTY
-from billing_rules.rule_records import RuleRecord, RuleRecords, capital, shipped
+from billing_rules.rule_records import RuleRecord, RuleRecords, shipped
+from billing_rules.rules.common import capital
 from vialwise import screen
 from vialwise.problems import FINDINGS, Problem
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.model.states import Nothing, Unknown
+from billing_rules.rule_records import rule_heading
 from ehr_access.base import AddressRefused, FhirBase
 from ehr_access.capability import Capabilities, Capability
 from ehr_access.client import EhrClient
@@ -18,7 +20,6 @@ from ehr_access.smart_configuration import SmartConfiguration, read
 from ehr_access.transport import Transport
 from vialwise import progress, screen
 from vialwise.checking import inputs
-from vialwise.checking.report import rule_name
 from vialwise.ehrs import diagnosis, offers
 from vialwise.ehrs.diagnosis import RuleAnswer
 from vialwise.ehrs.offers import Ehr, Offer
@@ -127,7 +128,7 @@ def _tried(ehr: EhrClient, patient: str) -> dict[str, str]:
     """What each query gives for this patient: how much, none, or why it is not known."""
     asked = {
         need.key: query
-        for need in offers.DATA_NEEDED
+        for need in DATA_NEEDED
         if (query := query_for(need, patient, "")) is not None
     }
     told = {}
@@ -155,7 +156,7 @@ def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
     _show_offers(seen)
     whole = [rule for rule in rules if rule.whole]
     _titled(f"Rules that can be answered: {len(whole)} of {len(rules)}")
-    screen.say(", ".join(rule_name(rule.rule) for rule in whole), "  ")
+    screen.say(", ".join(rule_heading(rule.rule) for rule in whole), "  ")
     _show_rules("In part", [rule for rule in rules if rule.in_part])
     _show_rules("Not at all", [rule for rule in rules if not rule.whole and not rule.in_part])
     _show_smart(seen)
@@ -189,7 +190,7 @@ def _show_rules(title: str, rules: list[RuleAnswer]) -> None:
     _titled(title)
     for rule in rules:
         lacking = ", ".join(diagnosis.names(rule.lacking))
-        screen.say(f"{rule_name(rule.rule)}: without {lacking}", "  - ")
+        screen.say(f"{rule_heading(rule.rule)}: without {lacking}", "  - ")
 
 
 def _show_smart(seen: Seen) -> None:

@@ -21,7 +21,7 @@ from vialwise.settings.models import DEFAULT_HOST
 DEFAULT_PORT = 8418
 
 
-class MoodName(click.ParamType):
+class MoodName(click.ParamType):  # type: ignore[type-arg]
     """The name of a simulated error."""
 
     name = "mood"

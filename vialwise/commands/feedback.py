@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from billing_rules.rule_records import shipped
+from billing_rules.rule_records import rule_heading, shipped
 from cds_hooks.record.card_feedback import (
     NOT_TOLD_APART,
     Asked,
@@ -22,7 +22,6 @@ from cds_hooks.record.card_feedback import (
 from service_parts.database import StoreFailed
 from vialwise import clock, database, screen
 from vialwise.catalogues import catalogue
-from vialwise.checking.report import rule_name
 from vialwise.commands import options
 from vialwise.problems import Problem
 from vialwise.serving import start
@@ -62,7 +61,7 @@ def feedback(
     page of its own.
     """
     if rule and rule not in shipped().records:
-        raise Problem(f"'{rule}' is no rule: write its id, like wrong_code")
+        raise Problem(f"'{rule}' is not a rule: write its id, like wrong_code")
     first, last = clock.day(since), clock.day(until)
     if first and last and last < first:
         raise Problem("--until is before --since: swap them")
@@ -124,7 +123,7 @@ def _show(found: Report) -> None:
         f"{total.ignored} ignored (without an answer)",
         "  ",
     )
-    _table("By rule (several to a card)", found.by_rule, rule_name)
+    _table("By rule (several to a card)", found.by_rule, rule_heading)
     _table("By payer", found.by_payer, catalogue().payer_name)
     _table("By drug", found.by_drug)
     _table("By client", found.by_client, lambda client: client or NOT_TOLD_APART)
@@ -162,4 +161,4 @@ def _held_back(found: Report) -> None:
     for because, counts in found.held_back.items():
         cards = found.held_cards[because]
         told = f"{cards} card{'s' if cards != 1 else ''}"
-        _counts(f"Kept and not shown, {because}: {told}, by rule", counts, rule_name)
+        _counts(f"Kept and not shown, {because}: {told}, by rule", counts, rule_heading)

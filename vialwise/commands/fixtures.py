@@ -121,7 +121,7 @@ def _deleted(server: Server, found: list[Resource], tag: str) -> dict[str, str]:
 
 
 def _server(fhir: str, tag: str, token_file: str | None, timeout: float) -> Server:
-    """Raises Problem for what is no address, no tag or no token."""
+    """Raises Problem for what is not an address, a tag or a token."""
     try:
         base = FhirBase.parse(fhir)
     except AddressRefused as error:

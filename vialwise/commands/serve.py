@@ -97,7 +97,7 @@ def _say_where(kept: storage.Opened) -> None:
     if kept.trouble:
         screen.say(
             f"That database cannot be used ({kept.trouble}): orders are answered, nothing is "
-            "kept, feedback is answered 503. Mend it and start again, or use --database.",
+            "kept, feedback is answered 503. Correct it and start again, or use --database.",
             fg="yellow",
         )
 

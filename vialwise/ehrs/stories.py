@@ -63,7 +63,8 @@ def with_references(resource: Resource, new: dict[str, str]) -> Resource:
             }
         return [changed(value) for value in node] if isinstance(node, list) else node
 
-    return changed(resource)
+    copy: Resource = changed(resource)
+    return copy
 
 
 def is_tagged(resource: Resource, tag: str) -> bool:
