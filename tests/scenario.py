@@ -69,7 +69,7 @@ from billing_rules.orders.case import Case
 from billing_rules.review import OrderReview
 from tests import scenario_chart
 
-FOLDER = Path(__file__).parent / "scenarios"
+FOLDER = Path(__file__).parents[1] / "tests" / "scenarios"
 TODAY = date(2026, 11, 23)
 
 

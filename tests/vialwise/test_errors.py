@@ -26,8 +26,8 @@ def one_line(result, *words: str) -> None:  # type: ignore[no-untyped-def]
     [
         (b"", "is empty"),
         (b"   \n", "is empty"),
-        (b"<MedicationRequest/>", "is no JSON (line 1)"),
-        (b'{"resourceType": ', "is no JSON"),
+        (b"<MedicationRequest/>", "is not JSON (line 1)"),
+        (b'{"resourceType": ', "is not JSON"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe\x00", "is no"),
         (b"[]", "holds no JSON object"),
         (b"5", "holds no JSON object"),

@@ -49,8 +49,8 @@ def test_cards_and_calls_are_forgotten_apart(run: Run, url: str) -> None:
     ("args", "says"),
     [
         ((), "nothing to forget: give --cards-before, --calls-before or"),
-        (("--calls-before", "yesterday"), "'yesterday' is no date"),
-        (("--calls-before", "2026-W01-1"), "'2026-W01-1' is no date"),
+        (("--calls-before", "yesterday"), "'yesterday' is not a date"),
+        (("--calls-before", "2026-W01-1"), "'2026-W01-1' is not a date"),
     ],
 )
 def test_without_a_day_nothing_is_deleted(

@@ -30,8 +30,8 @@ class Opened:
 
 def opened(named: str | None, secret: bytes = b"") -> Opened:
     """The store at `named`, up to date; `secret` is that of its hashes, if one is configured.
-    Raises Problem for what the user has to correct; a database that is merely away is trouble, because
-    cards are answered without it."""
+    Raises Problem for what the user has to correct; a database that is merely away is trouble,
+    because cards are answered without it."""
     url = database.address(named)
     engine, trouble = database.engine(url), ""
     keys = KeyedHashes(secrets.token_bytes(SHORTEST_SECRET))  # until the real ones are read
