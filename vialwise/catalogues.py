@@ -22,12 +22,12 @@ F = TypeVar("F")
 def catalogue(site: Path | None = None) -> Catalogue:
     """Read it strictly. Raises Problem with the one line that says what to correct."""
     try:
-        return load(site, read=remembered)
+        return load(site, read=read_cached)
     except CatalogueError as error:
         raise Problem(str(error)) from None
 
 
-def remembered(path: Path, shape: type[F], name: str) -> F:
+def read_cached(path: Path, shape: type[F], name: str) -> F:
     """A file of the catalogue, as `read_file` gives it and with its errors.
 
     What its YAML was read as is kept as JSON where Python keeps the bytecode of modules, and used

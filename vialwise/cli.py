@@ -84,7 +84,7 @@ def _own_fault(error: Exception) -> str:
 
 def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from vialwise.versions import installed_version  # takes as long to import as click
+        from vialwise.versions import installed_version  # brings the catalogue's reader
 
         click.echo(f"vialwise {installed_version()}")
         context.exit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import billing_rules
@@ -12,6 +11,10 @@ _KINDS = (".py", ".yaml")
 
 
 def installed_version() -> str:
+    """Such as "0.2.0"."""
+    # Takes as long to import as click, and few commands say the version.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("vialwise")
     except PackageNotFoundError:

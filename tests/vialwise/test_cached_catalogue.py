@@ -1,4 +1,4 @@
-"""What the catalogue's YAML was read as is remembered, and never used for another YAML."""
+"""What the catalogue's YAML was read as is kept, and never used for another YAML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from billing_rules.catalogue import DATA, load
 from billing_rules.catalogue.files import CatalogueError, DrugFile, read_file
-from vialwise.catalogues import remembered
+from vialwise.catalogues import read_cached
 
 NAME = "drugs/omalizumab.yaml"
 
@@ -27,7 +27,7 @@ def images(data: Path) -> list[Path]:
 
 
 def test_every_file_is_remembered_as_it_was_read(data: Path) -> None:
-    first, again = load(data=data, read=remembered), load(data=data, read=remembered)
+    first, again = load(data=data, read=read_cached), load(data=data, read=read_cached)
     plain = load(data=data)
     assert len(images(data)) == len(list(data.rglob("*.yaml"))) - 1  # rules.yaml has another reader
     for known in (first, again):
@@ -38,10 +38,10 @@ def test_every_file_is_remembered_as_it_was_read(data: Path) -> None:
 
 def test_a_changed_file_is_read_anew(data: Path) -> None:
     path = data / NAME
-    assert remembered(path, DrugFile, NAME).brand == "Xolair"
+    assert read_cached(path, DrugFile, NAME).brand == "Xolair"
     path.write_text(path.read_text().replace("brand: Xolair", "brand: Another", 1))
-    assert remembered(path, DrugFile, NAME).brand == "Another"
-    assert remembered(path, DrugFile, NAME) == read_file(path, DrugFile, NAME)
+    assert read_cached(path, DrugFile, NAME).brand == "Another"
+    assert read_cached(path, DrugFile, NAME) == read_file(path, DrugFile, NAME)
 
 
 def test_a_wrong_file_is_refused_each_time(data: Path) -> None:
@@ -49,22 +49,22 @@ def test_a_wrong_file_is_refused_each_time(data: Path) -> None:
     path.write_text(path.read_text().replace("brand: Xolair", "brand: Xolair\ncolour: blue", 1))
     for _ in range(2):
         with pytest.raises(CatalogueError, match="colour"):
-            remembered(path, DrugFile, NAME)
+            read_cached(path, DrugFile, NAME)
     with pytest.raises(CatalogueError, match="cannot be read"):
-        remembered(data / "none.yaml", DrugFile, "none.yaml")
+        read_cached(data / "none.yaml", DrugFile, "none.yaml")
 
 
 def test_a_spoiled_image_is_not_used(data: Path) -> None:
     path = data / NAME
-    whole = remembered(path, DrugFile, NAME)
+    whole = read_cached(path, DrugFile, NAME)
     [image] = images(data)
     image.write_bytes(image.read_bytes()[:-9])
-    assert remembered(path, DrugFile, NAME) == whole
+    assert read_cached(path, DrugFile, NAME) == whole
 
 
 def test_nothing_is_written_where_python_writes_no_bytecode(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    assert remembered(data / NAME, DrugFile, NAME).brand == "Xolair"
+    assert read_cached(data / NAME, DrugFile, NAME).brand == "Xolair"
     assert images(data) == []
