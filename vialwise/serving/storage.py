@@ -33,18 +33,18 @@ def opened(named: str | None, secret: bytes = b"") -> Opened:
     Raises Problem for what the user has to correct; a database that is merely away is trouble,
     because cards are answered without it."""
     url = database.address(named)
-    engine, trouble = database.engine(url), ""
+    connections, trouble = database.engine(url), ""
     keys = KeyedHashes(secrets.token_bytes(SHORTEST_SECRET))  # until the real ones are read
     known = b""
     try:
         known = _secret(url, secret)
         keys = KeyedHashes(known)
-        database.upgrade(engine)
+        database.upgrade(connections)
     except OSError as error:
         trouble = error.strerror or type(error).__name__
     except SQLAlchemyError as error:
         trouble = database.kind(error)
-    return Opened(Store(engine, keys), database.shown(url), trouble, known)
+    return Opened(Store(connections, keys), database.shown(url), trouble, known)
 
 
 def _secret(url: sa.URL, configured: bytes) -> bytes:
