@@ -33,7 +33,7 @@ class Seen:
 
     where: str
     version: str
-    offers: tuple[Offer, ...]
+    support: tuple[Offer, ...]
     smart: SmartConfiguration | Unknown
     tried: dict[str, str]
     ehr: Ehr | None = None
@@ -80,7 +80,7 @@ def doctor(
         if patient or token_file:
             raise Problem("--patient and --token-file go with --fhir BASE")
         seen = _of_ehr(str(ehr_name))
-    rules = diagnosis.rule_answers(seen.offers)
+    rules = diagnosis.rule_answers(seen.support)
     if as_json:
         click.echo(json.dumps(_document(seen, rules), indent=2, ensure_ascii=False))
     else:
@@ -169,7 +169,7 @@ def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
 
 def _show_offers(seen: Seen) -> None:
     _titled("What the rules ask for")
-    rows = [(o.need.key, o.need.resource_type, _told(o, seen)) for o in seen.offers]
+    rows = [(o.need.key, o.need.resource_type, _told(o, seen)) for o in seen.support]
     screen.columns(rows)
 
 
@@ -207,7 +207,7 @@ def _show_smart(seen: Seen) -> None:
 
 
 def _asks(seen: Seen) -> list[str]:
-    asked = diagnosis.to_ask(seen.offers)
+    asked = diagnosis.to_ask(seen.support)
     if seen.ehr:
         return [*asked, *seen.ehr.ask]
     return [*asked, *diagnosis.smart_to_ask(seen.smart)]
@@ -225,7 +225,7 @@ def _document(seen: Seen, rules: tuple[RuleAnswer, ...]) -> dict[str, Any]:
     """The same, as one object; no key is null."""
     said: dict[str, Any] = {
         "where": seen.where,
-        "queries": [_query(offer, seen) for offer in seen.offers],
+        "queries": [_query(offer, seen) for offer in seen.support],
         "rules": [_rule(rule) for rule in rules],
         "ask": _asks(seen),
     }
