@@ -112,9 +112,26 @@ def _point(outcome: Outcome) -> Point:
     if isinstance(outcome, NotChecked):
         return Point(State.UNCHECKED, f"Could not be checked, because {outcome.because}.")
     state = State.MET if outcome.applies else State.OFF
-    # Other rules by their names: the reason may say who judges instead.
-    because = _RULE_ID.sub(lambda match: f"\u201c{shipped().name(match[0])}\u201d", outcome.because)
-    return Point(state, sentence(because), (), outcome.basis, outcome.sources)
+    return Point(state, _sentence(outcome), (), outcome.basis, outcome.sources)
+
+
+def _sentence(silent: Silent) -> str:
+    """The reason as a sentence, with other rules by their names: it may say who judges instead."""
+    because = _RULE_ID.sub(lambda match: f"\u201c{rule_name(match[0])}\u201d", silent.because)
+    return f"{capital(because)}."
+
+
+def _of_finding(finding: Finding) -> Point:
+    return Point(
+        State(standing(finding)),
+        finding.summary,
+        finding.found,
+        finding.basis,
+        finding.sources,
+        finding.unchecked,
+        finding.correction_label,
+        finding.topic is Topic.DOCUMENTATION,
+    )
 
 
 # ---------------------------------------------------------------- the two answers

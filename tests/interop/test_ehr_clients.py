@@ -30,8 +30,8 @@ fhirpy = pytest.importorskip(
     "fhirpy", reason="fhirpy is not installed: pip install -r requirements/interop.txt"
 )
 
-from fhirclient import client, server  # noqa: E402 - after what skips without it
-from fhirclient.models import (  # noqa: E402
+from fhirclient import client, server
+from fhirclient.models import (
     codeableconcept,
     fhirreference,
     medicationrequest,

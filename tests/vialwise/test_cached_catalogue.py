@@ -19,7 +19,8 @@ NAME = "drugs/omalizumab.yaml"
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     monkeypatch.setattr(sys, "pycache_prefix", None)
-    return Path(shutil.copytree(DATA, tmp_path / "data"))
+    kept_elsewhere = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(DATA, tmp_path / "data", ignore=kept_elsewhere))
 
 
 def images(data: Path) -> list[Path]:

@@ -24,15 +24,24 @@ from vialwise.checking.check import Question, check_holds_an_order, check_patien
 from vialwise.problems import Problem
 
 
-def client(base: str, token: str | None, seconds: float) -> EhrClient:
-    """A client for the server that the user named. Raises Problem for what is not an address."""
+def server(base: str, token_file: str | None) -> tuple[FhirBase, str | None]:
+    """The server that the user named, and the token to send there. Raises Problem for what is not
+    an address, and for a token that would be sent in the clear."""
     try:
         address = FhirBase.parse(base)
     except AddressRefused as error:
         raise Problem(f"--fhir {base}: {error}; write it like https://ehr.example/fhir") from None
+    token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
     if token and not address.carries_tokens:
         raise Problem(f"--fhir {base}: a token is sent over https only: use the https address")
-    transport, limits = Transport(), Limits(seconds=seconds)
+    return address, token
+
+
+def client(
+    address: FhirBase, token: str | None, seconds: float, transport: Transport | None = None
+) -> EhrClient:
+    """A client of one server, which has `seconds` for everything together."""
+    transport, limits = transport or Transport(), Limits(seconds=seconds)
     known = Capabilities(transport, limits)
     return EhrClient(address, transport, known, token=token, limits=limits)
 

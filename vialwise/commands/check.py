@@ -145,8 +145,8 @@ def _from_server(
         raise Problem("--fhir needs --patient ID and --order FILE|ID")
     from vialwise.checking import live  # brings requests, which a file does not need
 
-    token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
-    question = live.question(live.client(fhir, token, timeout), patient, order)
+    ehr = live.client(*live.server(fhir, token_file), timeout)
+    question = live.question(ehr, patient, order)
     return Input(question, tuple(reading.entries(question.drafts)))
 
 

@@ -11,15 +11,14 @@ import click
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.model.states import Nothing, Unknown
 from billing_rules.rule_records import rule_heading
-from ehr_access.base import AddressRefused, FhirBase
-from ehr_access.capability import Capabilities, Capability
+from ehr_access.capability import Capability
 from ehr_access.client import EhrClient
-from ehr_access.limits import Deadline, Limits
+from ehr_access.limits import Deadline
 from ehr_access.query import ID, query_for
 from ehr_access.smart_configuration import SmartConfiguration, read
 from ehr_access.transport import Transport
 from vialwise import progress, screen
-from vialwise.checking import inputs
+from vialwise.checking import live
 from vialwise.ehrs import diagnosis, offers
 from vialwise.ehrs.diagnosis import RuleAnswer
 from vialwise.ehrs.offers import Ehr, Offer
@@ -33,7 +32,7 @@ class Seen:
 
     where: str
     version: str
-    offers: tuple[Offer, ...]
+    support: tuple[Offer, ...]
     smart: SmartConfiguration | Unknown
     tried: dict[str, str]
     ehr: Ehr | None = None
@@ -80,7 +79,7 @@ def doctor(
         if patient or token_file:
             raise Problem("--patient and --token-file go with --fhir BASE")
         seen = _of_ehr(str(ehr_name))
-    rules = diagnosis.rule_answers(seen.offers)
+    rules = diagnosis.rule_answers(seen.support)
     if as_json:
         click.echo(json.dumps(_document(seen, rules), indent=2, ensure_ascii=False))
     else:
@@ -101,17 +100,10 @@ def _of_ehr(name: str) -> Seen:
 
 
 def _of_server(fhir: str, patient: str | None, token_file: str | None, timeout: float) -> Seen:
-    try:
-        base = FhirBase.parse(fhir)
-    except AddressRefused as error:
-        raise Problem(f"--fhir {fhir}: {error}; write it like https://ehr.example/fhir") from None
+    (base, token), transport = live.server(fhir, token_file), Transport()
     if patient and not ID.fullmatch(patient):
         raise Problem("--patient takes the id alone, like 12345, not a reference or a name")
-    token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
-    if token and not base.carries_tokens:
-        raise Problem(f"--fhir {fhir}: a token is sent over https only: use the https address")
-    transport, limits = Transport(), Limits(seconds=timeout)
-    ehr = EhrClient(base, transport, Capabilities(transport, limits), token=token, limits=limits)
+    ehr = live.client(base, token, timeout, transport)
     with progress.shown("Asking the FHIR server"):
         capability = ehr.capability()
         smart = read(base, transport, Deadline.after(timeout))
@@ -153,13 +145,19 @@ def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
             "server may differ: ask it with --fhir.",
             "  ",
         )
-    _show_offers(seen)
+    _titled("What the rules ask for")
+    screen.columns([(o.need.key, o.need.resource_type, _in_words(o, seen)) for o in seen.support])
     whole = [rule for rule in rules if rule.whole]
     _titled(f"Rules that can be answered: {len(whole)} of {len(rules)}")
     screen.say(", ".join(rule_heading(rule.rule) for rule in whole), "  ")
     _show_rules("In part", [rule for rule in rules if rule.in_part])
     _show_rules("Not at all", [rule for rule in rules if not rule.whole and not rule.in_part])
-    _show_smart(seen)
+    _titled("Signing in (SMART)")
+    if isinstance(seen.smart, Unknown):
+        screen.say(f"not known, because {seen.smart.because}", "  ")
+    else:
+        checks = diagnosis.smart_checks(seen.smart)
+        screen.columns([(name, "yes" if there else "no", why) for name, there, why in checks])
     _titled("To ask the EHR team for")
     screen.points(_asks(seen) or ["nothing: everything the rules read can be asked for"])
     if seen.ehr:
@@ -167,13 +165,7 @@ def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
         screen.points(f"{n.says} ({n.source}, captured {n.captured})" for n in seen.ehr.notes)
 
 
-def _show_offers(seen: Seen) -> None:
-    _titled("What the rules ask for")
-    rows = [(o.need.key, o.need.resource_type, _told(o, seen)) for o in seen.offers]
-    screen.columns(rows)
-
-
-def _told(offer: Offer, seen: Seen) -> str:
+def _in_words(offer: Offer, seen: Seen) -> str:
     if not offer.can_be_asked:
         said = f"no: {offer.why_not}" if offer.known else "not known"
     elif offer.left_out:
@@ -193,21 +185,8 @@ def _show_rules(title: str, rules: list[RuleAnswer]) -> None:
         screen.say(f"{rule_heading(rule.rule)}: without {lacking}", "  - ")
 
 
-def _show_smart(seen: Seen) -> None:
-    _titled("Signing in (SMART)")
-    if isinstance(seen.smart, Unknown):
-        screen.say(f"not known, because {seen.smart.because}", "  ")
-        return
-    screen.columns(
-        [
-            (name, "yes" if there else "no", why)
-            for name, there, why in diagnosis.smart_checks(seen.smart)
-        ]
-    )
-
-
 def _asks(seen: Seen) -> list[str]:
-    asked = diagnosis.to_ask(seen.offers)
+    asked = diagnosis.to_ask(seen.support)
     if seen.ehr:
         return [*asked, *seen.ehr.ask]
     return [*asked, *diagnosis.smart_to_ask(seen.smart)]
@@ -225,7 +204,7 @@ def _document(seen: Seen, rules: tuple[RuleAnswer, ...]) -> dict[str, Any]:
     """The same, as one object; no key is null."""
     said: dict[str, Any] = {
         "where": seen.where,
-        "queries": [_query(offer, seen) for offer in seen.offers],
+        "queries": [_query(offer, seen) for offer in seen.support],
         "rules": [_rule(rule) for rule in rules],
         "ask": _asks(seen),
     }

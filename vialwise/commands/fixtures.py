@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from ehr_access.base import AddressRefused, FhirBase
 from vialwise import clock, screen
-from vialwise.checking import inputs
+from vialwise.checking import live
 from vialwise.ehrs import stories
 from vialwise.ehrs.fhir_writes import Server
 from vialwise.ehrs.stories import Resource
@@ -67,13 +66,20 @@ def load(fhir: str, tag: str, token_file: str | None, timeout: float, everything
         for resource in shown:
             ready = stories.with_references(stories.prepared(resource, tag, today), there)
             there[stories.reference_to(resource)] = server.put(ready, tag)
-    counted = ", ".join(f"{n} {kind}" for kind, n in _by_type(waiting).most_common())
+    types = Counter(resource["resourceType"] for resource in waiting).most_common()
+    counted = ", ".join(f"{n} {kind}" for kind, n in types)
     screen.say(f"{len(waiting)} resources are on {fhir}, {server.way}: {counted}.")
     days = stories.days_since(today)
     moved = f"{days} day{'' if days == 1 else 's'}"
     screen.say(f"Their dates were moved by {moved}. All carry the tag {stories.SYSTEM}|{tag}.")
-    _say_stories(there)
-    screen.say(f"To take them off again: vialwise fixtures unload --fhir {fhir}{_tagged(tag)}")
+    click.echo()
+    screen.heading("The stories: patient and draft order there")
+    for name, patient in stories.story_patients().items():
+        order = there[stories.story_order(name)]
+        screen.say(f"{there[f'Patient/{patient}']} {order}", f"  {name.removeprefix('story-'):<27}")
+    click.echo()
+    marked = "" if tag == stories.TAG else f" --tag {tag}"
+    screen.say(f"To take them off again: vialwise fixtures unload --fhir {fhir}{marked}")
 
 
 @fixtures.command()
@@ -122,30 +128,7 @@ def _deleted(server: Server, found: list[Resource], tag: str) -> dict[str, str]:
 
 def _server(fhir: str, tag: str, token_file: str | None, timeout: float) -> Server:
     """Raises Problem for what is not an address, a tag or a token."""
-    try:
-        base = FhirBase.parse(fhir)
-    except AddressRefused as error:
-        raise Problem(f"--fhir {fhir}: {error}; write it like https://ehr.example/fhir") from None
+    base, token = live.server(fhir, token_file)
     if not _TAG.fullmatch(tag):
         raise Problem("--tag takes letters, digits, '.', '_' and '-', at most 64")
-    token = inputs.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
-    if token and not base.carries_tokens:
-        raise Problem(f"--fhir {fhir}: a token is sent over https only: use the https address")
     return Server(base, token, timeout)
-
-
-def _say_stories(there: dict[str, str]) -> None:
-    click.echo()
-    screen.heading("The stories: patient and draft order there")
-    for name, patient in stories.story_patients().items():
-        order = there[stories.story_order(name)]
-        screen.say(f"{there[f'Patient/{patient}']} {order}", f"  {name.removeprefix('story-'):<27}")
-    click.echo()
-
-
-def _by_type(resources: list[Resource]) -> Counter[str]:
-    return Counter(resource["resourceType"] for resource in resources)
-
-
-def _tagged(tag: str) -> str:
-    return "" if tag == stories.TAG else f" --tag {tag}"

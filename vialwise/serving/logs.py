@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger
 
 from cds_hooks.pages.request_log import OURS, JsonLines, TerminalLines
 from service_parts.log_events import fault

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication
 
 from vialwise.problems import Problem
 from vialwise.serving.logs import ServerLog

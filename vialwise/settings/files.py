@@ -54,8 +54,8 @@ def with_files(settings: ServeSettings) -> tuple[ServeSettings, list[str]]:
                 secret = found(partial(_client_secret, ehr), NOT_READ, f"ehr {ehr.id}: ")
                 ehrs[n] = ehr.model_copy(update={"client_secret": secret})
         secrets = settings.window_secrets
-        open_secrets = partial(_window_secrets, secrets, settings.window_secrets_file)
-        changes["window_secrets"] = found(open_secrets, secrets)
+        of_windows = partial(_window_secrets, secrets, settings.window_secrets_file)
+        changes["window_secrets"] = found(of_windows, secrets)
         changes["app_keys"] = found(partial(_app_keys, settings.app_keys_file), NOT_READ)
         changes["ehrs"] = tuple(ehrs)
     return settings.model_copy(update=changes), problems

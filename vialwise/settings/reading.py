@@ -85,12 +85,13 @@ class _Environment(EnvSettingsSource):
     ) -> Any:
         if value is None or field_name not in VARIABLES:
             return None
-        of = get_args(field.annotation)
-        if of and get_origin(field.annotation) is not Literal:
+        annotation: Any = field.annotation
+        of = get_args(annotation)
+        if of and get_origin(annotation) is not Literal:
             separated = value.split() if of[0] is bytes else value.split(",")
             return [part.strip() for part in separated if part.strip()]
         try:
-            return TypeAdapter[Any](cast(Any, field.annotation)).validate_python(value)
+            return TypeAdapter(annotation).validate_python(value)
         except ValidationError:
             return value  # the model says what is wrong with it
 
@@ -210,7 +211,8 @@ def _wanted(field: FieldInfo) -> str:
     """What a value has to be, in words."""
     if field.title:
         return field.title
-    kind, of = field.annotation, get_args(field.annotation)
+    kind: Any = field.annotation
+    of = get_args(kind)
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(of)
     if of:
