@@ -22,9 +22,7 @@ from typing import Any
 import requests
 
 from bench.bodies import chart
-from cds_hooks import settings as service_settings
 from cds_hooks.app import create_app
-from smart_app import settings as app_settings
 from vialwise import clock
 from vialwise.catalogues import catalogue
 from vialwise.serving import app as smart
@@ -90,10 +88,10 @@ def _demo() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         kept = storage.opened(str(Path(folder, "bench.sqlite")))
         settings = ServeSettings(
-            service=service_settings.Settings(
-                development=True, quiet_days=0, clients=(practice.registration(ehr_url),)
-            ),
-            app=app_settings.Settings(ehrs=(practice.ehr_at(ehr_url),)),
+            development=True,
+            quiet_days=0,
+            clients=(practice.registration(ehr_url),),
+            ehrs=(practice.ehr_at(ehr_url),),
         )
         said = start.service_settings(settings, url, open_=False, context_key=kept.secret)
         app, _ = smart.beside(create_app(known, said, kept.store), settings, known, url, kept)

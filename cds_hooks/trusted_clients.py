@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from pydantic import Field, StrictBool, StrictInt
+
 from ehr_access.base import AddressRefused, FhirBase
-from service_parts.setting_fields import REQUIRED, setting
+from service_parts.setting_fields import FileName, SettingsModel
 
 # algorithm -> type of its key. Neither "none" nor a shared secret (HS*) can be registered.
 ALGORITHMS = {"ES384": "EC", "RS384": "RSA", "ES256": "EC", "RS256": "RSA"}
@@ -27,68 +28,80 @@ SANDBOX_HOST = "sandbox.cds-hooks.org"
 SANDBOX_KEY = "dw_JGR8nB2I6XveNxUOl2qk699ZPLM2nYI5STSdiEl9avAkrm3CkfYMbrrjr8laB"  # its "x"
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(SettingsModel):
     """A registered EHR, or one tenant of it; a [[clients]] table.
 
     `iss` is compared letter by letter. The public keys are fetched from `jku`, or stand in `jwks`,
     the text of `jwks_file` (the program reads it). Nothing but `fhir_base` is ever asked for data.
     """
 
-    iss: str = setting(
-        REQUIRED, "The issuer its tokens name, letter by letter.", "https://ehr.example/r4"
+    iss: str = Field(
+        description="The issuer its tokens name, letter by letter.",
+        examples=["https://ehr.example/r4"],
     )
-    jku: str = setting("", "The https address of its public keys.", "https://ehr.example/jwks.json")
+    jku: str = Field(
+        "",
+        description="The https address of its public keys.",
+        examples=["https://ehr.example/jwks.json"],
+    )
     jwks: str = ""
-    jwks_file: str = setting(
+    jwks_file: FileName = Field(
         "",
-        "Or a file with its public keys (a JWKS), when they were handed over.",
-        "ehr-jwks.json",
-        path=True,
+        description="Or a file with its public keys (a JWKS), when they were handed over.",
+        examples=["ehr-jwks.json"],
     )
-    fhir_base: str = setting(
+    fhir_base: str = Field(
         "",
-        "Its FHIR server, the only one its requests may point to. Without it nothing is fetched "
-        "for its requests.",
-        "https://ehr.example/r4",
+        description="Its FHIR server, the only one its requests may point to. Without it nothing "
+        "is fetched for its requests.",
+        examples=["https://ehr.example/r4"],
     )
-    tenant: str = setting(
-        "", "The tenant its tokens name, for an issuer that stands for several.", "clinic-7"
+    tenant: str = Field(
+        "",
+        description="The tenant its tokens name, for an issuer that stands for several.",
+        examples=["clinic-7"],
     )
-    audiences: frozenset[str] = setting(
+    audiences: frozenset[str] = Field(
         frozenset(),
-        "What `aud` may be besides the address that is called, where the EHR has something else "
-        "typed in.",
-        ["vialwise"],
+        description="What `aud` may be besides the address that is called, where the EHR has "
+        "something else typed in.",
+        examples=[["vialwise"]],
     )
-    algorithms: frozenset[str] = setting(
-        RECOMMENDED, "What it may sign with: ES384, RS384, ES256, RS256.", ["RS384"]
+    algorithms: frozenset[str] = Field(
+        RECOMMENDED,
+        description="What it may sign with: ES384, RS384, ES256, RS256.",
+        examples=[["RS384"]],
     )
-    subject: str = setting(
+    subject: str = Field(
         "",
-        "Our client id at that EHR; an access token that comes with a request has to name it.",
-        "vialwise-at-ehr",
+        description="Our client id at that EHR; an access token that comes with a request has to "
+        "name it.",
+        examples=["vialwise-at-ehr"],
     )
-    longest_life: int = setting(
+    longest_life: StrictInt = Field(
         LONGEST_LIFE,
-        "Seconds from issue to expiry that its tokens may have.",
-        900,
-        within=(1, LONGEST_LIFE),
+        description="Seconds from issue to expiry that its tokens may have.",
+        examples=[900],
+        ge=1,
+        le=LONGEST_LIFE,
     )
-    calls_per_minute: int = setting(
-        600, "How often it may call, in each worker process (there are two).", within=(1, 1_000_000)
+    calls_per_minute: StrictInt = Field(
+        600,
+        description="How often it may call, in each worker process (there are two).",
+        ge=1,
+        le=1_000_000,
     )
-    app_link: bool = setting(
+    app_link: StrictBool = Field(
         True,
-        "Whether its cards link to the app; not where the EHR takes such links off or does not "
-        "hand on their context.",
-        False,
+        description="Whether its cards link to the app; not where the EHR takes such links off or "
+        "does not hand on their context.",
+        examples=[False],
     )
-    silent_tracking: bool = setting(
+    silent_tracking: StrictBool = Field(
         False,
-        "It is sent cards and shows none of them, as in athenahealth's roll-out of that name: "
-        "they are counted as kept and not shown.",
-        True,
+        description="It is sent cards and shows none of them, as in athenahealth's roll-out of "
+        "that name: they are counted as kept and not shown.",
+        examples=[True],
     )
 
     @property
@@ -141,10 +154,6 @@ def _faults(client: Client, development: bool) -> Iterator[str]:
     yield from _key_faults(client, development)
     if not client.algorithms or client.algorithms - ALGORITHMS.keys():
         yield f"algorithms can only be {', '.join(ALGORITHMS)}: write those the EHR signs with"
-    if not 1 <= client.longest_life <= LONGEST_LIFE:
-        yield f"longest_life is not 1 to {LONGEST_LIFE} seconds: leave it out for the longest"
-    if client.calls_per_minute < 1:
-        yield "calls_per_minute is below 1: leave it out for 600"
     yield from _base_faults(client)
 
 

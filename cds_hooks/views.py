@@ -46,7 +46,7 @@ def blueprint(here: Running) -> Blueprint:
 def call(here: Running, service_id: str) -> Response:
     """POST /cds-services/{id} (CDS Hooks 2.0.1, "Calling a CDS Service")."""
     note = call_log.of_request()
-    until = Deadline.after(here.settings.fetch_deadline)
+    until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")
@@ -116,4 +116,11 @@ def basis_of(
 
         trust, servers = client_auth.trust_of_request(here.settings), fhir_authorization.servers()
         ehr = fhir_authorization.ehr_of(hook, trust, here.settings, servers, until, timed)
-    return answers.Basis(here.catalogue, here.settings, here.settings.today(), ehr)
+    settings = here.settings
+    return answers.Basis(
+        here.catalogue,
+        settings.today(),
+        settings.given_days,
+        settings.documentation_at_select,
+        ehr,
+    )

@@ -20,7 +20,7 @@ from handbook.markdown import heading, link, quoted, table, text
 from tests.scenario import TODAY, all_scenarios, reviewed
 
 # Cards link to the service's own pages; on the site these stand beside each other.
-_SETTINGS = Settings("https://cds.clinic.example", lambda: TODAY)
+_SETTINGS = Settings(public_url="https://cds.clinic.example", today=lambda: TODAY)
 
 
 @dataclass(frozen=True, slots=True)

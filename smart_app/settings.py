@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from pydantic import Field, StrictInt
+
 from ehr_access.base import FhirBase
-from service_parts.setting_fields import REQUIRED, setting
+from service_parts.setting_fields import FileName, SettingsModel
 
 PUBLIC, SECRET, SIGNED = "public", "client_secret_basic", "private_key_jwt"
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredEhr:
+class RegisteredEhr(SettingsModel):
     """An EHR whose users may open the app; an [[ehrs]] table.
 
     `fhir_base` is compared with `iss` and sent as `aud` letter by letter. Endpoints may lie on its
@@ -23,62 +23,70 @@ class RegisteredEhr:
     `client_secret_file` (the program reads it).
     """
 
-    id: str = setting(
-        REQUIRED, "A short name of your own for it, in addresses and in the log.", "main-hospital"
+    id: str = Field(
+        description="A short name of your own for it, in addresses and in the log.",
+        examples=["main-hospital"],
     )
-    name: str = setting(
-        REQUIRED, "Its name on pages.", "Main Hospital (Epic)", min_length=1, max_length=80
+    name: str = Field(
+        description="Its name on pages.",
+        examples=["Main Hospital (Epic)"],
+        min_length=1,
+        max_length=80,
     )
-    fhir_base: str = setting(
-        REQUIRED,
-        "Its FHIR R4 address, letter by letter as its launches name it in `iss`.",
-        "https://ehr.example/api/FHIR/R4",
+    fhir_base: str = Field(
+        description="Its FHIR R4 address, letter by letter as its launches name it in `iss`.",
+        examples=["https://ehr.example/api/FHIR/R4"],
     )
-    client_id: str = setting(
-        REQUIRED,
-        "The app's client id at that EHR.",
-        "5d1c0b1e-vialwise",
+    client_id: str = Field(
+        description="The app's client id at that EHR.",
+        examples=["5d1c0b1e-vialwise"],
         min_length=1,
         max_length=200,
     )
-    client: Literal["public", "client_secret_basic", "private_key_jwt"] = setting(
-        PUBLIC,
-        "As what the app is registered there: public, client_secret_basic or private_key_jwt.",
-        "private_key_jwt",
+    client: Literal["public", "client_secret_basic", "private_key_jwt"] = Field(
+        "public",
+        description="As what the app is registered there: public, client_secret_basic or "
+        "private_key_jwt.",
+        examples=["private_key_jwt"],
     )
-    algorithm: Literal["RS384", "ES384"] = setting(
-        "RS384", "With private_key_jwt, what the app signs with: RS384 or ES384.", "ES384"
+    algorithm: Literal["RS384", "ES384"] = Field(
+        "RS384",
+        description="With private_key_jwt, what the app signs with: RS384 or ES384.",
+        examples=["ES384"],
     )
-    client_secret_file: str = setting(
+    client_secret_file: FileName = Field(
         "",
-        "With client_secret_basic, a file with the secret that its user alone may read.",
-        "/etc/vialwise/main-hospital-secret",
-        path=True,
+        description="With client_secret_basic, a file with the secret that its user alone may "
+        "read.",
+        examples=["/etc/vialwise/main-hospital-secret"],
     )
-    client_secret: str = field(default="", repr=False)
-    authorization_hosts: frozenset[str] = setting(
+    client_secret: str = Field("", repr=False)
+    authorization_hosts: frozenset[str] = Field(
         frozenset(),
-        "Hosts besides that of fhir_base that its sign-in addresses may lie on.",
-        ["authorization.ehr.example"],
+        description="Hosts besides that of fhir_base that its sign-in addresses may lie on.",
+        examples=[["authorization.ehr.example"]],
     )
-    frame_ancestors: tuple[str, ...] = setting(
-        (), "Origins that may show the app in a frame.", ["https://ehr.example"]
-    )
-    scopes: tuple[str, ...] = setting(
+    frame_ancestors: tuple[str, ...] = Field(
         (),
-        "The scopes on data to ask for. Otherwise what the app reads, of what the EHR offers.",
-        ["patient/Patient.r", "patient/MedicationRequest.rs"],
+        description="Origins that may show the app in a frame.",
+        examples=[["https://ehr.example"]],
     )
-    writes: frozenset[str] = setting(
-        frozenset(),
-        "The types the app may ask to write. Otherwise it writes nothing, and gives notes to "
-        "paste.",
-        ["QuestionnaireResponse", "DocumentReference"],
+    scopes: tuple[str, ...] = Field(
+        (),
+        description="The scopes on data to ask for. Otherwise what the app reads, of what the EHR "
+        "offers.",
+        examples=[["patient/Patient.r", "patient/MedicationRequest.rs"]],
     )
-    owners: frozenset[str] = setting(
+    writes: frozenset[str] = Field(
         frozenset(),
-        "The users who see the feedback dashboard, as the EHR names them in fhirUser.",
-        ["Practitioner/123"],
+        description="The types the app may ask to write. Otherwise it writes nothing, and gives "
+        "notes to paste.",
+        examples=[["QuestionnaireResponse", "DocumentReference"]],
+    )
+    owners: frozenset[str] = Field(
+        frozenset(),
+        description="The users who see the feedback dashboard, as the EHR names them in fhirUser.",
+        examples=[["Practitioner/123"]],
     )
 
     @property
@@ -91,67 +99,74 @@ class RegisteredEhr:
         return self.algorithm if self.client == SIGNED else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The app's settings, and what the program puts in when it starts.
+class AppOptions(SettingsModel):
+    """What a site can set of the app. `app_keys` is the JWKS in `app_keys_file` (the program reads
+    it)."""
+
+    ehrs: tuple[RegisteredEhr, ...] = Field(
+        (),
+        description="The EHRs whose users may open the SMART app, an [[ehrs]] table each: see "
+        "below. Without one there is no app.",
+    )
+    window_secrets: tuple[bytes, ...] = Field(
+        (),
+        description="The secrets of window_secrets_file themselves, separated by spaces, for where "
+        "there are no files.",
+        repr=False,
+    )
+    window_secrets_file: FileName = Field(
+        "",
+        description="A file with the secrets that encrypt what is kept of the app's windows, one a "
+        "line, 32 characters or more, the newest first. With SQLite one is made beside the "
+        "database.",
+        examples=["/etc/vialwise/window-secrets"],
+    )
+    app_keys: str = Field("", repr=False)
+    app_keys_file: FileName = Field(
+        "",
+        description="A JWKS with the app's private keys, for EHRs with private_key_jwt; `vialwise "
+        "app-keys` makes it.",
+        examples=["/etc/vialwise/app-keys.json"],
+    )
+    session_minutes: StrictInt = Field(
+        480,
+        description="Minutes after which a window of the app ends, whatever is done in it.",
+        ge=5,
+        le=1440,
+    )
+    idle_minutes: StrictInt = Field(
+        30,
+        description="Minutes after which a window of the app ends when nothing is done in it.",
+        ge=2,
+        le=240,
+    )
+    keep_forms_days: StrictInt = Field(
+        7,
+        description="Days that what was typed into the app's forms and not saved is kept, and what "
+        "became of a form that was; encrypted, for the same user.",
+        ge=1,
+        le=90,
+    )
+    launches_per_minute: StrictInt = Field(
+        120,
+        description="How many launches of the app one address may begin a minute, in each worker "
+        "process (there are two). Behind a proxy, trusted_proxies has to be set: otherwise all "
+        "callers have the proxy's address.",
+        ge=1,
+        le=1_000_000,
+    )
+
+
+class Settings(AppOptions):
+    """The app's settings: what a site can set, and what the program puts in when it starts.
 
     `app_url` is the address browsers reach the app under. `window_secrets` encrypt what is kept of
-    windows, the newest first. `app_keys` is the JWKS in `app_keys_file`. `context_key` opens what
-    cards hand over; empty when there is none. `ehr_seconds` is all the time one call to an
-    authorization server may take.
+    windows, the newest first. `context_key` opens what cards hand over; empty when there is none.
+    `ehr_seconds` is all the time one call to an authorization server may take.
     """
 
     app_url: str = ""
-    ehrs: tuple[RegisteredEhr, ...] = setting(
-        (),
-        "The EHRs whose users may open the SMART app, an [[ehrs]] table each: see below. Without "
-        "one there is no app.",
-    )
-    window_secrets: tuple[bytes, ...] = setting(
-        (),
-        "The secrets of window_secrets_file themselves, separated by spaces, for where there are "
-        "no files.",
-        secret=True,
-    )
-    window_secrets_file: str = setting(
-        "",
-        "A file with the secrets that encrypt what is kept of the app's windows, one a line, 32 "
-        "characters or more, the newest first. With SQLite one is made beside the database.",
-        "/etc/vialwise/window-secrets",
-        path=True,
-    )
-    app_keys: str = field(default="", repr=False)
-    app_keys_file: str = setting(
-        "",
-        "A JWKS with the app's private keys, for EHRs with private_key_jwt; `vialwise app-keys` "
-        "makes it.",
-        "/etc/vialwise/app-keys.json",
-        path=True,
-    )
-    session_minutes: int = setting(
-        480,
-        "Minutes after which a window of the app ends, whatever is done in it.",
-        within=(5, 1440),
-    )
-    idle_minutes: int = setting(
-        30,
-        "Minutes after which a window of the app ends when nothing is done in it.",
-        within=(2, 240),
-    )
-    keep_forms_days: int = setting(
-        7,
-        "Days that what was typed into the app's forms and not saved is kept, and what became of "
-        "a form that was; encrypted, for the same user.",
-        within=(1, 90),
-    )
-    launches_per_minute: int = setting(
-        120,
-        "How many launches of the app one address may begin a minute, in each worker process "
-        "(there are two). Behind a proxy, trusted_proxies has to be set: otherwise all callers "
-        "have the proxy's address.",
-        within=(1, 1_000_000),
-    )
-    context_key: bytes = field(default=b"", repr=False)
+    context_key: bytes = Field(b"", repr=False)
     ehr_seconds: float = 8.0
 
     @property

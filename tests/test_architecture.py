@@ -252,6 +252,17 @@ def test_every_folder_of_a_room_is_on_a_step() -> None:
             assert top in named | NO_STEPS, f"say in STEPS where {room}/{top} stands"
 
 
+def test_settings_are_read_in_one_place() -> None:
+    """Rooms have models of settings; where their values come from is the program's business."""
+    for room in MAY_IMPORT:
+        for path in modules(room):
+            for line, name in imported(path):
+                assert name != "pydantic_settings" or path.parent.name == "settings", (
+                    f"{place(path, line)} imports pydantic_settings: write a model, and let "
+                    "vialwise/settings read it."
+                )
+
+
 def test_the_core_uses_no_web_network_environment_or_clock() -> None:
     for path in modules("billing_rules"):
         for line, name in imported(path):

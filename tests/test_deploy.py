@@ -21,7 +21,7 @@ from cds_hooks.record.store import temporary
 from tests.databases import KEYS
 from vialwise import clock
 from vialwise.cli import cli
-from vialwise.settings.models import DEFAULT_PORT, PLACES
+from vialwise.settings.models import DEFAULT_PORT, VARIABLES
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -58,7 +58,7 @@ def _probed() -> Iterator[str]:
 
 
 def test_every_probe_is_answered_without_a_token(catalogue: Catalogue) -> None:
-    settings = Settings("https://cds.clinic.example", lambda: clock.today(None))
+    settings = Settings(public_url="https://cds.clinic.example", today=lambda: clock.today(None))
     client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     paths = list(_probed())
     assert len(paths) == 4
@@ -83,7 +83,7 @@ def _set_in_the_environment() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", sorted(set(_set_in_the_environment())))
 def test_every_variable_is_a_setting(name: str) -> None:
-    assert name in {place.variable for place in PLACES.values()}
+    assert name in VARIABLES.values()
 
 
 def test_the_example_settings_are_right() -> None:

@@ -23,9 +23,11 @@ from billing_rules.catalogue.files import (
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULE_BY_ID
 from billing_rules.rules.rule import Rule
+from cds_hooks import settings as service
 from cds_hooks.record.schema import metadata
 from cds_hooks.services import SERVICES
 from sandbox_ehr.moods import Mood
+from smart_app import settings as app
 from smart_app.launch.schema import metadata as app_metadata
 from vialwise.cli import cli
 from vialwise.settings import models
@@ -297,8 +299,8 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 def names_of_ours() -> frozenset[str]:
     """Rules, settings, parts of the chart, keys of the catalogue, moods, modules and rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
-    tables = (*models.ROOMS.values(), *models.TABLES.values())
-    settings = {field.name for table in tables for field in fields(table)}
+    tables = (service.Settings, app.Settings, models.ServeSettings, *models.TABLES.values())
+    settings = {name for table in tables for name in table.model_fields}
     parts = {need.key for need in DATA_NEEDED}
     moods = {mood.value for mood in Mood}
     shapes = (DrugFile, ContainerFile, PayerFile, RecogniseFile, SourceFile)
@@ -330,7 +332,7 @@ def test_every_rule_and_setting_that_is_named_exists(page: Path) -> None:
 @BY_PAGE
 def test_every_environment_variable_that_is_named_is_read(page: Path) -> None:
     source = "".join(text(file) for file in (ROOT / "vialwise").rglob("*.py"))
-    from_settings = {place.variable for place in models.PLACES.values()}
+    from_settings = set(models.VARIABLES.values())
     for name in re.findall(r"VIALWISE_[A-Z_]+", text(page)):
         known = name in from_settings or name in source
         assert known, f"{page.name} names {name}, which nothing reads"

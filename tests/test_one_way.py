@@ -143,11 +143,11 @@ class Doors:
         self.today = TODAY
         self.file = folder / "request.json"
         settings = Settings(
-            "https://cds.example",
-            lambda: self.today,
+            public_url="https://cds.example",
+            today=lambda: self.today,
             clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC),
             open=True,
-            most_cards=1000,
+            most_cards=100,
         )
         self.client: FlaskClient = create_app(catalogue, settings, temporary(KEYS)).test_client()
         monkeypatch.setattr(clock, "today", lambda timezone=None: self.today)

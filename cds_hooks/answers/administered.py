@@ -89,5 +89,5 @@ def _is_due(record: Given, hook: HookRequest, basis: Basis) -> bool:
         return False
     if hook.hook == "encounter-discharge" and record.encounter:
         return same(record.encounter, f"Encounter/{hook.context.encounter_id}")
-    first = basis.today - timedelta(days=max(basis.settings.given_days, 1) - 1)
+    first = basis.today - timedelta(days=max(basis.given_days, 1) - 1)
     return first <= day <= basis.today

@@ -20,7 +20,6 @@ from billing_rules.model.entities import OrderLine
 from billing_rules.orders.recognise import concerns_catalogue
 from billing_rules.review import OrderReview
 from cds_hooks.errors import Refused
-from cds_hooks.settings import Settings
 from ehr_access.query import Query
 from ehr_access.resources import resources_of
 from service_parts.log_events import fault
@@ -42,12 +41,14 @@ class Basis:
     without a usable token.
 
     The command line may ask "what if": `payer_id` is taken for the payer, and `on` for the date of
-    service of whatever was not given yet.
+    service of whatever was not given yet. It has no settings, and stands on their defaults for
+    `given_days` and `documentation_at_select`.
     """
 
     catalogue: Catalogue
-    settings: Settings
     today: date
+    given_days: int = 3
+    documentation_at_select: bool = True
     ehr: EhrAccess | None = None
     payer_id: str | None = None
     on: date | None = None

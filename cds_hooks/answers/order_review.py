@@ -65,7 +65,7 @@ def reviewed(hook: HookRequest, basis: Basis) -> tuple[OrderReview, ...] | None:
     )
     if found is None or context.selections is None:
         return found
-    asks_for_documentation = basis.settings.documentation_at_select
+    asks_for_documentation = basis.documentation_at_select
     return tuple(
         replace(
             review, outcomes=tuple(_at_select(review, context.selections, asks_for_documentation))

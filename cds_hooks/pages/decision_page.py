@@ -36,7 +36,7 @@ def blueprint(here: Running) -> Blueprint:
 
 def trace(here: Running, service_id: str) -> Response:
     """One entry a reviewed order, one a rule; none where the service would be silent."""
-    until = Deadline.after(here.settings.fetch_deadline)
+    until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
         raise Refused(404, "There is no service of that id.")

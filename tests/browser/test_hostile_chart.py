@@ -154,7 +154,9 @@ def _free_port() -> int:
 def test_cards_are_text_also_where_an_ehr_renders_html(browser: Any, catalogue: Catalogue) -> None:
     """CDS Hooks 2.0.1 asks for Markdown; the sandbox of CDS Hooks lets HTML through in it. The
     worst reader: HTML in Markdown, and every other word of a card put into the page as it is."""
-    settings = Settings("https://cds.example", lambda: TODAY, open=True, billing_plan=True)
+    settings = Settings(
+        public_url="https://cds.example", today=lambda: TODAY, open=True, billing_plan=True
+    )
     client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     reader = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     told = 0
@@ -218,7 +220,9 @@ def test_feedback_in_clients_own_words_is_text(
             store.record([card])
             why = {"reason_code": payload[:60], "reason_display": payload[:200]}
             store.feedback([overridden(card, **why)])
-        settings = Settings("http://127.0.0.1", lambda: TODAY, open=True, operator_secret=secret)
+        settings = Settings(
+            public_url="http://127.0.0.1", today=lambda: TODAY, open=True, operator_secret=secret
+        )
         with served(create_app(catalogue, settings, store)) as url:
             for query in ({}, *({"client": p, "rule": p, "payer": p, "from": p} for p in PAYLOADS)):
                 asked = requests.Request("GET", f"{url}/feedback", params=query).prepare()

@@ -36,7 +36,7 @@ from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body, Client, cards_o
 
 REQUESTS = fixtures.names("hook_requests")
 STORY = "story-j2356-on-omalizumab"
-SETTINGS = Settings(BASE, lambda: TODAY)
+SETTINGS = Settings(public_url=BASE, today=lambda: TODAY)
 
 
 @pytest.mark.parametrize("plan", [False, True])
@@ -105,7 +105,7 @@ def clean(catalogue: Catalogue) -> OrderReview:
 def written(reviewed: OrderReview, outcomes: Sequence[Outcome], **settings: Any) -> list[Any]:
     numbers = itertools.count()
     with_outcomes = replace(reviewed, outcomes=tuple(outcomes))
-    changed = replace(SETTINGS, **settings)
+    changed = SETTINGS.model_copy(update=settings)
     plan = card_plan.cards([with_outcomes], changed.billing_plan)
     uris = CodeSystemUris({}, {})
     return writing.written(
@@ -210,7 +210,9 @@ def test_a_drug_known_by_its_words_only_is_said_to_be(clean: OrderReview) -> Non
 def test_a7_16_links_only_when_configured(clean: OrderReview) -> None:
     (card,) = written(clean, [finding()])
     assert "links" not in card
-    (card,) = written(clean, [finding()], links=(Link("Billing guide", "https://a.example"),))
+    (card,) = written(
+        clean, [finding()], links=(Link(label="Billing guide", url="https://a.example"),)
+    )
     assert card["links"] == [
         {"label": "Billing guide", "url": "https://a.example", "type": "absolute"}
     ]
@@ -230,7 +232,10 @@ def test_a7_15_override_reasons_have_code_system_and_display(clean: OrderReview)
 
 def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> None:
     found = structs.replace(finding(), rule="wrong_code")
-    elsewhere = (Link("Guide", "https://a.example"), Link("Other", "https://b.example"))
+    elsewhere = (
+        Link(label="Guide", url="https://a.example"),
+        Link(label="Other", url="https://b.example"),
+    )
     hosts = frozenset({"a.example"})
     (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts)
     assert [link["url"] for link in card["links"]] == ["https://a.example"]

@@ -269,7 +269,7 @@ def test_while_the_database_is_away_cards_are_answered_and_feedback_is_503(
     [
         ({"open": True}, "everyone may call"),
         ({"clients": (registered(iss=""), registered(jwks=""))}, "iss is missing.*give either jku"),
-        ({"clients": (Client("https://sandbox.cds-hooks.org", jwks="x"),)}, "private key"),
+        ({"clients": (Client(iss="https://sandbox.cds-hooks.org", jwks="x"),)}, "private key"),
     ],
 )
 def test_what_must_not_start(client_with: ClientWith, changes: dict[str, Any], word: str) -> None:
@@ -280,7 +280,7 @@ def test_what_must_not_start(client_with: ClientWith, changes: dict[str, Any], w
 def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
     code = (
         "import sys, datetime; from billing_rules import catalogue; import cds_hooks\n"
-        "s = cds_hooks.Settings('http://x', datetime.date.today, open=True)\n"
+        "s = cds_hooks.Settings(public_url='http://x', today=datetime.date.today, open=True)\n"
         "from cds_hooks.record.keyed_hashes import KeyedHashes\n"
         "from cds_hooks.record.store import temporary\n"
         "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'))\n"
@@ -292,7 +292,7 @@ def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
 
 def test_the_guard_names_every_fault_at_once() -> None:
     clients = (registered(jwks=""), registered(iss=""))
-    settings = Settings(BASE, lambda: TODAY, open=True, clients=clients)
+    settings = Settings(public_url=BASE, today=lambda: TODAY, open=True, clients=clients)
     with pytest.raises(ValueError) as raised:
         client_auth.guard(settings, temporary(KEYS))
     assert str(raised.value).count(";") >= 2

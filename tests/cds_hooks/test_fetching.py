@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import ValidationError
 
 import fixtures
 from billing_rules.data_needed import DATA_NEEDED
@@ -181,7 +182,7 @@ def test_a3_6_a_server_that_is_not_allowed_gets_no_token(
 
 
 def test_without_open_mode_this_machine_is_not_allowed_either(ehr: Ehr) -> None:
-    settings = Settings("https://cds.example", lambda: TODAY)
+    settings = Settings(public_url="https://cds.example", today=lambda: TODAY)
     hook = _hook(ehr.url)
     servers, until = fhir_authorization.FhirServers(), Deadline.after(2)
 
@@ -206,7 +207,7 @@ def _hook(server: str) -> HookRequest:
 
 def test_a5_5_nothing_that_holds_the_token_shows_it(ehr: Ehr) -> None:
     hook = _hook(ehr.url)
-    settings = Settings("https://cds.example", lambda: TODAY)
+    settings = Settings(public_url="https://cds.example", today=lambda: TODAY)
     trust = FhirTrust(loopback=True)
     servers = fhir_authorization.FhirServers()
     usable = fhir_authorization.ehr_of(
@@ -241,9 +242,10 @@ def test_the_deadline_ends_the_waiting_and_the_rest_is_decided(
 
 
 def test_no_setting_goes_beyond_the_hard_deadline() -> None:
-    settings = Settings("https://cds.example", lambda: TODAY, fetch_seconds=60)
-    assert settings.fetch_deadline == HARD_DEADLINE == 5
-    assert Settings("https://cds.example", lambda: TODAY).fetch_deadline == 2
+    with pytest.raises(ValidationError, match="less than or equal to 5"):
+        Settings(fetch_seconds=60)
+    assert Settings(fetch_seconds=HARD_DEADLINE).fetch_seconds == HARD_DEADLINE == 5
+    assert Settings().fetch_seconds == 2
 
 
 def test_a5_5_a_token_is_not_used_after_it_has_expired(

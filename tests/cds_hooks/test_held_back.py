@@ -76,11 +76,10 @@ def test_until_midnight_ends_at_midnight() -> None:
 
 
 def test_every_minute_of_a_week_is_quiet_or_not_as_its_own_sum_says() -> None:
-    for start, end in itertools.product((0, 7, 22), (0, 7, 22)):
+    for start, end in itertools.permutations((0, 7, 22), 2):
         hours = Quiet(days=("wed",), start=f"{start:02}:00", end=f"{end:02}:00")
-        length = (end - start) % 24 or 24
         week = [at(16, 0) + timedelta(hours=n) for n in range(168)]
-        assert sum(map(hours.covers, week)) == length
+        assert sum(map(hours.covers, week)) == (end - start) % 24
 
 
 # ---------------------------------------------------------------- answers

@@ -84,7 +84,7 @@ def test_a7_18_a_fault_of_our_own_is_500_without_trace_or_data(
     def fails(*_: object, **__: object) -> None:
         raise KeyError("Ada Winterbourne")
 
-    monkeypatch.setattr(views.cards, "written", fails)
+    monkeypatch.setattr(views.writing, "written", fails)
     response = client.post(SERVICE, json=wrong_code)
     assert response.status_code == 500
     assert json.loads(response.data)["issue"][0]["code"] == "exception"

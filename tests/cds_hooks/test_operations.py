@@ -53,7 +53,7 @@ def test_readyz_leaves_a_database_alone_that_just_failed(
 
 
 def test_readyz_is_503_without_a_catalogue(catalogue: Catalogue) -> None:
-    settings = Settings(BASE, lambda: TODAY, open=True)
+    settings = Settings(public_url=BASE, today=lambda: TODAY, open=True)
     empty = create_app(replace(catalogue, drug_files={}), settings, temporary(KEYS)).test_client()
     assert empty.get("/readyz").status_code == 503
     assert empty.get("/healthz").status_code == 200

@@ -204,7 +204,9 @@ def test_a_site_files_own_words_are_not_shown_to_anyone(tmp_path: Path) -> None:
     site.write_text(SITE, encoding="utf-8")
     catalogue = catalogue_module.load(site)
     assert catalogue.payer("commercial", TODAY).sources["jw"].quote == "our contract: JW denies"
-    client = create_app(catalogue, Settings(BASE, lambda: TODAY), temporary(KEYS)).test_client()
+    client = create_app(
+        catalogue, Settings(public_url=BASE, today=lambda: TODAY), temporary(KEYS)
+    ).test_client()
     for path in ("/rules/waste_modifier", "/rules/waste_modifier.json"):
         response = client.get(path)
         assert response.status_code == 200

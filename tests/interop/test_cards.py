@@ -41,7 +41,7 @@ PREFETCH_SAYS_OTHERWISE = {
 
 
 @pytest.fixture(scope="module")
-def service(catalogue: Catalogue) -> Iterator[Any]:
+def service(catalogue: Catalogue) -> Any:
     """The open service without a deadline that matters: what is answered is compared, not how fast,
     and a busy machine with three servers on it is slow."""
     settings = Settings(
@@ -49,12 +49,10 @@ def service(catalogue: Catalogue) -> Iterator[Any]:
         today=lambda: TODAY,
         clock=lambda: NOON,
         open=True,
-        fetch_seconds=_PATIENCE,
         given_days=366,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cds_hooks.settings.HARD_DEADLINE", _PATIENCE)
-        yield create_app(catalogue, settings, temporary(KEYS)).test_client()
+    patient = settings.model_copy(update={"fetch_seconds": _PATIENCE})  # past what a site may set
+    return create_app(catalogue, patient, temporary(KEYS)).test_client()
 
 
 def answer(service: Any, body: Body) -> Answer:

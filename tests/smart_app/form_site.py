@@ -122,8 +122,14 @@ def form_site(
         database.upgrade(engine)
         ehr = WritingEhr(server)
         server.be(ehr.writes)
-        registered = RegisteredEhr("practice", "Practice EHR", server.url, "vialwise")
-        settings = Settings(public_url, (registered,), (b"a key for tests of 32 bytes or more!",))
+        registered = RegisteredEhr(
+            id="practice", name="Practice EHR", fhir_base=server.url, client_id="vialwise"
+        )
+        settings = Settings(
+            app_url=public_url,
+            ehrs=(registered,),
+            window_secrets=(b"a key for tests of 32 bytes or more!",),
+        )
         clock = [timedelta(0)]
         store = Store(
             engine,

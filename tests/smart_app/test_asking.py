@@ -13,7 +13,7 @@ from smart_app.chart.patient_record import ORDER_TYPES
 from smart_app.launch import features, requested_scopes
 from smart_app.settings import RegisteredEhr
 
-EHR = RegisteredEhr("main", "Main", "https://ehr.example/r4", "c-1")
+EHR = RegisteredEhr(id="main", name="Main", fhir_base="https://ehr.example/r4", client_id="c-1")
 V2 = SmartConfiguration(
     "a",
     "t",
@@ -76,7 +76,7 @@ def test_a_type_the_ehr_does_not_have_is_not_asked_for() -> None:
 
 
 def test_writing_is_asked_for_only_where_the_site_says_so() -> None:
-    ehr = replace(EHR, writes=frozenset({"QuestionnaireResponse"}))
+    ehr = EHR.model_copy(update={"writes": frozenset({"QuestionnaireResponse"})})
     assert "patient/QuestionnaireResponse.crus" in asked(ehr=ehr)
     assert "patient/QuestionnaireResponse.write" in asked(V1, ehr=ehr)
     assert "patient/Observation.rs" in asked(ehr=ehr)
@@ -85,7 +85,7 @@ def test_writing_is_asked_for_only_where_the_site_says_so() -> None:
 
 
 def test_a_site_may_say_which_scopes() -> None:
-    ehr = replace(EHR, scopes=("patient/Patient.r",))
+    ehr = EHR.model_copy(update={"scopes": ("patient/Patient.r",)})
     assert asked(ehr=ehr)[3:] == ["patient/Patient.r"]
 
 

@@ -20,7 +20,11 @@ from tests.smart_app.strict_ehr import StrictEhr
 BASE = "https://ehr.example/api/r4"
 AT = f"{BASE}/.well-known/smart-configuration"
 EHR = RegisteredEhr(
-    "main", "Main", BASE, "client", authorization_hosts=frozenset({"login.ehr.example"})
+    id="main",
+    name="Main",
+    fhir_base=BASE,
+    client_id="client",
+    authorization_hosts=frozenset({"login.ehr.example"}),
 )
 DOCUMENT = {
     "authorization_endpoint": "https://login.ehr.example/authorize?tenant=7",
@@ -77,7 +81,7 @@ def test_no_address_is_http() -> None:
 
 
 def test_on_one_machine_http_will_do() -> None:
-    ehr = RegisteredEhr("dev", "Dev", "http://127.0.0.1:8/r4", "client")
+    ehr = RegisteredEhr(id="dev", name="Dev", fhir_base="http://127.0.0.1:8/r4", client_id="client")
     changes = {
         "authorization_endpoint": "http://127.0.0.1:9/auth",
         "token_endpoint": "http://127.0.0.1:9/token",
@@ -99,7 +103,12 @@ def test_a_client_that_the_ehr_does_not_accept_is_told_at_once() -> None:
     offered = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     for kind in (ClientKind.SECRET, ClientKind.ES384):
         ehr = RegisteredEhr(
-            "main", "Main", BASE, "c", authorization_hosts=EHR.authorization_hosts, **kind.written
+            id="main",
+            name="Main",
+            fhir_base=BASE,
+            client_id="c",
+            authorization_hosts=EHR.authorization_hosts,
+            **kind.written,
         )
         assert kind.value.split()[0] in fault(offered, ehr)
         assert of({}, ehr)  # what is not said is not held against it

@@ -15,7 +15,9 @@ from smart_app.launch.window import Role, User
 from smart_app.settings import RegisteredEhr
 
 BASE = "https://ehr.example/r4"
-EHR = RegisteredEhr("main", "Main", BASE, "c-1", owners=frozenset({"Practitioner/9"}))
+EHR = RegisteredEhr(
+    id="main", name="Main", fhir_base=BASE, client_id="c-1", owners=frozenset({"Practitioner/9"})
+)
 
 
 class Reader:

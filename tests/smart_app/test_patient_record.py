@@ -60,7 +60,7 @@ def test_the_page_says_what_the_card_says(ehr: Ehr, catalogue: Catalogue) -> Non
     """Same order and chart: the card's summary and the review's findings are the same."""
     serve(ehr, chart_of("pat-dorothea-pennyfarthing", "omalizumab-300-mg-undocumented"))
     (order,) = of(ehr, catalogue, "pat-dorothea-pennyfarthing").orders
-    settings = Settings("https://cds.example", today=lambda: TODAY, open=True)
+    settings = Settings(public_url="https://cds.example", today=lambda: TODAY, open=True)
     client = create_app(catalogue, settings, temporary(KEYS)).test_client()
     body = fixtures.hook_request("story-missing-ige-and-therapy")
     cards = client.post("/cds-services/vialwise-orders", json=body).get_json()["cards"]

@@ -93,10 +93,10 @@ def practice(
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         running.append(server.shutdown)
         ehr = RegisteredEhr(
-            "practice",
-            "Practice",
-            f"{url}/fhir",
-            "vialwise",
+            id="practice",
+            name="Practice",
+            fhir_base=f"{url}/fhir",
+            client_id="vialwise",
             client_secret=secret,
             **kind.written,
             **registered,

@@ -122,10 +122,10 @@ MakePeer = Any
 def peer_as(peer: str, site_with: MakeSite) -> MakePeer:
     def make(kind: ClientKind) -> Peer:
         ehr = RegisteredEhr(
-            "peer",
-            "Peer",
-            f"{peer}/r4",
-            CLIENTS[kind],
+            id="peer",
+            name="Peer",
+            fhir_base=f"{peer}/r4",
+            client_id=CLIENTS[kind],
             client_secret=SECRET if kind is ClientKind.SECRET else "",
             **kind.written,
         )
@@ -172,7 +172,12 @@ def test_the_wrong_secret_or_key_opens_nothing(
 ) -> None:
     for kind, secret in ((ClientKind.SECRET, "wrong"), (ClientKind.ES384, "")):
         ehr = RegisteredEhr(
-            "peer", "Peer", f"{peer}/r4", CLIENTS[kind], client_secret=secret, **kind.written
+            id="peer",
+            name="Peer",
+            fhir_base=f"{peer}/r4",
+            client_id=CLIENTS[kind],
+            client_secret=secret,
+            **kind.written,
         )
         keys = AppKeys((app_keys.signing("RS384"), _stranger()))  # type: ignore[arg-type]
         registered = Peer(site_with(kind, ehrs=(ehr,), app_keys=keys.text()), peer, ehr)

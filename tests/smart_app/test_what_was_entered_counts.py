@@ -115,8 +115,10 @@ class Clinic:
 
 def opened(catalogue: Catalogue, engine: Any, pair: Pair, writes: frozenset[str]) -> Clinic:
     draft = with_payer_of_its_own(pair)
-    registered = RegisteredEhr("practice", "Practice", f"{pair.ehr}/fhir", "app", writes=writes)
-    settings = Settings(PUBLIC, (registered,), SEAL_KEYS)
+    registered = RegisteredEhr(
+        id="practice", name="Practice", fhir_base=f"{pair.ehr}/fhir", client_id="app", writes=writes
+    )
+    settings = Settings(app_url=PUBLIC, ehrs=(registered,), window_secrets=SEAL_KEYS)
     store = Store(
         engine, Seal(SEAL_KEYS), settings.session, settings.idle, lambda: datetime.now(UTC)
     )

@@ -56,7 +56,7 @@ def test_the_cookie_is_one_an_ehrs_frame_may_use(browser: Browser) -> None:
 
 
 def test_without_tls_the_cookies_are_plain(site_with: MakeSite) -> None:
-    site = site_with(public_url="http://127.0.0.1:8417/app")
+    site = site_with(app_url="http://127.0.0.1:8417/app")
     begun = site.app.test_client().get(f"/launch?iss={site.ehr.base}&launch=x")
     said = begun.headers["Set-Cookie"]
     assert said.startswith("vialwise-launch-") and "SameSite=Lax" in said and "HttpOnly" in said
@@ -127,7 +127,7 @@ def test_a_window_ends_when_nothing_is_done_in_it(browser: Browser, site: Site) 
 
 
 def test_a_window_ends_after_its_session(site_with: MakeSite) -> None:
-    site = site_with(session=timedelta(minutes=40), idle=timedelta(minutes=30))
+    site = site_with(session_minutes=40, idle_minutes=30)
     browser = site.browser()
     path = browser.launched()
     site.clock.moved = timedelta(minutes=25)

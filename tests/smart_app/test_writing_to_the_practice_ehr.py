@@ -85,8 +85,14 @@ def opened(catalogue: Catalogue, engine: Any) -> Iterator[Any]:
         ehr = practice_ehr(Records.of(held), EhrSettings(url, TODAY, (client,)))
         server.app = ehr
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        registered = RegisteredEhr("practice", "Practice", f"{url}/fhir", "vialwise", writes=writes)
-        settings = Settings(PUBLIC, (registered,), SEAL_KEYS)
+        registered = RegisteredEhr(
+            id="practice",
+            name="Practice",
+            fhir_base=f"{url}/fhir",
+            client_id="vialwise",
+            writes=writes,
+        )
+        settings = Settings(app_url=PUBLIC, ehrs=(registered,), window_secrets=SEAL_KEYS)
         seal = Seal(settings.window_secrets)
         store = Store(engine, seal, settings.session, settings.idle, lambda: datetime.now(UTC))
         app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)

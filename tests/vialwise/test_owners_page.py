@@ -28,8 +28,18 @@ WINDOWS = {"clinician": "a1b2c3d4e5f60718", "owner": "b1b2c3d4e5f60718"}
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Any]:
     """A browser with a window of an owner and one of a clinician, and a card on record."""
-    framed = RegisteredEhr("main", "Main", EHR, "c-1", frame_ancestors=("https://ehr.example",))
-    told = Settings("http://localhost", (framed,), (b"a key for tests of 32 bytes or more!",))
+    framed = RegisteredEhr(
+        id="main",
+        name="Main",
+        fhir_base=EHR,
+        client_id="c-1",
+        frame_ancestors=("https://ehr.example",),
+    )
+    told = Settings(
+        app_url="http://localhost",
+        ehrs=(framed,),
+        window_secrets=(b"a key for tests of 32 bytes or more!",),
+    )
     with store_at(f"sqlite:///{tmp_path}/s.sqlite") as cards:
         assert isinstance(cards, CardStore)
         cards.record([shown_card()])

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from cds_hooks import Settings, create_app
+from cds_hooks import settings as service
+from cds_hooks.answers import Basis
 from cds_hooks.quiet import Quiet
 from cds_hooks.trusted_clients import Client
-from service_parts.setting_fields import settings_of
+from service_parts.setting_fields import example_of, is_secret, settings_of
+from smart_app import settings as app
 from smart_app.launch.app_keys import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
 from tests.databases import store_at
@@ -23,8 +30,9 @@ from vialwise.cli import cli
 from vialwise.serving import start
 from vialwise.settings import page
 from vialwise.settings.checks import checked
-from vialwise.settings.models import PLACES, ROOMS, TABLES
-from vialwise.settings.reading import read, toml
+from vialwise.settings.models import SECTIONS, SETTINGS, TABLES, ServeSettings
+from vialwise.settings.reading import Read, toml
+from vialwise.settings.reading import read as read_here
 
 ROOT = Path(__file__).parents[2]
 GOOD_CLIENT = '[[clients]]\niss = "https://ehr.example"\njku = "https://ehr.example/jwks"\n'
@@ -35,6 +43,12 @@ PUBLIC = 'public_url = "https://cds.clinic.example"\n'
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     return tmp_path / "vialwise.toml"
+
+
+def read(config: Path | None, environ: dict[str, str], options: dict[str, Any]) -> Read:
+    """The settings with these variables, besides those of the tests themselves."""
+    with mock.patch.dict(os.environ, environ):
+        return read_here(config, options)
 
 
 def problems(
@@ -53,42 +67,51 @@ def one(found: list[str]) -> str:
 
 
 def test_every_setting_has_a_meaning_and_an_example_that_is_right(config: Path) -> None:
-    for place in PLACES.values():
-        assert place.known.meaning.endswith("."), place.name
-        if place.name not in TABLES and not place.known.secret:
-            line = f"{place.name} = {toml(place.known.example)}"
+    for name, field in SETTINGS.items():
+        assert field.description and field.description.endswith("."), name
+        if name not in TABLES and not is_secret(field):
+            line = f"{name} = {toml(example_of(field))}"
             config.write_text(line, encoding="utf-8")
             assert read(config, {}, {}).problems == [], line
     for name, table in TABLES.items():
-        config.write_text(f"[[{name}]]\n" + example_of(table), encoding="utf-8")
+        text = "\n".join(examples_of(table))
+        hours = text.replace("shadow = true\n", "")  # which go together with hours only
+        config.write_text(f"[[{name}]]\n{hours}", encoding="utf-8")
         found = read(config, {}, {})
         assert found.problems == []
-        assert len(PLACES[name].value(found.settings)) == 1
+        assert len(getattr(found.settings, name)) == 1
 
 
-def example_of(table: type) -> str:
-    known = settings_of(table)
-    assert all(of.meaning.endswith(".") and of.example is not None for of in known.values())
-    return "\n".join(f"{name} = {toml(of.example)}" for name, of in known.items())
+def examples_of(table: type[BaseModel]) -> Iterator[str]:
+    for name, field in settings_of(table).items():
+        example = example_of(field)
+        assert field.description and field.description.endswith(".") and example is not None
+        yield f"{name} = {toml(example)}"
 
 
 def test_every_default_is_what_the_file_would_make_of_it(config: Path) -> None:
-    for place in PLACES.values():
-        if place.default not in ("", b"", (), frozenset()):
-            config.write_text(f"{place.name} = {toml(place.default)}", encoding="utf-8")
+    for name, field in SETTINGS.items():
+        if field.default not in ("", b"", (), frozenset()):
+            config.write_text(f"{name} = {toml(field.default)}", encoding="utf-8")
             found = read(config, {}, {})
             assert found.problems == []
-            assert place.value(found.settings) == place.default
+            assert getattr(found.settings, name) == field.default
+
+
+def test_the_command_line_stands_on_the_defaults_of_the_service() -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(Basis)}
+    for name in ("given_days", "documentation_at_select"):
+        assert defaults[name] == Settings.model_fields[name].default
 
 
 def test_no_name_stands_for_two_settings() -> None:
-    assert len(PLACES) == sum(len(settings_of(table)) for table in ROOMS.values())
+    assert len(SETTINGS) == sum(len(section) for section in SECTIONS.values())
 
 
 def test_docs_list_every_setting() -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert text == page.markdown(), "run: vialwise settings --markdown > docs/settings.md"
-    for table in (*ROOMS.values(), *TABLES.values()):
+    for table in (ServeSettings, *TABLES.values()):
         for name in settings_of(table):
             assert f"\n- `{name}`: " in text
     assert max(len(line) for line in text.splitlines()) <= 100
@@ -105,15 +128,33 @@ def test_the_example_in_the_docs_works(config: Path) -> None:
 
 
 def test_what_cannot_be_set_is_put_in_by_the_program() -> None:
-    """A new field of a room needs `setting`, or something in the program that puts it in."""
+    """A new field of a room needs a description, or something in the program that puts it in."""
     made = {
-        "service": {"today", "open", "clock", "rule_set", "context_key"},
-        "app": {"app_url", "app_keys", "context_key", "ehr_seconds"},
-        "": {"service", "app"},
+        service.Settings: {"today", "open", "clock", "rule_set", "context_key"},
+        app.Settings: {"app_url", "app_keys", "context_key", "ehr_seconds"},
+        ServeSettings: {"app_keys"},
+        Client: {"jwks"},
+        app.RegisteredEhr: {"client_secret"},
     }
-    for room, table in ROOMS.items():
-        fields = {field.name for field in dataclasses.fields(table)}
-        assert fields - set(settings_of(table)) == made[room]
+    for model, names in made.items():
+        assert model.model_fields.keys() - settings_of(model).keys() == names
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"{PUBLIC}{GOOD_CLIENT}jwks = '{{}}'", "'jwks' is not a setting: write jwks_file"),
+        ("[[ehrs]]\nclient_secret = 'canary'", "write client_secret_file"),
+        ("_secrets_dir = '/'", "'_secrets_dir' is not a setting"),
+        ("app_keys = 'canary'", "write app_keys_file"),
+    ],
+)
+def test_what_the_program_puts_in_cannot_stand_in_the_file(
+    config: Path, text: str, words: str
+) -> None:
+    found = problems(config, text)
+    assert any(words in problem for problem in found), found
+    assert not any("canary" in problem for problem in found)
 
 
 def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
@@ -167,9 +208,9 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
     assert problems(config, text) == []
     said, _ = checked(read(config, {}, {}).settings, open_=False)
     told = start.service_settings(said, "http://127.0.0.1:1", open_=False, context_key=b"k" * 32)
-    for field in dataclasses.fields(Settings):
-        if field.name not in ("open", "development", "rule_set", "today"):
-            assert getattr(told, field.name) != field.default, field.name
+    for name, field in Settings.model_fields.items():
+        if name not in ("open", "development", "rule_set", "today"):
+            assert getattr(told, name) != field.default, name
     assert told.url("/cds-services") == "https://cds.clinic.example/cds-services"
     assert told.clients == (
         Client(
@@ -187,7 +228,14 @@ def test_a_whole_file_reaches_the_service(config: Path, tmp_path: Path) -> None:
             silent_tracking=True,
         ),
     )
-    night = Quiet("weight", "https://ehr.example", "7", days=("fri",), start="22:00", end="06:30")
+    night = Quiet(
+        rule="weight",
+        client="https://ehr.example",
+        tenant="7",
+        days=("fri",),
+        start="22:00",
+        end="06:30",
+    )
     assert told.quiet == (night, Quiet(shadow=True))
     assert told.operator_secret == b"o" * 40
     with store_at(f"sqlite:///{tmp_path}/store.sqlite") as store:
@@ -202,8 +250,7 @@ def test_command_line_before_environment_before_file_before_default(config: Path
     environ = {"VIALWISE_PORT": "2", "VIALWISE_QUIET_DAYS": "2", "VIALWISE_CONFIG": str(config)}
     found = read(None, environ, {"port": 3, "host": None})
     said = found.settings
-    service = said.service
-    assert (said.port, service.quiet_days, service.fetch_pages, service.given_days) == (3, 2, 1, 3)
+    assert (said.port, said.quiet_days, said.fetch_pages, said.given_days) == (3, 2, 1, 3)
     wanted = {"port": "command line", "quiet_days": "environment", "fetch_pages": "file"}
     assert {name: found.origins[name] for name in wanted} == wanted
     assert found.origins["given_days"] == found.origins["host"] == "default"
@@ -219,10 +266,9 @@ def test_the_environment_says_lists_and_yes_or_no() -> None:
         "VIALWISE_HOST": "",
     }
     said = read(None, environ, {}).settings
-    service = said.service
-    assert service.cors_origins == {"https://a.example", "https://b.example"}
-    assert (service.billing_plan, service.keep_comments) == (True, False)
-    assert service.fetch_seconds == 1.5
+    assert said.cors_origins == {"https://a.example", "https://b.example"}
+    assert (said.billing_plan, said.keep_comments) == (True, False)
+    assert said.fetch_seconds == 1.5
     assert said.host == "127.0.0.1", "a variable that is empty is not set"
 
 
@@ -250,9 +296,10 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         ("billing_plan = 1", "billing_plan: is not true or false: write it like true"),
         ("fetch_seconds = 6", "fetch_seconds: is not a number above 0, up to 5"),
         ('cors_origins = "https://a.example"', 'write it like ["https://'),
-        ("cors_origins = [5]", "cors_origins: is not a list of texts"),
-        ('cors_origins = ["*"]', "an entry is not an origin"),
-        ('cors_origins = ["https://a.example/"]', "an entry is not an origin"),
+        ("cors_origins = [5]", "cors_origins: is not a list of origins: write it like"),
+        ("cors_origins = [5, 6]", "cors_origins: is not a list of origins: write it like"),
+        ('cors_origins = ["*"]', "cors_origins: is not a list of origins"),
+        ('cors_origins = ["https://a.example/"]', "cors_origins: is not a list of origins"),
         ('record_secret = "x"', "use record_secret_file"),
         ('record_secret_file = "absent"', "record_secret_file names no file"),
         ('site = "absent.yaml"', "site names no file"),
@@ -260,12 +307,17 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         ('database = "mysql://user:canary@host/x"', "use sqlite:///file or postgresql://"),
         ('public_url = "cds.example"', "write it like https://"),
         ('public_url = "http://cds.example"', "write the https address"),
-        ('source_url = "clinic"', "source_url is not a web address"),
-        ('fhir_bases = ["x"]', "fhir_bases: an entry"),
-        ('[[links]]\nlabel = "x"\nurl = "javascript:x"', "a url is not a web address"),
+        ('source_url = "clinic"', "source_url: is not a web address"),
+        ('fhir_bases = ["x"]', "fhir_bases: is not a list of FHIR addresses"),
+        (
+            '[[links]]\nlabel = "x"\nurl = "javascript:x"',
+            "links, number 1: url: is not a web address",
+        ),
         ('[[links]]\nurl = "https://x.example"', "number 1: label is missing"),
         ("links = 5", "head each with [[links]]"),
         ("clients = [5]", "head each with [[clients]]"),
+        ("clients = [5, 6, {iss = 5}]", "head each with [[clients]]"),
+        ("quiet = [5, {}]", "head each with [[quiet]]"),
         ("[clients]\niss = 'x'", "head each with [[clients]]"),
         ("a =", "is not TOML (at "),
         (PUBLIC + "[[clients]]\njku = 'https://x.example'", "number 1: iss is missing"),
@@ -274,6 +326,8 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
             PUBLIC + GOOD_CLIENT + "longest_life = 7200",
             "longest_life: is not a whole number from 1 to 3600",
         ),
+        (PUBLIC + GOOD_CLIENT + "audiences = [5, 6]", "audiences: is not a list of texts"),
+        (PUBLIC + GOOD_CLIENT + "jwks_file = 5", "jwks_file: is not text in quotes"),
         (PUBLIC + GOOD_CLIENT + "algorithms = ['HS256']", "can only be ES384, RS384"),
         (PUBLIC + GOOD_CLIENT + "jwks_file = 'absent'", "check jwks_file"),
         (PUBLIC + GOOD_CLIENT + "fhir_base = 'http://ehr.example'", "write the https address"),
@@ -286,8 +340,11 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
         ("keep_days = 20", "keep_days is less than quiet_days"),
         ("keep_days = 60\nkeep_audit_days = 50", "keep the audit for longer"),
         ("keep_audit_days = 50", "keep the audit for longer"),
-        ('link_hosts = ["https://a.example"]', "write it like www.cms.gov"),
-        ('link_hosts = ["A.example"]', "write it like www.cms.gov"),
+        (
+            'link_hosts = ["https://a.example"]',
+            "link_hosts: is not a list of hosts without https://",
+        ),
+        ('link_hosts = ["A.example"]', "link_hosts: is not a list of hosts without https://"),
         ('link_hosts = ["a.example"]\nsource_url = "https://b.example"', "add it, or remove"),
         ('link_hosts = ["a.example"]\napp_launch_url = "https://b.example/l"', "app_launch_url"),
         ('app_launch_url = "app"', "app_launch_url is not a launch address"),
@@ -319,7 +376,7 @@ def test_paths_in_a_file_are_relative_to_it(config: Path) -> None:
 def test_a_problem_says_its_remedy(config: Path, text: str, words: str) -> None:
     said = problems(config, text)
     assert any(words in problem for problem in said), said
-    assert len(said) <= (2 if "jwks_file" in text else 1)
+    assert len(said) <= (2 if "jwks_file = 'absent'" in text else 1)
     assert not any("canary" in problem for problem in said)
 
 
@@ -490,7 +547,7 @@ def test_settings_are_shown_without_what_is_secret(run: Run, config: Path) -> No
     assert "record_secret = ********" in shown
     assert "quiet_days = 5" in shown and "From: environment (default: 30)" in shown
     assert "From: file" in shown and "clinic-7" in shown
-    for name in PLACES:
+    for name in SETTINGS:
         assert f"{name} = " in shown
 
 

@@ -18,11 +18,10 @@ from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
 from smart_app.settings import SECRET
 from tests.databases import rows
 from tests.vialwise.test_demo import started, url_in
-from tests.vialwise.test_settings import config, one, problems  # noqa: F401 - config is a fixture
+from tests.vialwise.test_settings import config, one, problems, read  # noqa: F401 - config is a fixture
 from vialwise.problems import Problem
 from vialwise.serving import app, start, storage
 from vialwise.settings.checks import checked
-from vialwise.settings.reading import read
 
 TOP = 'public_url = "https://cds.clinic.example"\n'
 EHR = """

@@ -26,7 +26,6 @@ from cds_hooks.errors import Refused
 from cds_hooks.request import hook_request
 from cds_hooks.request.hook_request import HookRequest, OrderContext
 from cds_hooks.services import ORDERS, SERVICES, Service
-from cds_hooks.settings import Settings
 from ehr_access.resources import AnotherPatient, about, is_anothers
 
 # What a resource refers to may stand in a resource of its own beside it: a payer's name, a drug.
@@ -215,8 +214,7 @@ def _of_service(
     Nothing is asked of an EHR here, whatever token the request lends.
     """
     hook, context = question.hook, question.hook.context
-    settings = Settings("", lambda: today)
-    basis = answers.Basis(catalogue, settings, today, payer_id=payer_id, on=on)
+    basis = answers.Basis(catalogue, today, payer_id=payer_id, on=on)
     try:
         found = answers.ANSWERS[question.service.id](hook, basis)
     except Refused as error:

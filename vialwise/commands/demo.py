@@ -18,10 +18,8 @@ import click
 import requests
 
 import fixtures
-from cds_hooks import settings as service_settings
 from cds_hooks.app import create_app
 from cds_hooks.trusted_clients import Client
-from smart_app import settings as app_settings
 from vialwise import clock, screen
 from vialwise.catalogues import catalogue
 from vialwise.checking.report import show_card
@@ -94,13 +92,11 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
         kept = storage.opened(str(Path(directory) / "demo.sqlite"))
         settings = ServeSettings(
-            service=service_settings.Settings(
-                billing_plan=True,  # so that a clean order has something to show too
-                clients=(practice.registration(ehr_url), _itself(key)),
-                development=True,  # the practice EHR's keys are on this machine, without https
-                quiet_days=0,  # a story that is told again says the same again
-            ),
-            app=app_settings.Settings(ehrs=(practice.ehr_at(ehr_url),)),
+            billing_plan=True,  # so that a clean order has something to show too
+            clients=(practice.registration(ehr_url), _itself(key)),
+            development=True,  # the practice EHR's keys are on this machine, without https
+            quiet_days=0,  # a story that is told again says the same again
+            ehrs=(practice.ehr_at(ehr_url),),
         )
         service = start.service_settings(settings, url, open_=False, context_key=kept.secret)
         app, _ = smart.beside(create_app(known, service, kept.store), settings, known, url, kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -74,7 +73,7 @@ def feedback(
         payer_id=payer,
         client=client,
     )
-    named = start.database_named(config, os.environ, database_url)
+    named = start.database_named(config, database_url)
     found, rows = _read(named, asked, with_rows=csv_file is not None)
     if csv_file:
         _write(rows, csv_file)

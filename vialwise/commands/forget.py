@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -47,7 +46,7 @@ def forget(
         raise Problem(
             "nothing to forget: give --cards-before, --calls-before or --app-before with a date"
         )
-    engine = database.existing(start.database_named(config, os.environ, database_url))
+    engine = database.existing(start.database_named(config, database_url))
     # Nothing is hashed to be deleted, so any secret does.
     store = Store(engine, KeyedHashes(secrets.token_bytes(SHORTEST_SECRET)))
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def serve(
     file.
     """
     named = {**given, "database": database_url, "site": str(site) if site else None}
-    settings = start.checked(config, os.environ, named, open_)
+    settings = start.checked(config, named, open_)
     known = catalogue(Path(settings.site) if settings.site else None)
     bound = server.bound_socket(settings.host, settings.port)
     url = server.address_of(bound)
@@ -70,18 +69,18 @@ def serve(
         kept_for = Retention(settings.keep_days, settings.keep_audit_days)
         if kept_for != Retention():
             tasks.append(lambda: kept_for.apply(kept.store))
-        if settings.app.ehrs:
+        if settings.ehrs:
             from vialwise.serving import app as smart  # what the app needs, only where there is one
 
             app, sweep = smart.beside(app, settings, known, url, kept)
             tasks.append(sweep)
         screen.say(f"Vialwise answers at {url}/cds-services; orders go to {start.orders_url(url)}")
-        if settings.service.public_url:
+        if settings.public_url:
             screen.say(f"EHRs reach it, and their tokens name it, as {service.url('')}.")
-        if settings.app.ehrs:
+        if settings.ehrs:
             address = start.app_launch_url(settings, url)
             screen.say(
-                f"EHRs open the app at {address} ({len(settings.app.ehrs)} registered); what it "
+                f"EHRs open the app at {address} ({len(settings.ehrs)} registered); what it "
                 "keeps of windows is encrypted."
             )
         _say_where(kept)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic.fields import FieldInfo
 
 from service_parts.setting_fields import settings_of
 from vialwise import database, screen
@@ -14,7 +14,7 @@ from vialwise.commands import options
 from vialwise.problems import Problem
 from vialwise.serving import start
 from vialwise.settings import page
-from vialwise.settings.models import PLACES, TABLES, Place
+from vialwise.settings.models import SETTINGS, TABLES
 from vialwise.settings.reading import DEFAULT, Read, read
 
 
@@ -30,36 +30,37 @@ def show_settings(config: Path | None, markdown: bool) -> None:
     if markdown:
         click.echo(page.markdown(), nl=False)
         return
-    found = read(config, os.environ, {})
+    found = read(config, {})
     screen.say(f"File: {found.file}" if found.file else "No file: name one with --config.")
-    for place in PLACES.values():
-        _show(place, found)
+    for name, field in SETTINGS.items():
+        _show(name, field, found)
     start.stop_if(start.all_problems(found, open_=False))
 
 
-def _show(place: Place, found: Read) -> None:
-    value, origin = place.value(found.settings), found.origins[place.name]
+def _show(name: str, field: FieldInfo, found: Read) -> None:
+    value, origin, is_wrong = (
+        getattr(found.settings, name),
+        found.origins[name],
+        name in found.wrong,
+    )
     click.echo()
-    is_wrong = place.name in found.wrong
-    text = "wrong, see below" if is_wrong else _value(place, value)
-    screen.say(text, f"{place.name} = ", 4, bold=True)
-    screen.say(place.known.meaning, "    ")
-    default = page.default_text(place.default).replace("`", "")
+    screen.say("wrong, see below" if is_wrong else _value(name, value), f"{name} = ", 4, bold=True)
+    screen.say(field.description or "", "    ")
+    default = page.default_text(field).replace("`", "")
     origin = "default" if origin == DEFAULT else f"{origin} (default: {default})"
     screen.say(f"From: {origin}", "    ")
-    for n, entry in enumerate(value if place.name in TABLES and not is_wrong else (), 1):
-        settings = settings_of(TABLES[place.name]).items()
-        written = [(key, known, getattr(entry, key)) for key, known in settings]
+    for n, entry in enumerate(value if name in TABLES and not is_wrong else (), 1):
+        written = [(k, of, getattr(entry, k)) for k, of in settings_of(TABLES[name]).items()]
         text = ", ".join(f"{k} = {page.shown(of, v)}" for k, of, v in written if page.is_set(v))
         screen.say(text, f"    {n}. ")
 
 
-def _value(place: Place, value: Any) -> str:
-    if place.name in TABLES and value:
+def _value(name: str, value: Any) -> str:
+    if name in TABLES and value:
         return f"{len(value)}, see below"
-    if place.name == "database" and value:
+    if name == "database" and value:
         try:
             return database.shown(database.address(value))  # without its password
         except Problem:
             return page.HIDDEN
-    return page.shown(place.known, value)
+    return page.shown(SETTINGS[name], value)

@@ -7,7 +7,6 @@ app needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from smart_app.launch.store import Seal, Store
 from smart_app.launch.window import Role, window
 from smart_app.running import Running
 from smart_app.screens import SCREENS, navigation
+from smart_app.settings import AppOptions, Settings
 from vialwise import clock, database, secret_file
 from vialwise.problems import Problem
 from vialwise.serving import start
@@ -37,10 +37,10 @@ def beside(
     """The service with the app under /app, and what forgets ended windows and their tokens,
     launches nobody came back from and old forms, also where nobody opens the app any more. `url` is
     where they listen. Raises Problem."""
-    app_settings = replace(
-        settings.app,
+    secrets = settings.window_secrets or _window_secrets(kept)
+    app_settings = Settings(
+        **settings.of(AppOptions) | {"window_secrets": secrets},
         app_url=start.app_url(settings, url),
-        window_secrets=settings.app.window_secrets or _window_secrets(kept),
         context_key=kept.secret,
     )
     store = Store(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cds_hooks.services import ORDERS
-from cds_hooks.settings import Settings
+from cds_hooks.settings import ServiceOptions, Settings
 from vialwise import clock, versions
 from vialwise.problems import Problem
 from vialwise.screen import plain
@@ -19,21 +18,19 @@ from vialwise.settings.models import APP, ServeSettings
 from vialwise.settings.reading import Read, read
 
 
-def checked(
-    config: Path | None, environ: Mapping[str, str], options: Mapping[str, Any], open_: bool
-) -> ServeSettings:
+def checked(config: Path | None, options: Mapping[str, Any], open_: bool) -> ServeSettings:
     """The settings with what their files hold, if nothing is wrong with them. Ends the command
     otherwise."""
-    found = read(config, environ, options)
+    found = read(config, options)
     settings, problems = checks.checked(found.settings, open_)
     stop_if([*found.problems, *problems])
     return settings
 
 
-def database_named(config: Path | None, environ: Mapping[str, str], option: str | None) -> str:
+def database_named(config: Path | None, option: str | None) -> str:
     """Where `serve` keeps cards with these settings, "" for its own file. Ends the command where
     they cannot be read."""
-    found = read(config, environ, {"database": option})
+    found = read(config, {"database": option})
     stop_if(found.problems)
     return found.settings.database
 
@@ -58,10 +55,12 @@ def service_settings(
     """The CDS service's settings, with what is known when it starts; `url` is where it listens,
     `context_key` seals what its cards hand to the app."""
     timezone = settings.timezone or None
-    return replace(
-        settings.service,
-        public_url=settings.service.public_url or url,
-        app_launch_url=app_launch_url(settings, url),
+    known = {
+        "public_url": settings.public_url or url,
+        "app_launch_url": app_launch_url(settings, url),
+    }
+    return Settings(
+        **settings.of(ServiceOptions) | known,
         today=lambda: clock.today(timezone),
         clock=lambda: clock.now(timezone),
         open=open_,
@@ -72,13 +71,13 @@ def service_settings(
 
 def app_url(settings: ServeSettings, url: str) -> str:
     """Where browsers reach the app; `url` is where the service listens."""
-    return f"{(settings.service.public_url or url).rstrip('/')}{APP}"
+    return f"{(settings.public_url or url).rstrip('/')}{APP}"
 
 
 def app_launch_url(settings: ServeSettings, url: str) -> str:
     """Where EHRs open the app, and cards link to: as set, else the app's own, else ""."""
-    own = f"{app_url(settings, url)}/launch" if settings.app.ehrs else ""
-    return settings.service.app_launch_url or own
+    own = f"{app_url(settings, url)}/launch" if settings.ehrs else ""
+    return settings.app_launch_url or own
 
 
 def orders_url(url: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from billing_rules.rule_records import shipped
 from cds_hooks import trusted_clients
 from cds_hooks.quiet import Quiet
-from cds_hooks.settings import host_of
+from cds_hooks.settings import host_of, is_web
 from ehr_access.base import AddressRefused, FhirBase
 from vialwise import clock, database
 from vialwise.problems import Problem
@@ -24,77 +24,58 @@ def checked(settings: ServeSettings, open_: bool) -> tuple[ServeSettings, list[s
     problems = [
         *_addresses_of_the_service(whole, open_),
         *problems,
-        *trusted_clients.faults(whole.service.clients, whole.service.development),
-        *_addresses(whole),
-        *_link_hosts(whole),
+        *trusted_clients.faults(whole.clients, whole.development),
+        *_links(whole),
         *_server(whole),
         *_quiet(whole),
-        *(_app(whole) if whole.app.ehrs else ()),
+        *(_app(whole) if whole.ehrs else ()),
     ]
     return whole, problems
 
 
 def _addresses_of_the_service(settings: ServeSettings, open_: bool) -> Iterator[str]:
     """Open mode is for one machine and invented patients (conformance A9.11)."""
-    service, ehrs = settings.service, settings.app.ehrs
-    base = _base(service.public_url)
+    base = _base(settings.public_url)
     elsewhere = base is not None and not base.is_loopback
-    if service.public_url and base is None:
+    if settings.public_url and base is None:
         yield "public_url is not an address: write it like https://cds.clinic.example"
     elif base and not base.carries_tokens:
         yield "public_url is http, and tokens and charts are sent there: write the https address"
-    if not service.public_url and ehrs and not service.development:
+    if not settings.public_url and settings.ehrs and not settings.development:
         yield (
             "public_url is missing, and EHRs send browsers back there: write the address the app "
             "is reached under, like https://cds.clinic.example"
         )
-    if not service.public_url and service.clients and not service.development:
+    if not settings.public_url and settings.clients and not settings.development:
         yield (
             "public_url is missing, and the clients' tokens have to name it: write the address "
             "EHRs call, like https://cds.clinic.example"
         )
-    if open_ and service.clients:
+    if open_ and settings.clients:
         yield "--open answers everyone, but clients are registered: remove one of the two"
     if open_ and elsewhere:
         yield (
             "--open answers everyone, and public_url is not of this machine: register clients "
             "instead of --open, or remove public_url"
         )
-    if service.development and elsewhere:
+    if settings.development and elsewhere:
         yield (
             "development trusts keys that are public, and public_url is not of this machine: "
             "remove development"
         )
 
 
-def _addresses(settings: ServeSettings) -> Iterator[str]:
-    service = settings.service
-    for origin in service.cors_origins:
-        base = _base(origin)
-        if base is None or base.path or origin.endswith("/"):
-            yield "cors_origins: an entry is not an origin: write it like https://sandbox.example"
-    if not all(map(_base, service.fhir_bases)):
-        yield "fhir_bases: an entry is not a FHIR base: write it like https://ehr.example/r4"
-    if service.source_url and not _is_web(service.source_url):
-        yield "source_url is not a web address: write it like https://clinic.example/billing"
-    if not all(_is_web(link.url) for link in service.links):
-        yield "links: a url is not a web address: write it like https://clinic.example/billing"
-    launch = service.app_launch_url
-    if launch and (not _is_web(launch) or _carries_launch(launch)):
+def _links(settings: ServeSettings) -> Iterator[str]:
+    """A list of hosts that leaves out what the other settings want to link to is a mistake."""
+    launch, hosts = settings.app_launch_url, settings.link_hosts
+    if launch and (not is_web(launch) or _carries_launch(launch)):
         yield "app_launch_url is not a launch address: write it like https://app.example/launch"
     elif launch and not FhirBase.parse(launch.partition("?")[0]).carries_tokens:
         yield "app_launch_url is http, and a patient is opened there: write the https address"
-
-
-def _link_hosts(settings: ServeSettings) -> Iterator[str]:
-    """A list that leaves out what the other settings want to link to is a mistake."""
-    service, hosts = settings.service, settings.service.link_hosts
-    if any(host_of(f"https://{host}") != host for host in hosts):
-        yield "link_hosts: an entry is not a host: write it like www.cms.gov, without https://"
     linked = {
-        "source_url": [service.source_url],
-        "app_launch_url": [service.app_launch_url],
-        "links": [link.url for link in service.links],
+        "source_url": [settings.source_url],
+        "app_launch_url": [launch],
+        "links": [link.url for link in settings.links],
     }
     for name, urls in linked.items():
         if hosts and any(url and host_of(url) not in hosts for url in urls):
@@ -105,7 +86,7 @@ def _server(settings: ServeSettings) -> Iterator[str]:
     if settings.site and not Path(settings.site).is_file():
         yield "site names no file: check the path"
     cards, audit = settings.keep_days, settings.keep_audit_days
-    if 0 < cards < settings.service.quiet_days:
+    if 0 < cards < settings.quiet_days:
         yield "keep_days is less than quiet_days, which needs the cards: raise it, or lower those"
     if audit and (not cards or audit < cards):
         yield "keep_audit_days is less than keep_days: keep the audit for longer than the cards"
@@ -117,9 +98,8 @@ def _server(settings: ServeSettings) -> Iterator[str]:
 
 
 def _quiet(settings: ServeSettings) -> Iterator[str]:
-    for number, quiet in enumerate(settings.service.quiet, 1):
-        for fault in (*quiet.faults(), *_names_in(quiet, settings)):
-            yield f"quiet, number {number}: {fault}"
+    for number, quiet in enumerate(settings.quiet, 1):
+        yield from (f"quiet, number {number}: {fault}" for fault in _names_in(quiet, settings))
 
 
 def _names_in(quiet: Quiet, settings: ServeSettings) -> Iterator[str]:
@@ -127,7 +107,7 @@ def _names_in(quiet: Quiet, settings: ServeSettings) -> Iterator[str]:
     if quiet.rule and quiet.rule not in rules:
         near = difflib.get_close_matches(quiet.rule, rules, 1, 0.5)
         yield f"rule is not known: write {near[0] if near else 'the id that stands on its page'}"
-    clients = [c for c in settings.service.clients if quiet.client in ("", c.iss)]
+    clients = [c for c in settings.clients if quiet.client in ("", c.iss)]
     if quiet.client and not clients:
         yield "client is not a registered one: copy the iss of its [[clients]] table"
     elif quiet.tenant and quiet.tenant not in {client.tenant for client in clients}:
@@ -141,15 +121,14 @@ def _app(settings: ServeSettings) -> Iterator[str]:
     )
     from smart_app.launch.registration import faults
 
-    app = settings.app
-    if app.app_keys != NOT_READ:  # else no EHR can be said to lack a key
-        keys = AppKeys.read(app.app_keys) if app.app_keys else AppKeys()
-        yield from faults(app.ehrs, [name for name in ALGORITHMS if keys.signing(name)])
+    if settings.app_keys != NOT_READ:  # else no EHR can be said to lack a key
+        keys = AppKeys.read(settings.app_keys) if settings.app_keys else AppKeys()
+        yield from faults(settings.ehrs, [name for name in ALGORITHMS if keys.signing(name)])
     else:
-        yield from faults(app.ehrs, ALGORITHMS)
-    if app.idle_minutes > app.session_minutes:
+        yield from faults(settings.ehrs, ALGORITHMS)
+    if settings.idle_minutes > settings.session_minutes:
         yield "idle_minutes is more than session_minutes: make it less"
-    has_secrets = app.window_secrets or app.window_secrets_file
+    has_secrets = settings.window_secrets or settings.window_secrets_file
     if not has_secrets and settings.database.startswith("postgres"):
         yield "PostgreSQL needs secrets for the app's windows: set window_secrets_file"
 
@@ -163,14 +142,6 @@ def _base(url: str) -> FhirBase | None:
         return FhirBase.parse(url)
     except AddressRefused:
         return None
-
-
-def _is_web(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("https", "http") and bool(parts.hostname) and " " not in text
 
 
 def _carries_launch(url: str) -> bool:

@@ -6,10 +6,9 @@ A problem is a sentence with its remedy, and never anything of a file.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cds_hooks.record.keyed_hashes import SHORTEST_SECRET
 from cds_hooks.trusted_clients import Client
@@ -37,33 +36,29 @@ def with_files(settings: ServeSettings) -> tuple[ServeSettings, list[str]]:
             problems.append(f"{of}{problem.format_message()}")
             return otherwise
 
-    service, app = settings.service, settings.app
-    clients, ehrs, secrets = [], [], app.window_secrets
-    for client in service.clients:
+    changes: dict[str, Any] = {}
+    for name in ("operator_secret", "record_secret"):
+        secret, file = getattr(settings, name), getattr(settings, f"{name}_file")
+        changes[name] = found(partial(_secret, name, secret, file), b"")
+    clients = list(settings.clients)
+    for n, client in enumerate(clients):
         if client.jwks_file:
-            read = partial(_jwks, client, service.development)
-            client = replace(client, jwks=found(read, NOT_READ, f"client {client.iss}: "))
-        clients.append(client)
-    operator = partial(
-        _secret, "operator_secret", service.operator_secret, service.operator_secret_file
-    )
-    record = partial(_secret, "record_secret", settings.record_secret, settings.record_secret_file)
-    whole = replace(
-        settings,
-        record_secret=found(record, b""),
-        service=replace(service, clients=tuple(clients), operator_secret=found(operator, b"")),
-    )
-    if not app.ehrs:
-        return whole, problems
-    for ehr in app.ehrs:
-        if ehr.client_secret_file:
-            read = partial(_client_secret, ehr)
-            ehr = replace(ehr, client_secret=found(read, NOT_READ, f"ehr {ehr.id}: "))
-        ehrs.append(ehr)
-    secrets = found(partial(_window_secrets, secrets, app.window_secrets_file), secrets)
-    keys = found(partial(_app_keys, app.app_keys_file), NOT_READ)
-    app = replace(app, ehrs=tuple(ehrs), app_keys=keys, window_secrets=secrets)
-    return replace(whole, app=app), problems
+            read = partial(_jwks, client, settings.development)
+            jwks = found(read, NOT_READ, f"client {client.iss}: ")
+            clients[n] = client.model_copy(update={"jwks": jwks})
+    changes["clients"] = tuple(clients)
+    if settings.ehrs:
+        ehrs = list(settings.ehrs)
+        for n, ehr in enumerate(ehrs):
+            if ehr.client_secret_file:
+                secret = found(partial(_client_secret, ehr), NOT_READ, f"ehr {ehr.id}: ")
+                ehrs[n] = ehr.model_copy(update={"client_secret": secret})
+        secrets = settings.window_secrets
+        read = partial(_window_secrets, secrets, settings.window_secrets_file)
+        changes["window_secrets"] = found(read, secrets)
+        changes["app_keys"] = found(partial(_app_keys, settings.app_keys_file), NOT_READ)
+        changes["ehrs"] = tuple(ehrs)
+    return settings.model_copy(update=changes), problems
 
 
 def _jwks(client: Client, development: bool) -> str:

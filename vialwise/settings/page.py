@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
-from service_parts.setting_fields import REQUIRED, Setting, default_of, settings_of
-from vialwise.settings.models import PLACES, TABLES
+from pydantic.fields import FieldInfo
+
+from service_parts.setting_fields import example_of, is_secret, settings_of
+from vialwise.settings.models import SECTIONS, TABLES, VARIABLES
 from vialwise.settings.reading import CONFIG_VARIABLE, toml
 
 HIDDEN = "********"
@@ -89,30 +91,24 @@ The public CDS Hooks Sandbox is refused unless `development` is set: its private
 """
 
 
-_SECTIONS = {"": "The server", "service": "The CDS service", "app": "The SMART app"}
-
-
 def markdown() -> str:
     """docs/settings.md."""
     parts = [_HEAD]
-    for room, title in _SECTIONS.items():
-        parts.append(f"## {title}\n")
-        places = [place for place in PLACES.values() if place.room == room]
-        parts.append(_entries((p.name, p.known, p.default, p.variable) for p in places))
+    for title, section in SECTIONS.items():
+        parts += [f"## {title}\n", _entries(section, VARIABLES)]
     for name, table in TABLES.items():
-        parts.append(f"## In {'an' if name[0] in 'aeiou' else 'a'} [[{name}]] table\n")
-        known = settings_of(table).items()
-        parts.append(_entries((key, of, default_of(table, key), "") for key, of in known))
+        title = f"In {'an' if name[0] in 'aeiou' else 'a'} [[{name}]] table"
+        parts += [f"## {title}\n", _entries(settings_of(table), {})]
     return "\n".join([*parts, _EXAMPLE])
 
 
-def _entries(rows: Iterable[tuple[str, Setting, Any, str]]) -> str:
+def _entries(settings: Mapping[str, FieldInfo], variables: Mapping[str, str]) -> str:
     """One entry a setting: its meaning, default, variable and an example."""
     entries = []
-    for name, known, default, variable in rows:
-        where = " In the environment only:" if known.secret else " Environment:"
-        text = f"`{name}`: {known.meaning} Default: {default_text(default)}."
-        text += f"{where} `{variable}`." if variable else ""
+    for name, field in settings.items():
+        where = " In the environment only:" if is_secret(field) else " Environment:"
+        text = f"`{name}`: {field.description} Default: {default_text(field)}."
+        text += f"{where} `{variables[name]}`." if name in variables else ""
         entries.append(
             textwrap.fill(
                 text,
@@ -123,15 +119,16 @@ def _entries(rows: Iterable[tuple[str, Setting, Any, str]]) -> str:
                 break_on_hyphens=False,
             )
         )
-        if known.example is not None:
-            entries.append(f"  Example: `{name} = {toml(known.example)}`")
+        example = example_of(field)
+        if example is not None:
+            entries.append(f"  Example: `{name} = {toml(example)}`")
     return "\n".join(entries) + "\n"
 
 
-def default_text(default: Any) -> str:
-    if default is REQUIRED:
+def default_text(field: FieldInfo) -> str:
+    if field.is_required():
         return "none, it must be written"
-    return f"`{toml(default)}`" if is_set(default) else "not set"
+    return f"`{toml(field.default)}`" if is_set(field.default) else "not set"
 
 
 def is_set(value: Any) -> bool:
@@ -139,8 +136,8 @@ def is_set(value: Any) -> bool:
     return value not in ("", b"", (), frozenset())
 
 
-def shown(known: Setting, value: Any) -> str:
+def shown(field: FieldInfo, value: Any) -> str:
     """A value for a terminal; of a secret only that it is set."""
     if not is_set(value):
         return "not set"
-    return HIDDEN if known.secret else toml(value)
+    return HIDDEN if is_secret(field) else toml(value)

@@ -1,29 +1,33 @@
 """Settings from command line, environment and file (TOML), with every problem at once.
 
-A problem is one sentence that ends with the remedy, and never repeats a value: it could be secret.
+pydantic-settings reads and checks them. Here its errors become sentences that end with the remedy
+and never repeat a value, which could be secret.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticUndefined
+from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
-from service_parts.setting_fields import REQUIRED, Setting, default_of, settings_of
-from vialwise.settings.models import PLACES, ROOMS, TABLES, Place, ServeSettings
+from service_parts.setting_fields import example_of, is_secret, names_file, settings_of
+from vialwise.settings.models import PREFIX, SETTINGS, TABLES, VARIABLES, ServeSettings
 
-CONFIG_VARIABLE = "VIALWISE_CONFIG"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 DEFAULT, FILE, ENVIRONMENT, OPTION = "default", "file", "environment", "command line"
 # Set for the tests, or by Kubernetes for a service that is named vialwise.
-_NOT_OURS = re.compile(r"VIALWISE_(TEST_.*|REFERENCE_DATA|CONFIG|SERVICE_.*|PORT_\d.*)")
-_LARGEST_FILE = 1_000_000
+_NOT_OURS = re.compile(PREFIX + r"(TEST_.*|REFERENCE_DATA|CONFIG|SERVICE_.*|PORT_\d.*)")
 _WORDS = {
     int: "a whole number",
     float: "a number",
@@ -44,170 +48,107 @@ class Read:
     file: Path | None = None
 
 
-def read(config: Path | None, environ: Mapping[str, str], options: Mapping[str, Any]) -> Read:
+def read(config: Path | None, options: Mapping[str, Any]) -> Read:
     """The settings. `options` are the command line's; those that are None were not given."""
-    problems: list[str] = []
-    file = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    written = _content_of(file, problems) if file else {}
-    problems += _unknown_variables(environ)
-    values: dict[str, dict[str, Any]] = {room: {} for room in ROOMS}
-    origins, wrong = dict.fromkeys(PLACES, DEFAULT), set()
-    for name, place in PLACES.items():
-        reader, before, value = _Reader(place.table, file, problems), len(problems), REQUIRED
-        if options.get(name) is not None:
-            where = f"--{name.replace('_', '-')}"
-            origin, value = OPTION, reader.text(name, options[name], where)
-        elif environ.get(place.variable, "") != "":
-            origin = ENVIRONMENT
-            value = reader.text(name, environ[place.variable], place.variable)
-        elif name in written and not place.known.secret:
-            origin, value = FILE, reader.value(name, written[name], f"{file}: {name}")
-        if value is not REQUIRED:
-            values[place.room][name], origins[name] = value, origin
-        if len(problems) > before:
-            wrong.add(name)
-    rooms = {room: ROOMS[room](**values[room]) for room in ROOMS if room}
-    return Read(ServeSettings(**values[""], **rooms), origins, wrong, problems, file)
-
-
-# ---------------------------------------------------------------- values
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Values of one room's or table's settings; what is wrong with them goes to `problems`."""
-
-    table: type
-    file: Path | None
-    problems: list[str]
-
-    def text(self, name: str, raw: Any, where: str) -> Any:
-        """A value as the environment or the command line writes it; REQUIRED when it is wrong."""
-        kind = _types_of(self.table)[name]
-        if kind is bytes:
-            return raw.encode()
-        if kind == tuple[bytes, ...]:
-            return tuple(part.encode() for part in raw.split())
-        if get_origin(kind) in (tuple, frozenset):
-            parts = [part.strip() for part in raw.split(",") if part.strip()]
-            return self._converted(name, kind, parts, where, strict=False)
-        return self._converted(name, kind, raw, where, strict=False)
-
-    def value(self, name: str, raw: Any, where: str) -> Any:
-        """A value as the file writes it; REQUIRED, and a problem, when it is wrong."""
-        if name in TABLES:
-            return self._tables(name, raw, where)
-        found = self._converted(name, _types_of(self.table)[name], raw, where, strict=True)
-        is_path = settings_of(self.table)[name].path and found and "://" not in str(found)
-        if is_path and self.file and found is not REQUIRED:
-            return str(self.file.absolute().parent / Path(found).expanduser())
-        return found
-
-    def _converted(self, name: str, kind: Any, raw: Any, where: str, *, strict: bool) -> Any:
-        known = settings_of(self.table)[name]
-        try:
-            bounded = Annotated[kind, msgspec.Meta(**known.bounds)] if known.bounds else kind
-            return msgspec.convert(raw, bounded, strict=strict)
-        except (msgspec.ValidationError, ValueError):
-            like = _like(known)
-            self.problems.append(f"{where}: is not {_wanted(kind, known)}: {like}")
-            return REQUIRED
-
-    def _tables(self, name: str, raw: Any, where: str) -> Any:
-        """A list of tables; what is wrong with them are problems."""
-        if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
-            self.problems.append(f"{where}: is not a list of tables: head each with [[{name}]]")
-            return REQUIRED
-        reader = _Reader(TABLES[name], self.file, self.problems)
-        return tuple(reader.entry(entry, n, where) for n, entry in enumerate(raw, 1))
-
-    def entry(self, written: Mapping[str, Any], number: int, where: str) -> Any:
-        """The table. For what is wrong with it its default or example stands in, and for the name
-        it goes by, which is its first setting, its number."""
-        where = f"{where}, number {number}"
-        names = settings_of(self.table)
-        self.problems.extend(f"{where}: {fault}" for fault in _wrong_keys(written, names))
-        values = {
-            name: self.value(name, written[name], f"{where}: {name}")
-            for name in names
-            if name in written
-        }
-        for position, (name, known) in enumerate(names.items()):
-            default = default_of(self.table, name)
-            if name not in written and default is REQUIRED:
-                self.problems.append(f"{where}: {name} is missing: {_like(known)}")
-                values[name] = REQUIRED
-            if values.get(name) is REQUIRED:
-                example = known.example if position else f"number-{number}"
-                says_nothing = default in (REQUIRED, "", ()) and not known.path
-                values[name] = example if says_nothing else default
-        return self.table(**values)
-
-
-@cache
-def _types_of(table: type) -> dict[str, Any]:
-    return get_type_hints(table)
-
-
-def _wanted(kind: Any, known: Setting) -> str:
-    """What a value has to be, in words."""
-    if known.wanted:
-        return known.wanted
-    if get_origin(kind) is Literal:
-        return "one of " + ", ".join(get_args(kind))
-    if get_origin(kind) in (tuple, frozenset):
-        of = get_args(kind)[0]
-        each = "texts" if of is str else ", ".join(get_args(of))
-        return f"a list of {each}"
-    least, most = known.bounds.get("ge"), known.bounds.get("le")
-    if "min_length" in known.bounds:
-        longest = known.bounds.get("max_length", "")
-        return f"text of 1 to {longest} characters" if longest else "text that says something"
-    if "gt" in known.bounds:
-        return f"{_WORDS[kind]} above {known.bounds['gt']}, up to {most:g}"
-    bounds = f" from {least} to {most}" if least is not None else ""
-    return f"{_WORDS[kind]}{bounds}"
-
-
-def _like(known: Setting) -> str:
-    return (
-        "see docs/settings.md" if known.example is None else f"write it like {toml(known.example)}"
+    file = config or (
+        Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None
     )
+    found = Read(ServeSettings(), dict.fromkeys(SETTINGS, DEFAULT), file=file)
+    given = {name: value for name, value in options.items() if value is not None}
+    sources = {
+        FILE: _content_of(file, found) if file else {},
+        ENVIRONMENT: _Environment(ServeSettings)(),
+        OPTION: InitSettingsSource(ServeSettings, given)(),
+    }
+    found.problems += _unknown_variables(os.environ)
+    values: dict[str, Any] = {}
+    for origin, written in sources.items():  # the later one wins
+        values |= written
+        found.origins |= dict.fromkeys(written, origin)
+    while True:
+        try:
+            found.settings = ServeSettings(**values)
+            return found
+        except ValidationError as error:
+            sentences = [_fault_of(fault, values, found) for fault in error.errors()]
+            found.problems += dict.fromkeys(sentences)  # a list is named once
+
+
+# ---------------------------------------------------------------- sources
+
+
+class _Environment(EnvSettingsSource):
+    """The environment writes lists with commas, secrets of one list with spaces."""
+
+    def prepare_field_value(
+        self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool
+    ) -> Any:
+        if value is None or field_name not in VARIABLES:
+            return None
+        of = get_args(field.annotation)
+        if of and get_origin(field.annotation) is not Literal:
+            separated = value.split() if of[0] is bytes else value.split(",")
+            return [part.strip() for part in separated if part.strip()]
+        try:
+            return TypeAdapter(field.annotation).validate_python(value)
+        except ValidationError:
+            return value  # the model says what is wrong with it
+
+
+def _content_of(file: Path, found: Read) -> dict[str, Any]:
+    """What stands in the file; what cannot stand there is a problem."""
+    try:
+        file.open("rb").close()  # the source passes over a file that is not there
+        written = TomlConfigSettingsSource(ServeSettings, file)()
+    except OSError as error:
+        found.problems.append(f"{file}: cannot be read ({error.strerror}): check the path")
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at [^)]*\)", str(error))
+        found.problems.append(
+            f"{file}: is not TOML {where[0] if where else ''}: correct that place"
+        )
+    except UnicodeDecodeError:
+        found.problems.append(f"{file}: is not UTF-8: save it as UTF-8")
+    else:
+        return _cleaned(written, SETTINGS, f"{file}: ", "", found)
+    return {}
+
+
+def _cleaned(
+    written: Mapping[str, Any], known: Mapping[str, FieldInfo], where: str, table: str, found: Read
+) -> dict[str, Any]:
+    """What is written without what is not a setting there, and paths as seen from here."""
+    assert found.file
+    cleaned = dict(written)
+    for key, value in written.items():
+        if key not in known or is_secret(known[key]):
+            found.problems.append(f"{where}{_not_a_setting(key, known)}")
+            found.wrong |= {table} - {""}
+            del cleaned[key]
+        elif key in TABLES and known is SETTINGS and isinstance(value, list):
+            own = settings_of(TABLES[key])
+            cleaned[key] = [
+                _cleaned(entry, own, f"{where}{key}, number {n}: ", key, found)
+                if isinstance(entry, dict)
+                else entry
+                for n, entry in enumerate(value, 1)
+            ]
+        elif names_file(known[key]) and isinstance(value, str) and value and "://" not in value:
+            cleaned[key] = str(found.file.absolute().parent / Path(value).expanduser())
+    return cleaned
 
 
 # ---------------------------------------------------------------- names
 
 
-def _content_of(file: Path, problems: list[str]) -> Mapping[str, Any]:
-    """What stands in the file; names that are wrong are problems."""
-    try:
-        written = tomllib.loads(file.read_bytes()[:_LARGEST_FILE].decode())
-    except OSError as error:
-        problems.append(f"{file}: cannot be read ({error.strerror}): check the path")
-    except tomllib.TOMLDecodeError as error:
-        where = re.search(r"\(at [^)]*\)", str(error))
-        problems.append(f"{file}: is not TOML {where[0] if where else ''}: correct that place")
-    except UnicodeDecodeError:
-        problems.append(f"{file}: is not UTF-8: save it as UTF-8")
-    else:
-        problems += [f"{file}: {fault}" for fault in _wrong_keys(written, PLACES)]
-        return written
-    return {}
-
-
-def _wrong_keys(
-    written: Mapping[str, Any], known: Mapping[str, Setting] | Mapping[str, Place]
-) -> Iterator[str]:
-    at_top = known is PLACES
-    for key in written:
-        if key == "open" and at_top:
-            yield "open is not a setting: development without authentication is the option --open"
-        elif key in PLACES and PLACES[key].known.secret:
-            yield f"{key} does not belong into a file with settings: use {key}_file"
-        elif key not in known and key in PLACES:
-            yield f"{key} stands below a [[...]] line: write it above the first of them"
-        elif key not in known:
-            yield f"'{_plain(key)}' is not a setting: {_nearest(key, known)}"
+def _not_a_setting(key: str, known: Mapping[str, FieldInfo]) -> str:
+    if key == "open" and known is SETTINGS:
+        return "open is not a setting: development without authentication is the option --open"
+    if key in SETTINGS and is_secret(SETTINGS[key]):
+        return f"{key} does not belong into a file with settings: use {key}_file"
+    if key in SETTINGS:
+        return f"{key} stands below a [[...]] line: write it above the first of them"
+    return f"'{_plain(key)}' is not a setting: {_nearest(key, known)}"
 
 
 def _nearest(key: str, known: Collection[str]) -> str:
@@ -216,15 +157,78 @@ def _nearest(key: str, known: Collection[str]) -> str:
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    known = [place.variable for place in PLACES.values() if place.variable]
+    known = VARIABLES.values()
     for name in sorted(environ):
-        if name.startswith("VIALWISE_") and name not in known and not _NOT_OURS.fullmatch(name):
+        if name.startswith(PREFIX) and name not in known and not _NOT_OURS.fullmatch(name):
             yield f"{_plain(name)} is not a setting: {_nearest(name, known)}"
 
 
 def _plain(key: str) -> str:
     """A key that is not a setting, for a message: short, and nothing that a terminal acts on."""
     return "".join(c for c in key if c.isprintable())[:40]
+
+
+# ---------------------------------------------------------------- faults
+
+
+def _fault_of(fault: ErrorDetails, values: dict[str, Any], found: Read) -> str:
+    """A sentence for what pydantic found. In `values` something is put in its place that can be
+    used, and hides no other fault: the example, or the default where that says something."""
+    name, *rest = fault["loc"]
+    assert isinstance(name, str)
+    found.wrong.add(name)
+    where = {
+        OPTION: f"--{name.replace('_', '-')}",
+        ENVIRONMENT: VARIABLES.get(name, ""),
+        FILE: f"{found.file}: {name}",
+    }[found.origins[name]]
+    if name not in TABLES:
+        values.pop(name, None)
+        return f"{where}: is not {_wanted(SETTINGS[name])}: {_like(SETTINGS[name])}"
+    if not rest or fault["type"] == "model_type" or name not in values:
+        values.pop(name, None)
+        return f"{where}: is not a list of tables: head each with [[{name}]]"
+    table, position = TABLES[name], int(rest[0])
+    entry, where = values[name][position], f"{where}, number {position + 1}"
+    if len(rest) == 1:  # its settings do not go together, each of them is right
+        values[name][position] = table.model_construct(**entry)
+        return f"{where}: {fault['ctx']['error']}"
+    key = str(rest[1])
+    field = table.model_fields[key]
+    if key == next(iter(table.model_fields)):  # what the table goes by in other sentences
+        entry[key] = f"number-{position + 1}"
+    elif field.default in (PydanticUndefined, "", ()) and not names_file(field):
+        entry[key] = example_of(field)
+    else:
+        entry.pop(key, None)
+    if fault["type"] == "missing":
+        return f"{where}: {key} is missing: {_like(field)}"
+    return f"{where}: {key}: is not {_wanted(field)}: {_like(field)}"
+
+
+def _wanted(field: FieldInfo) -> str:
+    """What a value has to be, in words."""
+    if field.title:
+        return field.title
+    kind, of = field.annotation, get_args(field.annotation)
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(of)
+    if of:
+        return f"a list of {'texts' if of[0] is str else ', '.join(get_args(of[0]))}"
+    limits = ("ge", "le", "gt", "min_length", "max_length")
+    bounds = {n: getattr(of, n) for of in field.metadata for n in limits if hasattr(of, n)}
+    if "min_length" in bounds:
+        longest = bounds.get("max_length")
+        return f"text of 1 to {longest} characters" if longest else "text that says something"
+    if "gt" in bounds:
+        return f"{_WORDS[kind]} above {bounds['gt']}, up to {bounds['le']:g}"
+    within = f" from {bounds['ge']} to {bounds['le']}" if "ge" in bounds else ""
+    return f"{_WORDS[kind]}{within}"
+
+
+def _like(field: FieldInfo) -> str:
+    example = example_of(field)
+    return "see docs/settings.md" if example is None else f"write it like {toml(example)}"
 
 
 def toml(value: Any) -> str:
