@@ -1,6 +1,6 @@
 """The CDS Hooks service: draft orders in, cards out (CDS Hooks 2.0.1).
 
-`create_app`, `Settings` and `Link` are all that others need. The way of a request is written out in
+`create_app` and `Settings` are all that others need. The way of a request is written out in
 views.py. The web application is loaded when it is first asked for: the command line reads requests
 with this room and needs no Flask.
 """
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cds_hooks.app import create_app
-    from cds_hooks.settings import Link, Settings
+    from cds_hooks.settings import Settings
 
-__all__ = ["Link", "Settings", "create_app"]
+__all__ = ["Settings", "create_app"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,8 +21,8 @@ def __getattr__(name: str) -> Any:
         from cds_hooks.app import create_app
 
         return create_app
-    if name in ("Link", "Settings"):
-        from cds_hooks import settings
+    if name == "Settings":
+        from cds_hooks.settings import Settings
 
-        return getattr(settings, name)
+        return Settings
     raise AttributeError(name)

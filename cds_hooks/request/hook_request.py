@@ -206,9 +206,6 @@ def required_text(values: Values, key: str) -> str:
 # Those are read as meant; a missing or ill-typed required field is refused with 400.
 
 
-__all__ = ["Authorization", "HookRequest", "OrderContext", "parse"]
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Authorization:
     """The access token an EHR lends for one request; never logged, never kept."""

@@ -25,11 +25,12 @@ from billing_rules.model.chart import Chart
 from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Topic
 from billing_rules.review import OrderReview, review
-from cds_hooks import Link, Settings, exact_json
+from cds_hooks import Settings, exact_json
 from cds_hooks.cards import plan as card_plan
 from cds_hooks.cards import writing
 from cds_hooks.cards.override_reasons import SHARED_SYSTEM
 from cds_hooks.cards.suggestions import CodeSystemUris
+from cds_hooks.settings import Link
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body, Client, cards_of, draft, with_draft
 
