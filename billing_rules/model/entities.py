@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from typing import Literal
+
+import msgspec
 
 from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, plain
@@ -440,8 +443,7 @@ class Identity:
         return drug.ndc_shown(self.seen) if self.by == "NDC" else self.seen
 
 
-@dataclass(frozen=True, slots=True)
-class DrugOrder:
+class DrugOrder(msgspec.Struct, frozen=True, dict=True):
     """All draft lines that make up one dose of one catalogued drug on one date of service."""
 
     drug_id: str
@@ -459,10 +461,14 @@ class DrugOrder:
     discarded: State[Amount] = NOTHING
     wasted: tuple[OrderLine, ...] = ()  # records of the discarded amount alone
 
-    @property
+    @cached_property
     def lines(self) -> tuple[OrderLine, ...]:
         return self.prescriptions + tuple(b for b in self.billing if b not in self.prescriptions)
 
-    @property
+    @cached_property
     def references(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line.reference for line in self.lines))
+
+    @cached_property
+    def hcpcs_codes(self) -> tuple[str, ...]:
+        return tuple(code for line in self.lines for code in line.codes_of("hcpcs"))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+import msgspec
+
 from billing_rules.catalogue import Catalogue
 from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, UnitNotUnderstood, UnitsDiffer
@@ -113,7 +115,8 @@ def _orders(
         yield _order([part], [], [], services, drug, day)
     if billed:
         why = f"{len(parts)} draft orders for {drug.name} could be its dose"
-        yield replace(_order([], [], billed, services, drug, day), dose=Unknown(why))
+        order = _order([], [], billed, services, drug, day)
+        yield msgspec.structs.replace(order, dose=Unknown(why))
 
 
 def _is_waste(line: OrderLine) -> bool:

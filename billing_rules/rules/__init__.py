@@ -54,7 +54,7 @@ def _problems(rule: Rule, module: str) -> Iterator[str]:
     _, folder, name = module.rsplit(".", 2)
     queries = [need.key for need in DATA_NEEDED]
     yield from _without_comma(
-        rule, "warns", "informs", "suggests", "hooks", "queries", "form_groups"
+        rule, "requires", "warns", "informs", "suggests", "hooks", "queries", "form_groups"
     )
     if rule.id != name:
         yield f"the id is '{rule.id}'; it must be the module's name, '{name}'"

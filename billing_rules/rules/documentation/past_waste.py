@@ -17,19 +17,16 @@ from billing_rules.model.states import Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import Doubt, WasteAnswer, claim_plan
 from billing_rules.rules.common import items, seen, sentence, sources, told
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import past_doses
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 LOOK_BACK_DAYS = 365  # ours, as in past_administrations
+ALL_CHARTED = "no past dose leaves a discarded amount uncharted"
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    before = case.history.before(case.order)
-    if isinstance(before, Unknown):
-        yield NotChecked(before.because)
-        return
-    recent = [visit for visit in items(before) if _is_recent(case, visit)]
-    outcomes = [o for visit in recent for o in _judged(case, visit)]
-    yield from outcomes or (Silent("no past dose leaves a discarded amount uncharted"),)
+def check(case: Case) -> Stated:
+    recent = [visit for visit in items(case.past_visits) if _is_recent(case, visit)]
+    return [o for visit in recent for o in _judged(case, visit)] or Silent(ALL_CHARTED)
 
 
 def _is_recent(case: Case, visit: DrugOrder) -> bool:
@@ -107,6 +104,7 @@ def _finding(case: Case, visit: DrugOrder, kind: str, summary: str, found: str) 
 RULE = Rule(
     id="past_waste",
     check=check,
+    requires=(past_doses(ALL_CHARTED),),
     topic=Topic.DOCUMENTATION,
     rank=150,
     warns=("waste-amount-not-charted", "waste-not-charted", "waste-differs"),
