@@ -183,7 +183,7 @@ def _authorized(case: Case, entered: Sequence[Authorization]) -> History:
         )
         for a in entered
     )
-    return replace(case.history, authorizations=Present((*own, *added)))
+    return structs.replace(case.history, authorizations=Present((*own, *added)))
 
 
 def _wins(own: Authorization, entered: Authorization) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import TypeVar, cast
@@ -34,8 +33,7 @@ from billing_rules.orders.payers import PayerChoice
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CodesInForce:
+class CodesInForce(msgspec.Struct, frozen=True):
     """What HCPCS codes and modifiers meant on the date of service."""
 
     _catalogue: Catalogue

@@ -9,7 +9,6 @@ that they are parts of one dose; otherwise each is an order of its own and nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -38,8 +37,7 @@ PRESCRIBING = ("MedicationRequest", "MedicationAdministration")
 MASS = "mg"
 
 
-@dataclass(frozen=True, slots=True)
-class _DrugLine:
+class _DrugLine(msgspec.Struct, frozen=True):
     """A line that is for a drug: how that is known, and its dose and containers in the drug's
     terms. Only a prescription's dose counts."""
 
@@ -333,7 +331,7 @@ def _bills(line: OrderLine) -> bool:
 def _weakest_conflict(everyone: Sequence[_DrugLine]) -> Identity:
     """The first line's identity, with the first conflict that any of the lines has."""
     conflict = next((r.identity.conflict for r in everyone if r.identity.conflict), None)
-    return replace(everyone[0].identity, conflict=conflict)
+    return msgspec.structs.replace(everyone[0].identity, conflict=conflict)
 
 
 def _total_dose(parts: Sequence[_DrugLine]) -> State[Amount]:

@@ -7,8 +7,9 @@ names the mistake when the numbers show which one it was (CMS RAC topic 0074).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from billing_rules.model.amounts import plain
 from billing_rules.model.entities import Counted, OrderLine
@@ -98,8 +99,7 @@ def _is_other_unit(counted: Counted) -> bool:
     return unit in ("ml", "mg") or any(word in unit for word in CONTAINER_WORDS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mistake:
+class _Mistake(msgspec.Struct, frozen=True):
     kind: str
     what: str
 

@@ -8,7 +8,8 @@ answer was complete.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from billing_rules.evidence.authorizations import Span, covered_days, is_dated, span_of, window
 from billing_rules.evidence.documentation import (
@@ -32,8 +33,7 @@ from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, State
 SHOWN = 6  # ours: records listed on a card; the count of the others is said
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
+class _Tried(msgspec.Struct, frozen=True):
     """The records of one drug class, and the days they cover inside the asked window."""
 
     need: Need

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+import msgspec
 
 from billing_rules.evidence.documentation import (
     form_unread,
@@ -41,8 +42,7 @@ _CLASS = re.compile(r"\bclass\s*([0-6])\b")
 Strength = Literal["positive test", "test to clarify", "stated only", "negative test"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sign:
+class _Sign(msgspec.Struct, frozen=True):
     """One thing on file and what it is worth. `ask` says what is open."""
 
     strength: Strength
