@@ -146,12 +146,12 @@ def reviewed(case: Case, failed: Failed | None = None) -> OrderReview:
         payer=case.payer,
         payer_choice=case.payer_choice,
         plan=case.plan,
-        outcomes=_filled_in(found),
+        outcomes=filled_in(found),
         together=together,
     )
 
 
-def _filled_in(found: Sequence[tuple[Rule, Outcome]]) -> tuple[Outcome, ...]:
+def filled_in(found: Sequence[tuple[Rule, Outcome]]) -> tuple[Outcome, ...]:
     """Each outcome with its rule, a finding also with the severity and topic of the rule's row
     where that leaves no choice."""
     whole: list[Outcome] = []
