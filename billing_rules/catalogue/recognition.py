@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from billing_rules.catalogue.files import CatalogueError, DrugFile, PayerFile
 from billing_rules.catalogue.values import listed
-from billing_rules.model import ndc
 from billing_rules.model.entities import Container
+from billing_rules.model.ndc import ndc_product
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def identifiers(
             ingredients.setdefault(code, drug.id)
     return Identifiers(
         ndcs=ndcs,
-        ndc_products={ndc.product_of(code): drug_id for code, drug_id in ndcs.items()},
+        ndc_products={ndc_product(code): drug_id for code, drug_id in ndcs.items()},
         rxnorm_products=products,
         rxnorm_ingredients=ingredients,
         hcpcs={str(s.value): d.id for d in drugs for s in d.hcpcs.values() if s.value is not None},

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from billing_rules.model.amounts import Amount, plain
-from billing_rules.model.ndc import candidates, hyphenated
+from billing_rules.model.ndc import hyphenated_ndc, ndc_candidates
 from billing_rules.model.states import NOTHING, State
 
 # ---------------------------------------------------------------- sources and evidence
@@ -243,8 +243,8 @@ class Drug(msgspec.Struct, frozen=True):
 
     def ndc_shown(self, code: str) -> str:
         """An NDC as printed on the box; one that is not this drug's with hyphens, 5-4-2."""
-        known = [c for form in candidates(code) if (c := self.container(form))]
-        return known[0].ndc_shown if len(known) == 1 else hyphenated(code)
+        known = [c for form in ndc_candidates(code) if (c := self.container(form))]
+        return known[0].ndc_shown if len(known) == 1 else hyphenated_ndc(code)
 
     @property
     def giving(self) -> Literal["injection", "infusion", "dose"]:

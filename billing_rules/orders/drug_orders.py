@@ -15,7 +15,6 @@ from decimal import Decimal
 import msgspec
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, UnitNotUnderstood, UnitsDiffer
 from billing_rules.model.chart import Measured
 from billing_rules.model.entities import (
@@ -30,6 +29,7 @@ from billing_rules.model.entities import (
     Stage,
     labelled_total,
 )
+from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.orders.recognise import recognise
 
@@ -131,7 +131,7 @@ def container_of(line: OrderLine, drug: Drug) -> State[Container]:
     codes = line.codes_of("ndc")
     if not codes:
         return NOTHING
-    found = {c.ndc: c for code in codes for f in ndc.candidates(code) if (c := drug.container(f))}
+    found = {c.ndc: c for code in codes for f in ndc_candidates(code) if (c := drug.container(f))}
     if len(found) == 1:
         return Present(next(iter(found.values())))
     if found:
@@ -154,7 +154,7 @@ def containers_of(line: OrderLine, drug: Drug) -> State[tuple[ContainerCount, ..
 
 def listed_container(code: str, drug: Drug) -> State[Container]:
     """The container an NDC names, unknown when the drug has none of that NDC."""
-    found = (drug.container(form) for form in ndc.candidates(code))
+    found = (drug.container(form) for form in ndc_candidates(code))
     container = next((c for c in found if c), None)
     if container is None:
         return _not_listed(code, drug)
