@@ -122,8 +122,8 @@ def _refuse_ties(kind: str, payers: Iterable[PayerRecognition]) -> None:
             if other is not payer and not related:
                 raise CatalogueError(
                     f"payers/{other.payer_id}.yaml and payers/{payer.payer_id}.yaml both claim the "
-                    f"{_KINDS[kind]} '{mark}', so that a coverage with it would be neither's; make "
-                    "one the parent of the other, or write a longer name"
+                    f"{_KINDS[kind]} '{mark}', so that a coverage with it would be neither's; "
+                    "make one the parent of the other, or write a longer name"
                 )
 
 

@@ -1,6 +1,6 @@
 """The rules, collected from their modules and refused where a row is incomplete.
 
-A rule is a function of one frozen `Case` that yields at least one outcome: a finding, silence
+A rule is a function of one frozen `Case` that gives at least one outcome: a finding, silence
 with its reason, or that it could not check. It knows no date, no clock and no FHIR. Its module
 stands in `billing/` or `documentation/` and holds its row, RULE (billing_rules.rules.rule).
 """

@@ -60,8 +60,8 @@ class Record:
 
     `name` is short and in small letters, so that it fits into a sentence. `denials`, `citations`
     and `codes` (claim adjustment and remark codes) are ids of data/rules.yaml; `reads` are values
-    of the catalogue that the rule stands on (billing_rules.citations.WHAT). `limits` are the rule's
-    own. `revised` is YYYY-MM-DD, or "none" since the release.
+    of the catalogue that the rule stands on (billing_rules.citations.WHAT). `limits` are the
+    rule's own. `revised` is YYYY-MM-DD, or "none" since the release.
     """
 
     name: str

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from billing_rules.model.amounts import Amount
 from billing_rules.model.dates import days_between
-from billing_rules.model.entities import Container, DrugOrder
+from billing_rules.model.entities import Container, DrugOrder, labelled_total
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model.states import Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case
@@ -44,6 +44,8 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
             sentence(visit.discarded.because),
         )
         return
+    if _adds_up(visit):
+        return
     plan = claim_plan(visit, case.drug, case.payer, case.setting, visit.containers, False)
     if plan.waste is WasteAnswer.NOT_APPLICABLE or isinstance(visit.dose, Nothing):
         return
@@ -54,6 +56,15 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
         yield _left(case, visit, sentence(plan.because))
     elif isinstance(visit.containers, Nothing):
         yield from _by_container(case, visit, visit.dose.value)
+
+
+def _adds_up(visit: DrugOrder) -> bool:
+    """Whether nothing was left of the containers charted, and nothing is said to be: whoever
+    pays, no discarded amount is missing."""
+    opened, dose = visit.containers, visit.dose
+    if not (isinstance(opened, Present) and isinstance(dose, Present)):
+        return False
+    return isinstance(visit.discarded, Nothing) and labelled_total(opened.value) == dose.value
 
 
 def _by_container(case: Case, visit: DrugOrder, dose: Amount) -> Iterator[Outcome]:
