@@ -93,7 +93,7 @@ def payer_recognition(payers: Mapping[str, PayerFile]) -> tuple[PayerRecognition
                 part_of[payer_id],
             )
         )
-    for kind in _KINDS:
+    for kind in _MARKS:
         _refuse_ties(kind, found)
     return tuple(found)
 
@@ -110,7 +110,7 @@ def _part_of(payer_id: str, payers: Mapping[str, PayerFile]) -> Iterator[str]:
         parent = payers[parent].parent
 
 
-_KINDS = {"names": "name", "type_codes": "type code", "identifiers": "identifier"}
+_MARKS = {"names": "name", "type_codes": "type code", "identifiers": "identifier"}
 
 
 def _refuse_ties(kind: str, payers: Iterable[PayerRecognition]) -> None:
@@ -122,7 +122,7 @@ def _refuse_ties(kind: str, payers: Iterable[PayerRecognition]) -> None:
             if other is not payer and not related:
                 raise CatalogueError(
                     f"payers/{other.payer_id}.yaml and payers/{payer.payer_id}.yaml both claim the "
-                    f"{_KINDS[kind]} '{mark}', so that a coverage with it would be neither's; "
+                    f"{_MARKS[kind]} '{mark}', so that a coverage with it would be neither's; "
                     "make one the parent of the other, or write a longer name"
                 )
 
