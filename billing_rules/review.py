@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
+import msgspec
+
 from billing_rules.catalogue import Catalogue
 from billing_rules.forms.entered import with_entered
 from billing_rules.model.chart import Chart
@@ -24,7 +26,7 @@ from billing_rules.model.entities import (
     Site,
     Stage,
 )
-from billing_rules.model.findings import Finding, NotChecked, Outcome
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case, CodesInForce
 from billing_rules.orders.claim_lines import ClaimPlan, claim_plan
@@ -34,6 +36,8 @@ from billing_rules.orders.history import Past, history_of, past_of
 from billing_rules.orders.indications import indication_of
 from billing_rules.orders.payers import PayerChoice, payer_of
 from billing_rules.rules import RULES
+from billing_rules.rules.requirements import Requirement
+from billing_rules.rules.rule import Rule, Stated
 
 # Takes a fault of the program: what failed, in this program's own words, and the exception.
 Failed = Callable[[str, Exception], None]
@@ -112,21 +116,52 @@ def cases(
 
 
 def reviewed(case: Case, failed: Failed | None = None) -> OrderReview:
-    """Every rule's outcome for one order. `failed` as in `review`."""
-    outcomes: list[Outcome] = []
+    """Every rule's outcome for one order, with what its row states filled in. `failed` as in
+    `review`."""
+    found: list[tuple[Rule, Outcome]] = []
+    unmet: dict[Requirement, Outcome | None] = {}
     for rule in RULES:
         try:
-            outcomes += tuple(rule(case))
+            stated: Stated | None = None
+            for requirement in rule.requires:
+                if requirement not in unmet:
+                    unmet[requirement] = requirement(case)
+                if stated := unmet[requirement]:
+                    break
+            if stated is None:
+                stated = rule.check(case)
+            if isinstance(stated, Finding | Silent | NotChecked):
+                stated = (stated,)
+            found += [(rule, outcome) for outcome in stated]
         except Exception as error:
             if failed is None:
                 raise
             failed(f"rule {rule.id} failed", error)
-            outcomes.append(NotChecked("the check itself failed", rule=rule.id))
+            found.append((rule, NotChecked("the check itself failed")))
     every = (case.order, *case.drafts)
     together = tuple(dict.fromkeys(ref for order in every for ref in order.references))
     return OrderReview(
-        case.order, case.drug, case.payer, case.payer_choice, case.plan, tuple(outcomes), together
+        order=case.order,
+        drug=case.drug,
+        payer=case.payer,
+        payer_choice=case.payer_choice,
+        plan=case.plan,
+        outcomes=filled_in(found),
+        together=together,
     )
+
+
+def filled_in(found: Sequence[tuple[Rule, Outcome]]) -> tuple[Outcome, ...]:
+    """Each outcome with its rule, a finding also with the severity and topic of the rule's row
+    where that leaves no choice."""
+    whole: list[Outcome] = []
+    for rule, outcome in found:
+        own: dict[str, object] = {"rule": rule.id}
+        if isinstance(outcome, Finding):
+            own["severity"] = rule.only_severity.get(outcome.kind, outcome.severity)
+            own["topic"] = rule.only_topic or outcome.topic
+        whole.append(msgspec.structs.replace(outcome, **own))
+    return tuple(whole)
 
 
 def case_of(

@@ -61,9 +61,9 @@ import yaml
 from billing_rules import review
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.files import SiteFile, Sourced, SourceFile
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, UnitNotUnderstood
 from billing_rules.model.entities import Code, Counted, Dose, OrderLine, Stage
+from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.review import OrderReview
@@ -175,7 +175,7 @@ def _codes(draft: dict[str, Any]) -> Iterator[Code]:
     for system in ("hcpcs", "rxnorm", "cpt", "ndc"):
         value = draft.get(system, [])
         for code in [value] if isinstance(value, str) else value:
-            forms = ndc.candidates(code) if system == "ndc" else (code,)
+            forms = ndc_candidates(code) if system == "ndc" else (code,)
             yield Code(system, forms[0] if len(forms) == 1 else code)
 
 

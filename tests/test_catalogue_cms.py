@@ -19,10 +19,10 @@ import pytest
 
 from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.files import DrugFile
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount
 from billing_rules.model.dated import Dated
 from billing_rules.model.entities import Container
+from billing_rules.model.ndc import hyphenated_ndc
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CMS = Path(os.environ.get("VIALWISE_REFERENCE_DATA", CHECKOUT.parent / "shared" / "data")) / "cms"
@@ -151,7 +151,7 @@ def test_an_ndc_of_the_crosswalk_stands_under_this_drugs_code(drug: DrugFile) ->
     known = {c.ndc for c in CATALOGUE.drug(drug.id, date(2026, 11, 23)).containers}
     for code, eleven, *_ in packages():
         if eleven in known:
-            assert code in codes(drug), f"{ndc.hyphenated(eleven)} is CMS's {code}"
+            assert code in codes(drug), f"{hyphenated_ndc(eleven)} is CMS's {code}"
 
 
 def test_the_files_hold_shipped_drugs_at_all(catalogue: Catalogue) -> None:

@@ -50,7 +50,6 @@ from billing_rules.catalogue.recognition import (
 from billing_rules.catalogue.sources import Registry
 from billing_rules.catalogue.terms import Terms
 from billing_rules.catalogue.values import InForce, Resolved, change_days, listed, source_of
-from billing_rules.model import ndc
 from billing_rules.model.dated import Dated
 from billing_rules.model.entities import (
     Container,
@@ -63,6 +62,7 @@ from billing_rules.model.entities import (
     Site,
     WantedModifiers,
 )
+from billing_rules.model.ndc import ndc_candidates
 
 DATA = Path(__file__).parents[1] / "data"
 UNKNOWN_PAYER = "unknown-payer"
@@ -168,7 +168,7 @@ class Catalogue:
         first = next(iter(priced.values()), None)
         return Site(
             name=file.name,
-            stocked=frozenset(ndc.candidates(text)[0] for text in file.stocked),
+            stocked=frozenset(ndc_candidates(text)[0] for text in file.stocked),
             prices={c: Decimal(str(p.value)) for c, p in priced.items()},
             price_source=source_of(file.sources, first) if first else None,
             setting=file.setting,
@@ -333,7 +333,7 @@ def _check_site(site: SiteFile, containers: Mapping[str, tuple[Container, ...]])
     check_sources(site.sources, sourced_values(site.wanted_modifiers), "site file")
     known = {c.ndc for group in containers.values() for c in group}
     for text in site.stocked:
-        forms = ndc.candidates(text)
+        forms = ndc_candidates(text)
         if len(forms) != 1 or forms[0] not in known:
             raise CatalogueError(
                 f"site file: stocked NDC '{text}' is not one of the catalogue's containers; "

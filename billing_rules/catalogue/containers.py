@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from billing_rules.catalogue.files import CatalogueError, ContainerFile, DrugFile, Sourced
 from billing_rules.catalogue.values import amount_at, number_at, source_of
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount
 from billing_rules.model.dated import Dated
 from billing_rules.model.dates import iso_day
 from billing_rules.model.entities import Container, Contents, DoseStatus
+from billing_rules.model.ndc import ndc_candidates
 
 FORMS = ("vial", "syringe", "autoinjector", "pen", "container")  # container: form not stated
 
@@ -23,7 +23,7 @@ def containers_of(drug: DrugFile) -> tuple[Container, ...]:
 
 def _container(drug: DrugFile, file: ContainerFile) -> Container:
     place = f"drugs/{drug.id}.yaml: container {file.ndc.value}"
-    forms = ndc.candidates(str(file.ndc.value))
+    forms = ndc_candidates(str(file.ndc.value))
     if len(forms) != 1:
         raise CatalogueError(f"{place}: write the NDC with hyphens, as on the box")
     if file.form not in FORMS:

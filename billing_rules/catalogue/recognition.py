@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from billing_rules.catalogue.files import CatalogueError, DrugFile, PayerFile
 from billing_rules.catalogue.values import listed
-from billing_rules.model import ndc
 from billing_rules.model.entities import Container
+from billing_rules.model.ndc import ndc_product
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def identifiers(
             ingredients.setdefault(code, drug.id)
     return Identifiers(
         ndcs=ndcs,
-        ndc_products={ndc.product_of(code): drug_id for code, drug_id in ndcs.items()},
+        ndc_products={ndc_product(code): drug_id for code, drug_id in ndcs.items()},
         rxnorm_products=products,
         rxnorm_ingredients=ingredients,
         hcpcs={str(s.value): d.id for d in drugs for s in d.hcpcs.values() if s.value is not None},
@@ -93,7 +93,7 @@ def payer_recognition(payers: Mapping[str, PayerFile]) -> tuple[PayerRecognition
                 part_of[payer_id],
             )
         )
-    for kind in _KINDS:
+    for kind in _MARKS:
         _refuse_ties(kind, found)
     return tuple(found)
 
@@ -110,7 +110,7 @@ def _part_of(payer_id: str, payers: Mapping[str, PayerFile]) -> Iterator[str]:
         parent = payers[parent].parent
 
 
-_KINDS = {"names": "name", "type_codes": "type code", "identifiers": "identifier"}
+_MARKS = {"names": "name", "type_codes": "type code", "identifiers": "identifier"}
 
 
 def _refuse_ties(kind: str, payers: Iterable[PayerRecognition]) -> None:
@@ -122,8 +122,8 @@ def _refuse_ties(kind: str, payers: Iterable[PayerRecognition]) -> None:
             if other is not payer and not related:
                 raise CatalogueError(
                     f"payers/{other.payer_id}.yaml and payers/{payer.payer_id}.yaml both claim the "
-                    f"{_KINDS[kind]} '{mark}', so that a coverage with it would be neither's; make "
-                    "one the parent of the other, or write a longer name"
+                    f"{_MARKS[kind]} '{mark}', so that a coverage with it would be neither's; "
+                    "make one the parent of the other, or write a longer name"
                 )
 
 

@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from billing_rules.claims.administration_record import Closing, OpenedContainers, opened_words
 from billing_rules.forms.answers import Checked, Prefill
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, plain
 from billing_rules.model.entities import Drug, DrugOrder, OrderLine, Payer
 from billing_rules.model.form import Choice, Field, Form, Group, Measure, Row
+from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import Present
 from billing_rules.orders.drug_orders import MASS
 
@@ -149,7 +149,7 @@ def _row(row: Row) -> OpenedContainers | None:
     code = _text(row, "other") if chosen == "other" else str(chosen or "")
     if not code or not isinstance(count, Decimal) or count < 1:
         return None
-    forms = ndc.candidates(code)
+    forms = ndc_candidates(code)
     read = forms[0] if len(forms) == 1 else code
     until = expires if isinstance(expires, date) else None
     return OpenedContainers(read, int(count), _text(row, "lot"), until)
@@ -226,7 +226,7 @@ def _batch(row: str, code: str, charted: DrugOrder) -> Iterator[tuple[str, Prefi
 
 
 def _ndcs(line: OrderLine) -> set[str]:
-    return {form for code in line.codes_of("ndc") for form in ndc.candidates(code)}
+    return {form for code in line.codes_of("ndc") for form in ndc_candidates(code)}
 
 
 def _number(amount: Amount) -> str:

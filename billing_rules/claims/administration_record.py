@@ -15,7 +15,6 @@ from decimal import Decimal
 from typing import TypeVar
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, plain
 from billing_rules.model.chart import Chart
 from billing_rules.model.entities import (
@@ -28,6 +27,7 @@ from billing_rules.model.entities import (
     OrderLine,
     Stage,
 )
+from billing_rules.model.ndc import hyphenated_ndc
 from billing_rules.model.states import NOTHING, Present, State
 from billing_rules.orders.claim_lines import ClaimPlan, Doubt
 from billing_rules.orders.drug_orders import MASS, drug_orders
@@ -226,7 +226,7 @@ def _stopping(shares: tuple[Share, ...]) -> Iterator[Contradiction]:
         at, count = f"opened-{place}", share.opened.count
         if share.container is None:
             text = (
-                f"NDC {ndc.hyphenated(share.opened.ndc)} is none of this drug's containers: "
+                f"NDC {hyphenated_ndc(share.opened.ndc)} is none of this drug's containers: "
                 "compare it with the box."
             )
             yield Contradiction(at, text, stops=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING
+
+from msgspec.structs import replace
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.model.amounts import Amount

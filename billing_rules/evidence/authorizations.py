@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+import msgspec
 
 from billing_rules.evidence.documentation import entered
 from billing_rules.evidence.past_doses import no_criteria, payer_criteria
@@ -16,8 +17,7 @@ from billing_rules.orders.case import Case
 from billing_rules.orders.history import DrugAuthorization
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """The authorizations of one order, each in at most one place, newest first.
 
     `covering` are granted ones in force on the date of service, `unclear` such as do not say for
@@ -147,8 +147,7 @@ def seen_authorization(a: Authorization) -> Evidence:
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, order=True):
     """The days from `first` to `last`, both included. Raises ValueError when it ends before."""
 
     first: date

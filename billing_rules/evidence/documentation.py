@@ -6,14 +6,14 @@ from datetime import date
 
 from billing_rules.model.chart import NOT_ASKED, Measured, Problem
 from billing_rules.model.entities import Evidence, Need, Source
-from billing_rules.model.findings import NotChecked, Outcome, Silent
+from billing_rules.model.findings import NotChecked, Silent
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 
 YEAR = 365
 
 
-def without_need(case: Case, what: str) -> Outcome | None:
+def without_need(case: Case, what: str) -> Silent | NotChecked | None:
     """Why a rule on one need has nothing to look at; None when label or payer wants it here."""
     return without_indication(case) or (
         None
@@ -22,7 +22,7 @@ def without_need(case: Case, what: str) -> Outcome | None:
     )
 
 
-def without_indication(case: Case) -> Outcome | None:
+def without_indication(case: Case) -> Silent | NotChecked | None:
     """Why a rule that depends on the indication cannot look; None when one was chosen."""
     choice = case.indication
     if choice.answer == "chosen":

@@ -19,7 +19,7 @@ def dose_days(case: Case) -> State[tuple[date, ...]]:
     """The days the drug was given up to the date of service, oldest first. A dose whose date is
     not known, or one that was not read, makes the whole answer unknown: it could stand anywhere.
     """
-    visits = case.history.before(case.order)
+    visits = case.past_visits
     if not isinstance(visits, Present):
         return visits
     if gap := case.chart.why_not("administrations"):

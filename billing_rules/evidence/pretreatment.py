@@ -8,10 +8,11 @@ about, and an allergen-specific IgE is never taken for the total.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Literal
+
+import msgspec
 
 from billing_rules.evidence.past_doses import dose_days, last_of_earlier_course, start_of_therapy
 from billing_rules.model.amounts import Amount, plain
@@ -46,8 +47,7 @@ def table_for(case: Case, age: int) -> DosingTable | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class IgeWindow:
+class IgeWindow(msgspec.Struct, frozen=True):
     """The total IgE (IU/mL) a dose is labelled for. `firm`: seen in the label itself."""
 
     lowest: Decimal | None
@@ -92,16 +92,14 @@ Reading = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class IgeResult:
+class IgeResult(msgspec.Struct, frozen=True):
     """A result that could be total IgE, and what it can be used for."""
 
     result: Measured
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """The pre-treatment total IgE: the newest comparable value, if any, and what else was seen.
 
     `doses` is unknown when it cannot be told whether a value was drawn before the first dose.
@@ -238,8 +236,7 @@ def _no_growth_between(earlier: Measured, newest: Measured, case: Case) -> bool:
 # ---------------------------------------------------------------- the labelled cell
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(msgspec.Struct, frozen=True):
     """The table's cell for a baseline IgE and a weight, and what it was read from."""
 
     table: DosingTable

@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from billing_rules.forms import answers as form_answers
 from billing_rules.forms.answers import Patient
 from billing_rules.forms.documentation_form import RESULT_NAMES, form_for
@@ -36,7 +38,7 @@ def with_entered(case: Case, payer_ids: Collection[str]) -> Case:
     chart = _added(case.chart, "therapies", [t for r in rows for t in _therapies(r)])
     chart = _added(chart, "results", [m for r in rows for m in _results(r, case)])
     granted = [a for r in rows for a in _authorizations(r, case)]
-    return replace(case, chart=chart, history=_authorized(case, granted), entered=rows)
+    return structs.replace(case, chart=chart, history=_authorized(case, granted), entered=rows)
 
 
 # ---------------------------------------------------------------- which answers count
@@ -181,7 +183,7 @@ def _authorized(case: Case, entered: Sequence[Authorization]) -> History:
         )
         for a in entered
     )
-    return replace(case.history, authorizations=Present((*own, *added)))
+    return structs.replace(case.history, authorizations=Present((*own, *added)))
 
 
 def _wins(own: Authorization, entered: Authorization) -> bool:

@@ -6,8 +6,9 @@ UCUM codes and the factors between them are facts of the Unified Code for Units 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+import msgspec
 
 # unit -> (dimension, factor to that dimension's base unit)
 _UNITS: dict[str, tuple[str, Decimal]] = {
@@ -166,8 +167,7 @@ class UnitsDiffer(ValueError):
     """Two amounts of different unit or dimension were added, compared or converted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """A quantity: exact decimal `value` and UCUM `unit`. Mixing units raises `UnitsDiffer`."""
 
     value: Decimal
@@ -238,17 +238,13 @@ class Amount:
 
     def __str__(self) -> str:
         unit = _SHOWN.get(self.unit, self.unit)
-        if _decimals(self.value) <= 3:
+        exponent = self.value.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent >= -3:
             return f"{plain(self.value)} {unit}"
         # A weight in pounds makes endless decimals; people are told that two are shown.
         rounded = round(self.value, 2)
         about = "" if rounded == self.value else "about "
         return f"{about}{plain(rounded)} {unit}"
-
-
-def _decimals(number: Decimal) -> int:
-    exponent = number.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
 
 
 _SHOWN = {

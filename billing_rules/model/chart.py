@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+import msgspec
+
 from billing_rules.model.amounts import Amount
 from billing_rules.model.entities import Code, OrderLine
 from billing_rules.model.states import State, Unknown
@@ -54,8 +56,7 @@ class Measured:
     entered_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """A condition, allergy, procedure or family history entry.
 
     `active` is False for resolved, remitted or inactive ones; `certain` is False for provisional,
@@ -71,8 +72,7 @@ class Problem:
     certain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Therapy:
+class Therapy(msgspec.Struct, frozen=True):
     """A drug the patient was ordered, said to take, dispensed or given.
 
     `start` and `end` bound what the record covers: a dispense covers its days of supply, an
@@ -93,8 +93,7 @@ class Therapy:
     outcome: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(msgspec.Struct, frozen=True):
     """A payer's answer to a prior authorization request.
 
     `granted` is False for denied or cancelled ones, None when the answer is still pending or
@@ -131,8 +130,7 @@ class FormAnswers:
     by_hand: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+class Study(msgspec.Struct, frozen=True):
     """The patient's part in a research study."""
 
     reference: str

@@ -12,23 +12,23 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+Value = TypeVar("Value")
 
 
 class NotInForce(LookupError):
     """No value was in force on the day asked for: before the first, or abolished since."""
 
 
-class Dated(Generic[T]):
+class Dated(Generic[Value]):
     """{start date: value}; each value ends when the next starts, None abolishes."""
 
     __slots__ = ("_starts", "_values")
 
-    def __init__(self, values: Mapping[date, T | None]) -> None:
+    def __init__(self, values: Mapping[date, Value | None]) -> None:
         self._starts = sorted(values)
         self._values = [values[start] for start in self._starts]
 
-    def on(self, day: date) -> T:
+    def on(self, day: date) -> Value:
         """The value in force on `day`. Raises NotInForce."""
         place = bisect_right(self._starts, day)
         if place == 0:
@@ -38,17 +38,17 @@ class Dated(Generic[T]):
             raise NotInForce(f"abolished on {self._starts[place - 1]}")
         return value
 
-    def on_or_none(self, day: date) -> T | None:
+    def on_or_none(self, day: date) -> Value | None:
         """The value in force on `day`, None where none is: for values that may well be absent."""
         try:
             return self.on(day)
         except NotInForce:
             return None
 
-    def ever(self) -> tuple[T, ...]:
+    def ever(self) -> tuple[Value, ...]:
         """Every value that was ever in force, oldest first."""
         return tuple(value for value in self._values if value is not None)
 
-    def changes(self) -> tuple[tuple[date, T | None], ...]:
+    def changes(self) -> tuple[tuple[date, Value | None], ...]:
         """(start date, value) pairs, oldest first."""
         return tuple(zip(self._starts, self._values, strict=True))

@@ -7,14 +7,17 @@ the date of service (billing_rules.catalogue), so no rule needs to know a date f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from typing import Literal
 
-from billing_rules.model import ndc
+import msgspec
+
 from billing_rules.model.amounts import Amount, plain
+from billing_rules.model.ndc import hyphenated_ndc, ndc_candidates
 from billing_rules.model.states import NOTHING, State
 
 # ---------------------------------------------------------------- sources and evidence
@@ -30,8 +33,7 @@ CERTAINTY = {
 Certainty = Literal["A", "B", "C", "S"]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Where a catalogue value comes from, with the words it stands in; `certainty` is a letter
     of CERTAINTY."""
 
@@ -42,8 +44,7 @@ class Source:
     quote: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """One thing a rule looked at: which resource, what it said there, and when."""
 
     reference: str  # "Observation/ige-1"; "" for what no resource says (site file, catalogue)
@@ -58,8 +59,7 @@ DoseStatus = Literal["single-dose", "multiple-dose", "unknown"]
 Contents = Literal["liquid", "powder", "not stated"]
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(msgspec.Struct, frozen=True, dict=True):
     """One marketed presentation of a drug, as its National Drug Code names it.
 
     `strength` is the labelled amount of one container (never the overfill), `volume` what it
@@ -80,7 +80,7 @@ class Container:
     dose_status_source: Source | None = None
     contents: Contents = "not stated"
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.strength} {self.form}"
 
@@ -90,8 +90,7 @@ class Container:
         return begun and (self.marketed_until is None or day <= self.marketed_until)
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerCount:
+class ContainerCount(msgspec.Struct, frozen=True):
     """`count` containers of one kind, opened for one dose."""
 
     container: Container
@@ -115,8 +114,7 @@ def labelled_total(opened: tuple[ContainerCount, ...]) -> Amount:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, frozen=True):
     """One thing label or payer wants on file.
 
     `what` is a kind of evidence: "total_ige", "weight", "sensitisation", or a drug class of
@@ -130,8 +128,7 @@ class Need:
     within: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DosingCell:
+class DosingCell(msgspec.Struct, frozen=True):
     """A dose for total IgE (IU/mL) and weight (kg): above the lower, up to the upper bound.
 
     The first band's lower bound is inclusive. `dose` None: too little data to recommend a dose.
@@ -145,8 +142,7 @@ class DosingCell:
     interval: Amount | None
 
 
-@dataclass(frozen=True, slots=True)
-class DosingTable:
+class DosingTable(msgspec.Struct, frozen=True):
     """A labelled dosing table by total IgE and weight, for ages from `age_from` to below
     `age_below` years at start of therapy. Only a `verified` one may raise a warning."""
 
@@ -169,8 +165,7 @@ class DosingTable:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Indication:
+class Indication(msgspec.Struct, frozen=True):
     """A labelled indication of a drug on the date of service, and what its label wants known.
 
     `icd10cm` and `snomed` are the codes that serve it; the `unspecified` ones name the disease
@@ -198,8 +193,7 @@ class Indication:
     sources: dict[str, Source]
 
 
-@dataclass(frozen=True, slots=True)
-class Criteria:
+class Criteria(msgspec.Struct, frozen=True):
     """What a payer wants for one drug and indication on the date of service.
 
     `diagnoses` empty: no list is known. `most_units` is (units, days). Authorization periods are
@@ -214,11 +208,10 @@ class Criteria:
     next_period: int | None = None
     reassessment: tuple[str, ...] = ()
     most_units: tuple[int, int] | None = None
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, Source] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Drug:
+class Drug(msgspec.Struct, frozen=True):
     """A catalogued drug as it stood on one date of service.
 
     `hcpcs` and `billing_unit` are None when no code of its own was in force that day (the
@@ -250,8 +243,8 @@ class Drug:
 
     def ndc_shown(self, code: str) -> str:
         """An NDC as printed on the box; one that is not this drug's with hyphens, 5-4-2."""
-        known = [c for form in ndc.candidates(code) if (c := self.container(form))]
-        return known[0].ndc_shown if len(known) == 1 else ndc.hyphenated(code)
+        known = [c for form in ndc_candidates(code) if (c := self.container(form))]
+        return known[0].ndc_shown if len(known) == 1 else hyphenated_ndc(code)
 
     @property
     def giving(self) -> Literal["injection", "infusion", "dose"]:
@@ -265,16 +258,14 @@ class Drug:
 ModifierPolicy = Literal["required", "recognised", "denies", "not yet", "not stated"]
 
 
-@dataclass(frozen=True, slots=True)
-class WantedModifiers:
+class WantedModifiers(msgspec.Struct, frozen=True):
     """Modifiers that payer or site wants on each drug line of a code, and who says so."""
 
     codes: tuple[str, ...]
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Payer:
+class Payer(msgspec.Struct, frozen=True):
     """A payer's billing rules on one date of service. "not stated" is never read as a yes."""
 
     id: str
@@ -285,12 +276,11 @@ class Payer:
     medically_unlikely_edits: bool
     lines_per_ndc: Literal["one line", "one line per NDC", "not stated"]
     sources: dict[str, Source]
-    criteria: dict[tuple[str, str], Criteria] = field(default_factory=dict)  # (drug, indication)
-    wanted_modifiers: dict[str, WantedModifiers] = field(default_factory=dict)  # by code or "all"
+    criteria: dict[tuple[str, str], Criteria] = {}  # (drug, indication)
+    wanted_modifiers: dict[str, WantedModifiers] = {}  # by code or "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Modifier:
+class Modifier(msgspec.Struct, frozen=True):
     """A HCPCS Level II modifier in force on the date of service, with CMS's descriptor."""
 
     code: str
@@ -298,8 +288,7 @@ class Modifier:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class KnownCode:
+class KnownCode(msgspec.Struct, frozen=True):
     """A HCPCS or CPT code of the field and what it is: a drug's own, unclassified, or a service.
 
     `meaning` is CMS's descriptor for HCPCS codes; empty for CPT (AMA copyright).
@@ -312,8 +301,7 @@ class KnownCode:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(msgspec.Struct, frozen=True):
     """What the clinic told us of itself: stock, prices and place of service.
 
     `stocked` holds 11-digit NDCs; empty means every marketed container may be used.
@@ -322,10 +310,10 @@ class Site:
 
     name: str = ""
     stocked: frozenset[str] = frozenset()
-    prices: dict[str, Decimal] = field(default_factory=dict)
+    prices: dict[str, Decimal] = {}
     price_source: Source | None = None
     setting: str | None = None
-    wanted_modifiers: dict[str, WantedModifiers] = field(default_factory=dict)  # by code or "all"
+    wanted_modifiers: dict[str, WantedModifiers] = {}  # by code or "all"
 
 
 # ---------------------------------------------------------------- the order
@@ -336,8 +324,7 @@ class Stage(Enum):
     GIVEN = "given"
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """A coding in our words: `system` is a short name from code_systems.yaml ("hcpcs", "ndc",
     "rxnorm", ...) or "" when the system is none we know. HCPCS codes are upper case, NDCs have
     11 digits."""
@@ -347,8 +334,7 @@ class Code:
     display: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """A number as an order wrote it, with the unit as written ("" when it had none)."""
 
     value: Decimal
@@ -358,8 +344,7 @@ class Counted:
         return f"{plain(self.value)} {self.unit}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
+class Dose(msgspec.Struct, frozen=True):
     """A dose as ordered or given: an amount, or a count of something ("2 syringe")."""
 
     amount: Amount | Counted
@@ -368,8 +353,7 @@ class Dose:
         return str(self.amount)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedCount:
+class NamedCount(msgspec.Struct, frozen=True):
     """A count of containers with the NDC it was written beside."""
 
     ndc: str
@@ -423,8 +407,7 @@ class OrderLine:
         return tuple(c.code for c in self.codes if c.system == system)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """By what an order was recognised as a drug, most trusted first: NDC, RxNorm, HCPCS, text.
 
     `conflict` is a sentence when product identifiers name different drugs; then nothing may be
@@ -440,8 +423,7 @@ class Identity:
         return drug.ndc_shown(self.seen) if self.by == "NDC" else self.seen
 
 
-@dataclass(frozen=True, slots=True)
-class DrugOrder:
+class DrugOrder(msgspec.Struct, frozen=True, dict=True):
     """All draft lines that make up one dose of one catalogued drug on one date of service."""
 
     drug_id: str
@@ -459,10 +441,14 @@ class DrugOrder:
     discarded: State[Amount] = NOTHING
     wasted: tuple[OrderLine, ...] = ()  # records of the discarded amount alone
 
-    @property
+    @cached_property
     def lines(self) -> tuple[OrderLine, ...]:
         return self.prescriptions + tuple(b for b in self.billing if b not in self.prescriptions)
 
-    @property
+    @cached_property
     def references(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line.reference for line in self.lines))
+
+    @cached_property
+    def hcpcs_codes(self) -> tuple[str, ...]:
+        return tuple(code for line in self.lines for code in line.codes_of("hcpcs"))

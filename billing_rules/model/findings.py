@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
@@ -28,8 +27,7 @@ class Severity(Enum):
 # ---------------------------------------------------------------- corrections
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceCode:
+class ReplaceCode(msgspec.Struct, frozen=True):
     """Put `new` where `old` stands among the order's codings."""
 
     reference: str
@@ -38,8 +36,7 @@ class ReplaceCode:
     new: Code
 
 
-@dataclass(frozen=True, slots=True)
-class SetBilledUnits:
+class SetBilledUnits(msgspec.Struct, frozen=True):
     """Write `units` where this resource keeps its billed units."""
 
     reference: str
@@ -47,8 +44,7 @@ class SetBilledUnits:
     units: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetModifiers:
+class SetModifiers(msgspec.Struct, frozen=True):
     """Remove and add HCPCS modifiers on a Claim item; the others stay."""
 
     reference: str
@@ -57,8 +53,7 @@ class SetModifiers:
     remove: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AddDiscardedLine:
+class AddDiscardedLine(msgspec.Struct, frozen=True):
     """Add a Claim item after `item`: same code, `modifier`, the discarded units."""
 
     reference: str
@@ -67,16 +62,14 @@ class AddDiscardedLine:
     modifier: str = "JW"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveLine:
+class RemoveLine(msgspec.Struct, frozen=True):
     """Take a Claim item out of a draft claim; the claim's other items stay as they are."""
 
     reference: str
     item: int
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveOrder:
+class RemoveOrder(msgspec.Struct, frozen=True):
     """Withdraw a draft that repeats another."""
 
     reference: str

@@ -14,7 +14,7 @@ _HYPHENATED = re.compile(r"^(\d{4,5})-(\d{3,4})-(\d{1,2})$")
 _SHAPES = ((4, 4, 2), (5, 3, 2), (5, 4, 1))
 
 
-def candidates(text: str) -> tuple[str, ...]:
+def ndc_candidates(text: str) -> tuple[str, ...]:
     """The 11-digit codes that `text` can mean: one, three, or none when it is no NDC."""
     cleaned = text.strip().replace(" ", "")
     hyphenated = _HYPHENATED.match(cleaned)
@@ -39,13 +39,13 @@ def _padded(ten: str, shape: tuple[int, int, int]) -> str:
     )
 
 
-def hyphenated(code: str) -> str:
+def hyphenated_ndc(code: str) -> str:
     """Eleven digits as 5-4-2, as CMS's crosswalk writes them; anything else as it is."""
     if len(code) != 11 or not code.isdecimal():
         return code
     return f"{code[:5]}-{code[5:9]}-{code[9:]}"
 
 
-def product_of(ndc11: str) -> str:
+def ndc_product(ndc11: str) -> str:
     """Labeler and product, the nine digits all packages of one presentation share."""
     return ndc11[:9]

@@ -8,27 +8,25 @@ or not be read is `Unknown` and carries its reason, which the card repeats.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import msgspec
 
 T = TypeVar("T", covariant=True)
 U = TypeVar("U")
 
 
-@dataclass(frozen=True, slots=True)
-class Present(Generic[T]):
+class Present(msgspec.Struct, Generic[T], frozen=True):
     """The value was there and could be read."""
 
     value: T
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(msgspec.Struct, frozen=True):
     """Asked, answered completely, nothing there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """Could not be asked or read. `because` completes "could not be checked, because ..."."""
 
     because: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TypeVar, cast
+
+import msgspec
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.terms import Terms
@@ -22,6 +24,7 @@ from billing_rules.model.entities import (
     Site,
 )
 from billing_rules.model.form import EnteredRow
+from billing_rules.model.states import State
 from billing_rules.orders.claim_lines import ClaimPlan
 from billing_rules.orders.history import History
 from billing_rules.orders.indications import IndicationChoice
@@ -30,8 +33,7 @@ from billing_rules.orders.payers import PayerChoice
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CodesInForce:
+class CodesInForce(msgspec.Struct, frozen=True):
     """What HCPCS codes and modifiers meant on the date of service."""
 
     _catalogue: Catalogue
@@ -58,8 +60,7 @@ class CodesInForce:
         return self._catalogue.identifiers.hcpcs.get(code)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, dict=True):
     """One order under review. Frozen; every dated value is the one of the date of service.
 
     `drafts` are all orders of the same request, this one included. `plan` is how the order is to
@@ -81,16 +82,20 @@ class Case:
     setting: str | None
     history: History
     entered: tuple[EnteredRow, ...] = ()
-    _told: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def once(self, ask: Callable[[Case], T]) -> T:
-        """What `ask` answers for this case, worked out the first time: several rules ask for the
+    def once(self, work_out: Callable[[Case], T]) -> T:
+        """What `work_out` gives for this case, worked out the first time: several rules need the
         baseline or the days of doses, and a case never changes."""
-        if ask not in self._told:
-            self._told[ask] = ask(self)
-        return cast(T, self._told[ask])
+        known = self._known
+        if work_out not in known:
+            known[work_out] = work_out(self)
+        return cast(T, known[work_out])
 
-    @property
+    @cached_property
+    def _known(self) -> dict[object, object]:
+        return {}
+
+    @cached_property
     def criteria(self) -> Criteria | None:
         """What the payer wants for this drug and indication; None when nothing is known."""
         chosen = self.indication.indication
@@ -103,21 +108,29 @@ class Case:
         payer = self.criteria.needs if self.criteria else ()
         return next((need for need in (*payer, *label) if need.what == what), None)
 
+    @cached_property
+    def past_visits(self) -> State[tuple[DrugOrder, ...]]:
+        """The doses given up to the date of service that are not this order itself, newest
+        first."""
+        return self.history.before(self.order)
+
+    @cached_property
     def drug_lines(self) -> tuple[OrderLine, ...]:
         """The order's billing lines that bill the drug, not its administration."""
         return tuple(line for line in self.order.billing if not self.is_service(line))
 
     def is_service(self, line: OrderLine) -> bool:
         """Whether the line's only billing codes are those of an administration service."""
-        codes = line.codes_of("cpt") + line.codes_of("hcpcs")
-        kinds = [known.kind if (known := self.codes.code(code)) else "" for code in codes]
-        return bool(kinds) and all(kind == "administration" for kind in kinds)
+        codes = [code.code for code in line.codes if code.system in ("cpt", "hcpcs")]
+        known = [self.codes.code(code) for code in codes]
+        return bool(known) and all(code and code.kind == "administration" for code in known)
 
+    @cached_property
     def billed_together(self) -> tuple[tuple[OrderLine, ...], ...]:
         """Billing lines in the groups that are added up: the items of one Claim, and all
         resources of one other kind. Different kinds repeat each other and are never summed."""
         groups: dict[str, list[OrderLine]] = {}
-        for line in self.drug_lines():
+        for line in self.drug_lines:
             key = line.reference if line.kind == "Claim" else line.kind
             groups.setdefault(key, []).append(line)
         return tuple(tuple(group) for group in groups.values())

@@ -9,8 +9,9 @@ only: Noridian; rounding: ACR). Overfill never counts: L is what the label says 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
+
+import msgspec
 
 from billing_rules.model.amounts import Amount, whole_units_down, whole_units_up
 from billing_rules.model.entities import (
@@ -46,8 +47,7 @@ class WasteAnswer(Enum):
     INDETERMINATE = "indeterminate"
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimLine:
+class ClaimLine(msgspec.Struct, frozen=True):
     """One service line: code, modifiers, billing units."""
 
     hcpcs: str
@@ -58,8 +58,7 @@ class ClaimLine:
         return f"{'-'.join((self.hcpcs, *self.modifiers))} x {self.units:,}"
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimPlan:
+class ClaimPlan(msgspec.Struct, frozen=True):
     """How one dose is billed. `because` gives the reason of the waste answer in a clause.
 
     `doubt` says what an indeterminate answer waits for. `computed` is True
@@ -133,7 +132,7 @@ def claim_plan(
         return ClaimPlan(WasteAnswer.INDETERMINATE, small, opened=containers, doubt=Doubt.TOO_SMALL)
     lines = (ClaimLine(drug.hcpcs, units_of(order.dose.value, drug.billing_unit)),)
     plan = _answered(order, drug, payer, setting, opened, lines)
-    return replace(plan, opened=containers, computed=computed)
+    return msgspec.structs.replace(plan, opened=containers, computed=computed)
 
 
 def _too_small(dose: Amount, opened: tuple[ContainerCount, ...]) -> str:

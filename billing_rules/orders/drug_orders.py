@@ -9,12 +9,12 @@ that they are parts of one dose; otherwise each is an order of its own and nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+import msgspec
+
 from billing_rules.catalogue import Catalogue
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount, UnitNotUnderstood, UnitsDiffer
 from billing_rules.model.chart import Measured
 from billing_rules.model.entities import (
@@ -29,6 +29,7 @@ from billing_rules.model.entities import (
     Stage,
     labelled_total,
 )
+from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.orders.recognise import recognise
 
@@ -36,8 +37,7 @@ PRESCRIBING = ("MedicationRequest", "MedicationAdministration")
 MASS = "mg"
 
 
-@dataclass(frozen=True, slots=True)
-class _DrugLine:
+class _DrugLine(msgspec.Struct, frozen=True):
     """A line that is for a drug: how that is known, and its dose and containers in the drug's
     terms. Only a prescription's dose counts."""
 
@@ -113,7 +113,8 @@ def _orders(
         yield _order([part], [], [], services, drug, day)
     if billed:
         why = f"{len(parts)} draft orders for {drug.name} could be its dose"
-        yield replace(_order([], [], billed, services, drug, day), dose=Unknown(why))
+        order = _order([], [], billed, services, drug, day)
+        yield msgspec.structs.replace(order, dose=Unknown(why))
 
 
 def _is_waste(line: OrderLine) -> bool:
@@ -130,7 +131,7 @@ def container_of(line: OrderLine, drug: Drug) -> State[Container]:
     codes = line.codes_of("ndc")
     if not codes:
         return NOTHING
-    found = {c.ndc: c for code in codes for f in ndc.candidates(code) if (c := drug.container(f))}
+    found = {c.ndc: c for code in codes for f in ndc_candidates(code) if (c := drug.container(f))}
     if len(found) == 1:
         return Present(next(iter(found.values())))
     if found:
@@ -153,7 +154,7 @@ def containers_of(line: OrderLine, drug: Drug) -> State[tuple[ContainerCount, ..
 
 def listed_container(code: str, drug: Drug) -> State[Container]:
     """The container an NDC names, unknown when the drug has none of that NDC."""
-    found = (drug.container(form) for form in ndc.candidates(code))
+    found = (drug.container(form) for form in ndc_candidates(code))
     container = next((c for c in found if c), None)
     if container is None:
         return _not_listed(code, drug)
@@ -330,7 +331,7 @@ def _bills(line: OrderLine) -> bool:
 def _weakest_conflict(everyone: Sequence[_DrugLine]) -> Identity:
     """The first line's identity, with the first conflict that any of the lines has."""
     conflict = next((r.identity.conflict for r in everyone if r.identity.conflict), None)
-    return replace(everyone[0].identity, conflict=conflict)
+    return msgspec.structs.replace(everyone[0].identity, conflict=conflict)
 
 
 def _total_dose(parts: Sequence[_DrugLine]) -> State[Amount]:

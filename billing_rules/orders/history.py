@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TypeVar
 
+import msgspec
+
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.terms import Terms
 from billing_rules.model.amounts import Amount
@@ -24,16 +26,14 @@ from billing_rules.orders.recognise import drug_of_ndc, drugs_named, recognise
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class DrugTherapy:
+class DrugTherapy(msgspec.Struct, frozen=True):
     """A therapy record of a catalogued drug."""
 
     therapy: Therapy
     drug_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class DrugAuthorization:
+class DrugAuthorization(msgspec.Struct, frozen=True):
     """An authorization and the catalogued drugs it names.
 
     `unclear` when it names none that could be told: no code, an unclassified code, or only the
@@ -47,8 +47,7 @@ class DrugAuthorization:
     outdone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """The chart's past as of one order's date of service.
 
     `visits` are doses given up to and including that day, newest first; `undated` the drugs of

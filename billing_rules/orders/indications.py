@@ -7,16 +7,16 @@ never read, and resolved ones and family history do not count. Two candidates ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from billing_rules.model.chart import Chart, Problem
 from billing_rules.model.entities import Code, Drug, DrugOrder, Evidence, Indication
 from billing_rules.model.states import Nothing, Present
 
 
-@dataclass(frozen=True, slots=True)
-class IndicationChoice:
+class IndicationChoice(msgspec.Struct, frozen=True):
     """The indication an order serves, or why none can be named.
 
     `specific` is False when only a code without the severity or kind of the label was found.
@@ -33,8 +33,7 @@ class IndicationChoice:
     candidates: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(msgspec.Struct, frozen=True):
     indication: Indication
     specific: bool
     certain: bool

@@ -11,7 +11,8 @@ that no payer's rules were applied.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue, PayerRecognition
 from billing_rules.model.chart import Coverage
@@ -19,8 +20,7 @@ from billing_rules.model.entities import DrugOrder, Evidence
 from billing_rules.model.states import Nothing, State, Unknown
 
 
-@dataclass(frozen=True, slots=True)
-class PayerChoice:
+class PayerChoice(msgspec.Struct, frozen=True):
     """The payer's id, why it was chosen, and the coverage it was seen on."""
 
     payer_id: str
@@ -49,7 +49,7 @@ def _noted(choice: PayerChoice, further: Sequence[Coverage]) -> PayerChoice:
     seen = tuple(Evidence(c.reference, "further coverage", _shown(c)) for c in further)
     names = ", ".join(e.value for e in seen)
     because = f"{choice.because}; further coverage on file: {names}"
-    return replace(choice, because=because, evidence=(*choice.evidence, *seen))
+    return msgspec.structs.replace(choice, because=because, evidence=(*choice.evidence, *seen))
 
 
 def recognised_payer(coverage: Coverage, catalogue: Catalogue) -> PayerChoice:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from billing_rules.catalogue import Catalogue, Identifiers
-from billing_rules.model import ndc
 from billing_rules.model.entities import Identity, OrderLine
+from billing_rules.model.ndc import ndc_candidates, ndc_product
 
 By = Literal["NDC", "RxNorm", "HCPCS", "text"]
 Vote = tuple[By, str, str]  # by what, what was seen, drug id
@@ -53,11 +53,11 @@ def _votes(line: OrderLine, catalogue: Catalogue) -> Iterator[Vote]:
 
 def drug_of_ndc(code: str, known: Identifiers) -> str | None:
     """The drug whose box carries this NDC, the whole code first, then labeler and product."""
-    forms = ndc.candidates(code)
+    forms = ndc_candidates(code)
     whole = {known.ndcs[form] for form in forms if form in known.ndcs}
     if len(whole) == 1:
         return whole.pop()
-    products = {known.ndc_products.get(ndc.product_of(form)) for form in forms} - {None}
+    products = {known.ndc_products.get(ndc_product(form)) for form in forms} - {None}
     return products.pop() if len(products) == 1 else None
 
 

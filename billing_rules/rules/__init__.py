@@ -1,6 +1,6 @@
 """The rules, collected from their modules and refused where a row is incomplete.
 
-A rule is a function of one frozen `Case` that yields at least one outcome: a finding, silence
+A rule is a function of one frozen `Case` that gives at least one outcome: a finding, silence
 with its reason, or that it could not check. It knows no date, no clock and no FHIR. Its module
 stands in `billing/` or `documentation/` and holds its row, RULE (billing_rules.rules.rule).
 """
@@ -54,7 +54,7 @@ def _problems(rule: Rule, module: str) -> Iterator[str]:
     _, folder, name = module.rsplit(".", 2)
     queries = [need.key for need in DATA_NEEDED]
     yield from _without_comma(
-        rule, "warns", "informs", "suggests", "hooks", "queries", "form_groups"
+        rule, "requires", "warns", "informs", "suggests", "hooks", "queries", "form_groups"
     )
     if rule.id != name:
         yield f"the id is '{rule.id}'; it must be the module's name, '{name}'"

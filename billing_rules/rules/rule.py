@@ -6,7 +6,7 @@ the queries of the chart, the app's links and form, and the rule's page are deri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,6 +14,10 @@ import msgspec
 
 from billing_rules.model.findings import Correction, Finding, Outcome, Severity, Topic
 from billing_rules.orders.case import Case
+from billing_rules.rules.requirements import Requirement
+
+# What a check gives: one outcome, or several.
+Stated = Outcome | Iterable[Outcome]
 
 # The hooks (CDS Hooks) at which a rule can speak, by what is looked at there.
 ORDERS = ("order-select", "order-sign", "order-dispatch")
@@ -56,8 +60,8 @@ class Record:
 
     `name` is short and in small letters, so that it fits into a sentence. `denials`, `citations`
     and `codes` (claim adjustment and remark codes) are ids of data/rules.yaml; `reads` are values
-    of the catalogue that the rule stands on (billing_rules.citations.WHAT). `limits` are the rule's
-    own. `revised` is YYYY-MM-DD, or "none" since the release.
+    of the catalogue that the rule stands on (billing_rules.citations.WHAT). `limits` are the
+    rule's own. `revised` is YYYY-MM-DD, or "none" since the release.
     """
 
     name: str
@@ -75,7 +79,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rule:
-    """One rule. Called with a case it gives every outcome of `check`, complete.
+    """One rule. `requires` is what must be there for it to have anything to look at
+    (billing_rules.rules.requirements); `check` is called only where all of it is.
 
     `rank` is its place on the cards, within its topic: the lower, the more urgent.
     `warns` and `informs` are the kinds of its findings by severity. A check states the severity of
@@ -88,7 +93,8 @@ class Rule:
     """
 
     id: str
-    check: Callable[[Case], Iterator[Outcome]]
+    check: Callable[[Case], Stated]
+    requires: tuple[Requirement, ...] = ()
     topic: Topic
     rank: int
     warns: tuple[str, ...] = ()
@@ -99,31 +105,17 @@ class Rule:
     queries: tuple[str, ...] = ()
     form_groups: tuple[str, ...] = ()
     record: Record
-    _only_severity: dict[str, Severity] = field(init=False, repr=False)
-    _only_topic: Topic | None = field(init=False, repr=False)
+    only_severity: dict[str, Severity] = field(init=False, repr=False)
+    only_topic: Topic | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         only = dict.fromkeys(self.warns, Severity.WARNING)
         only |= dict.fromkeys(self.informs, Severity.INFO)
         for kind in set(self.warns) & set(self.informs):
             del only[kind]
-        object.__setattr__(self, "_only_severity", only)
+        object.__setattr__(self, "only_severity", only)
         topics = tuple(self.corrected_at)
-        object.__setattr__(self, "_only_topic", topics[0] if len(topics) == 1 else None)
-
-    def __call__(self, case: Case) -> Iterator[Outcome]:
-        """What the rule says of an order, with what its row states filled in."""
-        for outcome in self.check(case):
-            if isinstance(outcome, Finding):
-                severity = self._only_severity.get(outcome.kind, outcome.severity)
-                topic = self.topic_of(outcome.topic)
-                yield msgspec.structs.replace(outcome, rule=self.id, severity=severity, topic=topic)
-            else:
-                yield msgspec.structs.replace(outcome, rule=self.id)
-
-    def topic_of(self, stated: Topic) -> Topic:
-        """The card of a finding: the rule's only one, or the one that was stated."""
-        return self._only_topic or stated
+        object.__setattr__(self, "only_topic", topics[0] if len(topics) == 1 else None)
 
     def outside(self, outcome: Outcome) -> str:
         """What of an outcome the row does not allow, as a sentence; "" where it allows all."""

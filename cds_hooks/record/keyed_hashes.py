@@ -6,7 +6,6 @@ secret cannot find out whether a patient is in it by trying patient ids.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import hmac
 import json
@@ -14,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from billing_rules.model.entities import Code, DrugOrder, OrderLine
 
@@ -84,7 +85,7 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, tuple):
         return [_plain(member) for member in value]
-    if dataclasses.is_dataclass(value):
-        members = (getattr(value, field.name) for field in dataclasses.fields(value))
+    if isinstance(value, msgspec.Struct):
+        members = (getattr(value, name) for name in value.__struct_fields__)
         return [type(value).__name__, *map(_plain, members)]
     return value

@@ -66,7 +66,7 @@ def corrected_at(rule_id: str, is_documentation: bool, order: str) -> Item | Non
     rule = RULE_BY_ID.get(rule_id)
     if rule is None:
         return None
-    topic = rule.topic_of(Topic.DOCUMENTATION if is_documentation else Topic.BILLING)
+    topic = rule.only_topic or (Topic.DOCUMENTATION if is_documentation else Topic.BILLING)
     endpoint, label = _SCREENS.get(rule.corrected_at[topic], ("", ""))
     if endpoint not in current_app.view_functions:
         return None

@@ -8,10 +8,10 @@ from typing import Any
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.claims.administration_record import Closing, OpenedContainers
-from billing_rules.model import ndc
 from billing_rules.model.amounts import Amount
 from billing_rules.model.chart import Chart
 from billing_rules.model.entities import Code, Dose, OrderLine
+from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import Present
 from billing_rules.review import OrderReview, review
 
@@ -25,7 +25,7 @@ def mg(value: str | int) -> Amount:
 
 
 def row(code: str = VIAL, count: int = 2, lot: str = "FX1", expires: date | None = None) -> Any:
-    return OpenedContainers(ndc.candidates(code)[0], count, lot, expires)
+    return OpenedContainers(ndc_candidates(code)[0], count, lot, expires)
 
 
 def closing(dose: str | int = 225, *opened: OpenedContainers, **more: Any) -> Closing:

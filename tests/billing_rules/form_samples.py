@@ -18,8 +18,7 @@ from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.drug_orders import drug_orders
 from billing_rules.orders.payers import PayerChoice
-from billing_rules.review import case_of
-from billing_rules.rules import RULES
+from billing_rules.review import case_of, reviewed
 from tests import scenario, scenario_chart
 from tests.billing_rules.closing_samples import mg
 
@@ -77,5 +76,4 @@ def asked(
     )
     (order,) = drug_orders([line], catalogue, ON)
     case = case_of(order, (order,), read, catalogue, PayerChoice(payer, "named"))
-    outcomes = tuple(o for rule in RULES for o in rule(case))
-    return Asked(case, outcomes, form_for(case))
+    return Asked(case, reviewed(case).outcomes, form_for(case))

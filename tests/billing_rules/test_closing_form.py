@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.claims.administration_form import charted_answers, closing_form
-from billing_rules.model import ndc
 from billing_rules.model.entities import Code, Counted, Dose, DrugOrder, OrderLine, Stage
+from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import NOTHING, Present
 from billing_rules.orders.drug_orders import drug_orders
 from tests.billing_rules.closing_samples import ON, SYRINGE_75, SYRINGE_150, mg
@@ -46,8 +46,8 @@ def test_each_container_gets_the_lot_and_expiry_of_its_own_record(catalogue: Cat
         for n in range(2)
     }
     assert rows == {
-        ndc.candidates(SYRINGE_75)[0]: ("A", "2028-04-30"),
-        ndc.candidates(SYRINGE_150)[0]: ("B", "2027-01-31"),
+        ndc_candidates(SYRINGE_75)[0]: ("A", "2028-04-30"),
+        ndc_candidates(SYRINGE_150)[0]: ("B", "2027-01-31"),
     }
     assert (filled["injection.0.from"], filled["injection.0.to"]) == ("10:05", "12:05")
 

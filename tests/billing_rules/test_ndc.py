@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_rules.model.ndc import candidates, product_of
+from billing_rules.model.ndc import ndc_candidates, ndc_product
 
 
 @pytest.mark.parametrize(
@@ -18,21 +18,21 @@ from billing_rules.model.ndc import candidates, product_of
     ],
 )
 def test_one_meaning(text: str, eleven: str) -> None:
-    assert candidates(text) == (eleven,)
+    assert ndc_candidates(text) == (eleven,)
 
 
 def test_ten_digits_without_hyphens_can_mean_three() -> None:
-    assert "50242004062" in candidates("5024204062")
-    assert "00173088101" in candidates("0173088101")
-    assert len(candidates("5024204062")) == 3
+    assert "50242004062" in ndc_candidates("5024204062")
+    assert "00173088101" in ndc_candidates("0173088101")
+    assert len(ndc_candidates("5024204062")) == 3
 
 
 @pytest.mark.parametrize(
     "text", ["", "abc", "123", "50242-040", "5024204062x", "٥٠٢٤٢٠٠٤٠٦٢", "1" * 12]
 )
 def test_no_ndc(text: str) -> None:
-    assert candidates(text) == ()
+    assert ndc_candidates(text) == ()
 
 
 def test_packages_of_one_presentation_share_labeler_and_product() -> None:
-    assert product_of("50242021501") == product_of("50242021583")
+    assert ndc_product("50242021501") == ndc_product("50242021583")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec import structs
 
 from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue
 from billing_rules.catalogue.files import CatalogueError, PayerFile, RecogniseFile
@@ -28,7 +29,7 @@ def order(catalogue: Catalogue) -> DrugOrder:
 
 def naming(order: DrugOrder, coverage: str) -> DrugOrder:
     line = replace(order.prescriptions[0], coverages=(coverage,))
-    return replace(order, prescriptions=(line,), billing=())
+    return structs.replace(order, prescriptions=(line,), billing=())
 
 
 def test_the_primary_coverage_decides_and_the_further_one_is_noted(

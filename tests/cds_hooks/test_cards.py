@@ -185,7 +185,7 @@ def _strings(value: Any) -> list[str]:
 
 def test_sources_are_one_item_a_document_without_its_quotes(clean: OrderReview) -> None:
     one = Source("CMS", "https://cms.example", TODAY, "A", "first words")
-    two = replace(one, quote="other words")
+    two = structs.replace(one, quote="other words")
     doubtful = Source("A blog", "https://blog.example", TODAY, "C", "")
     (card,) = written(clean, [finding(sources=(one, two, doubtful, one))])
     assert card["detail"].count("https://cms.example") == 1
@@ -202,7 +202,8 @@ def test_evidence_shows_value_place_and_date(clean: OrderReview) -> None:
 
 
 def test_a_drug_known_by_its_words_only_is_said_to_be(clean: OrderReview) -> None:
-    by_words = replace(clean.order, identity=replace(clean.order.identity, by="text"))
+    identity = structs.replace(clean.order.identity, by="text")
+    by_words = structs.replace(clean.order, identity=identity)
     (card,) = written(replace(clean, order=by_words), [finding()])
     assert "recognised from the order's words only" in card["detail"]
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import fixtures
 from billing_rules.catalogue import Catalogue
@@ -128,13 +129,14 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_another_content_is_another_order(order: DrugOrder, change: dict[str, Any]) -> None:
-    changed = replace(order, prescriptions=(replace(order.prescriptions[0], **change),), billing=())
-    alone = replace(order, prescriptions=order.prescriptions[:1], billing=())
+    prescription = replace(order.prescriptions[0], **change)
+    changed = structs.replace(order, prescriptions=(prescription,), billing=())
+    alone = structs.replace(order, prescriptions=order.prescriptions[:1], billing=())
     assert KEYS.order(changed) != KEYS.order(alone)
 
 
 def test_another_drug_is_another_order(order: DrugOrder) -> None:
-    assert KEYS.order(replace(order, drug_id="dupilumab")) != KEYS.order(order)
+    assert KEYS.order(structs.replace(order, drug_id="dupilumab")) != KEYS.order(order)
 
 
 # ---------------------------------------------------------------- hashes

@@ -16,9 +16,8 @@ from itertools import chain
 from typing import TypeVar
 
 from billing_rules.fhir.json.shapes import CodeableConcept, Coding, Extension, unreadable
-from billing_rules.fhir.json.values import Notes, shown
-from billing_rules.model import ndc
 from billing_rules.model.entities import Code
+from billing_rules.model.ndc import ndc_candidates
 
 BILLING_SYSTEMS = ("hcpcs", "cpt")
 BILLING_OPTIONS = "/ext-billing-options"
@@ -223,7 +222,7 @@ def unglued(code: str) -> tuple[str, tuple[str, ...]]:
 
 def _ndc(code: str) -> str:
     """11 digits where `code` can mean only one NDC, else as given for the recogniser to try."""
-    forms = ndc.candidates(code)
+    forms = ndc_candidates(code)
     return forms[0] if len(forms) == 1 else code[:_NAME_LENGTH]
 
 

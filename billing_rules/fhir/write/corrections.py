@@ -10,8 +10,6 @@ from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.quantities import is_billing_word
 from billing_rules.fhir.json.references import own_reference
 from billing_rules.fhir.json.shapes import Coding
-from billing_rules.fhir.json.values import as_number, as_objects, copied
-from billing_rules.model import ndc
 from billing_rules.model.entities import Code
 from billing_rules.model.findings import (
     AddDiscardedLine,
@@ -22,6 +20,7 @@ from billing_rules.model.findings import (
     SetBilledUnits,
     SetModifiers,
 )
+from billing_rules.model.ndc import ndc_candidates
 
 Json = dict[str, Any]
 
@@ -175,7 +174,7 @@ def _is(single: Json, old: Code, systems: CodeSystems | None) -> bool:
 
 def _means(text: str, old: Code) -> bool:
     if old.system == "ndc":
-        return not set(ndc.candidates(text) or (text,)).isdisjoint(ndc.candidates(old.code))
+        return not set(ndc_candidates(text) or (text,)).isdisjoint(ndc_candidates(old.code))
     return unglued(text)[0] == old.code.upper() or text.strip() == old.code
 
 

@@ -8,31 +8,30 @@ descriptors are the AMA's, so only the codes are named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from billing_rules.model.entities import OrderLine
-from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, seen, text_caveat
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import BILLING_KINDS, billing_line
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 _ADMINISTRATION = re.compile(
     r"\b(administration|administering|injection (service|visit|procedure|fee)|nurse visit)\b", re.I
 )
-BILLING_KINDS = ("Claim", "ChargeItem")
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    lines = case.drug_lines()
+def check(case: Case) -> Stated:
+    lines = case.drug_lines
     misused = [line for line in lines if _bills_administration(case, line)]
     services = [line for line in case.order.services if line.kind in BILLING_KINDS]
     administered = [line for line in services if case.is_service(line)]
     drug_billed = [line for line in lines if line.kind in BILLING_KINDS]
     if misused:
-        for line in misused:
-            usually = ", usually 96372" if case.drug.giving == "injection" else ""
-            yield Finding(
+        usually = ", usually 96372" if case.drug.giving == "injection" else ""
+        return [
+            Finding(
                 kind="drug-code-for-administration",
                 summary=f"Bill the {_giving(case)} on a line of its own{usually}: "
                 "a J code bills the drug",
@@ -41,14 +40,16 @@ def check(case: Case) -> Iterator[Outcome]:
                 sources=drug_sources(case, "hcpcs"),
                 unchecked=text_caveat(case),
             )
+            for line in misused
+        ]
     elif administered and not drug_billed:
-        yield _service_without_drug(case, administered[0])
+        return _service_without_drug(case, administered[0])
     elif drug_billed and not services and any(line.kind == "Claim" for line in drug_billed):
-        yield _drug_without_service(case, drug_billed[0])
+        return _drug_without_service(case, drug_billed[0])
     elif not services and not drug_billed:
-        yield Silent("the order bills no lines", applies=False)
+        return Silent("the order bills no lines", applies=False)
     else:
-        yield Silent("drug and administration each have a line, or charges are still coming")
+        return Silent("drug and administration each have a line, or charges are still coming")
 
 
 def _bills_administration(case: Case, line: OrderLine) -> bool:
@@ -97,6 +98,7 @@ def _giving(case: Case) -> str:
 RULE = Rule(
     id="administration_service",
     check=check,
+    requires=(billing_line,),
     topic=Topic.BILLING,
     rank=150,
     warns=("drug-code-for-administration", "administration-without-drug"),

@@ -6,9 +6,10 @@ names the mistake when the numbers show which one it was (CMS RAC topic 0074).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
+
+import msgspec
 
 from billing_rules.model.amounts import plain
 from billing_rules.model.entities import Counted, OrderLine
@@ -36,24 +37,20 @@ from billing_rules.rules.common import (
     text_caveat,
     units_word,
 )
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import billed_units
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge", "pack", "carton", "kit")
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     groups = [
-        [line for line in group if "JW" not in line.modifiers] for group in case.billed_together()
+        [line for line in group if "JW" not in line.modifiers] for group in case.billed_together
     ]
     billing = [g for g in groups if any(not isinstance(line.billed, Nothing) for line in g)]
-    if not billing:
-        yield Silent("the order carries no billed units", applies=False)
-        return
     if case.plan.administered_units is None:
-        yield NotChecked(_no_units_reason(case))
-        return
-    for group in billing:
-        yield _judged(case, group, case.plan.administered_units)
+        return NotChecked(_no_units_reason(case))
+    return [_judged(case, group, case.plan.administered_units) for group in billing]
 
 
 def _no_units_reason(case: Case) -> str:
@@ -102,8 +99,7 @@ def _is_other_unit(counted: Counted) -> bool:
     return unit in ("ml", "mg") or any(word in unit for word in CONTAINER_WORDS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mistake:
+class _Mistake(msgspec.Struct, frozen=True):
     kind: str
     what: str
 
@@ -241,6 +237,7 @@ def _label(case: Case, right: int, corrections: tuple[Correction, ...]) -> str:
 RULE = Rule(
     id="billed_units",
     check=check,
+    requires=(billed_units,),
     topic=Topic.BILLING,
     rank=50,
     warns=(

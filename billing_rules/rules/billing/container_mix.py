@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import ContainerCount, Stage, labelled_total
-from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.entities import ContainerCount, labelled_total
+from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import discarded_units_of
 from billing_rules.orders.containers import NoContainerPlan, least_discarded, stocked_containers
-from billing_rules.rules.common import because, containers_seen, dose_seen, listed, money, sources
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.common import containers_seen, dose_seen, listed, money, sources
+from billing_rules.rules.requirements import containers_to_choose
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    better = less_wasteful(case)
-    if nothing_to_choose(case):
-        yield Silent(nothing_to_choose(case), applies=False)
-    elif better is None:
+def check(case: Case) -> Stated:
+    better = case.once(less_wasteful)
+    if better is None:
         sold = "stocked" if case.site.stocked else "marketed"
-        yield Silent(f"no {sold} containers discard less")
-    elif is_one_container(case.plan.opened) and is_one_container(better):
-        yield Silent("one smaller container does: judged by smallest_container")
-    else:
-        yield finding(case, better, "mix-discards-less")
-
-
-def nothing_to_choose(case: Case) -> str:
-    """Why no other containers can be proposed; "" where some could be."""
-    if case.order.stage is not Stage.PLANNED:
-        return "the containers of a dose given are opened already"
-    if not isinstance(case.order.containers, Present):
-        return because(case.order.containers, "the order names no containers")
-    return ""
+        return Silent(f"no {sold} containers discard less")
+    if is_one_container(case.plan.opened) and is_one_container(better):
+        return Silent("one smaller container does: judged by smallest_container")
+    return finding(case, better, "mix-discards-less")
 
 
 def less_wasteful(case: Case) -> tuple[ContainerCount, ...] | None:
     """The mix that discards least, when it discards less than the one the order names."""
     opened, dose = case.order.containers, case.order.dose
-    if nothing_to_choose(case):
-        return None
     if not isinstance(opened, Present) or not isinstance(dose, Present):
         return None
     stocked = stocked_containers(case.drug, case.order.date_of_service, case.site)
@@ -93,6 +78,7 @@ def _units_saved(case: Case, dose: Amount, now: Amount, better: tuple[ContainerC
 RULE = Rule(
     id="container_mix",
     check=check,
+    requires=(containers_to_choose,),
     topic=Topic.BILLING,
     rank=160,
     informs=("mix-discards-less",),

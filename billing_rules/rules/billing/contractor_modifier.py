@@ -6,32 +6,29 @@ states. Where nothing is stated nothing is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import OrderLine, Source, WantedModifiers
 from billing_rules.model.findings import Finding, NotChecked, Outcome, SetModifiers, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import EXEMPT_SETTINGS
 from billing_rules.rules.common import listed, payer_seen, seen, sources
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import modifiers_of_payer_or_site
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 MODIFIER_KINDS = ("Claim", "ChargeItem", "ServiceRequest")  # resources that can carry modifiers
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     wanted = _wanted(case)
-    lines = [line for line in case.drug_lines() if line.kind in MODIFIER_KINDS]
+    lines = [line for line in case.drug_lines if line.kind in MODIFIER_KINDS]
     not_there = [code for code in wanted if case.codes.modifier(code) is None]
-    if not wanted:
-        yield Silent("neither payer nor site states one", applies=False)
-    elif case.setting in EXEMPT_SETTINGS:
-        yield Silent(EXEMPT_SETTINGS[case.setting], applies=False)
+    if case.setting in EXEMPT_SETTINGS:
+        return Silent(EXEMPT_SETTINGS[case.setting], applies=False)
     elif not_there:
-        yield NotChecked(f"{listed(not_there)} is not in force on this date of service")
+        return NotChecked(f"{listed(not_there)} is not in force on this date of service")
     elif not lines:
-        yield Silent(f"no claim line yet: bill with {listed(wanted)}")
+        return Silent(f"no claim line yet: bill with {listed(wanted)}")
     else:
-        yield from _lacking(case, wanted, lines)
+        return _lacking(case, wanted, lines)
 
 
 def _wanted(case: Case) -> dict[str, Source]:
@@ -45,12 +42,11 @@ def _wanted(case: Case) -> dict[str, Source]:
     return {code: one.source for one in stated for code in one.codes}
 
 
-def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> Iterator[Outcome]:
+def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> Outcome:
     lacking = [(x, [c for c in wanted if c not in x.modifiers]) for x in lines]
     lacking = [(line, codes) for line, codes in lacking if codes]
     if not lacking:
-        yield Silent(f"every drug line carries {listed(wanted)}")
-        return
+        return Silent(f"every drug line carries {listed(wanted)}")
     codes = list(dict.fromkeys(code for _, missing in lacking for code in missing))
     known = [m for code in codes if (m := case.codes.modifier(code))]
     corrections = tuple(
@@ -58,7 +54,7 @@ def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> I
         for line, missing in lacking
         if line.item is not None
     )
-    yield Finding(
+    return Finding(
         kind="wanted-modifier-missing",
         summary=f"Add {listed(codes)} to each line of {case.drug.name}: payer or site wants it",
         found=tuple(f"{m.code}: {m.descriptor}." for m in known),
@@ -75,6 +71,7 @@ def _lacking(case: Case, wanted: dict[str, Source], lines: list[OrderLine]) -> I
 RULE = Rule(
     id="contractor_modifier",
     check=check,
+    requires=(modifiers_of_payer_or_site,),
     topic=Topic.BILLING,
     rank=180,
     warns=("wanted-modifier-missing",),

@@ -6,7 +6,7 @@ when a whole unit is; neither on a multiple-dose container (CMS Discarded Drugs 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from billing_rules.model.amounts import plain, whole_units_down
@@ -36,17 +36,12 @@ from billing_rules.rules.common import (
     sources,
     units_word,
 )
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import WASTE, waste_modifier
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
-WASTE = ("JW", "JZ")
 
-
-def check(case: Case) -> Iterator[Outcome]:
-    groups = [g for g in case.billed_together() if _carried(g)]
-    if not groups:
-        yield Silent("the order carries neither JW nor JZ", applies=False)
-    for group in groups:
-        yield _judged(case, group)
+def check(case: Case) -> Stated:
+    return [_judged(case, group) for group in case.billed_together if _carried(group)]
 
 
 def _carried(group: Sequence[OrderLine]) -> set[str]:
@@ -228,6 +223,7 @@ def _finding(
 RULE = Rule(
     id="contradicting_modifiers",
     check=check,
+    requires=(waste_modifier,),
     topic=Topic.BILLING,
     rank=80,
     warns=(

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.amounts import Amount
 from billing_rules.model.entities import labelled_total
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, NotChecked, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import because, containers_seen, dose_seen, listed
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     dose = case.order.dose
     supplied = _supplied(case)
     if supplied is None:
-        yield Silent("the order does not say what is supplied", applies=False)
+        return Silent("the order does not say what is supplied", applies=False)
     elif not isinstance(dose, Present):
-        yield NotChecked(because(dose, "the order states no dose"))
+        return NotChecked(because(dose, "the order states no dose"))
     elif supplied < dose.value:
-        yield _finding(case, supplied, dose.value)
+        return _finding(case, supplied, dose.value)
     else:
-        yield Silent(f"{supplied} supplied for {dose.value}")
+        return Silent(f"{supplied} supplied for {dose.value}")
 
 
 def _supplied(case: Case) -> Amount | None:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, NotChecked, Silent, Topic
 from billing_rules.model.states import Nothing, Present
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import dose_seen, sentence, text_caveat
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     dose = case.order.dose
     if isinstance(dose, Present):
-        yield Silent(f"the dose is {dose.value}", basis=dose_seen(case))
+        return Silent(f"the dose is {dose.value}", basis=dose_seen(case))
     elif isinstance(dose, Nothing):
-        yield NotChecked("the order states no dose")
+        return NotChecked("the order states no dose")
     elif not case.order.prescriptions:
-        yield NotChecked(dose.because)
+        return NotChecked(dose.because)
     else:
-        yield Finding(
+        return Finding(
             kind="dose-is-no-amount",
             summary=f"Write the {case.drug.name} dose in mg: billing units cannot be worked out",
             found=(sentence(dose.because),),

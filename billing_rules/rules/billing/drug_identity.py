@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import seen, sentence
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import contradicting_identifiers
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    identity = case.order.identity
-    if identity.conflict is None:
-        seen_as = f"{identity.by} {identity.shown(case.drug)}"
-        yield Silent(f"recognised as {case.drug.name} by {seen_as}")
-        return
+def check(case: Case) -> Stated:
     line = case.order.lines[0]
-    yield Finding(
+    return Finding(
         kind="identifiers-name-different-drugs",
         summary="The order names two different drugs: correct its NDC, code or name before signing",
-        found=(sentence(identity.conflict),),
+        found=(sentence(case.order.identity.conflict or ""),),
         basis=tuple(seen(line, c.system, c.code) for c in line.codes),
         sources=tuple({c.source for c in case.drug.containers[:1]}),
         unchecked=("No code is proposed until the order names one drug.",),
@@ -30,6 +24,7 @@ def check(case: Case) -> Iterator[Outcome]:
 RULE = Rule(
     id="drug_identity",
     check=check,
+    requires=(contradicting_identifiers,),
     topic=Topic.BILLING,
     rank=10,
     warns=("identifiers-name-different-drugs",),

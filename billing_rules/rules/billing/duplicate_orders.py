@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import DrugOrder, Evidence
-from billing_rules.model.findings import Finding, Outcome, RemoveOrder, Silent, Topic
+from billing_rules.model.findings import Finding, RemoveOrder, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import told
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import earlier_draft
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     order = case.order
     earlier = [
         o
@@ -23,9 +22,8 @@ def check(case: Case) -> Iterator[Outcome]:
         and o.prescriptions
     ]
     if not earlier or not order.prescriptions:
-        yield Silent(f"no earlier draft for {case.drug.name} on that day")
-        return
-    yield _finding(case, earlier[0])
+        return Silent(f"no earlier draft for {case.drug.name} on that day")
+    return _finding(case, earlier[0])
 
 
 def _finding(case: Case, first: DrugOrder) -> Finding:
@@ -59,6 +57,7 @@ def _products(order: DrugOrder) -> set[tuple[str, ...]]:
 RULE = Rule(
     id="duplicate_orders",
     check=check,
+    requires=(earlier_draft("no earlier draft for {drug} on that day"),),
     topic=Topic.BILLING,
     rank=140,
     warns=("same-order-twice", "same-drug-twice"),

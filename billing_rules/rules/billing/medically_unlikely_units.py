@@ -6,12 +6,12 @@ JW line count towards it was not found in any source, so that is said, not decid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from billing_rules.model.amounts import plain
 from billing_rules.model.entities import OrderLine
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.findings import Finding, NotChecked, Severity, Silent, Topic
 from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import (
@@ -22,31 +22,30 @@ from billing_rules.rules.common import (
     sources,
     units_word,
 )
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     limit = case.drug.medically_unlikely_units
     if limit is None:
-        yield Silent("no edit is known for this code and date", applies=False)
+        return Silent("no edit is known for this code and date", applies=False)
     elif case.payer.known and not case.payer.medically_unlikely_edits:
-        yield Silent(f"no such edit of {case.payer.name} is known", applies=False)
+        return Silent(f"no such edit of {case.payer.name} is known", applies=False)
     else:
-        yield from _compared(case, limit)
+        return _compared(case, limit)
 
 
-def _compared(case: Case, limit: int) -> Iterator[Outcome]:
-    groups = [g for g in case.billed_together() if _units(g) is not None]
+def _compared(case: Case, limit: int) -> Stated:
+    groups = [g for g in case.billed_together if _units(g) is not None]
     over = [g for g in groups if (_units(g) or 0) > limit]
     planned = case.plan.administered_units
     if over:
-        for group in over:
-            yield _finding(case, limit, _units(group) or Decimal(0), group)
+        return [_finding(case, limit, _units(g) or Decimal(0), g) for g in over]
     elif planned is not None and planned > limit:
-        yield _finding(case, limit, Decimal(planned), ())
+        return _finding(case, limit, Decimal(planned), ())
     elif planned is not None and planned + case.plan.discarded_units > limit:
         total = planned + case.plan.discarded_units
-        yield Finding(
+        return Finding(
             kind="units-with-discarded-over-edit",
             summary=f"Given and discarded units together, {total}, "
             f"exceed CMS's limit of {limit} a day",
@@ -56,17 +55,17 @@ def _compared(case: Case, limit: int) -> Iterator[Outcome]:
             unchecked=("Whether JW units count towards the limit was found in no source.",),
         )
     elif planned is None and not groups and (unread := _unread(case)):
-        yield NotChecked(unread)
+        return NotChecked(unread)
     elif planned is None and not groups:
-        yield Silent("no units are billed or can be worked out", applies=False)
+        return Silent("no units are billed or can be worked out", applies=False)
     else:
         source = case.drug.sources.get("medically_unlikely_units")
-        yield Silent(f"no more than {limit} units", sources=sources(source))
+        return Silent(f"no more than {limit} units", sources=sources(source))
 
 
 def _unread(case: Case) -> str:
     """Why neither the units billed nor the dose are known, where they could not be read."""
-    states = (*(line.billed for line in case.drug_lines()), case.order.dose)
+    states = (*(line.billed for line in case.drug_lines), case.order.dose)
     return next((state.because for state in states if isinstance(state, Unknown)), "")
 
 

@@ -6,23 +6,18 @@ November 2026).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import Container, OrderLine
 from billing_rules.model.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model.states import Nothing, Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.drug_orders import container_of
 from billing_rules.rules.common import seen, sources
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import ndc_code
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    lines = [line for line in case.order.lines if line.codes_of("ndc")]
-    if not lines:
-        yield Silent("the order carries no NDC", applies=False)
-    for line in lines:
-        yield _judged(case, line)
+def check(case: Case) -> Stated:
+    return [_judged(case, line) for line in case.order.lines if line.codes_of("ndc")]
 
 
 def _judged(case: Case, line: OrderLine) -> Outcome:
@@ -65,6 +60,7 @@ def _not_marketed(case: Case, line: OrderLine, container: Container) -> Finding:
 RULE = Rule(
     id="ndc_marketed",
     check=check,
+    requires=(ndc_code,),
     topic=Topic.BILLING,
     rank=120,
     warns=("ndc-not-marketed",),

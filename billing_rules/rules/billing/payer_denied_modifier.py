@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from billing_rules.model.entities import OrderLine
-from billing_rules.model.findings import Correction, Finding, Outcome, RemoveLine, Silent, Topic
+from billing_rules.model.findings import Correction, Finding, RemoveLine, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import payer_seen, seen, sources
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import payer_that_denies_jw
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    if case.payer.jw != "denies":
-        yield Silent(f"{case.payer.name} is not known to deny JW lines", applies=False)
-        return
-    lines = [line for line in case.drug_lines() if "JW" in line.modifiers]
-    removed = tuple(c for group in case.billed_together() for c in _without_jw(case, group))
+def check(case: Case) -> Stated:
+    lines = [line for line in case.drug_lines if "JW" in line.modifiers]
+    removed = tuple(c for group in case.billed_together for c in _without_jw(case, group))
     if not lines:
-        yield Silent(f"{case.payer.name} denies JW lines, and there is none")
-        return
-    yield Finding(
+        return Silent(f"{case.payer.name} denies JW lines, and there is none")
+    return Finding(
         kind="payer-denies-jw",
         summary="This payer denies JW lines: remove the JW line and chart the discarded amount",
         found=(f"{case.payer.name} denies lines with JW.",),
@@ -52,6 +49,7 @@ def _without_jw(case: Case, group: Sequence[OrderLine]) -> tuple[Correction, ...
 RULE = Rule(
     id="payer_denied_modifier",
     check=check,
+    requires=(payer_that_denies_jw,),
     topic=Topic.BILLING,
     rank=90,
     warns=("payer-denies-jw",),

@@ -6,28 +6,22 @@ service, so it is information; the discarded amount is charted in any case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import Evidence, OrderLine
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Present, Unknown
+from billing_rules.model.findings import Finding, Silent, Topic
+from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import EXEMPT_SETTINGS
 from billing_rules.rules.common import capital, seen
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import exempt_setting
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    billed = [line for line in case.drug_lines() if _bills(line)]
-    if case.setting is None and isinstance(case.chart.setting, Unknown):
-        yield NotChecked(case.chart.setting.because)
-    elif case.setting not in EXEMPT_SETTINGS:
-        shown = case.setting or "no special one"
-        yield Silent(f"the setting is {shown}: the drug is billed by line")
-    elif not billed:
-        yield Silent(f"no line bills the drug, and {EXEMPT_SETTINGS[case.setting]}")
-    else:
-        yield _finding(case, case.setting, billed)
+def check(case: Case) -> Stated:
+    billed = [line for line in case.drug_lines if _bills(line)]
+    setting = case.setting or ""
+    if not billed:
+        return Silent(f"no line bills the drug, and {EXEMPT_SETTINGS[setting]}")
+    return _finding(case, setting, billed)
 
 
 def _bills(line: OrderLine) -> bool:
@@ -67,6 +61,7 @@ def _setting_seen(case: Case, setting: str) -> Evidence:
 RULE = Rule(
     id="setting",
     check=check,
+    requires=(exempt_setting,),
     topic=Topic.BILLING,
     rank=190,
     informs=("drug-line-in-exempt-setting",),

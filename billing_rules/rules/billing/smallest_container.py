@@ -5,32 +5,28 @@ Units should match the smallest container that can give the dose (ACR; Priority 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from billing_rules.model.findings import Outcome, Silent, Topic
+from billing_rules.model.findings import Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.billing.container_mix import (
     finding,
     is_one_container,
     less_wasteful,
-    nothing_to_choose,
 )
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import containers_to_choose
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    better = less_wasteful(case)
+def check(case: Case) -> Stated:
+    better = case.once(less_wasteful)
     if better and is_one_container(case.plan.opened) and is_one_container(better):
-        yield finding(case, better, "smaller-container-holds-the-dose")
-    elif why := nothing_to_choose(case):
-        yield Silent(why, applies=False)
-    else:
-        yield Silent("no single smaller container holds the dose")
+        return finding(case, better, "smaller-container-holds-the-dose")
+    return Silent("no single smaller container holds the dose")
 
 
 RULE = Rule(
     id="smallest_container",
     check=check,
+    requires=(containers_to_choose,),
     topic=Topic.BILLING,
     rank=170,
     informs=("smaller-container-holds-the-dose",),

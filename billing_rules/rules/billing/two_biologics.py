@@ -5,22 +5,20 @@ Coverage policies exclude a second biologic of the group for the same indication
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import DrugOrder, Evidence
-from billing_rules.model.findings import Finding, Outcome, Silent, Topic
+from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import listed
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import earlier_draft
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     others = [o for o in _before(case) if _sibling(case, o)]
     if not others:
-        yield Silent(f"no other of the {case.drug.group} was drafted before it")
-        return
+        return Silent(f"no other of the {case.drug.group} was drafted before it")
     names = listed(dict.fromkeys(o.drug_id for o in others))
-    yield Finding(
+    return Finding(
         kind="two-biologics-drafted",
         summary=f"{case.drug.name.capitalize()} and {names} are drafted together: is one to stop?",
         found=(f"Both belong to the {case.drug.group}; plans rarely cover two at once.",),
@@ -44,6 +42,7 @@ def _before(case: Case) -> tuple[DrugOrder, ...]:
 RULE = Rule(
     id="two_biologics",
     check=check,
+    requires=(earlier_draft("no other of the {group} was drafted before it"),),
     topic=Topic.BILLING,
     rank=130,
     warns=("two-biologics-drafted",),

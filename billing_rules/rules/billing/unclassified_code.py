@@ -5,32 +5,26 @@ Not otherwise classified codes are only for drugs without a valid HCPCS code (AA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import Code, OrderLine
-from billing_rules.model.findings import Finding, Outcome, ReplaceCode, Silent, Topic
+from billing_rules.model.findings import Finding, ReplaceCode, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import own_code, seen, sources, text_caveat
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import unclassified_code
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     carrying = [
         (line, code)
         for line in case.order.lines
         for code in line.codes_of("hcpcs")
         if (known := case.codes.code(code)) and known.kind == "unclassified"
     ]
-    if not carrying:
-        yield Silent("the order carries no unclassified code", applies=False)
-        return
     right = own_code(case)
     if right is None:
         codes = ", ".join(sorted({code for _, code in carrying}))
-        yield Silent(f"{case.drug.name} has no code of its own: {codes} can be right")
-        return
-    for line, code in carrying:
-        yield _finding(case, line, code, right)
+        return Silent(f"{case.drug.name} has no code of its own: {codes} can be right")
+    return [_finding(case, line, code, right) for line, code in carrying]
 
 
 def _finding(case: Case, line: OrderLine, code: str, right: Code) -> Finding:
@@ -56,6 +50,7 @@ def _finding(case: Case, line: OrderLine, code: str, right: Code) -> Finding:
 RULE = Rule(
     id="unclassified_code",
     check=check,
+    requires=(unclassified_code,),
     topic=Topic.BILLING,
     rank=30,
     warns=("specific-code-exists",),

@@ -6,25 +6,20 @@ modifiers are CPT's and are not judged here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.model.entities import OrderLine
-from billing_rules.model.findings import Finding, Outcome, SetModifiers, Silent, Topic
+from billing_rules.model.findings import Finding, SetModifiers, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import seen, sources
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import modifier
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     carried = [(line, m) for line in case.order.lines for m in dict.fromkeys(line.modifiers)]
-    if not carried:
-        yield Silent("the order carries no modifier", applies=False)
-        return
     unknown = [(line, m) for line, m in carried if not m.isdigit() and not case.codes.modifier(m)]
-    for line, modifier in unknown:
-        yield _finding(case, line, modifier)
     if not unknown:
-        yield Silent("every modifier on the order exists on the date of service")
+        return Silent("every modifier on the order exists on the date of service")
+    return [_finding(case, line, modifier) for line, modifier in unknown]
 
 
 def _finding(case: Case, line: OrderLine, modifier: str) -> Finding:
@@ -60,6 +55,7 @@ def _mixed_up(case: Case, modifier: str) -> tuple[str, ...]:
 RULE = Rule(
     id="unknown_modifier",
     check=check,
+    requires=(modifier,),
     topic=Topic.BILLING,
     rank=70,
     warns=("modifier-does-not-exist", "modifier-not-in-force"),

@@ -6,7 +6,7 @@ dose that differs from its containers with no discarded amount charted, are aske
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from billing_rules.model.entities import OrderLine, Stage, labelled_total
 from billing_rules.model.findings import (
@@ -37,17 +37,17 @@ from billing_rules.rules.common import (
     text_caveat,
     units_word,
 )
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     answers = {
         WasteAnswer.JW: _jw,
         WasteAnswer.JZ: _jz,
         WasteAnswer.NOT_APPLICABLE: _not_applicable,
         WasteAnswer.INDETERMINATE: _indeterminate,
     }
-    yield answers[case.plan.waste](case)
+    return answers[case.plan.waste](case)
 
 
 def _modifier_lines(case: Case) -> list[OrderLine]:
@@ -56,7 +56,7 @@ def _modifier_lines(case: Case) -> list[OrderLine]:
     MedicationRequest, ServiceRequest and ChargeItem have no element for modifiers (R4), so that
     none is there says nothing; for them the answer stays a plan.
     """
-    return [line for line in case.drug_lines() if line.kind == "Claim" or line.modifiers]
+    return [line for line in case.drug_lines if line.kind == "Claim" or line.modifiers]
 
 
 def _has_waste_modifier(lines: Sequence[OrderLine]) -> bool:
@@ -135,7 +135,7 @@ def _loudness(case: Case) -> Severity:
 
 def _not_applicable(case: Case) -> Outcome:
     charted = not isinstance(case.order.containers, Nothing)
-    if case.payer.jw == "denies" and charted and not _has_waste_modifier(case.drug_lines()):
+    if case.payer.jw == "denies" and charted and not _has_waste_modifier(case.drug_lines):
         left = _left_over(case)
         if left:
             chart_it = "" if isinstance(case.order.discarded, Present) else "; chart it"

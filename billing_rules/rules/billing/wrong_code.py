@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from billing_rules.model.entities import Code, Evidence, OrderLine
-from billing_rules.model.findings import Finding, Outcome, ReplaceCode, Silent, Topic
+from billing_rules.model.findings import Finding, ReplaceCode, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, own_code, seen, sources, text_caveat
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import hcpcs_code
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 DRUG_CODE_LETTERS = ("J", "Q", "C", "S")
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    found = False
+def check(case: Case) -> Stated:
+    found: list[Finding] = []
     for line in case.order.lines:
         for code in _foreign_codes(case, line):
-            found = True
             right = own_code(case)
             known = case.codes.code(code)
             sure = right is not None and case.order.identity.conflict is None
-            yield Finding(
+            finding = Finding(
                 kind=_kind(case, code),
                 summary=_summary(case, code, right),
                 found=(_meaning(case, code), _right(case, right)),
@@ -35,20 +35,14 @@ def check(case: Case) -> Iterator[Outcome]:
                 corrections=_corrections(line, code, right) if sure else (),
                 correction_label=f"Change {code} to {right.code}" if right and sure else "",
             )
-    if found:
-        return
-    if not any(line.codes_of("hcpcs") for line in case.order.lines):
-        yield Silent("the order carries no HCPCS code", applies=False)
-    else:
-        yield Silent(
-            f"every drug code on the order is right for {case.drug.name}",
-            basis=tuple(
-                seen(line, "code", code)
-                for line in case.order.lines
-                for code in line.codes_of("hcpcs")
-            ),
-            sources=drug_sources(case, "hcpcs"),
-        )
+            found.append(finding)
+    return found or Silent(
+        f"every drug code on the order is right for {case.drug.name}",
+        basis=tuple(
+            seen(line, "code", code) for line in case.order.lines for code in line.codes_of("hcpcs")
+        ),
+        sources=drug_sources(case, "hcpcs"),
+    )
 
 
 def _foreign_codes(case: Case, line: OrderLine) -> Iterator[str]:
@@ -103,6 +97,7 @@ def _corrections(line: OrderLine, code: str, right: Code | None) -> tuple[Replac
 RULE = Rule(
     id="wrong_code",
     check=check,
+    requires=(hcpcs_code,),
     topic=Topic.BILLING,
     rank=20,
     warns=("code-of-another-drug", "code-not-of-this-drug", "code-not-in-force"),

@@ -6,13 +6,10 @@ date of service.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.evidence.documentation import (
     birth_seen,
     indication,
     indication_seen,
-    without_indication,
 )
 from billing_rules.evidence.past_doses import start_of_therapy
 from billing_rules.evidence.pretreatment import age_at_start
@@ -22,20 +19,19 @@ from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, T
 from billing_rules.model.states import Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import sources
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
+from billing_rules.rules.requirements import chosen_indication
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     chosen = case.indication.indication
     birth = case.chart.birth_date
-    if stopped := without_indication(case):
-        yield stopped
-    elif chosen is None or (chosen.age_from is None and chosen.age_below is None):
-        yield Silent(f"no age is stated for {indication(case)}", applies=False)
+    if chosen is None or (chosen.age_from is None and chosen.age_below is None):
+        return Silent(f"no age is stated for {indication(case)}", applies=False)
     elif isinstance(birth, Unknown):
-        yield NotChecked(birth.because)
+        return NotChecked(birth.because)
     elif isinstance(birth, Nothing):
-        yield Finding(
+        return Finding(
             kind="birth-date-missing",
             summary=f"No birth date is on file: add it, {case.drug.name} is labelled by age",
             found=(f"Labelled {_range(chosen)} for {chosen.name}.",),
@@ -43,7 +39,7 @@ def check(case: Case) -> Iterator[Outcome]:
             sources=sources(chosen.sources.get("age_from"), chosen.sources.get("age_below")),
         )
     else:
-        yield _judged(case, chosen)
+        return _judged(case, chosen)
 
 
 def _judged(case: Case, chosen: Indication) -> Outcome:
@@ -106,6 +102,7 @@ def _start_seen(case: Case, chosen: Indication) -> tuple[Evidence, ...]:
 RULE = Rule(
     id="age",
     check=check,
+    requires=(chosen_indication,),
     topic=Topic.DOCUMENTATION,
     rank=30,
     warns=("age-outside-label",),

@@ -37,7 +37,7 @@ def check(case: Case) -> Iterator[Outcome]:
 
 
 def _looked_at(case: Case) -> tuple[State[tuple[DrugOrder, ...]], State[tuple[DrugTherapy, ...]]]:
-    return case.history.before(case.order), case.history.therapies
+    return case.past_visits, case.history.therapies
 
 
 def _given(case: Case) -> Iterator[tuple[Drug, Evidence]]:

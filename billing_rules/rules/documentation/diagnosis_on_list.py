@@ -6,27 +6,22 @@ SNOMED CT only cannot be compared, and an empty list means that none is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from billing_rules.evidence.documentation import indication_seen, without_indication
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.evidence.documentation import indication_seen
+from billing_rules.model.findings import Finding, NotChecked, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, listed, payer_seen
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import chosen_indication, payers_list_of_diagnoses
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     listed_codes = case.criteria.diagnoses if case.criteria else frozenset()
     codes = list(dict.fromkeys(c.code for c in case.indication.diagnoses if c.system == "icd10cm"))
-    if stopped := without_indication(case):
-        yield stopped
-    elif not listed_codes:
-        yield Silent(f"no list of diagnoses of {case.payer.name} is known", applies=False)
-    elif not codes:
+    if not codes:
         why = "the diagnosis has no ICD-10-CM code to compare with the payer's list: name it"
-        yield NotChecked(why)
+        return NotChecked(why)
     elif on_list := [code for code in codes if code in listed_codes]:
-        yield Silent(
+        return Silent(
             f"{listed(on_list)} is on the list of {case.payer.name}",
             basis=indication_seen(case),
             sources=criteria_sources(case, "diagnoses"),
@@ -34,7 +29,7 @@ def check(case: Case) -> Iterator[Outcome]:
     else:
         criteria = case.criteria
         known = sorted(criteria.diagnoses) if criteria else []
-        yield Finding(
+        return Finding(
             kind="diagnosis-not-on-list",
             summary=f"{listed(codes)[:40]} is not on the payer's list for "
             f"{case.drug.name}: check it",
@@ -50,6 +45,7 @@ def check(case: Case) -> Iterator[Outcome]:
 RULE = Rule(
     id="diagnosis_on_list",
     check=check,
+    requires=(chosen_indication, payers_list_of_diagnoses),
     topic=Topic.DOCUMENTATION,
     rank=20,
     warns=("diagnosis-not-on-list",),

@@ -5,34 +5,28 @@ Doses not given do not count, nor does the order itself. Whether the date is rig
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from billing_rules.evidence.documentation import not_sure
 from billing_rules.evidence.past_doses import interval_source, planned_interval
 from billing_rules.model.dates import days_between
 from billing_rules.model.entities import DrugOrder, Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Nothing, Present
+from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import dose_seen, seen, sources
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import past_doses, planned_doses
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 # Ours: clinics book a week day, so a few days early is no question. No label or payer text that
 # states a tolerance was found.
 DAYS_EARLY = 3
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    interval = planned_interval(case)
-    before = case.history.before(case.order)
-    if interval is None:
-        yield Silent("neither order nor label states an interval", applies=False)
-    elif isinstance(before, Nothing):
-        yield Silent("no earlier dose is on file")
-    elif isinstance(before, Present):
-        yield _judged(case, interval, [v for v in before.value if v.drug_id == case.drug.id])
-    else:
-        yield NotChecked(before.because)
+def check(case: Case) -> Stated:
+    interval, before = case.once(planned_interval), case.past_visits
+    assert interval is not None and isinstance(before, Present)  # both are required
+    return _judged(case, interval, [v for v in before.value if v.drug_id == case.drug.id])
 
 
 def _judged(case: Case, interval: int, visits: Sequence[DrugOrder]) -> Outcome:
@@ -79,6 +73,7 @@ def _finding(case: Case, interval: int, gap: int, last: DrugOrder) -> Finding:
 RULE = Rule(
     id="dose_interval",
     check=check,
+    requires=(planned_doses, past_doses("no earlier dose is on file")),
     topic=Topic.DOCUMENTATION,
     rank=110,
     warns=("too-soon",),

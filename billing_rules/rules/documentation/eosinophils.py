@@ -5,8 +5,6 @@ Only that it is there: how high it must be differs by payer and is left to the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.evidence.documentation import (
     dated,
     indication,
@@ -15,7 +13,6 @@ from billing_rules.evidence.documentation import (
     need_sources,
     not_sure,
     wanted_by,
-    without_need,
 )
 from billing_rules.model.chart import Measured
 from billing_rules.model.dates import days_between
@@ -24,21 +21,20 @@ from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, T
 from billing_rules.model.states import Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import capital, items
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import wanted
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 NEED = "eosinophils"  # of label and payer, and the kind of result
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     need, results = case.need(NEED), case.chart.results
-    if stopped := without_need(case, NEED):
-        yield stopped
-    elif NEED not in case.terms.observations:
-        yield NotChecked("the catalogue does not say which results are eosinophil counts")
-    elif isinstance(results, Unknown):
-        yield NotChecked(results.because)
-    elif need:
-        yield _judged(case, need, items(results))
+    if NEED not in case.terms.observations:
+        return NotChecked("the catalogue does not say which results are eosinophil counts")
+    if isinstance(results, Unknown):
+        return NotChecked(results.because)
+    assert need is not None  # it is required
+    return _judged(case, need, items(results))
 
 
 def _judged(case: Case, need: Need, results: tuple[Measured, ...]) -> Outcome:
@@ -91,6 +87,7 @@ def _stale(case: Case, need: Need, newest: Measured, age: int) -> Finding:
 RULE = Rule(
     id="eosinophils",
     check=check,
+    requires=(wanted(NEED),),
     topic=Topic.DOCUMENTATION,
     rank=70,
     warns=("eosinophils-missing", "eosinophils-too-old"),

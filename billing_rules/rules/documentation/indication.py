@@ -13,17 +13,17 @@ from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, items, listed, sources
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     choice = case.indication
     if choice.answer == "not labelled":
-        yield Silent(choice.because, applies=False)
+        return Silent(choice.because, applies=False)
     elif choice.answer == "unknown":
-        yield NotChecked(choice.because)
+        return NotChecked(choice.because)
     elif choice.answer == "several":
-        yield Finding(
+        return Finding(
             kind="several-indications",
             summary=f"Name the reason for this order: "
             f"{len(case.indication.candidates)} are on file",
@@ -34,9 +34,9 @@ def check(case: Case) -> Iterator[Outcome]:
         )
     elif choice.answer == "none":
         unread = _unread_reasons(case)
-        yield NotChecked(unread) if unread else _none(case)
+        return NotChecked(unread) if unread else _none(case)
     else:
-        yield from _chosen(case)
+        return _chosen(case)
 
 
 def _chosen(case: Case) -> Iterator[Outcome]:

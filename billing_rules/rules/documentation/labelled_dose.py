@@ -7,7 +7,6 @@ no table could be read (food allergy) nothing is computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from billing_rules.evidence.documentation import (
@@ -15,7 +14,6 @@ from billing_rules.evidence.documentation import (
     indication,
     indication_seen,
     measured_seen,
-    without_indication,
 )
 from billing_rules.evidence.pretreatment import (
     TOTAL_IGE,
@@ -40,7 +38,8 @@ from billing_rules.rules.common import (
     seen,
     sources,
 )
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
+from billing_rules.rules.requirements import chosen_indication
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 
 UNVERIFIED = "This dosing table was not seen in the US label itself: compare it with the label."
 # Ours: a dose by weight is drawn up in whole milligrams, rounded up or down.
@@ -48,21 +47,19 @@ ROUNDING = Decimal(1)
 Schedule = tuple[Amount, Amount]
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     chosen = case.indication.indication
     dose = case.order.dose
-    if stopped := without_indication(case):
-        yield stopped
-    elif not isinstance(dose, Present):
-        yield NotChecked(because(dose, "the order states no dose"))
+    if not isinstance(dose, Present):
+        return NotChecked(because(dose, "the order states no dose"))
     elif case.drug.labelled_dose_per_weight:
-        yield _by_weight(case, dose.value, case.drug.labelled_dose_per_weight)
+        return _by_weight(case, dose.value, case.drug.labelled_dose_per_weight)
     elif chosen and chosen.tables:
-        yield _by_table(case)
+        return _by_table(case)
     elif chosen and any(need.what == TOTAL_IGE for need in chosen.needs):
-        yield NotChecked(f"the dosing table for {chosen.name} could not be read")
+        return NotChecked(f"the dosing table for {chosen.name} could not be read")
     else:
-        yield _by_list(case, chosen)
+        return _by_list(case, chosen)
 
 
 # ---------------------------------------------------------------- by table
@@ -226,6 +223,7 @@ def _dose_sources(case: Case) -> tuple[Source, ...]:
 RULE = Rule(
     id="labelled_dose",
     check=check,
+    requires=(chosen_indication,),
     topic=Topic.DOCUMENTATION,
     rank=80,
     warns=("dose-differs-from-label", "no-dose-labelled"),

@@ -16,24 +16,34 @@ from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, T
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, items, listed, seen, told
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import past_doses
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 LOOK_BACK_DAYS = 365  # ours: older doses are past every deadline to correct a claim known to us
 
+NONE_LATELY = f"no dose of {{drug}} in the past {LOOK_BACK_DAYS} days"
+FINE = Present("")  # what is not asked for
 _ELSEWHERE = "It may be charted where the EHR does not share it."
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    visits = case.history.visits
-    if isinstance(visits, Unknown):
-        yield NotChecked(visits.because)
-        return
-    recent = _recent(case, items(visits))
+def check(case: Case) -> Stated:
+    recent = _recent(case, items(case.history.visits))
     if not recent:
-        yield Silent(f"no dose of {case.drug.name} in the past {LOOK_BACK_DAYS} days")
-        return
-    outcomes = [o for part in _PARTS for o in part(case, recent)]
-    yield from outcomes or (_charted_whole(case, recent),)
+        return Silent(NONE_LATELY.format(drug=case.drug.name))
+    gaps = [visit for visit in recent if not _is_whole(case, visit)]
+    return [o for part in _PARTS for o in part(case, gaps)] or _charted_whole(case, recent)
+
+
+def _is_whole(case: Case, visit: DrugOrder) -> bool:
+    """Whether no part has anything to say of a visit: so it is with most."""
+    observed = case.drug.supervised_doses is not None
+    for line in visit.prescriptions:
+        states = (line.dose, line.lot, line.route, line.site, line.observed if observed else FINE)
+        if not all(isinstance(state, Present) for state in states):
+            return False
+        if not line.codes_of("ndc") or _off_label(case, line):
+            return False
+    return not isinstance(visit.dose, Unknown) and not isinstance(visit.containers, Unknown)
 
 
 def _charted_whole(case: Case, recent: Sequence[DrugOrder]) -> Silent:
@@ -232,6 +242,7 @@ def _charted(case: Case, line: OrderLine) -> str:
 RULE = Rule(
     id="past_administrations",
     check=check,
+    requires=(past_doses(NONE_LATELY),),
     topic=Topic.DOCUMENTATION,
     rank=140,
     warns=("dose-not-charted", "route-differs"),

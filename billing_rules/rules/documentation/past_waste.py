@@ -11,25 +11,22 @@ from decimal import Decimal
 
 from billing_rules.model.amounts import Amount
 from billing_rules.model.dates import days_between
-from billing_rules.model.entities import Container, DrugOrder
+from billing_rules.model.entities import Container, DrugOrder, labelled_total
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model.states import Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import Doubt, WasteAnswer, claim_plan
 from billing_rules.rules.common import items, seen, sentence, sources, told
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import past_doses
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 LOOK_BACK_DAYS = 365  # ours, as in past_administrations
+ALL_CHARTED = "no past dose leaves a discarded amount uncharted"
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    before = case.history.before(case.order)
-    if isinstance(before, Unknown):
-        yield NotChecked(before.because)
-        return
-    recent = [visit for visit in items(before) if _is_recent(case, visit)]
-    outcomes = [o for visit in recent for o in _judged(case, visit)]
-    yield from outcomes or (Silent("no past dose leaves a discarded amount uncharted"),)
+def check(case: Case) -> Stated:
+    recent = [visit for visit in items(case.past_visits) if _is_recent(case, visit)]
+    return [o for visit in recent for o in _judged(case, visit)] or Silent(ALL_CHARTED)
 
 
 def _is_recent(case: Case, visit: DrugOrder) -> bool:
@@ -47,6 +44,8 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
             sentence(visit.discarded.because),
         )
         return
+    if _adds_up(visit):
+        return
     plan = claim_plan(visit, case.drug, case.payer, case.setting, visit.containers, False)
     if plan.waste is WasteAnswer.NOT_APPLICABLE or isinstance(visit.dose, Nothing):
         return
@@ -57,6 +56,15 @@ def _judged(case: Case, visit: DrugOrder) -> Iterator[Outcome]:
         yield _left(case, visit, sentence(plan.because))
     elif isinstance(visit.containers, Nothing):
         yield from _by_container(case, visit, visit.dose.value)
+
+
+def _adds_up(visit: DrugOrder) -> bool:
+    """Whether nothing was left of the containers charted, and nothing is said to be: whoever
+    pays, no discarded amount is missing."""
+    opened, dose = visit.containers, visit.dose
+    if not (isinstance(opened, Present) and isinstance(dose, Present)):
+        return False
+    return isinstance(visit.discarded, Nothing) and labelled_total(opened.value) == dose.value
 
 
 def _by_container(case: Case, visit: DrugOrder, dose: Amount) -> Iterator[Outcome]:
@@ -107,6 +115,7 @@ def _finding(case: Case, visit: DrugOrder, kind: str, summary: str, found: str) 
 RULE = Rule(
     id="past_waste",
     check=check,
+    requires=(past_doses(ALL_CHARTED),),
     topic=Topic.DOCUMENTATION,
     rank=150,
     warns=("waste-amount-not-charted", "waste-not-charted", "waste-differs"),

@@ -6,12 +6,8 @@ authorization that ends before the next dose is pointed out while there is time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.evidence.authorizations import (
     Standing,
-    authorization_wanted,
-    no_authorization_wanted,
     seen_authorization,
     standing,
 )
@@ -21,25 +17,22 @@ from billing_rules.model.chart import Authorization
 from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, listed, payer_seen
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import authorization_required
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    wanted, on_file = authorization_wanted(case), standing(case)
-    if isinstance(wanted, Unknown):
-        yield NotChecked(wanted.because)
-    elif isinstance(wanted, Nothing):
-        yield Silent(no_authorization_wanted(case), applies=False)
-    elif isinstance(on_file, Unknown):
-        yield NotChecked(on_file.because)
+def check(case: Case) -> Stated:
+    on_file = case.once(standing)
+    if isinstance(on_file, Unknown):
+        return NotChecked(on_file.because)
     elif isinstance(on_file, Present):
         gap = not_sure(case, "authorizations")
-        yield _covered(case, on_file.value) or gap or _question(case, on_file.value)
+        return _covered(case, on_file.value) or gap or _question(case, on_file.value)
     else:
-        yield _finding(
+        return _finding(
             case,
             "none-on-file",
             "Request prior authorization first: none is on file",
@@ -192,6 +185,7 @@ def _finding(
 RULE = Rule(
     id="prior_authorization",
     check=check,
+    requires=(authorization_required,),
     topic=Topic.DOCUMENTATION,
     rank=90,
     warns=("none-on-file", "none-for-this-drug", "pending", "starts-later", "ended", "denied"),

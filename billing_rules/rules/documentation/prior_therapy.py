@@ -7,8 +7,9 @@ answer was complete.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+import msgspec
 
 from billing_rules.evidence.authorizations import Span, covered_days, is_dated, span_of, window
 from billing_rules.evidence.documentation import (
@@ -18,7 +19,6 @@ from billing_rules.evidence.documentation import (
     need_sources,
     not_sure,
     wanted_by,
-    without_indication,
 )
 from billing_rules.evidence.past_doses import start_of_therapy
 from billing_rules.model.chart import Agreement, Therapy
@@ -27,13 +27,13 @@ from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, T
 from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import items, payer_caveat
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import chosen_indication
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 SHOWN = 6  # ours: records listed on a card; the count of the others is said
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
+class _Tried(msgspec.Struct, frozen=True):
     """The records of one drug class, and the days they cover inside the asked window."""
 
     need: Need
@@ -57,14 +57,10 @@ class _Tried:
         return any(not is_dated(t) for t in therapies)
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    wanted = needs(case)
-    if stopped := without_indication(case):
-        yield stopped
-    elif not wanted:
-        yield Silent("neither label nor payer names a therapy to try first", applies=False)
-    for need in wanted:
-        yield _checked(case, need)
+def check(case: Case) -> Stated:
+    if wanted := needs(case):
+        return [_checked(case, need) for need in wanted]
+    return Silent("neither label nor payer names a therapy to try first", applies=False)
 
 
 def needs(case: Case) -> tuple[Need, ...]:
@@ -241,6 +237,7 @@ def _looked_at(tried: _Tried) -> str:
 RULE = Rule(
     id="prior_therapy",
     check=check,
+    requires=(chosen_indication,),
     topic=Topic.DOCUMENTATION,
     rank=100,
     warns=("missing", "too-short"),

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from billing_rules.evidence.authorizations import (
-    authorization_wanted,
-    no_authorization_wanted,
     seen_authorization,
     standing,
 )
@@ -19,42 +17,39 @@ from billing_rules.model.chart import Authorization, Measured
 from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import criteria_sources, listed, payer_seen
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
+from billing_rules.rules.requirements import authorization_required
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 
 # Ours: answers took a median of 34 days in published series (Montefiore and Scripps, 2018-2020),
 # and payers take requests about a month ahead.
 DUE_DAYS = 30
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    wanted, on_file = authorization_wanted(case), standing(case)
+def check(case: Case) -> Stated:
+    on_file = case.once(standing)
     grant = on_file.value.latest_grant if isinstance(on_file, Present) else None
-    if isinstance(wanted, Unknown):
-        yield NotChecked(wanted.because)
-    elif isinstance(wanted, Nothing):
-        yield Silent(no_authorization_wanted(case), applies=False)
-    elif isinstance(on_file, Unknown):
-        yield NotChecked(on_file.because)
+    if isinstance(on_file, Unknown):
+        return NotChecked(on_file.because)
     elif grant is None and (gap := case.chart.why_not("authorizations")):
-        yield NotChecked(gap)
+        return NotChecked(gap)
     elif grant is None or grant.end is None:
-        yield Silent("no granted authorization with an end is on file", applies=False)
+        return Silent("no granted authorization with an end is on file", applies=False)
     else:
-        yield from _judged(case, grant, days_between(case.order.date_of_service, grant.end))
+        return _judged(case, grant, days_between(case.order.date_of_service, grant.end))
 
 
-def _judged(case: Case, grant: Authorization, left: int) -> Iterator[Outcome]:
+def _judged(case: Case, grant: Authorization, left: int) -> Stated:
     if left > DUE_DAYS:
-        yield Silent(f"the authorization goes on for {left} days")
-        return
+        return Silent(f"the authorization goes on for {left} days")
     outcomes = list(_assessments(case, grant))
     if left >= (planned_interval(case) or 0):  # sooner ends are prior_authorization's
         outcomes.append(_due(case, grant, left))
-    said = Silent("no assessment is missing; that it ends is said by prior_authorization")
-    yield from outcomes or (said,)
+    return outcomes or Silent(
+        "no assessment is missing; that it ends is said by prior_authorization"
+    )
 
 
 def _due(case: Case, grant: Authorization, left: int) -> Finding:
@@ -153,6 +148,7 @@ def _finding(
 RULE = Rule(
     id="reauthorization",
     check=check,
+    requires=(authorization_required,),
     topic=Topic.DOCUMENTATION,
     rank=160,
     warns=("assessment-missing",),

@@ -6,29 +6,21 @@ so). Which of the two belongs on the line depends on the study, so it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.evidence.documentation import not_sure
 from billing_rules.model.chart import Study
 from billing_rules.model.entities import Evidence, OrderLine
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Unknown
+from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import items, seen, sources
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import RESEARCH, study_or_research_modifier
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
-RESEARCH = ("Q0", "Q1")
 
-
-def check(case: Case) -> Iterator[Outcome]:
-    studies = case.chart.studies
+def check(case: Case) -> Stated:
     carried = [(line, m) for line in case.order.lines for m in line.modifiers if m in RESEARCH]
-    if isinstance(studies, Unknown):
-        yield NotChecked(studies.because)
-        return
-    active = [s for s in items(studies) if _on(case, s)]
+    active = [s for s in items(case.chart.studies) if _on(case, s)]
     if active and not carried:
-        yield _finding(
+        return _finding(
             case,
             "study-without-modifier",
             "Is this dose part of the research study? Then Q0 or Q1 belongs on the claim line",
@@ -36,7 +28,7 @@ def check(case: Case) -> Iterator[Outcome]:
             tuple(_seen(study) for study in active),
         )
     elif carried and not active:
-        yield not_sure(case, "studies") or _finding(
+        return not_sure(case, "studies") or _finding(
             case,
             "modifier-without-study",
             f"Check {carried[0][1]}: no active research study of this patient is on file",
@@ -44,7 +36,7 @@ def check(case: Case) -> Iterator[Outcome]:
             _lines_seen(carried),
         )
     else:
-        yield Silent("marked as research" if active else "no active study is on file")
+        return Silent("marked as research" if active else "no active study is on file")
 
 
 def _on(case: Case, study: Study) -> bool:
@@ -83,6 +75,7 @@ def _finding(
 RULE = Rule(
     id="research_modifier",
     check=check,
+    requires=(study_or_research_modifier,),
     topic=Topic.DOCUMENTATION,
     rank=180,
     warns=("modifier-without-study",),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
+
+import msgspec
 
 from billing_rules.evidence.documentation import (
     form_unread,
@@ -21,14 +22,14 @@ from billing_rules.evidence.documentation import (
     not_sure,
     only_coded,
     problem_seen,
-    without_need,
 )
 from billing_rules.model.chart import Measured, Problem
 from billing_rules.model.entities import Code, Evidence
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
+from billing_rules.model.findings import Finding, NotChecked, Severity, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import items
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import wanted
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 NEED = "sensitisation"  # of label and payer
 POSITIVE_FROM = Decimal("0.35")  # kU/L: the usual cut-off of class 1
@@ -41,8 +42,7 @@ _CLASS = re.compile(r"\bclass\s*([0-6])\b")
 Strength = Literal["positive test", "test to clarify", "stated only", "negative test"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sign:
+class _Sign(msgspec.Struct, frozen=True):
     """One thing on file and what it is worth. `ask` says what is open."""
 
     strength: Strength
@@ -50,27 +50,24 @@ class _Sign:
     ask: str = ""
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    if stopped := without_need(case, NEED):
-        yield stopped
-        return
+def check(case: Case) -> Stated:
     signs = list(_signs(case))
     tests = [s for s in signs if s.strength == "positive test"]
     unread = _unread(case)
     if tests:
-        yield Silent(
+        return Silent(
             f"a positive test is on file: {tests[0].seen.what} {tests[0].seen.value}",
             basis=tuple(test.seen for test in tests),
             sources=need_sources(case.need(NEED)),
         )
     elif to_clarify := [s for s in signs if s.strength == "test to clarify"]:
-        yield _clarify(case, to_clarify)
+        return _clarify(case, to_clarify)
     elif unread:
-        yield NotChecked(unread)
+        return NotChecked(unread)
     elif stated := [s for s in signs if s.strength == "stated only"]:
-        yield _stated_only(case, stated)
+        return _stated_only(case, stated)
     else:
-        yield _missing(case, signs)
+        return _missing(case, signs)
 
 
 def _unread(case: Case) -> str:
@@ -231,6 +228,7 @@ def _missing(case: Case, negative: list[_Sign]) -> Finding:
 RULE = Rule(
     id="sensitisation",
     check=check,
+    requires=(wanted(NEED),),
     topic=Topic.DOCUMENTATION,
     rank=60,
     warns=("sensitisation-missing",),

@@ -6,30 +6,22 @@ as supervised; what no chart shares (reactions, observation) is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.evidence.documentation import not_sure
 from billing_rules.model.entities import DrugOrder
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model.states import Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import drug_sources, items, seen
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import supervised_doses_at_home
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    wanted = case.drug.supervised_doses
-    before = case.history.before(case.order)
-    if wanted is None:
-        yield Silent("the label asks for no supervised first doses", applies=False)
-    elif case.setting is None and isinstance(case.chart.setting, Unknown):
-        yield NotChecked(f"the setting: {case.chart.setting.because}")
-    elif case.setting != "home":
-        yield Silent("the order is not for the patient's home", applies=False)
-    elif isinstance(before, Unknown):
-        yield NotChecked(before.because)
-    else:
-        yield _counted(case, wanted, [v for v in items(before) if _same_drug(case, v)])
+def check(case: Case) -> Stated:
+    before = case.past_visits
+    if isinstance(before, Unknown):
+        return NotChecked(before.because)
+    visits = [v for v in items(before) if _same_drug(case, v)]
+    return _counted(case, case.drug.supervised_doses or 0, visits)
 
 
 def _same_drug(case: Case, visit: DrugOrder) -> bool:
@@ -64,6 +56,7 @@ def _counted(case: Case, wanted: int, visits: list[DrugOrder]) -> Outcome:
 RULE = Rule(
     id="supervised_doses",
     check=check,
+    requires=(supervised_doses_at_home,),
     topic=Topic.DOCUMENTATION,
     rank=170,
     informs=("first-doses-at-home",),

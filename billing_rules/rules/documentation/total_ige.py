@@ -6,7 +6,6 @@ not count, nor does an allergen-specific IgE; what cannot be compared is asked a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from billing_rules.evidence.documentation import (
@@ -19,7 +18,6 @@ from billing_rules.evidence.documentation import (
     not_sure,
     only_coded,
     wanted_by,
-    without_need,
 )
 from billing_rules.evidence.past_doses import dose_days
 from billing_rules.evidence.pretreatment import (
@@ -38,22 +36,20 @@ from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity,
 from billing_rules.model.states import Nothing, Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import capital, sources
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
+from billing_rules.rules.requirements import wanted
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 
 WANTED = "a total IgE from before the first dose"
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    if stopped := without_need(case, TOTAL_IGE):
-        yield stopped
-        return
+def check(case: Case) -> Stated:
     baseline = case.once(baseline_total_ige)
     if isinstance(baseline, Unknown):
-        yield NotChecked(baseline.because)
+        return NotChecked(baseline.because)
     elif isinstance(baseline, Nothing):
-        yield not_sure(case, "results") or _missing(case)
+        return not_sure(case, "results") or _missing(case)
     else:
-        yield _judged(case, baseline.value)
+        return _judged(case, baseline.value)
 
 
 def _judged(case: Case, baseline: Baseline) -> Outcome:
@@ -206,7 +202,7 @@ def _surely_above(number: Decimal, value: Measured, window: IgeWindow) -> bool:
 
 def _window_caveats(case: Case, window: IgeWindow) -> tuple[str, ...]:
     caveats = [] if window.firm else ["This range was not seen in the US label itself."]
-    doses = case.history.before(case.order)
+    doses = case.past_visits
     if isinstance(doses, Unknown):
         caveats.append(f"Whether it was drawn before the first dose: {doses.because}.")
     return tuple(caveats)
@@ -231,6 +227,7 @@ def _too_old(case: Case, value: Measured) -> Finding | None:
 RULE = Rule(
     id="total_ige",
     check=check,
+    requires=(wanted(TOTAL_IGE),),
     topic=Topic.DOCUMENTATION,
     rank=40,
     warns=(

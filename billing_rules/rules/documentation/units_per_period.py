@@ -6,14 +6,13 @@ the fourteenth day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from billing_rules.evidence.documentation import not_sure
-from billing_rules.evidence.past_doses import no_criteria, payer_criteria
 from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Criteria, DrugOrder
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import units_of
 from billing_rules.rules.common import (
@@ -24,25 +23,21 @@ from billing_rules.rules.common import (
     seen,
     units_word,
 )
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
+from billing_rules.rules.requirements import limit_of_units
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 
-def check(case: Case) -> Iterator[Outcome]:
-    criteria = payer_criteria(case)
-    if isinstance(criteria, Unknown):
-        yield NotChecked(criteria.because)
-    elif isinstance(criteria, Nothing) or criteria.value.most_units is None:
-        yield Silent(f"no limit: {no_criteria(case)}", applies=False)
-    elif case.plan.administered_units is None:
-        yield NotChecked("the units of this order cannot be worked out")
-    else:
-        yield _compared(case, criteria.value, case.plan.administered_units)
+def check(case: Case) -> Stated:
+    if case.plan.administered_units is None:
+        return NotChecked("the units of this order cannot be worked out")
+    assert case.criteria is not None  # its limit is required
+    return _compared(case, case.criteria, case.plan.administered_units)
 
 
 def _compared(case: Case, criteria: Criteria, planned: int) -> Outcome:
     assert criteria.most_units
     most, days = criteria.most_units
-    before = case.history.before(case.order)
+    before = case.past_visits
     visits = _in_period(case, items(before), days)
     counted = [(visit, _units(case, visit)) for visit in visits]
     total = planned + sum(units or 0 for _, units in counted)
@@ -102,6 +97,7 @@ def _finding(
 RULE = Rule(
     id="units_per_period",
     check=check,
+    requires=(limit_of_units,),
     topic=Topic.DOCUMENTATION,
     rank=120,
     warns=("over-the-limit",),

@@ -6,8 +6,6 @@ the labelled dose into another cell than the one the order still has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from billing_rules.evidence.documentation import (
     YEAR,
     birth_seen,
@@ -35,20 +33,20 @@ from billing_rules.model.states import Nothing, Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.rules.common import dose_amount, dose_seen, items, sources
 from billing_rules.rules.documentation.labelled_dose import UNVERIFIED, every, is_ordered
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, UseOf
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 
 NEED = "weight"  # of label and payer
 
 
-def check(case: Case) -> Iterator[Outcome]:
+def check(case: Case) -> Stated:
     weights = case.chart.weights
     by_weight = case.drug.labelled_dose_per_weight is not None
     if stopped := without_indication(case) if by_weight else without_need(case, NEED):
-        yield stopped
+        return stopped
     elif isinstance(weights, Unknown):
-        yield NotChecked(weights.because)
+        return NotChecked(weights.because)
     elif isinstance(weights, Nothing) or not weights.value:
-        yield Finding(
+        return Finding(
             kind="weight-missing",
             summary="No body weight is on file: add it, the labelled dose depends on it",
             found=(f"The labelled dose of {case.drug.name} depends on weight; none was found.",),
@@ -56,7 +54,7 @@ def check(case: Case) -> Iterator[Outcome]:
             sources=_sources(case),
         )
     else:
-        yield _judged(case)
+        return _judged(case)
 
 
 def _judged(case: Case) -> Outcome:
