@@ -17,7 +17,6 @@ from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, rule_name, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
-from billing_rules.rules.common import sentence
 
 
 class State(Enum):
@@ -112,26 +111,9 @@ def _point(outcome: Outcome) -> Point:
     if isinstance(outcome, NotChecked):
         return Point(State.UNCHECKED, f"Could not be checked, because {outcome.because}.")
     state = State.MET if outcome.applies else State.OFF
-    return Point(state, _sentence(outcome), (), outcome.basis, outcome.sources)
-
-
-def _sentence(silent: Silent) -> str:
-    """The reason as a sentence, with other rules by their names: it may say who judges instead."""
-    because = _RULE_ID.sub(lambda match: f"\u201c{rule_name(match[0])}\u201d", silent.because)
-    return f"{capital(because)}."
-
-
-def _of_finding(finding: Finding) -> Point:
-    return Point(
-        State(standing(finding)),
-        finding.summary,
-        finding.found,
-        finding.basis,
-        finding.sources,
-        finding.unchecked,
-        finding.correction_label,
-        finding.topic is Topic.DOCUMENTATION,
-    )
+    # Other rules by their names: the reason may say who judges instead.
+    because = _RULE_ID.sub(lambda match: f"\u201c{rule_name(match[0])}\u201d", outcome.because)
+    return Point(state, sentence(because), (), outcome.basis, outcome.sources)
 
 
 # ---------------------------------------------------------------- the two answers

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import TypeVar
 
 from billing_rules.fhir.json.shapes import CodeableConcept, Coding, Extension, unreadable
+from billing_rules.fhir.json.values import Notes, shown
 from billing_rules.model.entities import Code
 from billing_rules.model.ndc import ndc_candidates
 

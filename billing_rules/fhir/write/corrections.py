@@ -10,6 +10,7 @@ from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.quantities import is_billing_word
 from billing_rules.fhir.json.references import own_reference
 from billing_rules.fhir.json.shapes import Coding
+from billing_rules.fhir.json.values import as_number, as_objects, copied
 from billing_rules.model.entities import Code
 from billing_rules.model.findings import (
     AddDiscardedLine,
