@@ -270,4 +270,6 @@ def _not_checked(
     held_up: dict[str, list[str]] = {}
     for gap in gaps:
         held_up.setdefault(gap.because, []).append(gap.rule)
-    return [f"{rule_names(rules)}: {because}." for because, rules in held_up.items()]
+    sentences += [f"{rule_names(rules)}: {because}." for because, rules in held_up.items()]
+    sentences += [f"{capital(note)}." for line in review.order.lines for note in line.unread]
+    return map(escaped, sentences)

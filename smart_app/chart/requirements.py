@@ -17,6 +17,7 @@ from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, rule_name, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
+from billing_rules.rules.common import sentence
 
 
 class State(Enum):
