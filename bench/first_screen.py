@@ -23,10 +23,10 @@ import requests
 
 from bench.bodies import chart
 from cds_hooks.app import create_app
-from vialwise import clock
+from vialwise import clock, database
 from vialwise.catalogues import catalogue
 from vialwise.serving import app as smart
-from vialwise.serving import practice, server, start, storage
+from vialwise.serving import practice_ehr, server, service
 from vialwise.settings.models import DEFAULT_HOST, ServeSettings
 
 RESOURCES = 5000
@@ -86,18 +86,18 @@ def _demo() -> Iterator[str]:
     url, ehr_url = server.address_of(bound), server.address_of(ehr_bound)
     known, today = catalogue(), clock.today(None)
     with tempfile.TemporaryDirectory() as folder:
-        kept = storage.opened(str(Path(folder, "bench.sqlite")))
+        kept = database.open_storage(str(Path(folder, "bench.sqlite")))
         settings = ServeSettings(
             development=True,
             quiet_days=0,
-            clients=(practice.registration(ehr_url),),
-            ehrs=(practice.ehr_at(ehr_url),),
+            clients=(practice_ehr.registration(ehr_url),),
+            ehrs=(practice_ehr.ehr_at(ehr_url),),
         )
-        said = start.service_settings(settings, url, open_=False, context_key=kept.secret)
+        said = service.service_settings(settings, url, open_=False, context_key=kept.secret)
         app, _ = smart.beside(create_app(known, said, kept.store), settings, known, url, kept)
         large = chart(RESOURCES)
-        ehr = practice.application(ehr_url, url, today, (practice.app_at(url),), large)
-        with server.running(app, bound), server.running(ehr, ehr_bound, practice.WORKERS):
+        ehr = practice_ehr.application(ehr_url, url, today, (practice_ehr.app_at(url),), large)
+        with server.running(app, bound), server.running(ehr, ehr_bound, practice_ehr.WORKERS):
             _wait_for(f"{url}/cds-services")
             _wait_for(ehr_url)
             yield ehr_url

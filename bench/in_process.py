@@ -18,7 +18,7 @@ import orjson
 
 from bench.bodies import TODAY
 from cds_hooks import Settings, create_app
-from cds_hooks.record.keyed_hashes import SHORTEST_SECRET, KeyedHashes
+from cds_hooks.record.entries import SHORTEST_SECRET, KeyedHashes
 from cds_hooks.record.store import Store, temporary
 from vialwise.catalogues import catalogue
 

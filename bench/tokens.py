@@ -17,7 +17,7 @@ from bench.in_process import ROUNDS, store
 from bench.wsgi import PATH, answer_of
 from billing_rules import catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.trusted_clients import Client
+from cds_hooks.settings import Client
 
 _URL, _ISSUER = "http://127.0.0.1", "https://ehr.example/r4"
 _CALLS = 200  # of each timing

@@ -18,11 +18,11 @@ from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import ASKED_BY_CODE, OLDER_LEFT
 from billing_rules.fhir import reading
 from billing_rules.fhir.json.decoding import Part
-from billing_rules.fhir.read.chart_filter import Interest
+from billing_rules.fhir.read.chart import Interest
 from billing_rules.model.chart import Chart
 from billing_rules.model.entities import OrderLine
 from billing_rules.model.states import NOTHING, Present, State, Unknown
-from billing_rules.orders.history import Past, past_of
+from billing_rules.orders.case import Past, past_of
 from billing_rules.review import Failed, OrderReview, review
 
 # The chart's lists and the day from which an entry of each is on record; None is undated.

@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.forms.entered import with_entered
+from billing_rules.forms.answers import with_entered
 from billing_rules.model.chart import Chart
 from billing_rules.model.entities import (
     Container,
@@ -28,16 +28,18 @@ from billing_rules.model.entities import (
 )
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
-from billing_rules.orders.case import Case, CodesInForce
+from billing_rules.orders.case import Case, CodesInForce, Past, history_of, past_of
+from billing_rules.orders.choices import PayerChoice, indication_of, payer_of
 from billing_rules.orders.claim_lines import ClaimPlan, claim_plan
-from billing_rules.orders.containers import NoContainerPlan, least_discarded, stocked_containers
-from billing_rules.orders.drug_orders import container_of, drug_orders
-from billing_rules.orders.history import Past, history_of, past_of
-from billing_rules.orders.indications import indication_of
-from billing_rules.orders.payers import PayerChoice, payer_of
+from billing_rules.orders.drug_orders import (
+    NoContainerPlan,
+    container_of,
+    drug_orders,
+    least_discarded,
+    stocked_containers,
+)
 from billing_rules.rules import RULES
-from billing_rules.rules.requirements import Requirement
-from billing_rules.rules.rule import Rule, Stated
+from billing_rules.rules.rule import Requirement, Rule, Stated
 
 # Takes a fault of the program: what failed, in this program's own words, and the exception.
 Failed = Callable[[str, Exception], None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from billing_rules.catalogue import Catalogue
-from cds_hooks import code_sets, error_answers, views
+from cds_hooks import recording, views
 from cds_hooks.auth import client_auth, operator_access
 from cds_hooks.cards import app_link
 from cds_hooks.pages import (
@@ -15,11 +15,14 @@ from cds_hooks.pages import (
     feedback,
     feedback_page,
     front,
-    operations,
-    request_log,
     responses,
     rule_pages,
 )
+from cds_hooks.pages import (
+    front as operations,
+)
+from cds_hooks.pages import responses as error_answers
+from cds_hooks.record import entries
 from cds_hooks.record.store import Store
 from cds_hooks.running import Running
 from cds_hooks.settings import Settings
@@ -44,11 +47,11 @@ def create_app(
     # Addresses are exact: a client that follows no redirect must not meet one.
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
-    here = Running(catalogue, settings, store, metrics, code_sets.of(catalogue))
+    here = Running(catalogue, settings, store, metrics, entries.of(catalogue))
     if metrics:
         metrics.serves(settings.rule_set)
-    request_log.install(app, here)
-    error_answers.install(app)
+    recording.install(app, here)
+    error_answers.install_errors(app)
     responses.install(app, settings)
     require_trusted_client = client_auth.guard(settings, store)
     app_link.prepare(settings)
@@ -65,7 +68,7 @@ def create_app(
     for page in (
         front.blueprint(settings),
         rule_pages.blueprint(here),
-        operations.blueprint(here, guard),
+        operations.operations_blueprint(here, guard),
     ):
         app.register_blueprint(page)  # open to anyone: nothing here is of a patient
     if guard:

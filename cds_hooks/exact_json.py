@@ -15,16 +15,16 @@ _LONGEST_NUMBER = 40  # characters; FHIR asks for 18 digits
 _LARGEST_EXPONENT = 30
 
 
-class NotReadable(ValueError):
+class UnreadableJson(ValueError):
     """Bytes that are not JSON this service reads. The message never repeats them."""
 
 
 def _number(text: str) -> Decimal:
     if len(text) > _LONGEST_NUMBER:
-        raise NotReadable("a number has too many digits")
+        raise UnreadableJson("a number has too many digits")
     number = Decimal(text)
     if abs(number.adjusted()) > _LARGEST_EXPONENT:
-        raise NotReadable("a number is too large or too small")
+        raise UnreadableJson("a number is too large or too small")
     return number
 
 
@@ -38,9 +38,9 @@ def decode(body: bytes | msgspec.Raw, max_depth: int) -> Any:
     try:
         value = _any.decode(body)
     except (ValueError, ArithmeticError, RecursionError) as error:
-        raise NotReadable("the body is not JSON that can be read") from error
+        raise UnreadableJson("the body is not JSON that can be read") from error
     if _brackets(bytes(body)) > max_depth and _deeper_than(max_depth, value):
-        raise NotReadable("the JSON is nested too deeply")
+        raise UnreadableJson("the JSON is nested too deeply")
     return value
 
 
@@ -49,7 +49,7 @@ def members(body: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return _members.decode(body)
     except (ValueError, RecursionError) as error:
-        raise NotReadable("the body is not a JSON object that can be read") from error
+        raise UnreadableJson("the body is not a JSON object that can be read") from error
 
 
 def encode(value: Any) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_rules.catalogue import Catalogue
-from cds_hooks.code_sets import CodeSets
+from cds_hooks.record.entries import CodeSets
 from cds_hooks.record.store import Store
 from cds_hooks.settings import Settings
 

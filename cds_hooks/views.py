@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
-from billing_rules.fhir.json.references import same
+from billing_rules.fhir.json.decoding import same
 from cds_hooks import answers, exact_json, recording, services
 from cds_hooks.answers import order_review
 from cds_hooks.auth import client_auth
@@ -19,8 +19,8 @@ from cds_hooks.cards import app_link, writing
 from cds_hooks.cards import plan as card_plan
 from cds_hooks.cards.app_link import AppLink
 from cds_hooks.cards.plan import HeldBack
-from cds_hooks.cards.suggestions import CodeSystemUris
-from cds_hooks.errors import Refused
+from cds_hooks.cards.writing import CodeSystemUris
+from cds_hooks.errors import RequestRefused
 from cds_hooks.request import hook_request
 from cds_hooks.request.hook_request import DispatchContext, HookRequest
 from cds_hooks.running import Running
@@ -49,7 +49,7 @@ def call(here: Running, service_id: str) -> Response:
     until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
-        raise Refused(404, "There is no service of that id.")
+        raise RequestRefused(404, "There is no service of that id.")
     with note.hop("parse"):
         note.body = hook_request.read_body(here.settings.max_body_bytes)
         hook = hook_request.parse(note.body, service, here.settings.max_json_depth)

@@ -14,7 +14,7 @@ from types import FrameType
 
 from drill import database_steps, fhir_steps, replay_steps, worker_steps
 from drill.steps import Report
-from vialwise import screen
+from vialwise import terminal
 
 PARTS = {
     "fhir": ("The EHR's FHIR server fails", fhir_steps.play),
@@ -37,7 +37,7 @@ def main(names: list[str]) -> int:
                 with report.step(title) as step:
                     step.faults.append(f"broke off: {type(error).__name__}: {error}")
     passed = report.summary()
-    screen.say(f"{time.monotonic() - started:.0f} s")
+    terminal.say(f"{time.monotonic() - started:.0f} s")
     return 0 if passed else 1
 
 

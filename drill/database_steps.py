@@ -1,18 +1,92 @@
-"""The database goes and comes back: cards are answered, feedback is told 503 and sent again."""
+"""The database goes and comes back: cards are answered, feedback is told 503 and sent again.
+
+A SQLite file is moved away, a PostgreSQL server is stopped.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from drill import databases, records, service
-from drill.databases import Database
+import click
+
+from drill import records, service
 from drill.ehr import PATIENT, Answer, Ehr, now
 from drill.service import Service
 from drill.steps import Report, Step
+from tests import postgres
 from tests.cds_hooks import chart_server
 from tests.practice_ehr import practice_ehr
+
+# ----------------------------------------------------------------------
+# Databases that can be taken away and brought back: a SQLite file, and a PostgreSQL server.
+
+
+_PARTS = ("", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """`take_away` and `bring_back` do to it what an outage does."""
+
+    name: str
+    url: str
+    gone: str
+    take_away: Callable[[], None]
+    bring_back: Callable[[], None]
+
+
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Database]:
+    """A file that is moved away under the running service, with its log of changes."""
+    file, elsewhere = folder / "vialwise.sqlite", folder / "elsewhere"
+    elsewhere.mkdir()
+    yield Database(
+        "SQLite",
+        str(file),
+        "its file is moved away",
+        lambda: _move(file.parent, elsewhere, file.name),
+        lambda: _move(elsewhere, file.parent, file.name),
+    )
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[Database]:
+    with postgres.started(_programs()) as server:
+        yield Database("PostgreSQL", server.url, "it is stopped", server.stop, server.start)
+
+
+Kind = Callable[[Path], AbstractContextManager[Database]]
+
+
+def installed() -> dict[str, Kind]:
+    """Each kind of database there is here."""
+    kinds: dict[str, Kind] = {"SQLite": sqlite}
+    if postgres.programs():
+        return {**kinds, "PostgreSQL": postgresql}
+    click.echo("PostgreSQL is not installed (Debian: postgresql): its steps are left out")
+    return kinds
+
+
+def _programs() -> Path:
+    found = postgres.programs()
+    assert found is not None
+    return found
+
+
+def _move(here: Path, there: Path, name: str) -> None:
+    for part in _PARTS:
+        file = here / f"{name}{part}"
+        if file.exists():
+            file.rename(there / file.name)
+
+
+# ----------------------------------------------------------------------
+# The database goes and comes back: cards are answered, feedback is told 503 and sent again.
+
 
 _CALLS = 6
 _SOON = 5.0  # seconds for an answer while the database is away
@@ -31,7 +105,7 @@ class Outage:
 
 
 def play(report: Report, folder: Path) -> None:
-    for name, kind in databases.installed().items():
+    for name, kind in installed().items():
         home = folder / name
         home.mkdir()
         with kind(home) as database, practice_ehr() as fhir:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cds_hooks.record.schema import call_audit, card_feedback, card_shown
+from cds_hooks.record.store import call_audit, card_feedback, card_shown
 from vialwise import database
 
 Batch = tuple[str, tuple[str, ...]]  # the time and the cards of one message of feedback

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from drill import databases, records, service
+from drill import database_steps, records, service
 from drill.ehr import PATIENT, Answer, Ehr
 from drill.service import WORKERS, Service
 from drill.steps import Report, Step
@@ -21,7 +21,7 @@ _ROUNDS = 8
 
 
 def play(report: Report, folder: Path) -> None:
-    for name, kind in databases.installed().items():
+    for name, kind in database_steps.installed().items():
         home = folder / name
         home.mkdir()
         with kind(home) as database, practice_ehr() as fhir:

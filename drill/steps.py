@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from vialwise import screen
+from vialwise import terminal
 
 
 @dataclass(slots=True)
@@ -52,24 +52,24 @@ class Report:
 
     def part(self, title: str) -> None:
         click.echo()
-        screen.heading(title)
+        terminal.heading(title)
 
     def summary(self) -> bool:
         """Prints what failed; whether all passed."""
         failed = [step.title for step in self.steps if not step.passed]
         click.echo()
-        screen.heading(f"{len(self.steps)} steps, {len(failed)} failed")
-        screen.points(failed)
+        terminal.heading(f"{len(self.steps)} steps, {len(failed)} failed")
+        terminal.points(failed)
         return bool(self.steps) and not failed
 
 
 def _show(step: Step) -> None:
     click.echo()
-    screen.heading(step.title)
+    terminal.heading(step.title)
     for name, lines in (("sent", step.sent), ("came back", step.came_back), ("kept", step.kept)):
         for place, line in enumerate(lines):
-            screen.say(line, f"  {name if place == 0 else '':<11}")
+            terminal.say(line, f"  {name if place == 0 else '':<11}")
     for fault in step.faults or ([] if step.expectations else ["nothing was expected"]):
-        screen.say(fault, "  FAIL       ", fg="red")
+        terminal.say(fault, "  FAIL       ", fg="red")
     if step.passed:
-        screen.say(f"{step.expectations} expectations held", "  PASS       ", fg="green")
+        terminal.say(f"{step.expectations} expectations held", "  PASS       ", fg="green")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from drill import databases, records, service
+from drill import database_steps, records, service
 from drill.ehr import PATIENT, REFUSED, Answer, Ehr
 from drill.service import WORKERS, Service
 from drill.steps import Report, Step
@@ -44,7 +44,7 @@ class Load:
 
 
 def play(report: Report, folder: Path) -> None:
-    for name, kind in databases.installed().items():
+    for name, kind in database_steps.installed().items():
         home = folder / name
         home.mkdir()
         with kind(home) as database, practice_ehr() as fhir:

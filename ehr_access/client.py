@@ -1,7 +1,6 @@
 """The FHIR client: reads, searches and writes at one allowed server, answering in data states.
 
-What an answer holds is read in its body: servers lie about the content type in both directions.
-"""
+What an answer holds is read in its body: servers lie about the content type in both directions."""
 
 from __future__ import annotations
 
@@ -12,18 +11,28 @@ from typing import Any, Protocol
 import msgspec
 
 from billing_rules.data_needed import OLDER_LEFT
-from billing_rules.fhir.json.decoding import Part, RawResource, as_dict
-from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
-from billing_rules.model.states import NOTHING, Present, Unknown
+from billing_rules.fhir.json.decoding import (
+    Part,
+    RawResource,
+    SearchPage,
+    as_dict,
+    bundle_resources,
+)
+from billing_rules.model.states import NOTHING, Nothing, Present, Unknown
+from ehr_access import limits, writing
 from ehr_access import limits as reasons
-from ehr_access import writing
 from ehr_access.base import AddressRefused, FhirBase
-from ehr_access.capability import Capabilities, Capability, with_required
 from ehr_access.limits import Deadline, Limits, all_of
 from ehr_access.query import ID, Query, QueryRefused, with_every_status
-from ehr_access.scopes import Scopes
-from ehr_access.transport import Answer, Transport
+from ehr_access.scopes import Allowed, Scopes
+from ehr_access.server_metadata import Capabilities, Capability, with_required
+from ehr_access.transport import HttpAnswer, Transport
 from ehr_access.writing import Refused, Uncertain, WriteAnswer, Written
+
+# ----------------------------------------------------------------------
+# The FHIR client: reads, searches and writes at one allowed server, answering in data states.
+#
+# What an answer holds is read in its body: servers lie about the content type in both directions.
 
 
 class _Named(msgspec.Struct):
@@ -34,7 +43,7 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named)
 
 
-def one_resource(answer: Answer, resource_type: str, id_: str) -> RawResource | Unknown:
+def one_resource(answer: HttpAnswer, resource_type: str, id_: str) -> RawResource | Unknown:
     """The resource that was read, or why it was not."""
     named = _of(answer, resource_type)
     if isinstance(named, Unknown):
@@ -44,7 +53,7 @@ def one_resource(answer: Answer, resource_type: str, id_: str) -> RawResource | 
     return answer.body if named.id == id_ else reasons.ANOTHER_RESOURCE
 
 
-def page(answer: Answer, resource_type: str) -> SearchPage | Unknown:
+def page(answer: HttpAnswer, resource_type: str) -> SearchPage | Unknown:
     """The page of a search, or why it cannot be used."""
     named = _of(answer, resource_type)
     if isinstance(named, Unknown):
@@ -54,7 +63,7 @@ def page(answer: Answer, resource_type: str) -> SearchPage | Unknown:
     return reasons.NOT_FHIR if unusable else found
 
 
-def _of(answer: Answer, resource_type: str) -> _Named | Unknown:
+def _of(answer: HttpAnswer, resource_type: str) -> _Named | Unknown:
     """Type and id of the resource that the answer is, unless it is an error."""
     if not 200 <= answer.status < 300:
         return reasons.of_status(answer.status, resource_type)
@@ -228,7 +237,7 @@ class EhrClient:
         body = _exact.encode(resource)
         typed = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal", **headers}
 
-        def send(token: str | None) -> Answer | Unknown:
+        def send(token: str | None) -> HttpAnswer | Unknown:
             return self._transport.send(
                 method,
                 f"{self._base.url}/{path}",
@@ -293,20 +302,22 @@ class EhrClient:
                 return found.but(reasons.LEFT_THE_BASE)
         return found.but(reasons.TOO_MANY_PAGES)
 
-    def _get(self, url: str, until: Deadline) -> Answer | Unknown:
+    def _get(self, url: str, until: Deadline) -> HttpAnswer | Unknown:
         return self._with_token(
             lambda token: self._transport.get(
                 url, token=token, deadline=until, most_bytes=self._limits.body_bytes
             )
         )
 
-    def _with_token(self, send: Callable[[str | None], Answer | Unknown]) -> Answer | Unknown:
+    def _with_token(
+        self, send: Callable[[str | None], HttpAnswer | Unknown]
+    ) -> HttpAnswer | Unknown:
         """What `send` gives with the token, and with a new one after a 401, if there is any."""
         if self._token is None:
             return send(None)
         token = self._token.current()
         answer = send(token)
-        if isinstance(answer, Answer) and answer.status == 401:
+        if isinstance(answer, HttpAnswer) and answer.status == 401:
             renewed = self._token.after_refusal(token)
             return send(renewed) if renewed else answer
         return answer
@@ -350,3 +361,39 @@ class _Found:
         if self.each_counts and self.matches:
             return Present((*self.matches, *self.included, gap))
         return gap
+
+
+# ----------------------------------------------------------------------
+# Queries a token's scope allows are asked, the others are not; and the query a reference means.
+
+
+def fetch_allowed(
+    client: EhrClient, scopes: Scopes, queries: Mapping[str, Query], deadline: Deadline
+) -> dict[str, Part]:
+    """Every query's answer by its key; what `scopes` do not allow is unknown without asking."""
+    allowed = {key: scopes.allow(query) for key, query in queries.items()}
+    askable = {k: q for k, q in queries.items() if allowed[k] is not Allowed.NONE}
+    answers = client.fetch(askable, deadline) if askable else {}
+    return {
+        key: _judged(answers.get(key, limits.NOT_IN_SCOPE), queries[key], allowed[key])
+        for key in queries
+    }
+
+
+def query_of(reference: str, base: FhirBase) -> Query | None:
+    """The read that a reference means: relative, or absolute inside `base`."""
+    try:
+        relative = base.resolve(reference)[len(base.url) :]
+        kind, _, id_ = relative.partition("/_history/")[0].strip("/").partition("/")
+        return Query(kind, id_) if id_ and "#" not in reference else None
+    except (AddressRefused, QueryRefused):
+        return None
+
+
+def _judged(answer: Part, query: Query, allowed: Allowed) -> Part:
+    """Of a granular scope what was found counts, and what was not found proves nothing."""
+    if allowed is not Allowed.SOME or isinstance(answer, Unknown):
+        return answer
+    if isinstance(answer, Nothing) or not (query.each_counts or query.newest_first):
+        return limits.PART_IN_SCOPE
+    return Present((*answer.value, limits.PART_IN_SCOPE))

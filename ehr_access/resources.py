@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from billing_rules.fhir.json.decoding import Part, RawResource, as_dict, decoded
-from billing_rules.fhir.json.references import JsonObject, unversioned
+from billing_rules.fhir.json.decoding import (
+    JsonObject,
+    Part,
+    RawResource,
+    as_dict,
+    decoded,
+    unversioned,
+)
 from billing_rules.fhir.json.shapes import PatientResource, Reference, Resource
 from billing_rules.model.states import Present, Unknown
 from ehr_access import limits

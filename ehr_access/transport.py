@@ -37,7 +37,7 @@ for _name in ("connection", "connectionpool", "response", "util.retry"):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """Status and body of an HTTP answer, whatever its status; header names in lower case."""
 
     status: int
@@ -114,7 +114,7 @@ class Transport:
 
     def get(
         self, url: str, *, token: str | None, deadline: Deadline, most_bytes: int
-    ) -> Answer | Unknown:
+    ) -> HttpAnswer | Unknown:
         """The answer, or why there is none. Never raises for anything a server does."""
         return self.send(
             "GET", url, None, {}, token=token, deadline=deadline, most_bytes=most_bytes
@@ -130,7 +130,7 @@ class Transport:
         token: str | None,
         deadline: Deadline,
         most_bytes: int,
-    ) -> Answer | Unknown:
+    ) -> HttpAnswer | Unknown:
         """The answer to a write, or why there is none: NOT_REACHED or BUSY only where the server
         did nothing, any other reason where it may have written. Never raises."""
         writes = method != "GET"
@@ -153,7 +153,7 @@ class Transport:
             if isinstance(answer, Unknown):
                 return answer
             named = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, answer, named)
+            return HttpAnswer(response.status_code, answer, named)
         except HTTPError as error:  # while the body was read
             return limits.TOO_LATE if _timed_out(error) else limits.BROKEN
         except (requests.Timeout, TimeoutError):

@@ -17,7 +17,7 @@ import msgspec
 from billing_rules.model.states import Unknown
 from ehr_access import limits
 from ehr_access.query import ID
-from ehr_access.transport import Answer
+from ehr_access.transport import HttpAnswer
 
 Why = Literal["scope", "not offered", "signed out", "forbidden", "invalid", "changed", "not sent"]
 
@@ -86,7 +86,7 @@ class _Body(msgspec.Struct):
 _body = msgspec.json.Decoder(_Body)
 
 
-def outcome(answer: Answer | Unknown, path: str, *, conditional: bool) -> WriteAnswer:
+def outcome(answer: HttpAnswer | Unknown, path: str, *, conditional: bool) -> WriteAnswer:
     """What the answer to a create ("Observation") or update ("Observation/1") says.
 
     `conditional`: a create that names our identifier, so that 200 is the copy from before and 412
@@ -101,7 +101,7 @@ def outcome(answer: Answer | Unknown, path: str, *, conditional: bool) -> WriteA
     return _refused(answer, path.partition("/")[0], conditional)
 
 
-def _written(answer: Answer, path: str, before: bool) -> WriteAnswer:
+def _written(answer: HttpAnswer, path: str, before: bool) -> WriteAnswer:
     """By Location, as RFC 9110 has it for 201; by the body where a server gives that alone."""
     body = _decoded(answer.body)
     resource_type, _, id_ = path.partition("/")
@@ -117,7 +117,7 @@ def _written(answer: Answer, path: str, before: bool) -> WriteAnswer:
     return Uncertain("the EHR said that it was written, but not where")
 
 
-def _refused(answer: Answer, resource_type: str, conditional: bool) -> WriteAnswer:
+def _refused(answer: HttpAnswer, resource_type: str, conditional: bool) -> WriteAnswer:
     status = answer.status
     if status == 412:
         return SEVERAL if conditional else CHANGED

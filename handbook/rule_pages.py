@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.evidence.documentation import capital
 from billing_rules.model.entities import CERTAINTY, Source
 from billing_rules.model.findings import Finding, Outcome
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, shipped
-from billing_rules.rules.common import capital
 from cds_hooks.cards import plan as card_plan
 from cds_hooks.cards import writing
-from cds_hooks.cards.suggestions import CodeSystemUris
-from cds_hooks.cards.writing import rule_url
+from cds_hooks.cards.writing import CodeSystemUris, rule_url
 from cds_hooks.settings import Settings
 from handbook.markdown import heading, link, quoted, table, text
 from tests.scenario import TODAY, all_scenarios, reviewed

@@ -14,34 +14,33 @@ from sandbox_ehr.desk import views
 from sandbox_ehr.desk.stories import everything
 from sandbox_ehr.desk.views import nowhere, pages
 from sandbox_ehr.desk.worksheets import Desk, set_desk
-from sandbox_ehr.fhir.calls import Pages, Served
-from sandbox_ehr.fhir.views import fhir, not_served
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.fhir.requests import FhirServer, Pages
+from sandbox_ehr.fhir_endpoint import fhir, not_served
 from sandbox_ehr.moods import Mood, Moods
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.settings import EhrSettings
 from sandbox_ehr.smart.authorization import SmartServer
-from sandbox_ehr.smart.sessions import Launches
-from sandbox_ehr.smart.tokens import Tokens
+from sandbox_ehr.smart.tokens import IssuedTokens, Launches
 from sandbox_ehr.smart.views import auth
-from sandbox_ehr.state import KEY, Running, set_running
+from sandbox_ehr.state import KEY, RunningEhr, set_running
 
 LARGEST_BODY = 5 * 1024 * 1024
 
 
-def create_app(records: Records, settings: Settings) -> Flask:
+def create_app(records: Records, settings: EhrSettings) -> Flask:
     """The FHIR endpoint at /fhir, SMART authorization at /auth, the order desk at /."""
     app = _addresses()
     start(app, records, settings)
     return app
 
 
-def start(app: Flask, records: Records, settings: Settings) -> None:
+def start(app: Flask, records: Records, settings: EhrSettings) -> None:
     """Begin with these records and settings, and with nothing of what was before. An application
     that was made before can be started again, which takes a tenth of the time."""
-    tokens = Tokens()
+    tokens = IssuedTokens()
     smart = SmartServer(settings, tokens, records)
     moods = Moods(settings.moods)
-    running = Running(records, settings, Launches(), tokens, Pages(), smart, moods)
+    running = RunningEhr(records, settings, Launches(), tokens, Pages(), smart, moods)
     set_running(app, running)
     _open_desk(app, running)
 
@@ -75,12 +74,12 @@ def _nowhere(error: NotFound) -> Any:
 # ---------------------------------------------------------------- the order desk
 
 
-def _open_desk(app: Flask, running: Running) -> None:
+def _open_desk(app: Flask, running: RunningEhr) -> None:
     """What the addresses of the desk work with, and a key of its own for CDS services."""
     settings = running.settings
     jku = f"{settings.base_url}{views.JWKS_PATH}"
     key = cds_client.new_key(settings.base_url, jku)
-    served = Served(running.records, running.pages, settings.quirks, settings.fhir_base)
+    served = FhirServer(running.records, running.pages, settings.quirks, settings.fhir_base)
     services = tuple(
         CdsClient(
             base=service.base_url,

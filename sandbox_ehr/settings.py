@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from joserfc.jwk import RSAKey
 
+from sandbox_ehr.charts import PLAIN, Quirks
 from sandbox_ehr.moods import Mood
-from sandbox_ehr.quirks import PLAIN, Quirks
 
 # What a client may ask for unless it is registered with less.
 ALL_SCOPES = (
@@ -31,7 +31,7 @@ class ClientKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class RegisteredApp:
     """An app that is registered here.
 
     `redirect_uris` are compared letter by letter. `launch_url` is where the EHR opens it.
@@ -64,7 +64,7 @@ class CdsService:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EhrSettings:
     """`base_url` has no slash at its end. `today` is the day the charts are shown on.
 
     `open`: calls without a token are answered too, as public sandboxes do. What a token does not
@@ -73,7 +73,7 @@ class Settings:
 
     base_url: str
     today: date
-    clients: tuple[Client, ...] = ()
+    clients: tuple[RegisteredApp, ...] = ()
     quirks: Quirks = PLAIN
     moods: frozenset[Mood] = frozenset()
     cds_services: tuple[CdsService, ...] = ()
@@ -86,10 +86,10 @@ class Settings:
     def fhir_base(self) -> str:
         return f"{self.base_url}/fhir"
 
-    def client(self, id_: str) -> Client | None:
+    def client(self, id_: str) -> RegisteredApp | None:
         return next((client for client in self.clients if client.id == id_), None)
 
-    def app_at(self, url: str) -> Client | None:
+    def app_at(self, url: str) -> RegisteredApp | None:
         """The app whose launch address this is; None for one that is not registered here.
 
         Query additions are the link's own business; scheme, host and path are not.

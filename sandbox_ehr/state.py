@@ -6,36 +6,35 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
-from sandbox_ehr.fhir.calls import Pages
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.fhir.requests import Pages
 from sandbox_ehr.moods import Moods
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.settings import EhrSettings
 from sandbox_ehr.smart.authorization import SmartServer
-from sandbox_ehr.smart.sessions import Launches
-from sandbox_ehr.smart.tokens import Tokens
+from sandbox_ehr.smart.tokens import IssuedTokens, Launches
 
 KEY = "sandbox-ehr"
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningEhr:
     """`tokens.issue(...)` gives a CDS service the access token of a `fhirAuthorization`."""
 
     records: Records
-    settings: Settings
+    settings: EhrSettings
     launches: Launches
-    tokens: Tokens
+    tokens: IssuedTokens
     pages: Pages
     smart: SmartServer
     moods: Moods
 
 
-def set_running(app: Flask, running: Running) -> None:
+def set_running(app: Flask, running: RunningEhr) -> None:
     app.extensions[KEY] = running
 
 
-def running() -> Running:
+def running() -> RunningEhr:
     """What the application of this request runs with."""
     found = current_app.extensions[KEY]
-    assert isinstance(found, Running)
+    assert isinstance(found, RunningEhr)
     return found

@@ -45,7 +45,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class TimeChart:
     """A chart ready to be drawn. `line` is the polyline through all points, "" for bars."""
 
     title: str
@@ -57,17 +57,17 @@ class Chart:
     bar: float = _BAR
 
 
-def bars(title: str, unit: str, values: Iterable[Value]) -> Chart | None:
+def bars(title: str, unit: str, values: Iterable[Value]) -> TimeChart | None:
     """A bar a value, with what stands beside it on top; None without values."""
     return _chart(title, unit, values, joined=False)
 
 
-def points(title: str, unit: str, values: Iterable[Value]) -> Chart | None:
+def points(title: str, unit: str, values: Iterable[Value]) -> TimeChart | None:
     """A point a value, joined by a line; None without values."""
     return _chart(title, unit, values, joined=True)
 
 
-def _chart(title: str, unit: str, values: Iterable[Value], joined: bool) -> Chart | None:
+def _chart(title: str, unit: str, values: Iterable[Value], joined: bool) -> TimeChart | None:
     found = sorted(values, key=lambda v: v.on)
     if not found:
         return None
@@ -77,7 +77,7 @@ def _chart(title: str, unit: str, values: Iterable[Value], joined: bool) -> Char
     line = " ".join(f"{m.x:.1f},{m.y:.1f}" for m in marks) if joined else ""
     up = tuple(Tick(_y(part, top), f"{part:,f}") for part in _parts(top))
     bar = min(_BAR, (WIDTH - LEFT - RIGHT) / (2 * len(found)))
-    return Chart(title, _described(found, unit), marks, _across(found, days), up, line, bar)
+    return TimeChart(title, _described(found, unit), marks, _across(found, days), up, line, bar)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ class AppOptions(SettingsModel):
     )
 
 
-class Settings(AppOptions):
+class AppSettings(AppOptions):
     """The app's settings: what a site can set, and what the program puts in when it starts.
 
     `app_url` is the address browsers reach the app under. `window_secrets` encrypt what is kept of

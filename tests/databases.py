@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from cds_hooks.record.keyed_hashes import KeyedHashes
-from cds_hooks.record.shown_cards import Feedback, ShownCard
+from cds_hooks.record.entries import Feedback, KeyedHashes, ShownCard
 from cds_hooks.record.store import Store, utc_now
 from tests import postgres
 from vialwise import database

@@ -16,9 +16,9 @@ from werkzeug.serving import make_server
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
 from sandbox_ehr.desk.worksheets import Desk
-from sandbox_ehr.settings import Client
+from sandbox_ehr.settings import RegisteredApp
 from tests.databases import store_at
-from vialwise.serving import practice, server
+from vialwise.serving import practice_ehr, server
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Pair:
 
 @contextmanager
 def running_pair(
-    catalogue: Catalogue, folder: Path, apps: tuple[Client, ...] = (), **changes: Any
+    catalogue: Catalogue, folder: Path, apps: tuple[RegisteredApp, ...] = (), **changes: Any
 ) -> Iterator[Pair]:
     """Both on free ports of this machine; `changes` are members of the service's settings."""
     cds_socket, ehr_socket = (server.bound_socket("127.0.0.1", 0) for _ in range(2))
@@ -51,13 +51,13 @@ def running_pair(
         said: dict[str, Any] = {
             "public_url": cds_url,
             "today": date.today,
-            "clients": (practice.registration(ehr_url),),
+            "clients": (practice_ehr.registration(ehr_url),),
             "development": True,
             "billing_plan": True,
             "quiet_days": 0,
         }
         cds = create_app(catalogue, Settings(**{**said, **changes}), store)
-        ehr = practice.application(ehr_url, cds_url, date.today(), apps)
+        ehr = practice_ehr.application(ehr_url, cds_url, date.today(), apps)
         with served(cds, cds_socket), served(ehr, ehr_socket):
             yield Pair(ehr_url, cds_url, ehr)
 

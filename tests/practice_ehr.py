@@ -15,9 +15,9 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from sandbox_ehr.app import create_app, start
+from sandbox_ehr.fhir.records import Records
 from sandbox_ehr.moods import Act, Journal, Mood, Reply, Request, Script
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.settings import EhrSettings
 
 Resource = dict[str, Any]
 TODAY = date(2026, 11, 23)
@@ -112,11 +112,11 @@ def practice_ehr(
 ) -> Iterator[Ehr]:
     """It takes any token. It starts with an empty chart unless `resources` are given."""
     records = Records()
-    app = _idle.pop() if _idle else create_app(records, Settings("", TODAY))
+    app = _idle.pop() if _idle else create_app(records, EhrSettings("", TODAY))
     try:
         with listening(app, port) as taken:
             address = f"http://127.0.0.1:{taken}"
-            start(app, records, Settings(address, TODAY, open=True))
+            start(app, records, EhrSettings(address, TODAY, open=True))
             ehr = Ehr(f"{address}/fhir", app, records)
             ehr.hold(resources)
             ehr.be(*moods)

@@ -61,9 +61,16 @@ import yaml
 from billing_rules import review
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.files import SiteFile, Sourced, SourceFile
-from billing_rules.model.amounts import Amount, UnitNotUnderstood
-from billing_rules.model.entities import Code, Counted, Dose, OrderLine, Stage
-from billing_rules.model.ndc import ndc_candidates
+from billing_rules.model.entities import (
+    Amount,
+    Code,
+    Counted,
+    Dose,
+    OrderLine,
+    Stage,
+    UnitNotUnderstood,
+    ndc_candidates,
+)
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.review import OrderReview

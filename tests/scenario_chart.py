@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from billing_rules.catalogue.terms import Terms
-from billing_rules.model.amounts import Amount, UnitNotUnderstood, canonical_unit
 from billing_rules.model.chart import (
     NOT_ASKED,
     Authorization,
@@ -25,7 +24,7 @@ from billing_rules.model.chart import (
     Study,
     Therapy,
 )
-from billing_rules.model.entities import Code, OrderLine
+from billing_rules.model.entities import Amount, Code, OrderLine, UnitNotUnderstood, canonical_unit
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 
 T = TypeVar("T")

@@ -12,10 +12,9 @@ import pytest
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.catalogue.values import days_of, units_per_period
-from billing_rules.model.amounts import Amount
 from billing_rules.model.chart import Coverage, Measured, Problem, Therapy
-from billing_rules.model.entities import Code, Criteria, DosingTable, Indication
-from billing_rules.orders.payers import recognised_payer
+from billing_rules.model.entities import Amount, Code, Criteria, DosingTable, Indication
+from billing_rules.orders.choices import recognised_payer
 
 TODAY = date(2026, 11, 23)
 CHECKOUT = Path(__file__).resolve().parent.parent

@@ -19,10 +19,8 @@ import pytest
 
 from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.files import DrugFile
-from billing_rules.model.amounts import Amount
-from billing_rules.model.dated import Dated
-from billing_rules.model.entities import Container
-from billing_rules.model.ndc import hyphenated_ndc
+from billing_rules.catalogue.values import Dated
+from billing_rules.model.entities import Amount, Container, hyphenated_ndc
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CMS = Path(os.environ.get("VIALWISE_REFERENCE_DATA", CHECKOUT.parent / "shared" / "data")) / "cms"

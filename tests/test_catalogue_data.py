@@ -13,8 +13,8 @@ from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.values import listed
 from billing_rules.model.chart import Coverage
 from billing_rules.model.entities import Code, OrderLine
-from billing_rules.orders.payers import recognised_payer
-from billing_rules.orders.recognise import recognise
+from billing_rules.orders.choices import recognised_payer
+from billing_rules.orders.drug_orders import recognise
 
 TODAY = date(2026, 11, 23)
 DRUG_IDS = load().drug_ids()

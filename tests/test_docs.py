@@ -24,7 +24,7 @@ from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.rules import RULE_BY_ID
 from billing_rules.rules.rule import Rule
 from cds_hooks import settings as service
-from cds_hooks.record.schema import metadata
+from cds_hooks.record.store import metadata
 from cds_hooks.services import SERVICES
 from sandbox_ehr.moods import Mood
 from smart_app import settings as app
@@ -299,7 +299,7 @@ def all_commands(group: click.Group) -> Iterator[click.Command]:
 def names_of_ours() -> frozenset[str]:
     """Rules, settings, parts of the chart, keys of the catalogue, moods, modules and rooms."""
     modules = {file.stem for room in ROOMS for file in (ROOT / room).rglob("*.py")}
-    tables = (service.Settings, app.Settings, models.ServeSettings, *models.TABLES.values())
+    tables = (service.Settings, app.AppSettings, models.ServeSettings, *models.TABLES.values())
     settings = {name for table in tables for name in table.model_fields}
     parts = {need.key for need in DATA_NEEDED}
     moods = {mood.key for mood in Mood}

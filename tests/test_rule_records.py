@@ -27,7 +27,7 @@ from billing_rules.rules import (
     rules_reading,
 )
 from billing_rules.rules.rule import Place, Rule, UseOf
-from smart_app.screens import navigation
+from smart_app.screens import order_page
 
 # What the seed says gets a claim denied or delayed; billing_rules/data/rules.yaml has the words.
 SEED_DENIALS = {
@@ -272,9 +272,9 @@ def test_the_row_says_what_its_check_leaves_out() -> None:
 
 
 def test_every_place_is_a_screen_about_an_order() -> None:
-    assert set(navigation._SCREENS) == set(Place) - {Place.EHR_ORDER}
-    screens = {endpoint for _, endpoint in navigation._ABOUT_AN_ORDER}
-    assert {endpoint for endpoint, _ in navigation._SCREENS.values()} <= screens
+    assert set(order_page._SCREENS) == set(Place) - {Place.EHR_ORDER}
+    screens = {endpoint for _, endpoint in order_page._ABOUT_AN_ORDER}
+    assert {endpoint for endpoint, _ in order_page._SCREENS.values()} <= screens
 
 
 def test_the_readers_of_a_query_are_those_whose_rows_name_it() -> None:

@@ -1,4 +1,4 @@
-"""The catalogue for a command: the shipped one, with the site's file over it."""
+"""The catalogue for a command: the shipped one, with the site's file over it, and its version."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from typing import TypeVar
 
 import msgspec
 
+import billing_rules
 from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.files import CatalogueError, read_file
-from vialwise.problems import Problem
+from vialwise.terminal import Problem
+
+# ----------------------------------------------------------------------
+# The catalogue for a command: the shipped one, with the site's file over it.
+
 
 F = TypeVar("F")
 
@@ -71,3 +76,32 @@ def known_drug(name: str, known: Catalogue) -> str:
         return found
     ids = ", ".join(known.drug_files)
     raise Problem(f"'{name}' is not a drug of the catalogue: use one of {ids}")
+
+
+# ----------------------------------------------------------------------
+# Which program this is, and which rules and data it judges by.
+
+
+_KINDS = (".py", ".yaml")
+
+
+def installed_version() -> str:
+    """Such as "0.2.0"."""
+    # Takes as long to import as click, and few commands say the version.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("vialwise")
+    except PackageNotFoundError:
+        return "not installed, running from its source"
+
+
+def rule_set(site: Path | None = None) -> str:
+    """The same for equal rules, catalogue and site file: "0.2.0+3f2a9c81d2e4"."""
+    room = Path(billing_rules.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(p for p in room.rglob("*") if p.suffix in _KINDS):
+        digest.update(f"{path.relative_to(room).as_posix()}\0".encode() + path.read_bytes())
+    if site:
+        digest.update(b"site\0" + site.read_bytes())
+    return f"{installed_version().partition(' ')[0]}+{digest.hexdigest()[:12]}"

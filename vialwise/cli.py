@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from vialwise.problems import NOT_CHECKED
-from vialwise.screen import plain
+from vialwise.terminal import NOT_CHECKED, plain
 
 INTERRUPTED = 130
 # Each by its module in vialwise.commands, and its name there.
@@ -84,7 +83,7 @@ def _own_fault(error: Exception) -> str:
 
 def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from vialwise.versions import installed_version  # brings the catalogue's reader
+        from vialwise.catalogues import installed_version  # brings the catalogue's reader
 
         click.echo(f"vialwise {installed_version()}")
         context.exit()

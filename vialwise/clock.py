@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from billing_rules.model.dates import iso_day
-from vialwise.problems import Problem
+from billing_rules.model.states import iso_day
+from vialwise.terminal import Problem
 
 
 def today(timezone: str | None = None) -> date:

@@ -1,4 +1,4 @@
-"""The database: where it is, how it is opened, and its schema brought up to date.
+"""The database: where it is, how it is opened, its schema brought up to date, the store in it.
 
 SQLite is the default, one file for all workers of this machine (WAL, https://sqlite.org/wal.html:
 readers and a writer do not block each other). PostgreSQL is for workers on several machines.
@@ -7,8 +7,10 @@ readers and a writer do not block each other). PostgreSQL is for workers on seve
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import sys
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,18 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 
-from vialwise.problems import Problem
+from cds_hooks.record.entries import SHORTEST_SECRET, KeyedHashes
+from cds_hooks.record.store import Store
+from vialwise import secret_file
+from vialwise.terminal import Problem
+
+# ----------------------------------------------------------------------
+# The database: where it is, how it is opened, and its schema brought up to date.
+#
+# SQLite is the default, one file for all workers of this machine (WAL,
+# https://sqlite.org/wal.html: readers and a writer do not block each other). PostgreSQL is for
+# workers on several machines.
+
 
 FILE_NAME = "vialwise.sqlite"
 _UNREACHABLE = 2  # seconds until a PostgreSQL server that says nothing is given up
@@ -63,7 +76,7 @@ def sqlite_file(url: sa.URL) -> Path | None:
     return Path(str(url.database))
 
 
-def shown(url: sa.URL) -> str:
+def readable_address(url: sa.URL) -> str:
     """The address for people to read, without a password."""
     file = sqlite_file(url)
     return str(file) if file else url.render_as_string(hide_password=True)
@@ -79,7 +92,7 @@ def engine(url: sa.URL) -> sa.Engine:
         raise Problem("PostgreSQL needs psycopg: pip install 'vialwise[postgres]'") from None
 
 
-def existing(named: str | None) -> sa.Engine:
+def existing_engine(named: str | None) -> sa.Engine:
     """An engine for the database at `named`, which `serve` made. Raises Problem."""
     url = address(named)
     file = sqlite_file(url)
@@ -193,3 +206,55 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             "application_name": "vialwise",
         },
     )
+
+
+# ----------------------------------------------------------------------
+# The store that `serve` and `demo` run with, and what of it does not work in words.
+
+
+SECRET_VARIABLE = "VIALWISE_RECORD_SECRET"
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """`trouble` says in a few words why `store` keeps nothing now; "" when it does. `secret` is
+    that of its hashes, empty where it could not be had: then nothing is sealed with another."""
+
+    store: Store
+    where: str
+    trouble: str = ""
+    secret: bytes = field(default=b"", repr=False)
+
+
+def open_storage(named: str | None, secret: bytes = b"") -> Storage:
+    """The store at `named`, up to date; `secret` is that of its hashes, if one is configured.
+    Raises Problem for what the user has to correct; a database that is merely away is trouble,
+    because cards are answered without it."""
+    url = address(named)
+    connections, trouble = engine(url), ""
+    keys = KeyedHashes(secrets.token_bytes(SHORTEST_SECRET))  # until the real ones are read
+    known = b""
+    try:
+        known = _secret(url, secret)
+        keys = KeyedHashes(known)
+        upgrade(connections)
+    except OSError as error:
+        trouble = error.strerror or type(error).__name__
+    except SQLAlchemyError as error:
+        trouble = kind(error)
+    return Storage(Store(connections, keys), readable_address(url), trouble, known)
+
+
+def _secret(url: sa.URL, configured: bytes) -> bytes:
+    """As configured, or from the environment; else, with SQLite, from a file of its own. Raises
+    OSError, Problem."""
+    configured = configured or os.environ.get(SECRET_VARIABLE, "").encode()
+    if configured and len(configured) < SHORTEST_SECRET:
+        raise Problem(f"{SECRET_VARIABLE} is too short: give {SHORTEST_SECRET} characters or more")
+    file = sqlite_file(url)
+    if file is None:
+        if not configured:
+            raise Problem(f"PostgreSQL needs a secret for its hashes: set {SECRET_VARIABLE}")
+        return configured
+    make_private(file)
+    return configured or secret_file.secret(secret_file.beside(file))

@@ -12,8 +12,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from cds_hooks.record.keyed_hashes import SHORTEST_SECRET
-from vialwise.problems import Problem
+from cds_hooks.record.entries import SHORTEST_SECRET
+from vialwise.terminal import Problem
 
 
 def beside(database: Path) -> Path:

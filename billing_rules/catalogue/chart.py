@@ -28,6 +28,7 @@ from billing_rules.catalogue.files import (
 from billing_rules.catalogue.sources import Registry
 from billing_rules.catalogue.terms import DrugClass, ObservationKind, Terms
 from billing_rules.catalogue.values import (
+    Dated,
     InForce,
     days_in,
     decimal_of,
@@ -35,9 +36,7 @@ from billing_rules.catalogue.values import (
     source_of,
     units_per_period,
 )
-from billing_rules.model.amounts import Amount
-from billing_rules.model.dated import Dated
-from billing_rules.model.entities import Criteria, DosingCell, DosingTable, Indication, Need
+from billing_rules.model.entities import Amount, Criteria, DosingCell, DosingTable, Indication, Need
 
 # Kinds of evidence the rules look for that are neither one result nor one drug class.
 EVIDENCE = ("weight", "total_ige", "sensitisation", "eosinophils")

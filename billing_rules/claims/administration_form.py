@@ -10,10 +10,16 @@ from decimal import Decimal
 
 from billing_rules.claims.administration_record import Closing, OpenedContainers, opened_words
 from billing_rules.forms.answers import Checked, Prefill
-from billing_rules.model.amounts import Amount, plain
-from billing_rules.model.entities import Drug, DrugOrder, OrderLine, Payer
+from billing_rules.model.entities import (
+    Amount,
+    Drug,
+    DrugOrder,
+    OrderLine,
+    Payer,
+    ndc_candidates,
+    plain,
+)
 from billing_rules.model.form import Choice, Field, Form, Group, Measure, Row
-from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import Present
 from billing_rules.orders.drug_orders import MASS
 

@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import TypeVar
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.model.amounts import Amount, plain
 from billing_rules.model.chart import Chart
 from billing_rules.model.entities import (
+    Amount,
     Code,
     Container,
     Counted,
@@ -26,12 +26,13 @@ from billing_rules.model.entities import (
     DrugOrder,
     OrderLine,
     Stage,
+    hyphenated_ndc,
+    plain,
 )
-from billing_rules.model.ndc import hyphenated_ndc
 from billing_rules.model.states import NOTHING, Present, State
+from billing_rules.orders.choices import PayerChoice
 from billing_rules.orders.claim_lines import ClaimPlan, Doubt
 from billing_rules.orders.drug_orders import MASS, drug_orders
-from billing_rules.orders.payers import PayerChoice
 from billing_rules.review import OrderReview, case_of
 
 T = TypeVar("T")

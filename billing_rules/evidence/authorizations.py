@@ -7,14 +7,11 @@ from datetime import date, timedelta
 
 import msgspec
 
-from billing_rules.evidence.documentation import entered
-from billing_rules.evidence.past_doses import no_criteria, payer_criteria
+from billing_rules.evidence.documentation import entered, no_criteria, payer_criteria
 from billing_rules.model.chart import Authorization, Therapy
-from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence
-from billing_rules.model.states import NOTHING, Nothing, Present, State
-from billing_rules.orders.case import Case
-from billing_rules.orders.history import DrugAuthorization
+from billing_rules.model.states import NOTHING, Nothing, Present, State, days_between
+from billing_rules.orders.case import Case, DrugAuthorization
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -14,12 +14,18 @@ from typing import Literal
 
 import msgspec
 
-from billing_rules.evidence.past_doses import dose_days, last_of_earlier_course, start_of_therapy
-from billing_rules.model.amounts import Amount, plain
+from billing_rules.evidence.documentation import dose_days, last_of_earlier_course, start_of_therapy
 from billing_rules.model.chart import Measured
-from billing_rules.model.dates import a_year_apart, age_on, days_between
-from billing_rules.model.entities import DosingCell, DosingTable, Source
-from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.model.entities import Amount, DosingCell, DosingTable, Source, plain
+from billing_rules.model.states import (
+    Nothing,
+    Present,
+    State,
+    Unknown,
+    a_year_apart,
+    age_on,
+    days_between,
+)
 from billing_rules.orders.case import Case
 
 TOTAL_IGE = "total_ige"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from billing_rules.fhir.json.references import entries, resolver
-from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
+from billing_rules.fhir.json.decoding import SearchPage, bundle_resources, entries, resolver
 from billing_rules.fhir.read.chart import chart
 from billing_rules.fhir.read.orders import draft_orders, named_by_themselves
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from billing_rules.evidence.authorizations import standing
-from billing_rules.evidence.past_doses import dose_days
+from billing_rules.evidence.documentation import dose_days
 from billing_rules.evidence.pretreatment import baseline_total_ige, current_weight, doubtful_weight
 from billing_rules.forms.answers import Checked, Prefill
 from billing_rules.forms.documentation_form import Standing, rule_of, standing_of
-from billing_rules.model.amounts import plain
 from billing_rules.model.chart import Authorization, Measured, Therapy
+from billing_rules.model.entities import plain
 from billing_rules.model.findings import Outcome
 from billing_rules.model.form import EnteredRow, Field, Form, Group
 from billing_rules.model.states import Present

@@ -14,8 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import Code, OrderLine
+from billing_rules.model.entities import Amount, Code, OrderLine
 from billing_rules.model.states import State, Unknown
 
 # Whether a record is of a kind: its code and its words are heard together.

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from billing_rules.model.amounts import plain
+from billing_rules.model.entities import plain
 
 Kind = Literal["quantity", "number", "choice", "date", "time", "text", "long text"]
 Origin = Literal["auto", "override", "manual"]

@@ -13,8 +13,8 @@ from enum import Enum
 
 import msgspec
 
-from billing_rules.model.amounts import Amount, whole_units_down, whole_units_up
 from billing_rules.model.entities import (
+    Amount,
     ContainerCount,
     Drug,
     DrugOrder,
@@ -22,6 +22,8 @@ from billing_rules.model.entities import (
     Source,
     Stage,
     labelled_total,
+    whole_units_down,
+    whole_units_up,
 )
 from billing_rules.model.states import Nothing, Present, State, Unknown
 

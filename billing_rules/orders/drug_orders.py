@@ -1,23 +1,25 @@
-"""From draft lines to drug orders: which lines are one dose of one drug on one day.
+"""Which catalogued drug an order line is for, and how sure that is.
 
-One dose can be spread over several resources: two prescriptions for two syringes, and a charge
-that bills both. Prescriptions say dose and containers; ServiceRequest, ChargeItem and Claim lines
-say codes, units and modifiers. Several prescriptions are added up only when their containers show
-that they are parts of one dose; otherwise each is an order of its own and nothing is summed.
-"""
+Most trusted first: the NDC on the box, the RxNorm product, the words, the HCPCS code. The HCPCS
+code comes after the words because it is what is being checked: an order that says omalizumab and
+carries tezepelumab's code is an omalizumab order with a wrong code. Words are display text, the
+least reliable identifier where a product code is there, and the card says when only they were."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
+from math import gcd
+from typing import Literal
 
 import msgspec
 
-from billing_rules.catalogue import Catalogue
-from billing_rules.model.amounts import Amount, UnitNotUnderstood, UnitsDiffer
+from billing_rules.catalogue import Catalogue, Identifiers
 from billing_rules.model.chart import Measured
 from billing_rules.model.entities import (
+    Amount,
     Container,
     ContainerCount,
     Counted,
@@ -26,12 +28,198 @@ from billing_rules.model.entities import (
     DrugOrder,
     Identity,
     OrderLine,
+    Site,
     Stage,
+    UnitNotUnderstood,
+    UnitsDiffer,
     labelled_total,
+    ndc_candidates,
+    ndc_product,
 )
-from billing_rules.model.ndc import ndc_candidates
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
-from billing_rules.orders.recognise import recognise
+
+By = Literal["NDC", "RxNorm", "HCPCS", "text"]
+Vote = tuple[By, str, str]  # by what, what was seen, drug id
+
+
+def recognise(line: OrderLine, catalogue: Catalogue) -> tuple[str, Identity] | None:
+    """The drug id and identity of `line`, or None when it is for no catalogued drug."""
+    votes = list(_votes(line, catalogue))
+    if not votes:
+        return None
+    by, seen, drug_id = votes[0]
+    drug_id = _more_specific(drug_id, votes, catalogue)
+    return drug_id, Identity(by, seen, _conflict(votes, drug_id, catalogue))
+
+
+def concerns_catalogue(lines: Iterable[OrderLine], catalogue: Catalogue) -> bool:
+    """Whether any line is for a catalogued drug: the question that lets all others pass at once."""
+    return any(next(_votes(line, catalogue), None) is not None for line in lines)
+
+
+def _votes(line: OrderLine, catalogue: Catalogue) -> Iterator[Vote]:
+    known = catalogue.identifiers
+    for code in line.codes_of("ndc"):
+        drug_id = drug_of_ndc(code, known)
+        if drug_id:
+            yield "NDC", code, drug_id
+    for code in line.codes_of("rxnorm"):
+        drug_id = known.rxnorm_products.get(code) or known.rxnorm_ingredients.get(code)
+        if drug_id:
+            yield "RxNorm", code, drug_id
+    for words, drug_id in drugs_named(line.names, known):
+        yield "text", words, drug_id
+    for code in line.codes_of("hcpcs"):
+        if code in known.hcpcs:
+            yield "HCPCS", code, known.hcpcs[code]
+
+
+def drug_of_ndc(code: str, known: Identifiers) -> str | None:
+    """The drug whose box carries this NDC, the whole code first, then labeler and product."""
+    forms = ndc_candidates(code)
+    whole = {known.ndcs[form] for form in forms if form in known.ndcs}
+    if len(whole) == 1:
+        return whole.pop()
+    products = {known.ndc_products.get(ndc_product(form)) for form in forms} - {None}
+    return products.pop() if len(products) == 1 else None
+
+
+def drugs_named(names: Iterable[str], known: Identifiers) -> list[tuple[str, str]]:
+    """(words, drug id) of each different drug that the texts name; longest names win."""
+    found: dict[str, str] = {}
+    for name in names:
+        for match in known.name_pattern.findall(name):
+            found.setdefault(known.names[match.lower()], match)
+    return [(words, drug_id) for drug_id, words in found.items()]
+
+
+def _more_specific(drug_id: str, votes: list[Vote], catalogue: Catalogue) -> str:
+    """A biosimilar's own code, name or NDC over its reference product's ingredient.
+
+    The ingredient code and the bare generic name fit both, so they decide only when nothing
+    more specific is there.
+    """
+    if any(by == "NDC" for by, _, _ in votes):
+        return drug_id
+    for _, _, other in votes:
+        if catalogue.drug_files[other].biosimilar_of == drug_id:
+            return other
+    return drug_id
+
+
+def _conflict(votes: list[Vote], drug_id: str, catalogue: Catalogue) -> str | None:
+    """A sentence when the product is named twice, differently; HCPCS differences are a finding
+    of their own, so they do not count here unless the words side with the HCPCS code."""
+    others = [v for v in votes if not _same(v[2], drug_id, catalogue)]
+    against = [v for v in others if v[0] in ("NDC", "RxNorm")]
+    sided = [v for v in others if v[0] == "text"]
+    if not against and not sided:
+        return None
+    first = votes[0]
+    other = (against or sided)[0]
+    names = catalogue.drug_files
+    return (
+        f"the order's {first[0]} {first[1]} is {names[first[2]].name}, "
+        f"but its {other[0]} {other[1]} is {names[other[2]].name}"
+    )
+
+
+def _same(one: str, other: str, catalogue: Catalogue) -> bool:
+    files = catalogue.drug_files
+    return one == other or files[one].biosimilar_of == other or files[other].biosimilar_of == one
+
+
+# ----------------------------------------------------------------------
+# Which containers hold a dose with the least discarded.
+#
+# Doses and strengths are small multiples of a common step (75, 150 and 300 mg have 75), so the
+# best cover is found exactly by counting in steps; tests compare it with brute force.
+
+
+# A dose of more steps than this is no dose but a typing error; it gets no container plan.
+MOST_STEPS = 2000
+
+
+class NoContainerPlan(ValueError):
+    """No containers can be chosen; the message says why."""
+
+
+def least_discarded(dose: Amount, choices: tuple[Container, ...]) -> tuple[ContainerCount, ...]:
+    """The containers from `choices` (any number of each) that hold `dose` and discard least.
+
+    Among equals: fewest containers, then the earlier in `choices`. Raises NoContainerPlan when
+    there is nothing to choose from or the dose is out of all proportion.
+    """
+    by_strength = _one_per_strength(dose.unit, choices)
+    if not by_strength:
+        raise NoContainerPlan("no container of this drug can be chosen from")
+    step = _common_step(list(by_strength))
+    needed = int((dose.value / step).to_integral_value(ROUND_CEILING))
+    if not 0 < needed <= MOST_STEPS:
+        raise NoContainerPlan(f"{dose} is no dose these containers are made for")
+    sizes = [int(strength / step) for strength in by_strength]
+    chosen = _fewest_covering(needed, sizes)
+    containers = list(by_strength.values())
+    return tuple(
+        ContainerCount(containers[place], chosen.count(place)) for place in sorted(set(chosen))
+    )
+
+
+def _one_per_strength(unit: str, choices: tuple[Container, ...]) -> dict[Decimal, Container]:
+    first: dict[Decimal, Container] = {}
+    for container in choices:
+        first.setdefault(container.strength.to(unit).value, container)
+    return dict(sorted(first.items(), reverse=True))
+
+
+def _common_step(strengths: list[Decimal]) -> Decimal:
+    """The largest amount every strength is a whole multiple of."""
+    fractions = [Fraction(s) for s in strengths]
+    denominator = 1
+    for f in fractions:
+        denominator = denominator * f.denominator // gcd(denominator, f.denominator)
+    numerator = 0
+    for f in fractions:
+        numerator = gcd(numerator, int(f * denominator))
+    return Decimal(numerator) / Decimal(denominator)
+
+
+def _fewest_covering(needed: int, sizes: list[int]) -> list[int]:
+    """Places in `sizes` whose sum is the smallest >= needed, with fewest members."""
+    furthest = needed + max(sizes)
+    last: list[int | None] = [None] * (furthest + 1)
+    count = [0] + [furthest + 1] * furthest
+    for total in range(1, furthest + 1):
+        for place, size in enumerate(sizes):
+            if size <= total and count[total - size] + 1 < count[total]:
+                count[total], last[total] = count[total - size] + 1, place
+    total = next(t for t in range(needed, furthest + 1) if last[t] is not None)
+    chosen: list[int] = []
+    while (taken := last[total]) is not None:
+        chosen.append(taken)
+        total -= sizes[taken]
+    return chosen
+
+
+# ----------------------------------------------------------------------
+# Which containers a site can fill an order from.
+
+
+def stocked_containers(drug: Drug, on: date, site: Site) -> tuple[Container, ...]:
+    """Containers marketed on `on` that the site stocks; all of them when it states no stock."""
+    marketed = tuple(c for c in drug.containers if c.marketed_on(on))
+    return tuple(c for c in marketed if c.ndc in site.stocked) if site.stocked else marketed
+
+
+# ----------------------------------------------------------------------
+# From draft lines to drug orders: which lines are one dose of one drug on one day.
+#
+# One dose can be spread over several resources: two prescriptions for two syringes, and a charge
+# that bills both. Prescriptions say dose and containers; ServiceRequest, ChargeItem and Claim
+# lines say codes, units and modifiers. Several prescriptions are added up only when their
+# containers show that they are parts of one dose; otherwise each is an order of its own and
+# nothing is summed.
+
 
 PRESCRIBING = ("MedicationRequest", "MedicationAdministration")
 MASS = "mg"

@@ -13,8 +13,8 @@ from importlib import import_module
 from types import ModuleType
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.model.dates import iso_day
 from billing_rules.model.findings import Correction, Topic
+from billing_rules.model.states import iso_day
 from billing_rules.rules import billing, documentation
 from billing_rules.rules.rule import HOOKS, Place, Record, Rule, UseOf
 

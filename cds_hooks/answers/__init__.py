@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from billing_rules.review import OrderReview
 from cds_hooks import services
 from cds_hooks.answers import administered, appointment, dispatch, order_review
-from cds_hooks.answers.basis import Basis
+from cds_hooks.answers.order_review import Basis
 from cds_hooks.request.hook_request import HookRequest
 
 __all__ = ["ANSWERS", "Basis"]

@@ -12,15 +12,15 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from billing_rules.assess import read_patient
-from billing_rules.fhir.json.references import same
-from billing_rules.fhir.read.administrations import Given, given
+from billing_rules.fhir.json.decoding import same
+from billing_rules.fhir.read.therapies import Given, given
 from billing_rules.model.entities import OrderLine
 from billing_rules.model.findings import Severity
 from billing_rules.model.states import Nothing, Present, Unknown
-from billing_rules.orders.recognise import concerns_catalogue
+from billing_rules.orders.drug_orders import concerns_catalogue
 from billing_rules.review import OrderReview
 from cds_hooks import services
-from cds_hooks.answers.basis import (
+from cds_hooks.answers.order_review import (
     Basis,
     is_nameless,
     judged,

@@ -16,8 +16,7 @@ from billing_rules.model.findings import Finding, Outcome, Severity, Topic
 from billing_rules.model.states import Unknown
 from billing_rules.review import OrderReview
 from cds_hooks import services
-from cds_hooks.answers.basis import Basis
-from cds_hooks.answers.order_review import orders_reviewed
+from cds_hooks.answers.order_review import Basis, orders_reviewed
 from cds_hooks.calls import prefetch
 from cds_hooks.errors import unobtainable
 from cds_hooks.request.hook_request import AppointmentContext, HookRequest

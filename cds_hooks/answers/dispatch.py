@@ -10,13 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from billing_rules.data_needed import DATA_NEEDED
-from billing_rules.fhir.json.decoding import Part
-from billing_rules.fhir.json.references import JsonObject, resolver, same, unversioned
+from billing_rules.fhir.json.decoding import JsonObject, Part, resolver, same, unversioned
 from billing_rules.model.findings import NotChecked
 from billing_rules.model.states import Unknown
 from billing_rules.review import OrderReview
-from cds_hooks.answers.basis import Basis
-from cds_hooks.answers.order_review import orders_reviewed
+from cds_hooks.answers.order_review import Basis, orders_reviewed
 from cds_hooks.calls import prefetch
 from cds_hooks.errors import unobtainable
 from cds_hooks.request.hook_request import DispatchContext, HookRequest, bare_id

@@ -15,11 +15,9 @@ from flask import g, request
 
 from cds_hooks.calls import call_log
 from cds_hooks.cards.plan import SILENT_TRACKING
-from cds_hooks.errors import Refused, too_often
-from cds_hooks.fhir_trust import NOBODY, FhirTrust
+from cds_hooks.errors import RequestRefused, too_often
 from cds_hooks.record.store import Store
-from cds_hooks.settings import Settings
-from cds_hooks.trusted_clients import Client, faults
+from cds_hooks.settings import NOBODY, Client, FhirTrust, Settings, faults
 from service_parts.log_events import Event
 
 if TYPE_CHECKING:  # a service without registered clients starts without joserfc
@@ -41,8 +39,7 @@ def guard(settings: Settings, store: Store) -> Callable[[], None]:
         raise ValueError("; ".join(found))
     gate: Gate | None = None
     if settings.clients:
-        from cds_hooks.auth.client_tokens import Gate
-        from cds_hooks.auth.used_tokens import UsedTokens
+        from cds_hooks.auth.client_tokens import Gate, UsedTokens
 
         gate = Gate(settings.clients, UsedTokens(store), settings.development)
 
@@ -51,7 +48,7 @@ def guard(settings: Settings, store: Store) -> Callable[[], None]:
             return
         if gate is None:
             log.warning(Event("refused", {"check": "no client is registered"}))
-            raise Refused(401)
+            raise RequestRefused(401)
         _check(gate, settings)
 
     return require_trusted_client
@@ -65,7 +62,7 @@ def _check(gate: Gate, settings: Settings) -> None:
         raise too_often(verdict.wait)
     if verdict.failed or verdict.client is None:
         log.warning(Event("refused", {"check": verdict.failed, **_named(verdict)}))
-        raise Refused(401)
+        raise RequestRefused(401)
     # From here on the request has a name, and an EHR whose data it may point to.
     note = call_log.of_request()
     note.client, note.tenant = verdict.client.iss, verdict.client.tenant

@@ -1,23 +1,129 @@
-"""From the Authorization header to the registered client that sent it (no Flask in here).
+"""Every token is for one call (CDS Hooks 2.0.1, "jti"): which were used, until they expire.
 
-CDS Hooks 2.0.1, "Trusting CDS Clients". Nothing is fetched before issuer and key address are known
-to be registered, and no claim but issuer and tenant, which choose the client, is believed before
-the signature holds (ehr_access/jwt_checks.py). Loaded only where clients are registered:
-cryptography takes its time to import.
-"""
+Workers share them through the database. Each also remembers its own, so while the database is away
+a token still cannot be used twice at the same worker, and cards are answered."""
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from threading import Lock
+from typing import Any
 
-from cds_hooks.auth.used_tokens import UsedTokens
-from cds_hooks.trusted_clients import ALGORITHMS, SANDBOX_KEY, Client, Clients
-from ehr_access import public_keys
-from ehr_access.jwt_checks import Case, NotReadable, Signatures, Token, first_failed
-from ehr_access.public_keys import Fetch, Key, KeySource, fetch
+import sqlalchemy as sa
+
+from cds_hooks.record.store import Store, client_tokens_seen, insert_into
+from cds_hooks.settings import ALGORITHMS, SANDBOX_KEY, Client, Clients
+from ehr_access import signed_tokens
+from ehr_access.signed_tokens import (
+    Fetch,
+    Key,
+    KeySource,
+    NotReadable,
+    Signatures,
+    SignedToken,
+    TokenCase,
+    fetch,
+    first_failed,
+)
+from service_parts.database import StoreFailed, transaction
 from service_parts.web import Bucket
+
+log = logging.getLogger("cds_hooks")
+
+_WAIT = 250  # milliseconds for a lock: an order waits for its cards
+_CLEAN_EVERY = 60.0  # seconds
+
+
+class UsedTokens:
+    """Tokens used at this process and at every process that shares `store`."""
+
+    def __init__(self, store: Store, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._now = now
+        self._lock = Lock()
+        self._until: dict[str, float] = {}
+        self._clean_at = now() + _CLEAN_EVERY
+
+    def first_use(self, iss: str, jti: str, until: float) -> bool:
+        """Whether this is the token's first use; afterwards it is used, until `until` (seconds
+        since 1970). While the database cannot say, it decides by what this process remembers."""
+        token = digest(iss, jti)
+        self._forget_expired()
+        with self._lock:
+            if token in self._until:
+                return False
+            self._until[token] = until
+        return self._tried(lambda engine: use(engine, token, _time(until))) is not False
+
+    def _forget_expired(self) -> None:
+        now = self._now()
+        with self._lock:
+            if now < self._clean_at:
+                return
+            self._clean_at = now + _CLEAN_EVERY
+            self._until = {token: until for token, until in self._until.items() if until > now}
+        self._tried(lambda engine: forget(engine, _time(now)))
+
+    def _tried(self, do: Callable[[sa.Engine], bool | None]) -> bool | None:
+        """What `do` answers; None when the database fails, or failed a moment ago."""
+        backoff = self._store.backoff
+        if not backoff.over:
+            log.error("security: used tokens are not shared: the database failed a moment ago")
+            return None
+        try:
+            with backoff.after_failure():
+                return do(self._store.engine)
+        except StoreFailed as error:
+            log.error("security: used tokens are not shared: %s", error.kind)
+            return None
+
+
+def use(engine: sa.Engine, token: str, expires_at: datetime) -> bool:
+    """Keep that `token` was used; False when it is kept already. Raises StoreFailed.
+
+    One statement decides, so of several workers that use it at once exactly one gets True.
+    """
+    row = {"token": token, "expires_at": expires_at}
+    with transaction(engine, _WAIT) as connection:
+        return connection.execute(_insert(engine.dialect.name), row).first() is not None
+
+
+def forget(engine: sa.Engine, before: datetime) -> None:
+    """Delete the tokens that expired before then. Raises StoreFailed."""
+    with transaction(engine, _WAIT) as connection:
+        expired = client_tokens_seen.c.expires_at < before
+        connection.execute(client_tokens_seen.delete().where(expired))
+
+
+@cache
+def _insert(dialect: str) -> Any:
+    insert = insert_into(client_tokens_seen, dialect).on_conflict_do_nothing()
+    return insert.returning(client_tokens_seen.c.token)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def digest(iss: str, jti: str) -> str:
+    """One text of fixed length for an issuer's jti, whatever they hold."""
+    return hashlib.sha256(f"{len(iss)}:{iss}{jti}".encode("utf-8", "replace")).hexdigest()
+
+
+# ----------------------------------------------------------------------
+# From the Authorization header to the registered client that sent it (no Flask in here).
+#
+# CDS Hooks 2.0.1, "Trusting CDS Clients". Nothing is fetched before issuer and key address are
+# known to be registered, and no claim but issuer and tenant, which choose the client, is believed
+# before the signature holds (ehr_access/jwt_checks.py). Loaded only where clients are registered:
+# cryptography takes its time to import.
+
 
 _LONGEST = 8 * 1024  # characters of a token; web servers take no longer header line
 _SIGNATURES = Signatures(ALGORITHMS)  # those that can be registered
@@ -46,7 +152,7 @@ LAST = ("first-use",)
 def read_keys(document: bytes | str, development: bool = False) -> dict[str, Key]:
     """The keys in a JWKS by their key ids, without the one whose private key is public. Raises
     NotKeys when it is not a JWKS."""
-    return public_keys.read_keys(document, _refused(development))
+    return signed_tokens.read_keys(document, _refused(development))
 
 
 def _refused(development: bool) -> tuple[str, ...]:
@@ -86,7 +192,7 @@ class Verdict:
     not be read."""
 
     client: Client | None = None
-    token: Token | None = None
+    token: SignedToken | None = None
     failed: str = ""
     wait: int = 0
 
@@ -130,10 +236,10 @@ class Gate:
             bucket.take()
         return Verdict(client, token, failed)
 
-    def _case(self, token: Token, client: Client, audiences: frozenset[str]) -> Case:
+    def _case(self, token: SignedToken, client: Client, audiences: frozenset[str]) -> TokenCase:
         """An audience is the exact address that was called, or what was registered. With keys at
         hand no address in the header is looked at."""
-        return Case(
+        return TokenCase(
             token=token,
             now=self._now(),
             signatures=_SIGNATURES,
@@ -146,7 +252,7 @@ class Gate:
         )
 
 
-def read(authorization: str) -> Token:
+def read(authorization: str) -> SignedToken:
     """The token of a Bearer header (RFC 6750, section 2.1). Raises NotReadable."""
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer" or len(text) > _LONGEST:

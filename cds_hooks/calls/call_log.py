@@ -16,7 +16,7 @@ from typing import Any
 from flask import g, has_app_context
 
 from cds_hooks.cards.plan import HeldBack, PlannedCard
-from cds_hooks.record.shown_cards import RuleAndKind
+from cds_hooks.record.entries import RuleAndKind
 from cds_hooks.request.hook_request import HookRequest
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

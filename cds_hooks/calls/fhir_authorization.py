@@ -13,16 +13,15 @@ from contextlib import AbstractContextManager
 from functools import cache
 
 from billing_rules.fhir.json.decoding import Part
-from cds_hooks.fhir_trust import FhirTrust
 from cds_hooks.request.hook_request import HookRequest
-from cds_hooks.settings import Settings
-from ehr_access import scoped
+from cds_hooks.settings import FhirTrust, Settings
+from ehr_access import client as scoped
 from ehr_access.base import AddressRefused, FhirBase
-from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import Query
 from ehr_access.scopes import Scopes
+from ehr_access.server_metadata import Capabilities
 from ehr_access.transport import Transport
 
 log = logging.getLogger("cds_hooks")
@@ -65,7 +64,7 @@ class EhrAccess:
     def fetch(self, queries: Mapping[str, Query]) -> dict[str, Part]:
         """Every query's answer by its key; what the scope does not allow is not asked."""
         with self._timed("ehr"):
-            return scoped.fetch(self._client, self._scopes, queries, self._deadline)
+            return scoped.fetch_allowed(self._client, self._scopes, queries, self._deadline)
 
     def query(self, reference: str) -> Query | None:
         """The read that a reference means: relative, or absolute inside this EHR's base."""

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from billing_rules.data_needed import OLDER_LEFT, DataNeed
-from billing_rules.fhir.json.decoding import Part, RawResource
-from billing_rules.fhir.json.searchset import SearchPage, searched
+from billing_rules.fhir.json.decoding import Part, RawResource, SearchPage, searched
 from billing_rules.fhir.json.shapes import OperationOutcomeResource, Resource
 from billing_rules.model.states import NOTHING, Present, Unknown
 from cds_hooks.request.hook_request import HookRequest

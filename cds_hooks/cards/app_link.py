@@ -12,10 +12,8 @@ from datetime import datetime
 
 from billing_rules.model.entities import Stage
 from cds_hooks.cards.plan import PlannedCard
-from cds_hooks.fhir_trust import FhirTrust
 from cds_hooks.request.hook_request import HookRequest
-from cds_hooks.settings import Settings
-from cds_hooks.trusted_clients import Client
+from cds_hooks.settings import Client, FhirTrust, Settings
 from ehr_access.base import AddressRefused
 
 log = logging.getLogger("cds_hooks")

@@ -16,7 +16,7 @@ from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity,
 from billing_rules.orders.claim_lines import Doubt
 from billing_rules.review import OrderReview
 from billing_rules.rules import DOCUMENTATION_NAMES
-from cds_hooks.record.shown_cards import ByOrder, RuleAndKind
+from cds_hooks.record.entries import ByOrder, RuleAndKind
 from cds_hooks.settings import Settings
 
 SHADOW = "shadow"  # [[quiet]] with shadow = true

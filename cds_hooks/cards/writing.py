@@ -3,30 +3,295 @@
 Reimbursement never goes above `warning` (Da Vinci CRD 2.2.1, cards page). A card's detail is
 GitHub-flavoured Markdown with bold words and lists only: what was found, on what, by which source,
 and what could not be checked. Each part stands so that a reader can judge the advice alone (FDA
-guidance on clinical decision support, 2026: the basis must be open to independent review).
+guidance on clinical decision support, 2026: the basis must be open to independent review). Nothing
+that came from a chart becomes a tag, a link, an image, a table or a heading.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from billing_rules.evidence.documentation import FROM_TEXT, capital, listed
+from billing_rules.fhir.write.corrections import NotCorrectable, corrected
 from billing_rules.model.entities import Stage
-from billing_rules.model.findings import Finding, NotChecked, Topic
+from billing_rules.model.findings import Correction, Finding, NotChecked, RemoveOrder, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import rule_names, shipped
-from billing_rules.rules.common import FROM_TEXT, capital, listed
 from cds_hooks.cards import app_link
 from cds_hooks.cards.app_link import AppLink
-from cds_hooks.cards.markdown import escaped, link, plain_line
-from cds_hooks.cards.override_reasons import override_reasons
 from cds_hooks.cards.plan import PlannedCard
-from cds_hooks.cards.suggestions import CodeSystemUris, Resource, Suggestions
 from cds_hooks.settings import Settings
+
+# ----------------------------------------------------------------------
+# Text of chart and order as safe GitHub-flavoured Markdown, and as plain lines.
+#
+# CDS Hooks 2.0.1, "Card Attributes": `detail` is Markdown, and the sandbox renders HTML in it
+# too. So nothing that came from a chart may become a tag, a link, an image, a table or a heading.
+
+
+LONGEST = 300  # characters of one piece of text
+_SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_AUTOLINK = re.compile(r"(?i)://|\bwww\.|\bmailto:|(?<=\w)@(?=\w)")
+_BLOCK_START = re.compile(r"^([-+=]|\d{1,9}[.)](?=\s|$))")
+# Wherever one of the patterns above could find something, this does.
+_TO_ESCAPE = re.compile(r"[\\`*_\[\]|~#&<>@]|://|[oO]:|[wW]{3}\.|^[-+=\d]")
+
+
+def plain_line(text: str, limit: int = LONGEST) -> str:
+    """One line of at most `limit` characters: no control characters, no angle brackets.
+
+    For strings that are not Markdown (summary, label, description) but that a careless client
+    might still put into a page.
+    """
+    return _bounded(_one_line(text).replace("<", "(").replace(">", ")"), limit)
+
+
+def escaped(text: str, limit: int = LONGEST) -> str:
+    """`text` as Markdown that shows exactly its words: on one line, bounded, nothing active."""
+    line = _bounded(_one_line(text), limit)
+    if not _TO_ESCAPE.search(line):
+        return line  # most sentences: one look instead of four
+    line = _AUTOLINK.sub(_broken_link, line)
+    line = _SPECIAL.sub(r"\\\1", line).translate(_ENTITIES)
+    return _BLOCK_START.sub(_escaped_start, line)
+
+
+def link(title: str, url: str) -> str:
+    """A Markdown link to `url`, or the title alone when the URL is not an absolute web address."""
+    if not re.fullmatch(r"https?://[^\s<>\"\\]+", url):
+        return escaped(title)
+    target = url.replace("(", "%28").replace(")", "%29")
+    return f"[{escaped(title)}]({target})"
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
+
+
+def _bounded(line: str, limit: int) -> str:
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _broken_link(match: re.Match[str]) -> str:
+    """Spaces where a reader that links bare addresses would see one."""
+    found = match[0]
+    return {"://": ": //", "@": " @ "}.get(found, f"{found[:-1]} {found[-1]}")
+
+
+def _escaped_start(match: re.Match[str]) -> str:
+    found = match[0]
+    return f"\\{found}" if len(found) == 1 else f"{found[:-1]}\\{found[-1]}"
+
+
+# ----------------------------------------------------------------------
+# Why a user may set a card aside (CDS Hooks 2.0.1, "overrideReasons"; each with its display).
+
+
+CODE_SYSTEM_PATH = "/code-systems/override-reason"
+
+# Of the 3.0.0-ballot's reasons those that fit a check of billing and documentation; most of its
+# others speak of a patient's wishes or of clinical harm.
+SHARED_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+SHARED: dict[str, str] = {
+    "action-completed": "Recommended action was already completed",
+    "policy-contradicts": "Institutional policy/guideline contradicts the recommended action",
+    "need-more-info": (
+        "Could not address recommended action due to need for more information/pending "
+        "results/pending consult"
+    ),
+}
+
+REASONS: dict[str, str] = {
+    "documented-elsewhere": "Documented elsewhere",
+    "billing-by-pharmacy": "Billing handled by pharmacy",
+    "payer-rule-differs": "Payer rule differs",
+    "correct-as-ordered": "Correct as ordered",
+    "will-correct-later": "Will correct later",
+}
+
+
+def override_reasons(settings: Settings) -> list[dict[str, str]]:
+    """The reasons as Codings: the service's own, then those it shares with others."""
+    systems = ((settings.url(CODE_SYSTEM_PATH), REASONS), (SHARED_SYSTEM, SHARED))
+    return [
+        {"code": code, "system": system, "display": display}
+        for system, reasons in systems
+        for code, display in reasons.items()
+    ]
+
+
+# ----------------------------------------------------------------------
+# What a user can accept with one click: whole corrected resources, or a draft withdrawn.
+#
+# CDS Hooks 2.0.1, "Suggestion" and "Action": an update carries the entire resource, so two
+# suggestions for one resource would undo each other. Everything that is to change on a resource
+# is therefore in one suggestion, on the first card that speaks of it.
+
+
+LONGEST_LABEL = 80
+_LONGEST_DESCRIPTION = 300
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSystemUris:
+    """Code systems both ways: `names` URI -> short name, `preferred` short name -> URI."""
+
+    names: Mapping[str, str]
+    preferred: Mapping[str, str]
+
+
+class Suggestions:
+    """The suggestions of one answer, handed out card by card; no resource is changed twice."""
+
+    def __init__(
+        self,
+        findings: Iterable[Finding],
+        drafts: Mapping[str, Resource],
+        code_systems: CodeSystemUris,
+        new_uuid: Callable[[], str],
+    ) -> None:
+        self._drafts = drafts
+        self._code_systems = code_systems
+        self._new_uuid = new_uuid
+        self._alone = [(f, self._actions([f])) for f in findings if f.corrections]
+        self._waiting = [finding for finding, actions in self._alone if actions]
+
+    def of_card(self, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+        """The one recommended suggestion of a card with `findings`, or none."""
+        chosen = self._with_all_that_touch([f for f in self._waiting if f in findings])
+        self._waiting = [f for f in self._waiting if f not in chosen]
+        while chosen:
+            actions = self._made_already(chosen) or self._actions(chosen)
+            if actions:
+                return [self._suggestion(chosen, actions)]
+            chosen.pop()  # what cannot be combined: the less urgent gives way
+        return []
+
+    def _made_already(self, chosen: Sequence[Finding]) -> list[dict[str, Any]]:
+        """The actions of a single finding, which were made to see whether it has any."""
+        if len(chosen) > 1:
+            return []
+        return next((actions for finding, actions in self._alone if finding is chosen[0]), [])
+
+    def _with_all_that_touch(self, chosen: list[Finding]) -> list[Finding]:
+        """`chosen` and every finding that shares a resource with it, directly or through others."""
+        while True:
+            touched = _references(chosen)
+            more = [f for f in self._waiting if f not in chosen and touched & _references([f])]
+            if not more:
+                return chosen
+            chosen = [f for f in self._waiting if f in chosen or f in more]
+
+    def _suggestion(self, findings: Sequence[Finding], actions: list[Any]) -> dict[str, Any]:
+        return {
+            "label": label(findings),
+            "uuid": self._new_uuid(),
+            "isRecommended": True,
+            "actions": actions,
+        }
+
+    def _actions(self, findings: Sequence[Finding]) -> list[dict[str, Any]]:
+        """One action a resource, or [] when any correction cannot be made."""
+        by_reference: dict[str, list[Correction]] = {}
+        for finding in findings:
+            for correction in finding.corrections:
+                by_reference.setdefault(correction.reference, []).append(correction)
+        actions = []
+        for reference, corrections in by_reference.items():
+            what = _description(reference, findings)
+            action = self._action(reference, tuple(dict.fromkeys(corrections)), what)
+            if action is None:
+                return []
+            actions.append(action)
+        return actions
+
+    def _action(
+        self, reference: str, corrections: tuple[Correction, ...], what: str
+    ) -> dict[str, Any] | None:
+        draft = self._drafts.get(reference)
+        if draft is None:
+            return None
+        if any(isinstance(c, RemoveOrder) for c in corrections):
+            return {"type": "delete", "description": what, "resourceId": reference}
+        try:
+            uris = self._code_systems
+            resource = corrected(dict(draft), corrections, uris.preferred, uris.names)
+        except NotCorrectable:
+            return None
+        return {"type": "update", "description": what, "resource": without_empty(resource)}
+
+
+def label(findings: Sequence[Finding]) -> str:
+    """The corrections in words: all that fit, and how many more."""
+    words = list(dict.fromkeys(f.correction_label for f in _effective(findings)))
+    for count in range(len(words), 0, -1):
+        more = f" (+{len(words) - count} more)" if count < len(words) else ""
+        text = "; ".join(words[:count]) + more
+        if len(text) <= LONGEST_LABEL:
+            return plain_line(text, LONGEST_LABEL)
+    return plain_line(words[0], LONGEST_LABEL)
+
+
+def _effective(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings whose corrections still show: a withdrawn draft is not corrected as well."""
+    removed = {c.reference for f in findings for c in f.corrections if isinstance(c, RemoveOrder)}
+    return [
+        f
+        for f in findings
+        if any(isinstance(c, RemoveOrder) or c.reference not in removed for c in f.corrections)
+    ]
+
+
+def _description(reference: str, findings: Sequence[Finding]) -> str:
+    touching = [f for f in _effective(findings) if reference in _references([f])]
+    words = "; ".join(dict.fromkeys(f.correction_label for f in touching))
+    return plain_line(f"{words} ({reference})", _LONGEST_DESCRIPTION)
+
+
+def _references(findings: Iterable[Finding]) -> set[str]:
+    return {c.reference for f in findings for c in f.corrections}
+
+
+def without_empty(value: Any) -> Any:
+    """A resource without members that say nothing, which neither FHIR nor CDS Hooks allows.
+
+    null inside a list stays: FHIR aligns a list of primitives with its extensions that way.
+    """
+    if isinstance(value, dict):
+        kept = ((key, without_empty(v)) for key, v in value.items())
+        return {key: v for key, v in kept if not _says_nothing(v)}
+    if isinstance(value, list):
+        return [without_empty(v) for v in value]
+    return value
+
+
+def _says_nothing(value: Any) -> bool:
+    """null, an empty list or object, or a text without a character to see."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or value == [] or value == {}
+
+
+# ----------------------------------------------------------------------
+# Planned cards to JSON (CDS Hooks 2.0.1, "CDS Service Response").
+#
+# Reimbursement never goes above `warning` (Da Vinci CRD 2.2.1, cards page). A card's detail is
+# GitHub-flavoured Markdown with bold words and lists only: what was found, on what, by which
+# source, and what could not be checked. Each part stands so that a reader can judge the advice
+# alone (FDA guidance on clinical decision support, 2026: the basis must be open to independent
+# review).
+
 
 LONGEST_SUMMARY = 139  # "less than 140 characters" (CDS Hooks 2.0.1, "Card Attributes")
 CARD_TYPES = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"

@@ -12,13 +12,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from billing_rules.explained import explained
 from billing_rules.model.findings import Outcome
 from billing_rules.review import OrderReview
-from billing_rules.rule_records import rule_heading
+from billing_rules.rule_records import explained, rule_heading
 from cds_hooks import answers, exact_json, services, views
 from cds_hooks.calls import call_log
-from cds_hooks.errors import Refused
+from cds_hooks.errors import RequestRefused
 from cds_hooks.request import hook_request
 from cds_hooks.running import Running
 from ehr_access.limits import Deadline
@@ -38,7 +37,7 @@ def trace(here: Running, service_id: str) -> Response:
     until = Deadline.after(here.settings.fetch_seconds)
     service = services.SERVICES.get(service_id)
     if service is None:
-        raise Refused(404, "There is no service of that id.")
+        raise RequestRefused(404, "There is no service of that id.")
     body = hook_request.read_body(here.settings.max_body_bytes)
     hook = hook_request.parse(body, service, here.settings.max_json_depth)
     try:

@@ -16,9 +16,9 @@ from typing import Any
 from flask import Blueprint, Response
 
 from cds_hooks import exact_json, services
-from cds_hooks.cards.markdown import plain_line
-from cds_hooks.errors import Refused, malformed
-from cds_hooks.record.shown_cards import Feedback
+from cds_hooks.cards.writing import plain_line
+from cds_hooks.errors import RequestRefused, malformed
+from cds_hooks.record.entries import Feedback
 from cds_hooks.request import hook_request
 from cds_hooks.running import Running
 from service_parts.database import StoreFailed
@@ -43,7 +43,7 @@ def blueprint(here: Running) -> Blueprint:
 def receive(here: Running, service_id: str) -> Response:
     """POST /cds-services/{id}/feedback."""
     if service_id not in services.SERVICES:
-        raise Refused(404, "There is no service of that id.")
+        raise RequestRefused(404, "There is no service of that id.")
     settings = here.settings
     body = hook_request.read_body(settings.max_body_bytes)
     entries = parse(body, settings.max_json_depth, settings.keep_comments)
@@ -56,7 +56,7 @@ def _keep(entries: Sequence[Feedback], service_id: str, here: Running) -> None:
         unknown = here.store.feedback(entries)
     except StoreFailed as error:
         log.error("%s feedback not kept: %s", service_id, error.kind)
-        raise Refused(503) from None
+        raise RequestRefused(503) from None
     log.info("%s feedback entries=%d unknown=%d", service_id, len(entries), unknown)
 
 
@@ -67,13 +67,13 @@ def parse(body: bytes, max_depth: int, keep_comments: bool = False) -> tuple[Fee
     """The entries in `body`. Raises Refused (400, or 413 for too many)."""
     try:
         said = exact_json.decode(body, max_depth)
-    except exact_json.NotReadable as error:
+    except exact_json.UnreadableJson as error:
         raise malformed(f"{error}."[0].upper() + f"{error}."[1:]) from None
     entries = said.get("feedback") if isinstance(said, dict) else None
     if not isinstance(entries, list):
         raise malformed("feedback is missing or not a list.")
     if len(entries) > MOST_ENTRIES:
-        raise Refused(413, f"Send at most {MOST_ENTRIES} entries at once.")
+        raise RequestRefused(413, f"Send at most {MOST_ENTRIES} entries at once.")
     return tuple(_entry(entry, keep_comments) for entry in entries)
 
 

@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 
-from billing_rules.model.dates import iso_day
+from billing_rules.evidence.documentation import capital
+from billing_rules.model.states import iso_day
 from billing_rules.rule_records import rule_heading, shipped
-from billing_rules.rules.common import capital
 from cds_hooks.auth.operator_access import Guard
 from cds_hooks.pages.responses import FORM_POLICY
 from cds_hooks.record import card_feedback

@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 import sqlalchemy as sa
 
-from cds_hooks.record.schema import card_feedback, card_finding, card_shown
-from cds_hooks.record.shown_cards import RuleAndKind
+from cds_hooks.record.entries import RuleAndKind
+from cds_hooks.record.store import card_feedback, card_finding, card_shown
 from service_parts.database import transaction
 
 _WAIT = 10_000  # milliseconds: nobody waits for cards here

@@ -1,36 +1,177 @@
 """Shown cards, their feedback and the audit of calls in a database (SQLAlchemy Core).
 
 Every method is one transaction: it happens whole, or raises StoreFailed and nothing of it
-happened. Nothing here knows HTTP, and nothing of a patient is written (records.py).
+happened. Nothing here knows HTTP, and nothing of a patient is written. Times are UTC, lists of ids
+are JSON; vialwise/migrations makes the tables. What is old is deleted once a day, by one worker.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.pool import StaticPool
 
-from cds_hooks.code_sets import CodeSets
-from cds_hooks.record.keyed_hashes import KeyedHashes
-from cds_hooks.record.schema import (
-    call_audit,
-    card_feedback,
-    card_finding,
-    card_shown,
-    code_sets,
-    insert_into,
-    metadata,
+from cds_hooks.record.entries import (
+    AuditedCall,
+    ByOrder,
+    CodeSets,
+    Feedback,
+    KeyedHashes,
+    RuleAndKind,
+    ShownCard,
 )
-from cds_hooks.record.shown_cards import AuditedCall, ByOrder, Feedback, RuleAndKind, ShownCard
-from service_parts.database import transaction
+from service_parts.database import HASH, StoreFailed, UtcTime, transaction
+
+# ----------------------------------------------------------------------
+# The tables of shown cards, their feedback, and the audit; vialwise/migrations makes them.
+#
+# Times are UTC. Lists of ids are JSON. No column holds anything of a patient (conformance A8.8).
+
+
+UUID = String(36)
+TEXT = String(200)
+
+
+metadata = MetaData()
+
+card_shown = Table(
+    "card_shown",
+    metadata,
+    Column("card", UUID, primary_key=True),
+    Column("suggestions", JSON, nullable=False),
+    Column("service", TEXT, nullable=False),
+    Column("hook", TEXT, nullable=False),
+    Column("client", TEXT, nullable=False),
+    Column("tenant", TEXT, nullable=False),
+    Column("rule_set", TEXT, nullable=False),
+    Column("payer_id", TEXT, nullable=False),
+    Column("drug_id", TEXT, nullable=False),
+    Column("topic", TEXT, nullable=False),
+    Column("indicator", TEXT, nullable=False),
+    Column("patient_key", HASH, nullable=False),
+    Column("order_key", HASH, nullable=False),
+    # When it was made; shown only where `held_back` is "", else the reason why not (held_back.py).
+    Column("shown_at", UtcTime, nullable=False),
+    Column("held_back", TEXT, nullable=False, server_default=""),
+    Index("card_shown_by_patient", "patient_key"),
+    # With what cards are counted by (card_feedback.py).
+    Index("card_shown_by_time", "shown_at", "held_back", "payer_id", "drug_id", "client", "card"),
+)
+
+card_finding = Table(
+    "card_finding",
+    metadata,
+    Column("card", UUID, ForeignKey("card_shown.card", ondelete="CASCADE"), primary_key=True),
+    Column("rule", TEXT, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
+)
+
+# Its cards may be unknown: shown while the database was away, or forgotten since (A8.5).
+card_feedback = Table(
+    "card_feedback",
+    metadata,
+    Column("card", UUID, primary_key=True),
+    Column("outcome_at", UtcTime, primary_key=True),
+    Column("outcome", TEXT, nullable=False),
+    Column("accepted", JSON, nullable=False),
+    Column("reason_code", TEXT, nullable=False),
+    Column("reason_system", TEXT, nullable=False),
+    Column("reason_display", TEXT, nullable=False),
+    Column("comment_sent", Boolean, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Index("card_feedback_by_time", "received_at"),
+)
+
+# One row a call that something of ours was in (audit.py); kept for longer than the cards.
+call_audit = Table(
+    "call_audit",
+    metadata,
+    Column("call", UUID, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("client", TEXT, nullable=False),
+    Column("tenant", TEXT, nullable=False),
+    Column("service", TEXT, nullable=False),
+    Column("hook", TEXT, nullable=False),
+    Column("hook_instance", UUID, nullable=False),
+    Column("rule_set", TEXT, nullable=False),
+    Column("code_sets", HASH, nullable=False),
+    Column("input_hash", HASH, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("outcome", TEXT, nullable=False),
+    Column("cards", JSON, nullable=False),
+    Column("findings", JSON, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Index("call_audit_by_time", "at"),
+)
+
+# What `call_audit.code_sets` stands for: the catalogue's sources by title and date.
+code_sets = Table(
+    "code_sets",
+    metadata,
+    Column("key", HASH, primary_key=True),
+    Column("sources", JSON, nullable=False),
+    Column("first_used_at", UtcTime, nullable=False),
+)
+
+# What one worker does for all, and when it was done last (retention.py).
+housekeeping = Table(
+    "housekeeping",
+    metadata,
+    Column("task", TEXT, primary_key=True),
+    Column("done_at", UtcTime, nullable=False),
+)
+
+# Tokens of clients that were used, by their hash (CDS Hooks 2.0.1, "jti"), until they expire.
+client_tokens_seen = Table(
+    "client_tokens_seen",
+    metadata,
+    Column("token", HASH, primary_key=True),
+    Column("expires_at", UtcTime, nullable=False),
+    Index("client_tokens_seen_by_time", "expires_at"),
+)
+
+
+def insert_into(table: Table, dialect: str) -> Any:
+    """An insert into `table` that can say what is done on a conflict, in the database's own
+    dialect; only that is loaded, as loading one takes its time."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
+    from sqlalchemy.dialects.sqlite import insert
+
+    return insert(table)
+
+
+# ----------------------------------------------------------------------
+# Shown cards, their feedback and the audit of calls in a database (SQLAlchemy Core).
+#
+# Every method is one transaction: it happens whole, or raises StoreFailed and nothing of it
+# happened. Nothing here knows HTTP, and nothing of a patient is written (records.py).
+
 
 # Milliseconds to wait for a lock: a person waits for cards, a machine sends feedback, and nobody
 # waits for the deletion of audits.
@@ -253,3 +394,72 @@ def _last_overridden(rows: Iterable[Any]) -> ByOrder:
         if outcomes[row.card] == "overridden":
             by_order.setdefault(row.order_key, set()).add((row.rule, row.kind))
     return {order_key: frozenset(findings) for order_key, findings in by_order.items()}
+
+
+# ----------------------------------------------------------------------
+# The end of what is kept: old cards, their feedback, old audits, deleted once a day.
+#
+# Every worker asks, one of them does it (a row in the database says who was first), in small
+# steps with pauses, so that no answer waits for the deletion.
+
+
+log = logging.getLogger("cds_hooks")
+
+TASK = "forget"
+EVERY = timedelta(days=1)
+STEP = 200  # rows of one transaction: a few milliseconds
+PAUSE = 0.05  # seconds between them, for the others
+_WAIT = 3000  # milliseconds for a lock; nobody waits for this
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days cards and audits are kept; 0 is for good."""
+
+    card_days: int = 0
+    audit_days: int = 0
+
+    def apply(self, store: Store, pause: Callable[[float], None] = time.sleep) -> bool:
+        """Delete what is too old, unless that was done within a day by any worker; whether it was
+        done now. A database that fails is told of in the log, and asked again another time."""
+        if not (self.card_days or self.audit_days):
+            return False
+        try:
+            if not first_of_the_day(store.engine, store.now()):
+                return False
+            cards = self._forget(store.forget, self.card_days, store.now(), pause)
+            calls = self._forget(store.audit.forget, self.audit_days, store.now(), pause)
+        except StoreFailed as error:
+            log.error("what is too old was not deleted: %s", error.kind)
+            return False
+        log.info("deleted what is too old: cards=%d audited calls=%d", cards, calls)
+        return True
+
+    def _forget(
+        self,
+        forget: Callable[[datetime, int], int],
+        days: int,
+        now: datetime,
+        pause: Callable[[float], None],
+    ) -> int:
+        """All that is older than `days`, step by step; how many it were."""
+        deleted, last = 0, STEP if days else 0
+        while last == STEP:
+            last = forget(now - timedelta(days=days), STEP)
+            deleted += last
+            pause(PAUSE)
+        return deleted
+
+
+def first_of_the_day(engine: sa.Engine, now: datetime) -> bool:
+    """Whether this worker is the first to ask within a day. One statement decides, so of several
+    that ask at once exactly one is told True. Raises StoreFailed."""
+    insert = insert_into(housekeeping, engine.dialect.name).values(task=TASK, done_at=now)
+    claim = insert.on_conflict_do_update(
+        index_elements=["task"],
+        set_={"done_at": insert.excluded.done_at},
+        # One that lies ahead was done while the clock was wrong.
+        where=(housekeeping.c.done_at <= now - EVERY) | (housekeeping.c.done_at > now + EVERY),
+    ).returning(housekeeping.c.task)
+    with transaction(engine, _WAIT) as connection:
+        return connection.execute(claim).first() is not None

@@ -14,7 +14,7 @@ import msgspec
 
 from billing_rules.fhir.json.values import absent, as_number, as_objects
 from cds_hooks import exact_json
-from cds_hooks.errors import Refused, malformed
+from cds_hooks.errors import RequestRefused, malformed
 from cds_hooks.services import Service
 
 _NOT_STAFF = ("Patient", "RelatedPerson")
@@ -207,7 +207,7 @@ def required_text(values: Values, key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Authorization:
+class FhirAuthorization:
     """The access token an EHR lends for one request; never logged, never kept."""
 
     access_token: str
@@ -226,7 +226,7 @@ class HookRequest:
     instance: str
     context: Context
     fhir_server: str
-    authorization: Authorization | None
+    authorization: FhirAuthorization | None
     prefetch: Mapping[str, msgspec.Raw]
 
 
@@ -237,7 +237,7 @@ def parse(body: bytes, service: Service, max_depth: int) -> HookRequest:
         prefetch = members.pop("prefetch", None)
         said = {key: exact_json.decode(members[key], max_depth) for key in _READ & members.keys()}
         parts = _prefetch(prefetch)
-    except exact_json.NotReadable as error:
+    except exact_json.UnreadableJson as error:
         raise malformed(f"{error}."[0].upper() + f"{error}."[1:]) from None
     hook = required_text(said, "hook")
     if hook not in service.hooks:
@@ -270,7 +270,7 @@ def _prefetch(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
 # ---------------------------------------------------------------- authorization
 
 
-def _authorization(said: Mapping[str, Any]) -> Authorization | None:
+def _authorization(said: Mapping[str, Any]) -> FhirAuthorization | None:
     """fhirAuthorization, None when absent or without a token (published clients send both)."""
     value = said.get("fhirAuthorization")
     if absent(value):
@@ -280,7 +280,7 @@ def _authorization(said: Mapping[str, Any]) -> Authorization | None:
     token = text(value, "access_token")
     if not token:
         return None
-    return Authorization(
+    return FhirAuthorization(
         access_token=token,
         scope=text(value, "scope"),
         subject=text(value, "subject"),
@@ -313,7 +313,7 @@ def read_body(most_bytes: int) -> bytes:
     """The bytes sent, without a byte order mark. Raises Refused (413)."""
     body = _whole()
     if len(body) > most_bytes:
-        raise Refused(413)
+        raise RequestRefused(413)
     return body.removeprefix(_BYTE_ORDER_MARK)
 
 

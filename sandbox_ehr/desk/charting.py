@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox_ehr.desk import draft_elements as el
+from sandbox_ehr.desk import draft_forms as el
 from sandbox_ehr.desk.display import marked
-from sandbox_ehr.desk.draft_elements import NotReadable, Resource
+from sandbox_ehr.desk.draft_forms import InvalidInput, Resource
 
 SITES = (
     "left upper arm",
@@ -30,7 +30,7 @@ _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DoseEntry:
     """What a nurse charts for one medication order, as text."""
 
     place: int
@@ -55,13 +55,13 @@ class Entry:
 _TYPED = ("dose", "containers", "lot", "expiry", "discarded", "site", "given_at", "observed_until")
 
 
-def entries(orders: Sequence[Resource], now: datetime) -> tuple[Entry, ...]:
+def entries(orders: Sequence[Resource], now: datetime) -> tuple[DoseEntry, ...]:
     """One form a medication order. A dose by weight is not worked out: the nurse types it."""
 
-    def entry(place: int, order: Resource) -> Entry:
+    def entry(place: int, order: Resource) -> DoseEntry:
         unit = el.dose_unit(order)
         by_weight = "/kg" in unit
-        return Entry(
+        return DoseEntry(
             place=place,
             order=f"MedicationRequest/{order['id']}",
             drug=_drug(order),
@@ -84,13 +84,13 @@ def _drug(order: Resource) -> str:
     return str(concept.get("text") or "the drug")
 
 
-def typed(entry: Entry, form: Mapping[str, str]) -> Entry:
+def typed(entry: DoseEntry, form: Mapping[str, str]) -> DoseEntry:
     """The entry with what was typed."""
     texts: dict[str, Any] = {name: form.get(f"{entry.place}:{name}", "").strip() for name in _TYPED}
     return replace(entry, **texts)
 
 
-def checked(entry: Entry) -> Entry:
+def checked(entry: DoseEntry) -> DoseEntry:
     """The entry with what cannot be charted as typed, by field."""
     problems: dict[str, str] = {}
     if not entry.dose:
@@ -106,7 +106,7 @@ def checked(entry: Entry) -> Entry:
     ):
         try:
             read(text)
-        except NotReadable as error:
+        except InvalidInput as error:
             problems[name] = str(error)
     if not _TIME.fullmatch(entry.given_at):
         problems["given_at"] = "type a time like 10:05"
@@ -125,7 +125,7 @@ class Visit:
     now: datetime
 
 
-def records(entry: Entry, order: Resource, visit: Visit) -> list[Resource]:
+def records(entry: DoseEntry, order: Resource, visit: Visit) -> list[Resource]:
     """The dispense, the dose given, and what was discarded. `entry` was checked."""
     hour, minute = map(int, entry.given_at.split(":"))
     given_at = visit.now.replace(hour=hour, minute=minute, second=0, microsecond=0)
@@ -160,7 +160,7 @@ def records(entry: Entry, order: Resource, visit: Visit) -> list[Resource]:
     return [dispense, given, waste]
 
 
-def _administration(entry: Entry, order: Resource, visit: Visit, at: datetime) -> Resource:
+def _administration(entry: DoseEntry, order: Resource, visit: Visit, at: datetime) -> Resource:
     concept = order.get("medicationCodeableConcept") or {}
     # What was given is a product; the billing code stays with the order.
     codings = [c for c in concept.get("coding", []) if c.get("system") not in (el.HCPCS, el.CPT)]
@@ -183,7 +183,7 @@ def _administration(entry: Entry, order: Resource, visit: Visit, at: datetime) -
     return record
 
 
-def _dosage(entry: Entry, order: Resource, amount: str, site: bool = False) -> Resource:
+def _dosage(entry: DoseEntry, order: Resource, amount: str, site: bool = False) -> Resource:
     quantity = {
         "value": el.number(amount),
         "unit": entry.unit,
@@ -203,7 +203,7 @@ def _dosage(entry: Entry, order: Resource, amount: str, site: bool = False) -> R
 
 
 @dataclass(frozen=True, slots=True)
-class Charted:
+class ChartedRecord:
     """A record that was made: what it says, in a sentence, and the resource line by line."""
 
     says: str
@@ -211,7 +211,7 @@ class Charted:
     lines: tuple[str, ...]
 
 
-def charted(record: Resource) -> Charted:
+def charted(record: Resource) -> ChartedRecord:
     """The sentence of a dispense, a dose given or an amount discarded."""
     at = str(record.get("effectiveDateTime") or record.get("whenHandedOver") or "")
     when = f"{at[:10]} at {at[11:16]}"
@@ -230,4 +230,4 @@ def charted(record: Resource) -> Charted:
         parts = [f"{says} given, {when}", site, f"lot {lot}" if lot else ""]
         says = ", ".join(filter(None, parts))
     lines = tuple(line.text for line in marked(record, record))
-    return Charted(says, f"{record['resourceType']}/{record['id']}", lines)
+    return ChartedRecord(says, f"{record['resourceType']}/{record['id']}", lines)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sandbox_ehr.desk import chart, draft_elements
-from sandbox_ehr.desk.draft_elements import Resource
-from sandbox_ehr.records import Records
+from sandbox_ehr.desk import display, draft_forms
+from sandbox_ehr.desk.draft_forms import Resource
+from sandbox_ehr.fhir.records import Records
 
 PHYSICIAN_REFERENCE = "Practitioner/prac-imogen-hartwell"
 PHYSICIAN = {"reference": PHYSICIAN_REFERENCE, "display": "Dr. Imogen Hartwell"}
@@ -29,17 +29,17 @@ _AMBULATORY = {
 LINES = {"": "none", "ServiceRequest": "with the order", "ChargeItem": "as a charge"}
 
 
-class NotComposed(ValueError):
+class IncompleteOrder(ValueError):
     """Something has to be chosen first; the message says what."""
 
 
 def choices() -> list[tuple[str, str]]:
-    return [(p.code, f"{p.display} ({p.drug})") for p in draft_elements.products().values()]
+    return [(p.code, f"{p.display} ({p.drug})") for p in draft_forms.products().values()]
 
 
 def visit(records: Records, patient: Resource) -> str:
     """The id of the visit the order belongs to: the open one, or a new one for today."""
-    found = chart.visit(records, patient["id"])
+    found = display.visit(records, patient["id"])
     if found:
         return found
     encounter = {
@@ -56,9 +56,9 @@ def visit(records: Records, patient: Resource) -> str:
 
 def drafts(typed: Mapping[str, str], patient: Resource, encounter: str) -> tuple[Resource, ...]:
     """The medication order, and a billing line where one is wanted. Raises NotComposed."""
-    product = draft_elements.products().get(typed.get("product", ""))
+    product = draft_forms.products().get(typed.get("product", ""))
     if product is None:
-        raise NotComposed("Choose a drug first.")
+        raise IncompleteOrder("Choose a drug first.")
     order = _medication_request(product, patient, encounter, typed.get("coverage", ""))
     kind = typed.get("line", "")
     if kind not in LINES or not kind:
@@ -80,7 +80,7 @@ def changed(now: Sequence[Resource], wanted: str, patient: Resource | None) -> t
         return tuple(now)
     if what == "MedicationRequest":
         return (*now, {**_copied(first), "id": str(uuid.uuid4())})
-    product = draft_elements.products().get(draft_elements.product_code(first))
+    product = draft_forms.products().get(draft_forms.product_code(first))
     if what in LINES and what and product:
         return (*now, _billing_line(what, product, first))
     return tuple(now)
@@ -101,7 +101,7 @@ def _copied(order: Resource) -> Resource:
 
 
 def _medication_request(
-    product: draft_elements.Product, patient: Resource, encounter: str, coverage: str
+    product: draft_forms.FormularyProduct, patient: Resource, encounter: str, coverage: str
 ) -> Resource:
     period, unit = product.every
     order: Resource = {
@@ -127,10 +127,10 @@ def _medication_request(
     return order
 
 
-def _billing_line(kind: str, product: draft_elements.Product, order: Resource) -> Resource:
+def _billing_line(kind: str, product: draft_forms.FormularyProduct, order: Resource) -> Resource:
     """The line that bills the drug: its code, and units still to be typed."""
     concept: Resource = {"coding": []}
-    draft_elements.set_billing_code(concept, product.hcpcs)
+    draft_forms.set_billing_code(concept, product.hcpcs)
     line: Resource = {
         "resourceType": kind,
         "id": str(uuid.uuid4()),
@@ -148,7 +148,7 @@ def _billing_line(kind: str, product: draft_elements.Product, order: Resource) -
 
 
 def _subject(patient: Resource) -> dict[str, str]:
-    return {"reference": f"Patient/{patient['id']}", "display": chart.name(patient)}
+    return {"reference": f"Patient/{patient['id']}", "display": display.name(patient)}
 
 
 def _now() -> str:

@@ -11,9 +11,9 @@ import msgspec
 import yaml
 
 import fixtures
-from sandbox_ehr.desk.draft_elements import Resource
+from sandbox_ehr.desk.draft_forms import Resource
 from sandbox_ehr.fhir.access import patients_of
-from sandbox_ehr.records import Records
+from sandbox_ehr.fhir.records import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class TourStory:
     """`happened`, `click` and `look` are the three lines that the tour shows."""
 
     name: str
@@ -36,9 +36,9 @@ class Story:
     variants: tuple[Variant, ...]
 
 
-def _stories() -> tuple[Story, ...]:
+def _stories() -> tuple[TourStory, ...]:
     text = Path(__file__).with_name("stories.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), tuple[Story, ...])
+    return msgspec.convert(yaml.safe_load(text), tuple[TourStory, ...])
 
 
 STORIES = _stories()
@@ -54,7 +54,7 @@ class Opening:
     drafts: tuple[dict[str, Any], ...]
 
 
-def find(request: str) -> tuple[Story, Variant] | None:
+def find(request: str) -> tuple[TourStory, Variant] | None:
     """The story and the variant that open this bundled request."""
     return next(((s, v) for s in STORIES for v in s.variants if v.request == request), None)
 

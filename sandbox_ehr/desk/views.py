@@ -22,21 +22,27 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox_ehr.desk import (
-    chart,
     charting,
     display,
-    draft_elements,
     draft_forms,
     new_orders,
     stories,
-    workflow,
     worksheets,
+)
+from sandbox_ehr.desk import (
+    display as chart,
+)
+from sandbox_ehr.desk import (
+    draft_forms as draft_elements,
+)
+from sandbox_ehr.desk import (
+    worksheets as workflow,
 )
 from sandbox_ehr.desk.display import marked, rendered
 from sandbox_ehr.desk.draft_forms import reference
 from sandbox_ehr.desk.stories import start_over
 from sandbox_ehr.desk.worksheets import Worksheet, desk
-from sandbox_ehr.settings import Client
+from sandbox_ehr.settings import RegisteredApp
 
 _MOST_PATIENTS = 100  # on one page
 JWKS_PATH = "/.well-known/cds-client-jwks.json"
@@ -179,7 +185,7 @@ def new_order(patient_id: str) -> AnyResponse | tuple[str, int]:
     try:
         encounter = new_orders.visit(desk().records, record)
         drafts = new_orders.drafts(request.form, record, encounter)
-    except new_orders.NotComposed as error:
+    except new_orders.IncompleteOrder as error:
         return render_template("desk/patient.html", **_of_patient(patient_id, str(error))), 422
     sheet = workflow.opened(desk(), patient_id, encounter, new_orders.PHYSICIAN_REFERENCE, drafts)
     return _to(desk().worksheets.put(sheet))
@@ -195,7 +201,9 @@ def worksheet(sheet_id: str) -> str:
 
 
 def _page(
-    sheet: Worksheet, problems: Mapping[str, str], entries: tuple[charting.Entry, ...] | None = None
+    sheet: Worksheet,
+    problems: Mapping[str, str],
+    entries: tuple[charting.DoseEntry, ...] | None = None,
 ) -> str:
     records = desk().records
     if entries is None:  # as far as the injection was charted, else as the order suggests it
@@ -264,7 +272,7 @@ def close_app(sheet_id: str) -> AnyResponse:
 class _AppLaunch(NamedTuple):
     """An app, the address it is launched at, and the appContext it gets."""
 
-    app: Client
+    app: RegisteredApp
     url: str
     app_context: str
 
@@ -376,7 +384,9 @@ def _received(sheet: Worksheet) -> tuple[Worksheet, Mapping[str, str]]:
 
 
 def _not_taken(
-    sheet: Worksheet, problems: Mapping[str, str], entries: tuple[charting.Entry, ...] | None = None
+    sheet: Worksheet,
+    problems: Mapping[str, str],
+    entries: tuple[charting.DoseEntry, ...] | None = None,
 ) -> tuple[str, int]:
     """The page with what cannot be taken marked. It is kept, so a reload has it too."""
     return _page(desk().worksheets.put(sheet), problems, entries), 422

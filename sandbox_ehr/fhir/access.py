@@ -25,7 +25,7 @@ _OF_VERSION_1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FhirScope:
     """One scope on FHIR data. `actions` are letters of cruds; `text` is how it was asked for."""
 
     level: str
@@ -41,28 +41,28 @@ class Scope:
         """Whether the resource is one of those it is narrowed to."""
         if not self.narrowed:
             return True
-        search = searching.read(resource["resourceType"], list(self.narrowed))
+        search = searching.read_search(resource["resourceType"], list(self.narrowed))
         return search.matches(resource)
 
 
-def parse(word: str) -> Scope | None:
+def parse(word: str) -> FhirScope | None:
     """The scope; None for what is none on FHIR data, or is narrowed by what cannot be searched."""
     match = _SCOPE.fullmatch(word)
     if match is None:
         return None
     actions = _OF_VERSION_1.get(match["actions"], match["actions"])
-    scope = Scope(match["level"], match["type"], actions, text=word)
+    scope = FhirScope(match["level"], match["type"], actions, text=word)
     if match["narrowed"] is None:
         return scope
     narrowed = parse_qsl(match["narrowed"], keep_blank_values=True)
     try:
-        used = searching.read(match["type"], narrowed).used
+        used = searching.read_search(match["type"], narrowed).used
     except FhirError:
         return None
     return replace(scope, narrowed=tuple(narrowed)) if len(used) == len(narrowed) > 0 else None
 
 
-def parse_all(text: str) -> tuple[Scope, ...]:
+def parse_all(text: str) -> tuple[FhirScope, ...]:
     return tuple(scope for word in text.split() if (scope := parse(word)))
 
 
@@ -78,7 +78,7 @@ def granted(asked: str, allowed: str) -> str:
     return " ".join(filter(None, words))
 
 
-def _within(scope: Scope, may: Iterable[Scope]) -> str:
+def _within(scope: FhirScope, may: Iterable[FhirScope]) -> str:
     """`scope` as far as one of `may` covers it, "" for not at all."""
     letters = {
         letter
@@ -98,7 +98,7 @@ def without_writing(text: str) -> str:
     return " ".join(filter(None, words))
 
 
-def _with_letters(scope: Scope, letters: set[str]) -> str:
+def _with_letters(scope: FhirScope, letters: set[str]) -> str:
     """`scope` with those of its letters alone; in the words of its own version where it can be."""
     kept = "".join(letter for letter in scope.actions if letter in letters)
     if kept == scope.actions:
@@ -132,7 +132,7 @@ class Access:
     `everything`: no token was sent, and this EHR is open.
     """
 
-    scopes: tuple[Scope, ...] = ()
+    scopes: tuple[FhirScope, ...] = ()
     patient: str = ""
     everything: bool = False
 
@@ -155,7 +155,7 @@ class Access:
         fitting = [scope for scope in self.scopes if scope.concerns(action, resource_type)]
         return not self.everything and all(scope.level == "patient" for scope in fitting)
 
-    def _in_reach(self, scope: Scope, action: str, resource: Resource) -> bool:
+    def _in_reach(self, scope: FhirScope, action: str, resource: Resource) -> bool:
         if scope.level != "patient":
             return True
         if action in "rs" and resource["resourceType"] in OF_NO_PATIENT:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from sandbox_ehr.fhir import parameters
-from sandbox_ehr.fhir.parameters import Parameter
-from sandbox_ehr.quirks import Quirks
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.charts import Quirks
+from sandbox_ehr.fhir import searching
+from sandbox_ehr.fhir.searching import Parameter
+from sandbox_ehr.settings import EhrSettings
 
 # Interactions of every type (FHIR R4, "TypeRestfulInteraction").
 _INTERACTIONS = "read vread update delete history-instance create search-type"
@@ -18,12 +18,12 @@ INTERACTIONS = tuple(_INTERACTIONS.split())
 
 
 def types(quirks: Quirks) -> tuple[str, ...]:
-    return tuple(kind for kind in parameters.TYPES if kind not in quirks.absent)
+    return tuple(kind for kind in searching.TYPES if kind not in quirks.absent)
 
 
 def search_parameters(resource_type: str, quirks: Quirks) -> dict[str, Parameter]:
     """The parameters by name."""
-    known = parameters.of(resource_type)
+    known = searching.parameters_of(resource_type)
     only = quirks.only_search.get(resource_type)
     if only is None:
         return known
@@ -48,7 +48,7 @@ _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
-def statement(settings: Settings) -> Resource:
+def statement(settings: EhrSettings) -> Resource:
     """What this server offers, for an EHR like the one it is set to be."""
     quirks = settings.quirks
     names = ("authorize", "token", "introspect", "revoke")
@@ -84,7 +84,7 @@ def statement(settings: Settings) -> Resource:
     }
 
 
-def _resource(kind: str, settings: Settings) -> Resource:
+def _resource(kind: str, settings: EhrSettings) -> Resource:
     quirks = settings.quirks
     searched = search_parameters(kind, quirks)
     said: Resource = {

@@ -31,7 +31,7 @@ _CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class OutcomeIssue:
     """One thing that is wrong: what, where (a FHIRPath), and how bad."""
 
     text: str
@@ -48,17 +48,17 @@ class FhirError(Exception):
     """What ends a request, or one entry of a batch, with `status`."""
 
     def __init__(
-        self, status: int, text: str, code: str = "", *, issues: tuple[Issue, ...] = ()
+        self, status: int, text: str, code: str = "", *, issues: tuple[OutcomeIssue, ...] = ()
     ) -> None:
         super().__init__(text)
         self.status = status
-        self.issues = issues or (Issue(text, code or _CODES.get(status, "processing")),)
+        self.issues = issues or (OutcomeIssue(text, code or _CODES.get(status, "processing")),)
 
     @property
     def outcome(self) -> Resource:
         return outcome(*self.issues)
 
 
-def outcome(*issues: Issue) -> Resource:
+def outcome(*issues: OutcomeIssue) -> Resource:
     """An OperationOutcome."""
     return {"resourceType": "OperationOutcome", "issue": [issue.as_json() for issue in issues]}

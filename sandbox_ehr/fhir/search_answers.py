@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sandbox_ehr.fhir import capability, searching
-from sandbox_ehr.fhir.calls import Answer, Call, Rest, Served, preferred
-from sandbox_ehr.fhir.outcomes import FhirError, Issue, outcome
-from sandbox_ehr.fhir.searching import Search, values
+from sandbox_ehr.fhir.outcomes import FhirError, OutcomeIssue, outcome
+from sandbox_ehr.fhir.requests import FhirRequest, FhirResponse, FhirServer, OpenSearch, preferred
+from sandbox_ehr.fhir.searching import FhirSearch, values
 
 Resource = dict[str, Any]
 PAGE = "_page"
@@ -32,7 +32,7 @@ class _How:
     includes: tuple[str, ...]
 
 
-def search(served: Served, call: Call, resource_type: str) -> Answer:
+def search(served: FhirServer, call: FhirRequest, resource_type: str) -> FhirResponse:
     """The first page of a search."""
     if not call.access.may("s", resource_type):
         raise FhirError(403, f"the token's scopes do not allow to search {resource_type}")
@@ -47,12 +47,12 @@ def search(served: Served, call: Call, resource_type: str) -> Answer:
     if how.only_count:
         links = [{"relation": "self", "url": _self_url(served, resource_type, used)}]
         bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(ids), "link": links}
-        return Answer(200, bundle)
-    rest = Rest(resource_type, used, ids, call.access)
-    return Answer(200, _page(served, call, rest, 0, total=len(ids), how=how))
+        return FhirResponse(200, bundle)
+    rest = OpenSearch(resource_type, used, ids, call.access)
+    return FhirResponse(200, _page(served, call, rest, 0, total=len(ids), how=how))
 
 
-def next_page(served: Served, call: Call, name: str) -> Answer:
+def next_page(served: FhirServer, call: FhirRequest, name: str) -> FhirResponse:
     """A further page of a search that was begun before, by somebody who may see the same."""
     key, _, offset = name.rpartition(".")
     rest = served.pages.find(key)
@@ -60,13 +60,13 @@ def next_page(served: Served, call: Call, name: str) -> Answer:
         raise FhirError(410, "this search has ended: begin it anew", "expired")
     how = _how(served, rest.resource_type, list(rest.params))
     total = len(rest.matches)
-    return Answer(200, _page(served, call, rest, int(offset), total=total, how=how, name=key))
+    return FhirResponse(200, _page(served, call, rest, int(offset), total=total, how=how, name=key))
 
 
 # ---------------------------------------------------------------- what was asked
 
 
-def _of_this_ehr(served: Served, resource_type: str, asked: searching.Asked) -> None:
+def _of_this_ehr(served: FhirServer, resource_type: str, asked: searching.Asked) -> None:
     """What the EHR this one is like demands. Raises FhirError (400)."""
     names = {name.partition(":")[0] for name, _ in asked}
     needed = served.quirks.need_one_of.get(resource_type)
@@ -84,7 +84,7 @@ def _of_this_ehr(served: Served, resource_type: str, asked: searching.Asked) -> 
 
 
 def _only_its_patient(
-    served: Served, call: Call, resource_type: str, asked: searching.Asked
+    served: FhirServer, call: FhirRequest, resource_type: str, asked: searching.Asked
 ) -> None:
     """A token for one patient's chart does not search another's. Raises FhirError (403)."""
     if not call.access.only_of_its_patient("s", resource_type):
@@ -99,12 +99,14 @@ def _only_its_patient(
                 raise FhirError(403, "the token was given for another patient")
 
 
-def _read(served: Served, call: Call, resource_type: str, asked: searching.Asked) -> Search:
+def _read(
+    served: FhirServer, call: FhirRequest, resource_type: str, asked: searching.Asked
+) -> FhirSearch:
     """The search, without what this server does not know, unless it is to be strict."""
     known = capability.search_parameters(resource_type, served.quirks)
     names = {*known, *searching.HOW}
     offered = [(name, value) for name, value in asked if name.partition(":")[0] in names]
-    read = searching.read(resource_type, offered, served.base)
+    read = searching.read_search(resource_type, offered, served.base)
     ignored = [name for name, value in asked if (name, value) not in offered]
     ignored += read.ignored
     handling = preferred(call, "handling")
@@ -114,7 +116,7 @@ def _read(served: Served, call: Call, resource_type: str, asked: searching.Asked
     return read
 
 
-def _how(served: Served, resource_type: str, asked: searching.Asked) -> _How:
+def _how(served: FhirServer, resource_type: str, asked: searching.Asked) -> _How:
     said = dict(asked)
     count = said.get("_count", "")
     if count and not _NUMBER.fullmatch(count):
@@ -132,7 +134,7 @@ def _how(served: Served, resource_type: str, asked: searching.Asked) -> _How:
     return _How(size, summary == "count" or size == 0, summary, elements, included)
 
 
-def _used(asked: searching.Asked, read: Search) -> Iterator[tuple[str, str]]:
+def _used(asked: searching.Asked, read: FhirSearch) -> Iterator[tuple[str, str]]:
     """What of the query was used: the self link says it (FHIR R4, "Server Conformance")."""
     for name, value in asked:
         if name == "_sort":
@@ -146,7 +148,14 @@ def _used(asked: searching.Asked, read: Search) -> Iterator[tuple[str, str]]:
 
 
 def _page(
-    served: Served, call: Call, rest: Rest, start: int, *, total: int, how: _How, name: str = ""
+    served: FhirServer,
+    call: FhirRequest,
+    rest: OpenSearch,
+    start: int,
+    *,
+    total: int,
+    how: _How,
+    name: str = "",
 ) -> Resource:
     """One page; what was deleted, or is no longer in reach, since the search began is left out."""
     ids = rest.matches[start : start + how.size]
@@ -169,27 +178,27 @@ def _page(
     return {**bundle, "entry": entries} if entries else bundle
 
 
-def _self_url(served: Served, resource_type: str, params: Iterable[tuple[str, str]]) -> str:
+def _self_url(served: FhirServer, resource_type: str, params: Iterable[tuple[str, str]]) -> str:
     query = urlencode(list(params), safe=",|:/")
     return f"{served.base}/{resource_type}" + (f"?{query}" if query else "")
 
 
-def _entry(served: Served, resource: Resource, mode: str) -> Resource:
+def _entry(served: FhirServer, resource: Resource, mode: str) -> Resource:
     url = f"{served.base}/{resource['resourceType']}/{resource['id']}"
     return {"fullUrl": url, "resource": resource, "search": {"mode": mode}}
 
 
-def _nothing_found(served: Served) -> Resource:
+def _nothing_found(served: FhirServer) -> Resource:
     said = served.quirks.nothing_found
     assert said is not None
-    issue = outcome(Issue(said.text, "not-found", "warning"))
+    issue = outcome(OutcomeIssue(said.text, "not-found", "warning"))
     coding = {"system": said.system, "code": said.code}
     issue["issue"][0]["details"] = {"coding": [coding], "text": said.text}
     return {"resource": issue, "search": {"mode": "outcome"}}
 
 
 def _included(
-    served: Served, call: Call, matches: Sequence[Resource], includes: Iterable[str]
+    served: FhirServer, call: FhirRequest, matches: Sequence[Resource], includes: Iterable[str]
 ) -> list[Resource]:
     """What the matches refer to, each once, as far as the caller may read it."""
     known = {(r["resourceType"], r["id"]) for r in matches}

@@ -1,19 +1,205 @@
-"""A search, read from its parameters into one question that is asked of every resource.
+"""A search: the parameters of every type (search_parameters.yaml), dates as intervals, and one
+question that is asked of every resource.
 
-What cannot be understood raises FhirError; what this server does not know is left out and named
-(`ignored`), and it is for the caller to be strict (FHIR R4, "Prefer: handling").
-"""
+What cannot be understood raises FhirError; what this server does not know is left out and
+named (`ignored`), and it is for the caller to be strict (FHIR R4, "Prefer: handling")."""
 
 from __future__ import annotations
 
+import calendar
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
-from sandbox_ehr.fhir import intervals, parameters
+import yaml
+
 from sandbox_ehr.fhir.outcomes import FhirError
-from sandbox_ehr.fhir.parameters import Kind, Parameter
+
+# ----------------------------------------------------------------------
+# The search parameters of every type this server keeps, from search_parameters.yaml.
+
+
+_WRITTEN = re.compile(r"(?P<kind>\w+)(\((?P<targets>[\w|]+)\))? (?P<paths>.+)", re.ASCII)
+
+
+class Kind(Enum):
+    """How a value is compared (FHIR R4, "Search Parameter Types")."""
+
+    TOKEN = "token"
+    REFERENCE = "reference"
+    DATE = "date"
+    STRING = "string"
+    URI = "uri"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A search parameter: the elements it looks at, as dotted paths.
+
+    `targets` are the types a reference may be written without: `patient=1` is `Patient/1`.
+    """
+
+    kind: Kind
+    paths: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+
+
+def _parameter(text: str) -> Parameter:
+    """`token code`, or `reference(Patient|Group) subject`. Raises ValueError for anything else."""
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a search parameter")
+    targets = tuple(match["targets"].split("|")) if match["targets"] else ()
+    return Parameter(Kind(match["kind"]), tuple(match["paths"].split()), targets)
+
+
+def _table() -> dict[str, Mapping[str, Parameter]]:
+    """Every type's parameters by name, those that every type has among them."""
+    file = Path(__file__).with_name("search_parameters.yaml")
+    said = yaml.load(
+        file.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
+    read = {
+        kind: {name: _parameter(text) for name, text in parameters.items()}
+        for kind, parameters in said.items()
+    }
+    every = read.pop("every type")
+    return {kind: {**every, **parameters} for kind, parameters in read.items()}
+
+
+_OF_TYPE = _table()
+TYPES = tuple(_OF_TYPE)
+
+
+def parameters_of(resource_type: str) -> dict[str, Parameter]:
+    """Every parameter of a type by its name; none for a type that is not kept."""
+    return dict(_OF_TYPE.get(resource_type, {}))
+
+
+# ----------------------------------------------------------------------
+# Dates as searches compare them: a date is the interval it names (FHIR R4, "date").
+#
+# `2024-05` is all of May. Where one of the two sides has no time zone, the clocks on the wall are
+# compared: a chart's `2026-08-31T22:05:00-06:00` lies on 2026-08-31, where the clinic is.
+
+
+DATE_PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
+_TEXT = re.compile(
+    r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})"
+    r"(T(?P<hour>\d{2}):(?P<minute>\d{2})(:(?P<second>\d{2})(\.(?P<fraction>\d{1,9}))?)?"
+    r"(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?",
+    re.ASCII,
+)
+_FIRST, _LAST = datetime.min, datetime.max
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """From `low` up to but not including `high`, as a wall clock shows them; `zone` when known."""
+
+    low: datetime
+    high: datetime
+    zone: timezone | None = None
+
+    def beside(self, other: Interval) -> tuple[Interval, Interval]:
+        """Both on one clock: that of the world when both know theirs, else that on the wall."""
+        if self.zone is None or other.zone is None:
+            return self, other
+        return self._in_utc(), other._in_utc()
+
+    def _in_utc(self) -> Interval:
+        assert self.zone is not None
+        offset = self.zone.utcoffset(None)
+        return Interval(_less(self.low, offset), _less(self.high, offset), UTC)
+
+
+def read_date(text: str) -> Interval:
+    """The interval a date or dateTime names. Raises ValueError for anything else."""
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise ValueError("no FHIR date")
+    names = ("year", "month", "day", "hour", "minute", "second")
+    defaults = (1, 1, 1, 0, 0, 0)
+    parts = (int(match[name] or default) for name, default in zip(names, defaults, strict=True))
+    year, month, day, hour, minute, second = parts
+    fraction = (match["fraction"] or "")[:6].ljust(6, "0")
+    low = datetime(year, month, day, hour, minute, second, int(fraction))
+    zone = match["zone"]
+    if zone and zone != "Z":
+        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
+        return Interval(low, _end(low, match), timezone(offset if zone[0] == "+" else -offset))
+    return Interval(low, _end(low, match), UTC if zone else None)
+
+
+def read_period(start: str | None, end: str | None) -> Interval:
+    """The interval of a Period; a side that is not said lies in no bounds. Raises ValueError."""
+    first = read_date(start) if start else None
+    last = read_date(end) if end else None
+    zone = (first.zone if first else None) or (last.zone if last else None)
+    return Interval(first.low if first else _FIRST, last.high if last else _LAST, zone)
+
+
+def date_matches(prefix: str, asked: Interval, held: Interval) -> bool:
+    """Whether what is held stands to what was asked as the prefix says (FHIR R4, "Prefixes")."""
+    a, h = asked.beside(held)
+    within = a.low <= h.low and h.high <= a.high
+    answers = {
+        "eq": within,
+        "ne": not within,
+        "gt": h.high > a.high,
+        "lt": h.low < a.low,
+        "ge": h.high > a.high or within,
+        "le": h.low < a.low or within,
+        "sa": h.low >= a.high,
+        "eb": h.high <= a.low,
+        "ap": h.low < _plus(a.high, _ABOUT) and h.high > _less(a.low, _ABOUT),
+    }
+    return answers[prefix]
+
+
+_ABOUT = timedelta(days=1)
+
+
+def _end(low: datetime, match: re.Match[str]) -> datetime:
+    """The first moment after what the text names."""
+    try:
+        if match["month"] is None:
+            return low.replace(year=low.year + 1)
+        if match["day"] is None:
+            return low + timedelta(days=calendar.monthrange(low.year, low.month)[1])
+        if match["hour"] is None:
+            return low + timedelta(days=1)
+        if match["second"] is None:
+            return low + timedelta(minutes=1)
+        return low + (timedelta(milliseconds=1) if match["fraction"] else timedelta(seconds=1))
+    except (ValueError, OverflowError):
+        return _LAST
+
+
+def _less(moment: datetime, by: timedelta | None) -> datetime:
+    return _plus(moment, -(by or timedelta()))
+
+
+def _plus(moment: datetime, by: timedelta) -> datetime:
+    """`moment` moved; what has no bounds keeps none, and nothing leaves the calendar."""
+    if moment in (_FIRST, _LAST):
+        return moment
+    try:
+        return moment + by
+    except OverflowError:
+        return _LAST if by > timedelta() else _FIRST
+
+
+# ----------------------------------------------------------------------
+# A search, read from its parameters into one question that is asked of every resource.
+#
+# What cannot be understood raises FhirError; what this server does not know is left out and named
+# (`ignored`), and it is for the caller to be strict (FHIR R4, "Prefer: handling").
+
 
 Resource = dict[str, Any]
 Asked = list[tuple[str, str]]
@@ -35,7 +221,7 @@ _ESCAPED = re.compile(r"\\([,$|\\])")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class FhirSearch:
     """`tests` must all hold; `sort` are (parameter, descending), the first counting most."""
 
     resource_type: str
@@ -58,9 +244,9 @@ class Search:
         return result
 
 
-def read(resource_type: str, asked: Asked, base_url: str = "") -> Search:
+def read_search(resource_type: str, asked: Asked, base_url: str = "") -> FhirSearch:
     """The search that `asked` means. Raises FhirError (400) for a value that cannot be read."""
-    known = parameters.of(resource_type)
+    known = parameters_of(resource_type)
     tests, used, ignored = [], [], []
     for name, value in asked:
         plain, _, modifier = name.partition(":")
@@ -74,7 +260,7 @@ def read(resource_type: str, asked: Asked, base_url: str = "") -> Search:
     names = [n for key, text in asked if key == "_sort" for n in text.split(",") if n]
     sort = [(known[n.lstrip("-")], n.startswith("-")) for n in names if n.lstrip("-") in known]
     ignored += [f"_sort={n}" for n in names if n.lstrip("-") not in known]
-    return Search(resource_type, tuple(tests), tuple(sort), tuple(used), tuple(ignored))
+    return FhirSearch(resource_type, tuple(tests), tuple(sort), tuple(used), tuple(ignored))
 
 
 def values(resource: Resource, path: str) -> list[Any]:
@@ -105,7 +291,7 @@ def _test(name: str, parameter: Parameter, modifier: str, text: str, base_url: s
         if text not in ("true", "false"):
             raise FhirError(400, f"'{name}' takes true or false")
         return lambda r: (not _held(r, parameter)) is (text == "true")
-    if parameter.kind is Kind.REFERENCE and modifier in parameters.TYPES:
+    if parameter.kind is Kind.REFERENCE and modifier in TYPES:
         typed = (v if "/" in v else f"{modifier}/{v}" for v in _choices(text))
         text, modifier = ",".join(typed), ""
     if modifier not in MODIFIERS[parameter.kind]:
@@ -206,11 +392,11 @@ def _reference(parameter: Parameter, text: str, base_url: str) -> Callable[[Any]
 
 
 def _date(name: str, text: str) -> Callable[[Any], bool]:
-    prefix = text[:2] if text[:2] in intervals.PREFIXES else "eq"
+    prefix = text[:2] if text[:2] in DATE_PREFIXES else "eq"
     # A "+" that nobody escaped arrives as a space.
     wanted = text.removeprefix(prefix).replace(" ", "+")
     try:
-        asked = intervals.read(wanted)
+        asked = read_date(wanted)
     except ValueError:
         raise FhirError(
             400, f"'{name}' takes a date like 2026-08 or ge2026-08-31T10:00:00Z"
@@ -218,18 +404,18 @@ def _date(name: str, text: str) -> Callable[[Any], bool]:
 
     def fits(held: Any) -> bool:
         interval = _interval(held)
-        return interval is not None and intervals.matches(prefix, asked, interval)
+        return interval is not None and date_matches(prefix, asked, interval)
 
     return fits
 
 
-def _interval(held: Any) -> intervals.Interval | None:
+def _interval(held: Any) -> Interval | None:
     """The interval of a date or a Period; None for what is neither."""
     try:
         if isinstance(held, str):
-            return intervals.read(held)
+            return read_date(held)
         if isinstance(held, dict) and ("start" in held or "end" in held):
-            return intervals.between(held.get("start"), held.get("end"))
+            return read_period(held.get("start"), held.get("end"))
     except (ValueError, TypeError):
         pass
     return None

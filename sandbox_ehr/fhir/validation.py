@@ -11,7 +11,7 @@ from typing import Any
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
-from sandbox_ehr.fhir.outcomes import FhirError, Issue
+from sandbox_ehr.fhir.outcomes import FhirError, OutcomeIssue
 
 Resource = dict[str, Any]
 _MOST_ISSUES = 20
@@ -23,7 +23,7 @@ def check(resource: Resource) -> None:
     kind = resource["resourceType"]
     empty = next(_empty(resource, kind), None)
     if empty:
-        issue = Issue(
+        issue = OutcomeIssue(
             "an element is there with a value, or is left out", "structure", "error", empty
         )
         raise FhirError(422, "not valid", issues=(issue,))
@@ -49,7 +49,7 @@ def _empty(node: Any, path: str) -> Iterator[str]:
         yield path
 
 
-def _issues(kind: str, error: ValidationError) -> Iterator[Issue]:
+def _issues(kind: str, error: ValidationError) -> Iterator[OutcomeIssue]:
     """What is wrong, without what pydantic calls its own."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     for one in found[:_MOST_ISSUES]:
@@ -57,7 +57,7 @@ def _issues(kind: str, error: ValidationError) -> Iterator[Issue]:
         text = "the element is not one of FHIR R4" if "Extra inputs" in text else text[:200]
         steps = (f"[{s}]" if isinstance(s, int) else f".{s}" for s in one["loc"])
         code = "required" if "missing" in one["type"] else "structure"
-        yield Issue(text, code, expression=(kind + "".join(steps))[:200])
+        yield OutcomeIssue(text, code, expression=(kind + "".join(steps))[:200])
 
 
 def depth(node: Resource, most: int = DEEPEST) -> bool:

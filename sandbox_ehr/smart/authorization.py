@@ -22,18 +22,21 @@ from authlib.oidc.core import OpenIDCode, UserInfo
 from joserfc.jwk import RSAKey
 
 from sandbox_ehr.fhir import access
+from sandbox_ehr.fhir.records import Records
 from sandbox_ehr.moods import Mood
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import ClientKind, Settings
+from sandbox_ehr.settings import ClientKind, EhrSettings
 from sandbox_ehr.smart import people
-from sandbox_ehr.smart.clients import Assertions, ClientKeys, Registered, SeenOnce
-from sandbox_ehr.smart.sessions import CODE_SECONDS, Code, Codes, Session
+from sandbox_ehr.smart.clients import Assertions, OAuthClient, RegisteredKeys, SeenOnce
 from sandbox_ehr.smart.tokens import (
     ACCESS_SECONDS,
+    CODE_SECONDS,
     REFRESH_SECONDS,
     SYSTEM_SECONDS,
-    Granted,
-    Tokens,
+    AuthorizationCode,
+    AuthorizationCodes,
+    IssuedTokens,
+    Session,
+    TokenGrant,
 )
 
 METHODS = [kind.value for kind in (ClientKind.KEY, ClientKind.SECRET, ClientKind.PUBLIC)]
@@ -44,18 +47,18 @@ _REFRESHING = {"online_access", "offline_access"}
 class SmartServer(AuthorizationServer):
     """Authlib's server, and what its grants need of this EHR."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, records: Records) -> None:
+    def __init__(self, settings: EhrSettings, tokens: IssuedTokens, records: Records) -> None:
         self.settings = settings
         self.tokens = tokens
         self.records = records
-        self.codes = Codes()
+        self.codes = AuthorizationCodes()
         self._key = settings.signing_key
         self._making_key = threading.Lock()
         super().__init__(query_client=self._registered, save_token=self._keep)
         self.register_token_generator("default", BearerTokenGenerator(_new, _new, _lifetime))
         self.register_client_auth_method(
             ClientKind.KEY.value,
-            Assertions(f"{settings.base_url}/auth/token", ClientKeys(), SeenOnce()),
+            Assertions(f"{settings.base_url}/auth/token", RegisteredKeys(), SeenOnce()),
         )
         self.register_client_auth_method(ClientKind.PUBLIC.value, self._public)
         self.register_grant(CodeGrant, [S256Only(), SmartIdToken(self)])
@@ -78,19 +81,19 @@ class SmartServer(AuthorizationServer):
     def fhir_base(self) -> str:
         return self.settings.fhir_base
 
-    def moods_of(self, session: Session | Granted) -> frozenset[Mood]:
+    def moods_of(self, session: Session | TokenGrant) -> frozenset[Mood]:
         return session.moods | self.settings.moods
 
-    def _registered(self, client_id: str) -> Registered | None:
+    def _registered(self, client_id: str) -> OAuthClient | None:
         client = self.settings.client(client_id)
-        return Registered(client) if client else None
+        return OAuthClient(client) if client else None
 
-    def _public(self, query_client: Any, request: Any) -> Registered | None:
+    def _public(self, query_client: Any, request: Any) -> OAuthClient | None:
         """A public client by its id, or by its refresh token: SMART App Launch 2.2 does not ask for
         the id when a token is refreshed, and npm's fhirclient sends none."""
         said = request.payload.data
         if said.get("client_id") or said.get("grant_type") != "refresh_token":
-            client: Registered | None = authenticate_none(query_client, request)
+            client: OAuthClient | None = authenticate_none(query_client, request)
             return client
         granted = self.tokens.refresh(said.get("refresh_token", ""))
         return self._registered(granted.client_id) if granted else None
@@ -112,12 +115,12 @@ class SmartServer(AuthorizationServer):
         response.update(launch_parameters(granted))
 
 
-def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
+def _granted(request: Any, response: Mapping[str, Any]) -> TokenGrant:
     client_id = request.client.get_client_id()
     if request.authorization_code is not None:
-        code: Code = request.authorization_code
+        code: AuthorizationCode = request.authorization_code
         session = code.session
-        return Granted(
+        return TokenGrant(
             client_id,
             response["scope"],
             session.user,
@@ -128,12 +131,12 @@ def _granted(request: Any, response: Mapping[str, Any]) -> Granted:
             code.family,
         )
     if request.refresh_token is not None:
-        before: Granted = request.refresh_token.granted
+        before: TokenGrant = request.refresh_token.granted
         return replace(before, scope=response["scope"])
-    return Granted(client_id, response["scope"])
+    return TokenGrant(client_id, response["scope"])
 
 
-def launch_parameters(granted: Granted) -> dict[str, Any]:
+def launch_parameters(granted: TokenGrant) -> dict[str, Any]:
     """What the token response says of the launch (SMART App Launch 2.2, "Launch context")."""
     context = {"patient": granted.patient, "encounter": granted.encounter}
     return {**granted.more, **{name: id_ for name, id_ in context.items() if id_}}
@@ -143,7 +146,7 @@ def _new(**_: Any) -> str:
     return secrets.token_urlsafe(32)
 
 
-def _lifetime(client: Registered, grant_type: str) -> int:
+def _lifetime(client: OAuthClient, grant_type: str) -> int:
     return SYSTEM_SECONDS if grant_type == "client_credentials" else ACCESS_SECONDS
 
 
@@ -178,7 +181,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             nonce = secrets.token_urlsafe(8)
         server.codes.keep(
             code,
-            Code(
+            AuthorizationCode(
                 request.client.get_client_id(),
                 request.payload.redirect_uri,
                 said["code_challenge"],
@@ -190,17 +193,17 @@ class CodeGrant(grants.AuthorizationCodeGrant):
             ),
         )
 
-    def query_authorization_code(self, code: str, client: Registered) -> Code | None:
+    def query_authorization_code(self, code: str, client: OAuthClient) -> AuthorizationCode | None:
         server: SmartServer = self.server
         family = server.codes.family_if_used(code)
         if family:  # RFC 6749, 4.1.2: a second use ends what the first one gave
             server.tokens.end(family)
         return server.codes.take(code, client.get_client_id())
 
-    def delete_authorization_code(self, authorization_code: Code) -> None:
+    def delete_authorization_code(self, authorization_code: AuthorizationCode) -> None:
         """Taking it was its deletion."""
 
-    def authenticate_user(self, authorization_code: Code) -> Session:
+    def authenticate_user(self, authorization_code: AuthorizationCode) -> Session:
         return authorization_code.session
 
 
@@ -210,24 +213,24 @@ class RefreshGrant(grants.RefreshTokenGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
     INCLUDE_NEW_REFRESH_TOKEN = True
 
-    def authenticate_refresh_token(self, refresh_token: str) -> Kept | None:
+    def authenticate_refresh_token(self, refresh_token: str) -> StoredToken | None:
         server: SmartServer = self.server
         granted = server.tokens.refresh(refresh_token)
         if granted is None or server.tokens.is_expired(granted):
             return None
-        return Kept(granted, refresh_token, server.tokens)
+        return StoredToken(granted, refresh_token, server.tokens)
 
-    def authenticate_user(self, refresh_token: Kept) -> str:
+    def authenticate_user(self, refresh_token: StoredToken) -> str:
         """Whoever let the app in; a token without one would not have come this far."""
         return refresh_token.granted.user or "nobody"
 
-    def issue_token(self, user: Any, refresh_token: Kept) -> dict[str, Any]:
+    def issue_token(self, user: Any, refresh_token: StoredToken) -> dict[str, Any]:
         if not self.server.tokens.use_refresh(refresh_token.text):
             raise InvalidRequestError("the refresh token was used at the same time elsewhere")
         response: dict[str, Any] = super().issue_token(user, refresh_token)
         return response
 
-    def revoke_old_credential(self, refresh_token: Kept) -> None:
+    def revoke_old_credential(self, refresh_token: StoredToken) -> None:
         """Its use was its end."""
 
 
@@ -254,13 +257,13 @@ class SmartIdToken(OpenIDCode):
     def exists_nonce(self, nonce: str, request: Any) -> bool:
         return False  # it comes back in one id_token only, since a code is good once
 
-    def resolve_client_private_key(self, client: Registered) -> RSAKey:
+    def resolve_client_private_key(self, client: OAuthClient) -> RSAKey:
         return self._server.key
 
-    def get_encode_header(self, client: Registered) -> dict[str, Any]:
+    def get_encode_header(self, client: OAuthClient) -> dict[str, Any]:
         return {"alg": "RS256", "kid": self._server.key.kid, "typ": "JWT"}
 
-    def get_client_claims(self, client: Registered) -> dict[str, Any]:
+    def get_client_claims(self, client: OAuthClient) -> dict[str, Any]:
         return {"iss": self._server.fhir_base, "aud": [client.get_client_id()]}
 
     def generate_user_info(self, user: Session, scope: str) -> UserInfo:
@@ -286,14 +289,14 @@ class Issuer(IssuerParameter):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(TokenMixin):
+class StoredToken(TokenMixin):
     """A token that is kept, in the words Authlib asks in."""
 
-    granted: Granted
+    granted: TokenGrant
     text: str
-    tokens: Tokens
+    tokens: IssuedTokens
 
-    def check_client(self, client: Registered) -> bool:
+    def check_client(self, client: OAuthClient) -> bool:
         return self.granted.client_id == client.get_client_id()
 
     def get_scope(self) -> str:
@@ -309,9 +312,9 @@ class Kept(TokenMixin):
         return False  # what was revoked is not found
 
 
-def _found(server: SmartServer, token: str) -> Kept | None:
+def _found(server: SmartServer, token: str) -> StoredToken | None:
     granted = server.tokens.access(token) or server.tokens.peek_refresh(token)
-    return Kept(granted, token, server.tokens) if granted else None
+    return StoredToken(granted, token, server.tokens) if granted else None
 
 
 class Introspection(IntrospectionEndpoint):
@@ -319,13 +322,13 @@ class Introspection(IntrospectionEndpoint):
 
     CLIENT_AUTH_METHODS = METHODS[:2]
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> Kept | None:
+    def query_token(self, token_string: str, token_type_hint: str | None) -> StoredToken | None:
         return _found(self.server, token_string)
 
-    def check_permission(self, token: Kept, client: Registered, request: Any) -> bool:
+    def check_permission(self, token: StoredToken, client: OAuthClient, request: Any) -> bool:
         return token.check_client(client)
 
-    def introspect_token(self, token: Kept) -> dict[str, Any]:
+    def introspect_token(self, token: StoredToken) -> dict[str, Any]:
         granted = token.granted
         said: dict[str, Any] = {
             "active": True,
@@ -349,8 +352,8 @@ class Revocation(RevocationEndpoint):
 
     CLIENT_AUTH_METHODS = METHODS
 
-    def query_token(self, token_string: str, token_type_hint: str | None) -> Kept | None:
+    def query_token(self, token_string: str, token_type_hint: str | None) -> StoredToken | None:
         return _found(self.server, token_string)
 
-    def revoke_token(self, token: Kept, request: Any) -> None:
+    def revoke_token(self, token: StoredToken, request: Any) -> None:
         self.server.tokens.revoke(token.text)

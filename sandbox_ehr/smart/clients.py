@@ -20,17 +20,17 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from sandbox_ehr.fhir import access
-from sandbox_ehr.settings import Client, ClientKind
+from sandbox_ehr.settings import ClientKind, RegisteredApp
 
 _SYSTEM = "client_credentials"
 _GRANTS = ("authorization_code", "refresh_token")
 
 
 @dataclass(frozen=True, slots=True)
-class Registered(ClientMixin):
+class OAuthClient(ClientMixin):
     """`client` as an OAuth 2 client."""
 
-    client: Client
+    client: RegisteredApp
 
     def get_client_id(self) -> str:
         return self.client.id
@@ -77,7 +77,7 @@ class Assertions(JWTBearerClientAssertion):
 
     CLIENT_AUTH_METHOD = ClientKind.KEY.value
 
-    def __init__(self, token_url: str, keys: ClientKeys, seen: SeenOnce) -> None:
+    def __init__(self, token_url: str, keys: RegisteredKeys, seen: SeenOnce) -> None:
         super().__init__(leeway=_LEEWAY)
         self._token_endpoint = token_url
         self._keys = keys
@@ -86,7 +86,7 @@ class Assertions(JWTBearerClientAssertion):
     def get_audiences(self) -> list[str]:
         return [self._token_endpoint]
 
-    def resolve_client_public_key(self, client: Registered) -> KeySet:
+    def resolve_client_public_key(self, client: OAuthClient) -> KeySet:
         return self._keys.of(client.client)
 
     def process_assertion_claims(self, assertion: str, resolve_key: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class SeenOnce:
             return is_new
 
 
-class ClientKeys:
+class RegisteredKeys:
     """The public keys of the clients, fetched where an address was registered."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -136,7 +136,7 @@ class ClientKeys:
         self._lock = threading.Lock()
         self._fetched: dict[str, tuple[float, KeySet]] = {}
 
-    def of(self, client: Client) -> KeySet:
+    def of(self, client: RegisteredApp) -> KeySet:
         """Raises InvalidClientError when there are none, or they cannot be had."""
         if client.jwks is not None:
             return _key_set(client.jwks)

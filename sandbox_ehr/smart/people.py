@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from sandbox_ehr.fhir import access
-from sandbox_ehr.records import Records
+from sandbox_ehr.fhir.records import Records
 
 Resource = dict[str, Any]
 _MOST_SHOWN = 200
@@ -26,7 +26,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedFor:
+class ScopeRequest:
     """A scope, and what it means."""
 
     scope: str
@@ -66,8 +66,8 @@ def needs_patient(scope: str) -> bool:
     return "launch/patient" in words or any(s.level == "patient" for s in access.parse_all(scope))
 
 
-def asked_for(scope: str) -> list[AskedFor]:
-    return [AskedFor(word, _words(word)) for word in scope.split()]
+def scope_requests(scope: str) -> list[ScopeRequest]:
+    return [ScopeRequest(word, _words(word)) for word in scope.split()]
 
 
 def _words(word: str) -> str:

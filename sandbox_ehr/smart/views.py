@@ -23,9 +23,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from sandbox_ehr import moods
 from sandbox_ehr.fhir import access
 from sandbox_ehr.moods import Mood
-from sandbox_ehr.settings import Client
-from sandbox_ehr.smart import people, sessions
-from sandbox_ehr.smart.sessions import Launch, Session
+from sandbox_ehr.settings import RegisteredApp
+from sandbox_ehr.smart import people, tokens
+from sandbox_ehr.smart.tokens import Launch, Session
 from sandbox_ehr.state import running
 
 auth = Blueprint("auth", __name__, template_folder="templates", static_folder="static")
@@ -33,7 +33,7 @@ auth = Blueprint("auth", __name__, template_folder="templates", static_folder="s
 _LONGEST_STATE = 2000
 
 
-class Refused(Exception):
+class AuthorizationRefused(Exception):
     """An authorization request from which nobody may be sent back: the address is not trusted."""
 
 
@@ -92,17 +92,19 @@ def launch() -> AnyResponse:
     it = running()
     client = it.settings.client(request.args.get("client_id", ""))
     if client is None or not client.launch_url:
-        raise Refused("No app with a launch address is registered under this client_id.")
+        raise AuthorizationRefused(
+            "No app with a launch address is registered under this client_id."
+        )
     try:
         wanted = frozenset(moods.named(name) for name in request.args.getlist("fault"))
         if any(mood.of_answers for mood in wanted):
             raise ValueError("a mood of the FHIR server is not one launch's: start with it")
     except ValueError as error:
-        raise Refused(f"{str(error).capitalize()}.") from None
+        raise AuthorizationRefused(f"{str(error).capitalize()}.") from None
     names = ("patient", "encounter", "user")
     patient, encounter, user = (request.args.get(name, "")[:500] for name in names)
     if it.records.read("Patient", patient) is None:
-        raise Refused("No patient here has this id: give one as ?patient=.")
+        raise AuthorizationRefused("No patient here has this id: give one as ?patient=.")
     token = it.launches.new(
         patient,
         encounter,
@@ -126,25 +128,29 @@ def _asked() -> dict[str, str]:
     given = request.args if own_form or request.method == "GET" else request.form
     repeated = [name for name in given if len(given.getlist(name)) > 1]
     if repeated:
-        raise Refused("The app's request says something twice, so it is not clear what it wants.")
+        raise AuthorizationRefused(
+            "The app's request says something twice, so it is not clear what it wants."
+        )
     return given.to_dict()
 
 
-def _client_of(asked: dict[str, str]) -> Client:
+def _client_of(asked: dict[str, str]) -> RegisteredApp:
     """The app that asks, when it and the address to send it back to are registered."""
     it = running()
     client = it.settings.client(asked.get("client_id", ""))
     if client is None or Mood.AUTH_INVALID_CLIENT_ID in it.settings.moods:
-        raise Refused("No app is registered under this client_id.")
+        raise AuthorizationRefused("No app is registered under this client_id.")
     said = asked.get("redirect_uri", "")
     if said not in client.redirect_uris or Mood.AUTH_INVALID_REDIRECT_URI in it.settings.moods:
-        raise Refused("The app's redirect_uri is not, letter by letter, one it registered.")
+        raise AuthorizationRefused(
+            "The app's redirect_uri is not, letter by letter, one it registered."
+        )
     if len(asked.get("state", "")) > _LONGEST_STATE:
-        raise Refused("The app's state is longer than 2000 characters.")
+        raise AuthorizationRefused("The app's state is longer than 2000 characters.")
     return client
 
 
-def _session(asked: dict[str, str], client: Client) -> Session | None:
+def _session(asked: dict[str, str], client: RegisteredApp) -> Session | None:
     """What is granted; None while somebody has to be asked. Raises OAuth2Error."""
     it = running()
     if asked.get("response_type") != "code":
@@ -159,7 +165,7 @@ def _session(asked: dict[str, str], client: Client) -> Session | None:
     return _of_launch(asked["launch"], client, may) if "launch" in asked else _of_form(may)
 
 
-def _of_launch(token: str, client: Client, scope: str) -> Session:
+def _of_launch(token: str, client: RegisteredApp, scope: str) -> Session:
     it = running()
     launch = it.launches.peek(token)
     if launch is None or launch.client_id not in ("", client.id):
@@ -167,7 +173,7 @@ def _of_launch(token: str, client: Client, scope: str) -> Session:
     if "launch" not in scope.split():
         raise InvalidScopeError("an EHR launch asks for the scope launch")
     _fail(launch.moods | it.settings.moods, _AT_AUTHORIZATION)
-    session = sessions.of_launch(launch, _scope(scope, launch), it.settings.tenant)
+    session = tokens.of_launch(launch, _scope(scope, launch), it.settings.tenant)
     return session if session.user else replace(session, user=people.default(it.records))
 
 
@@ -195,7 +201,7 @@ def _of_form(scope: str) -> Session | None:
     if not kept:
         raise AccessDeniedError()
     plain = Launch(patient if wants_patient else "", user=user)
-    return sessions.of_launch(plain, _scope(kept, plain), it.settings.tenant)
+    return tokens.of_launch(plain, _scope(kept, plain), it.settings.tenant)
 
 
 def _sent_back(asked: dict[str, str], session: Session) -> AnyResponse:
@@ -220,7 +226,7 @@ def _error_sent_back(asked: dict[str, str], error: OAuth2Error) -> AnyResponse:
     return redirect(add_params_to_uri(asked["redirect_uri"], said))
 
 
-def _page(asked: dict[str, str], client: Client) -> AnyResponse:
+def _page(asked: dict[str, str], client: RegisteredApp) -> AnyResponse:
     """Sign in, choose a patient, agree."""
     it = running()
     may = access.granted(asked["scope"], client.scope)
@@ -230,7 +236,7 @@ def _page(asked: dict[str, str], client: Client) -> AnyResponse:
         app=client.name,
         people=people.staff(it.records),
         patients=people.patients(it.records) if people.needs_patient(may) else [],
-        scopes=people.asked_for(may),
+        scopes=people.scope_requests(may),
         action="?" + urlencode(asked),
     )
     back = urlsplit(asked["redirect_uri"])
@@ -240,8 +246,8 @@ def _page(asked: dict[str, str], client: Client) -> AnyResponse:
 # ---------------------------------------------------------------- answers
 
 
-@auth.errorhandler(Refused)
-def refused(error: Refused) -> AnyResponse:
+@auth.errorhandler(AuthorizationRefused)
+def refused(error: AuthorizationRefused) -> AnyResponse:
     """Nobody is sent anywhere: where to is not known for sure (RFC 6749, 4.1.2.1)."""
     it = running()
     text = render_template("smart/refused.html", ehr=it.settings.name, why=str(error))

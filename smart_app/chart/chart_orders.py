@@ -13,13 +13,13 @@ from datetime import date
 from functools import cached_property
 
 from billing_rules.assess import PatientChart, read_orders
-from billing_rules.fhir.json.references import JsonObject, same
+from billing_rules.fhir.json.decoding import JsonObject, same
 from billing_rules.fhir.json.values import as_day
-from billing_rules.fhir.read.administrations import Given
 from billing_rules.fhir.read.orders import READERS
+from billing_rules.fhir.read.therapies import Given
 from billing_rules.model.entities import DrugOrder, OrderLine, Stage
 from billing_rules.orders.case import Case
-from billing_rules.orders.recognise import concerns_catalogue
+from billing_rules.orders.drug_orders import concerns_catalogue
 from billing_rules.review import OrderReview, cases, reviewed
 from ehr_access.resources import encounter_id
 from service_parts.log_events import fault

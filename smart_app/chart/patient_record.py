@@ -15,15 +15,15 @@ from datetime import date
 from billing_rules.assess import read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import OLDER_LEFT
-from billing_rules.fhir.json.decoding import Part
-from billing_rules.fhir.json.references import JsonObject, same
-from billing_rules.fhir.read.administrations import Given, given
+from billing_rules.fhir.json.decoding import JsonObject, Part, same
 from billing_rules.fhir.read.orders import READERS
+from billing_rules.fhir.read.therapies import Given, given
 from billing_rules.model.chart import Chart
 from billing_rules.model.states import NOTHING, Present, Unknown
-from billing_rules.orders.recognise import concerns_catalogue
+from billing_rules.orders.drug_orders import concerns_catalogue
 from ehr_access import limits as reasons
 from ehr_access.base import FhirBase
+from ehr_access.client import fetch_allowed, query_of
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import Query, queries_for
 from ehr_access.resources import (
@@ -35,7 +35,6 @@ from ehr_access.resources import (
     references,
     resources_of,
 )
-from ehr_access.scoped import fetch, query_of
 from service_parts.log_events import Event
 from smart_app.chart.chart_orders import FoundOrder, current_orders, reference_of, reviewed_orders
 from smart_app.launch.error_pages import ANOTHER_PATIENT, Stopped
@@ -215,7 +214,7 @@ def _fetched(
     window: Window, limits: Limits, queries: Mapping[str, Query], until: Deadline
 ) -> dict[str, Part]:
     """Every answer of the window's EHR by its key. Raises AnotherPatient."""
-    answers = fetch(window.ehr.within(limits), window.scopes, queries, until)
+    answers = fetch_allowed(window.ehr.within(limits), window.scopes, queries, until)
     return {
         key: of_patient(part, key, queries[key].resource_type, window.patient_id)
         for key, part in answers.items()

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from billing_rules.evidence.documentation import sentence
 from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Topic, standing
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
 from billing_rules.review import OrderReview
 from billing_rules.rule_records import RuleRecord, rule_name, shipped
 from billing_rules.rules import DOCUMENTATION_NAMES
-from billing_rules.rules.common import sentence
 
 
 class State(Enum):

@@ -20,10 +20,10 @@ from billing_rules.model.form import Form
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event
 from smart_app.forms import form_view, write_back
-from smart_app.forms.saved_forms import FORM_KEY, KeptForms, Sent, new_form_key
+from smart_app.forms.saved_forms import FORM_KEY, SavedForms, Sent, new_form_key
 from smart_app.forms.write_back import Result, ToWrite
 from smart_app.launch import error_pages
-from smart_app.launch.state import launch_services
+from smart_app.launch.services import launch_services
 from smart_app.launch.window import Window, window
 
 log = logging.getLogger("smart_app")
@@ -39,13 +39,13 @@ class OrderForm:
     name: str
     order: str
     window: Window
-    saved_forms: KeptForms
+    saved_forms: SavedForms
 
     @classmethod
     def of(cls, name: str, order: str = "") -> OrderForm:
         """The form of that name for `order`, or for the order that the request's address names."""
         named = order or request.args.get("order", "")
-        return cls(name, named, window(), KeptForms.of(launch_services().store))
+        return cls(name, named, window(), SavedForms.of(launch_services().store))
 
     @property
     def order_key(self) -> str:
@@ -202,7 +202,7 @@ def _keeper(name: str, blueprint: str) -> error_pages.Keeper:
         key = sent.get("form_key", "")
         typed = {field: text for field, text in sent.items() if "." in field}
         try:
-            KeptForms.of(launch_services().store).keep(
+            SavedForms.of(launch_services().store).keep(
                 owner, name, order, typed, key if FORM_KEY.fullmatch(key) else new_form_key()
             )
         except StoreFailed:

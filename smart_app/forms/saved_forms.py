@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from service_parts.database import StoreFailed, transaction
 from smart_app.launch.schema import app_draft, app_sent_form
-from smart_app.launch.store import SKEW, WAIT, Seal, Store
+from smart_app.launch.store import SKEW, WAIT, Seal, WindowStore
 
 SENDING_TAKES = timedelta(seconds=60)  # then a send is taken to have been cut off
 FORM_KEY = re.compile(r"[0-9a-f]{32}")
@@ -30,7 +30,7 @@ def new_form_key() -> str:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Draft:
+class SavedDraft:
     """What somebody typed, by field name, and when it was kept."""
 
     typed: Mapping[str, str]
@@ -53,19 +53,19 @@ Claim = Literal["yours", "under way"] | Sent
 
 
 @dataclass(frozen=True, slots=True)
-class KeptForms:
+class SavedForms:
     engine: sa.Engine
     seal: Seal
     now: Callable[[], datetime]
     kept: timedelta
 
     @classmethod
-    def of(cls, store: Store) -> KeptForms:
+    def of(cls, store: WindowStore) -> SavedForms:
         return cls(store.engine, store.seal, store.now, store.forms)
 
     # ------------------------------------------------------------ drafts
 
-    def draft(self, owner: str, form: str, order: str) -> Draft | None:
+    def draft(self, owner: str, form: str, order: str) -> SavedDraft | None:
         """What this owner typed last into this form for this order, if it was not saved since."""
         key = self._draft_key(owner, form, order)
         wanted = sa.select(app_draft).where(app_draft.c.draft_key == key)
@@ -74,7 +74,7 @@ class KeptForms:
         if row is None or row.saved_at + self.kept <= self.now():
             return None
         content = self.seal.opened(key, row.sealed)
-        return Draft(content["typed"], content["form_key"], row.saved_at) if content else None
+        return SavedDraft(content["typed"], content["form_key"], row.saved_at) if content else None
 
     def keep(
         self, owner: str, form: str, order: str, typed: Mapping[str, str], form_key: str

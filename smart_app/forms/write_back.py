@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from billing_rules.data_needed import OUR_ENTRIES
-from billing_rules.fhir.write.entered_results import Entered, document
+from billing_rules.fhir.write.administration import Entered, document
 from ehr_access.writing import Refused, Uncertain, WriteAnswer, Written
 from smart_app.launch.window import Window
 

@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event, fault
-from smart_app.launch.store import KeptWindow
+from smart_app.launch.store import StoredWindow
 
 log = logging.getLogger("smart_app")
 
@@ -141,7 +141,7 @@ def keep_late_forms(app: App, keeper: Keeper) -> None:
     app.extensions.setdefault(_KEEPERS, []).append(keeper)
 
 
-def kept_late_form(window: KeptWindow) -> str:
+def kept_late_form(window: StoredWindow) -> str:
     """The sentence that says so, once a keeper has taken this request's form; "" otherwise."""
     if request.method != "POST":
         return ""

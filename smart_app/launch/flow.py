@@ -1,8 +1,7 @@
 """From an EHR's launch, or one of one's own, to an open window (SMART App Launch 2.2).
 
 The way is written out in `_go` and `_return`: out to the EHR's authorization server with everything
-that binds the answer to this browser and this moment, and back with a code that is used once.
-"""
+that binds the answer to this browser and this moment, and back with a code that is used once."""
 
 from __future__ import annotations
 
@@ -11,19 +10,22 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 
+from billing_rules.data_needed import DATA_NEEDED
+from billing_rules.model.states import Unknown
+from ehr_access.app_context import Refusal, opened
 from ehr_access.limits import Deadline
 from ehr_access.scopes import Scopes
-from ehr_access.smart_configuration import SmartConfiguration
+from ehr_access.server_metadata import Capability, SmartConfiguration
 from service_parts.database import StoreFailed
 from service_parts.log_events import Event
 from service_parts.web import subscriber
-from smart_app.launch import cookies, discovery, requested_scopes, windows
-from smart_app.launch.authorization import AuthorizationServer, NotGiven
-from smart_app.launch.card_context import order_of_card
+from smart_app.launch import authorization_server, session
+from smart_app.launch.authorization_server import AuthorizationServer, NotGiven
 from smart_app.launch.error_pages import (
     FOREIGN_STATE,
     NO_LAUNCH,
@@ -38,11 +40,115 @@ from smart_app.launch.error_pages import (
 )
 from smart_app.launch.identity import NotVerified, verified
 from smart_app.launch.identity import user as identified
-from smart_app.launch.state import LaunchServices, launch_services
-from smart_app.launch.store import ATTEMPT_LIFE, Attempt, Opened, Tokens
+from smart_app.launch.services import LaunchServices, launch_services
+from smart_app.launch.session import tokens_in
+from smart_app.launch.store import ATTEMPT_LIFE, Attempt, LaunchGrant, Tokens
 from smart_app.launch.window import Role, User
-from smart_app.launch.window_tokens import tokens_in
 from smart_app.settings import RegisteredEhr
+
+# ----------------------------------------------------------------------
+# Which order a card's link meant: the appContext of the launch, if it can be used.
+#
+# It comes through the EHR, which may drop it, and through whatever carried it there; a bad one
+# costs nothing but the short cut to the order.
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CardOrder:
+    """The order, the rules that spoke there and the orders it was judged together with; or `note`,
+    the sentence why they are not known."""
+
+    order: str = ""
+    rules: tuple[str, ...] = ()
+    note: str = ""
+    together: tuple[str, ...] = ()
+
+
+def order_of_card(
+    text: Any, patient_id: str, ehr: RegisteredEhr, key: bytes, now: datetime
+) -> CardOrder:
+    """What `text` stands for, for this patient at this EHR; never an error."""
+    if not isinstance(text, str) or not text:
+        return CardOrder()
+    found = opened(text, key, patient_id, ehr.fhir_base, now) if key else Refusal.FOREIGN
+    if isinstance(found, Refusal):
+        return CardOrder(note=f"The link of the card cannot be used: {found.value}.")
+    return CardOrder(found.order, found.rules, together=found.together)
+
+
+# ----------------------------------------------------------------------
+# Which scopes to request from an EHR: what the app reads, of what that EHR offers (conformance
+# B4.1), and whether what it granted is enough.
+#
+# Requesting a type that an EHR does not know can make it refuse everything.
+
+
+_BESIDES_RULES = (
+    "Medication",
+    "Organization",
+    "DocumentReference",
+    "QuestionnaireResponse",
+    "ServiceRequest",
+)
+READS = tuple(sorted({need.resource_type for need in DATA_NEEDED} | set(_BESIDES_RULES)))
+_IDENTITY = ("openid", "fhirUser")
+_SHOWN = ("MedicationRequest", "MedicationAdministration")
+
+
+def scopes_to_request(
+    ehr: RegisteredEhr,
+    configuration: SmartConfiguration,
+    offered: Capability | Unknown,
+    *,
+    from_ehr: bool,
+) -> str:
+    """The scope parameter. `from_ehr`: the EHR opened the app; else it is to ask for a patient."""
+    context = ("launch",) if from_ehr else ("launch/patient",)
+    # Tokens that last as long as the user is online, where they can be had; the app never requests
+    # access beyond that (conformance B4.5).
+    stated = configuration.capabilities | set(configuration.scopes_supported)
+    session = ("online_access",) if {"permission-online", "online_access"} & stated else ()
+    return " ".join((*context, *_IDENTITY, *session, *_data(ehr, configuration, offered)))
+
+
+def are_enough_scopes(granted: Scopes) -> bool:
+    """Whether there is anything the app could show: orders, or what was administered, each read and
+    searched at least in part (an EHR may grant less than was requested; SMART App Launch 2.2,
+    "Scopes granted by the authorization server")."""
+    return any(granted.may("r", kind) and granted.may("s", kind) for kind in _SHOWN)
+
+
+def _data(
+    ehr: RegisteredEhr, configuration: SmartConfiguration, offered: Capability | Unknown
+) -> tuple[str, ...]:
+    if ehr.scopes:
+        return ehr.scopes
+    known = [t for t in READS if _is_known(t, configuration, offered)]
+    writes = sorted(t for t in ehr.writes if _is_known(t, configuration, offered))
+    # Version 2 where the EHR says so; version 1 where it says that, or nothing.
+    if "permission-v2" in configuration.capabilities:
+        letters = {t: "rs" for t in known} | dict.fromkeys(writes, "crus") | {"Patient": "r"}
+        return tuple(f"patient/{t}.{letters[t]}" for t in sorted(letters))
+    return (*(f"patient/{t}.read" for t in known), *(f"patient/{t}.write" for t in writes))
+
+
+def _is_known(
+    resource_type: str, configuration: SmartConfiguration, offered: Capability | Unknown
+) -> bool:
+    """Whether the EHR has that type. Lists that are not there refuse nothing."""
+    if isinstance(offered, Capability) and resource_type not in offered.interactions:
+        return False
+    named = Scopes.parse(" ".join(configuration.scopes_supported)).scopes
+    return not named or any(scope.resource_type in ("*", resource_type) for scope in named)
+
+
+# ----------------------------------------------------------------------
+# From an EHR's launch, or one of one's own, to an open window (SMART App Launch 2.2).
+#
+# The way is written out in `_go` and `_return`: out to the EHR's authorization server with
+# everything that binds the answer to this browser and this moment, and back with a code that is
+# used once.
+
 
 log = logging.getLogger("smart_app")
 
@@ -96,7 +202,9 @@ def by_oneself(ehr_id: str) -> Response:
 def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
     services = launch_services()
     configuration = services.discovery.of(ehr)
-    discovery.require(configuration, "launch-ehr" if launch else "launch-standalone")
+    authorization_server.require_capability(
+        configuration, "launch-ehr" if launch else "launch-standalone"
+    )
     server = AuthorizationServer(ehr, configuration, services.settings, services.app_keys)
     offered = services.capabilities.of(ehr.base, Deadline.after(_CAPABILITY_SECONDS))
     state, browser = secrets.token_hex(_STATE_BYTES), secrets.token_urlsafe(_STATE_BYTES)
@@ -104,7 +212,7 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
         ehr.id,
         verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
         nonce=secrets.token_urlsafe(_STATE_BYTES),
-        asked=requested_scopes.scopes(ehr, configuration, offered, from_ehr=bool(launch)),
+        asked=scopes_to_request(ehr, configuration, offered, from_ehr=bool(launch)),
     )
     services.store.sweep()
     if not services.store.begin(state, browser, attempt):
@@ -119,9 +227,13 @@ def _go(ehr: RegisteredEhr, aud: str, launch: str) -> Response:
     )
     response = _redirect(address)
     secure = services.settings.secure
-    for old in [*cookies.ids(request, cookies.KIND_LAUNCH, secure)][: -cookies.MOST_LAUNCHES + 1]:
-        cookies.remove(response, cookies.KIND_LAUNCH, old, secure)
-    cookies.put(response, cookies.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure)
+    for old in [*session.cookie_ids(request, session.KIND_LAUNCH, secure)][
+        : -session.MOST_LAUNCHES + 1
+    ]:
+        session.remove_cookie(response, session.KIND_LAUNCH, old, secure)
+    session.put_cookie(
+        response, session.KIND_LAUNCH, _cookie_id(state), browser, ATTEMPT_LIFE, secure
+    )
     _log("launch begun", ehr.id, "from the EHR" if launch else "by oneself")
     return response
 
@@ -139,8 +251,8 @@ def callback() -> Response:
     started = time.monotonic()
     services, state = launch_services(), request.args.get("state", "")
     secure, id_ = services.settings.secure, _cookie_id(state)
-    known = cookies.ID.fullmatch(id_) is not None
-    browser = cookies.read(request, cookies.KIND_LAUNCH, id_, secure) if known else ""
+    known = session.ID.fullmatch(id_) is not None
+    browser = session.read_cookie(request, session.KIND_LAUNCH, id_, secure) if known else ""
     attempt = services.store.take(state, browser) if browser else None
     ehr = services.settings.ehr(attempt.ehr) if attempt else None
     if attempt is None or ehr is None:
@@ -150,7 +262,7 @@ def callback() -> Response:
     except Stopped as stopped:
         _log("launch ended", ehr.id, stopped.stop.name, started)
         raise
-    cookies.remove(response, cookies.KIND_LAUNCH, id_, secure)
+    session.remove_cookie(response, session.KIND_LAUNCH, id_, secure)
     _log("launch ended", ehr.id, "open", started)
     return response
 
@@ -234,11 +346,11 @@ def _opened(grant: _Grant, services: LaunchServices) -> Response:
     who, subject = _who(grant, services)
     if not grant.patient:
         raise Stopped(NO_PATIENT)
-    if not requested_scopes.are_enough(Scopes.parse(grant.scope)):
+    if not are_enough_scopes(Scopes.parse(grant.scope)):
         raise Stopped(NO_RIGHTS)
     context, now = grant.response.get("appContext"), services.store.now()
     card = order_of_card(context, grant.patient, ehr, services.settings.context_key, now)
-    opened = Opened(
+    opened = LaunchGrant(
         patient=grant.patient,
         encounter=grant.text("encounter").removeprefix("Encounter/"),
         user=who.reference,
@@ -251,7 +363,7 @@ def _opened(grant: _Grant, services: LaunchServices) -> Response:
         note=card.note,
         together=card.together,
     )
-    id_, key = windows.new_id(), secrets.token_urlsafe(_STATE_BYTES)
+    id_, key = session.new_window_id(), secrets.token_urlsafe(_STATE_BYTES)
     person = who.reference or subject or id_  # who is not known is the same as nobody
     owner = services.store.seal.keyed_hash("owner", ehr.id, grant.patient, person)
     services.store.open(id_, key, ehr.id, owner, opened, grant.tokens)
@@ -261,12 +373,12 @@ def _opened(grant: _Grant, services: LaunchServices) -> Response:
     # many the oldest.
     known = {
         one: services.store.current(one)
-        for one in cookies.ids(request, cookies.KIND_WINDOW, secure)
+        for one in session.cookie_ids(request, session.KIND_WINDOW, secure)
     }
     alive = sorted((kept.opened_at, one) for one, kept in known.items() if kept and kept.opened)
-    for one in known.keys() - {one for _, one in alive[-cookies.MOST_WINDOWS + 1 :]}:
-        cookies.remove(response, cookies.KIND_WINDOW, one, secure)
-    cookies.put(response, cookies.KIND_WINDOW, id_, key, life, secure)
+    for one in known.keys() - {one for _, one in alive[-session.MOST_WINDOWS + 1 :]}:
+        session.remove_cookie(response, session.KIND_WINDOW, one, secure)
+    session.put_cookie(response, session.KIND_WINDOW, id_, key, life, secure)
     return response
 
 
@@ -290,7 +402,7 @@ def _who(grant: _Grant, services: LaunchServices) -> tuple[User, str]:
     except NotVerified as error:
         _log("not identified", grant.ehr.id, error.check)
         raise Stopped(NOT_IDENTIFIED) from None
-    reader = windows.client(grant.ehr, services, grant.tokens.access)
+    reader = session.ehr_client(grant.ehr, services, grant.tokens.access)
     return identified(claims, grant.ehr, reader), str(claims["sub"])
 
 

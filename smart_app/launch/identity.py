@@ -15,10 +15,16 @@ import msgspec
 from billing_rules.model.states import Present
 from ehr_access.base import AddressRefused
 from ehr_access.client import EhrClient
-from ehr_access.jwt_checks import Case, NotReadable, Signatures, first_failed
-from ehr_access.public_keys import Key, KeySource
 from ehr_access.query import Query, QueryRefused
-from ehr_access.smart_configuration import SmartConfiguration
+from ehr_access.server_metadata import SmartConfiguration
+from ehr_access.signed_tokens import (
+    Key,
+    KeySource,
+    NotReadable,
+    Signatures,
+    TokenCase,
+    first_failed,
+)
 from smart_app.launch.error_pages import NOT_FOR_PATIENTS, Stopped
 from smart_app.launch.window import Role, User
 from smart_app.settings import RegisteredEhr
@@ -82,7 +88,7 @@ def verified(
         raise NotVerified("readable") from None
     if not (configuration.jwks_uri and configuration.issuer):
         raise NotVerified("published")
-    case = Case(
+    case = TokenCase(
         token=read,
         now=now(),
         signatures=_SIGNATURES,

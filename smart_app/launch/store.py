@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from service_parts.database import transaction
-from smart_app.launch.schema import app_launch, app_window
+from smart_app.launch.schema import app_draft, app_launch, app_sent_form, app_window
 
 SHORTEST_KEY = 32  # bytes
 
@@ -109,7 +109,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Opened:
+class LaunchGrant:
     """What a launch gave: whose chart, who looks, with which rights.
 
     `user` and `name` are "" where the EHR does not say. `order`, `rules` and `together` are what a
@@ -130,13 +130,13 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class KeptWindow:
+class StoredWindow:
     """A window as it is kept. `opened` and `tokens` are None once it has ended."""
 
     id: str
     ehr: str
     owner_key: str
-    opened: Opened | None
+    opened: LaunchGrant | None
     tokens: Tokens | None
     version: int
     opened_at: datetime
@@ -145,7 +145,7 @@ class KeptWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class WindowStore:
     """A window lasts `session` from its launch, and `idle` from its last use; what is typed into
     forms is kept for `forms`."""
 
@@ -194,7 +194,7 @@ class Store:
     # ------------------------------------------------------------ windows
 
     def open(
-        self, id_: str, key: str, ehr: str, owner: str, opened: Opened, tokens: Tokens
+        self, id_: str, key: str, ehr: str, owner: str, opened: LaunchGrant, tokens: Tokens
     ) -> None:
         """Keep a new window, which the browser with `key` alone may use."""
         now = self.now()
@@ -213,14 +213,14 @@ class Store:
         with transaction(self.engine, WAIT) as connection:
             connection.execute(app_window.insert(), row)
 
-    def find(self, id_: str, key: str) -> KeptWindow | None:
+    def find(self, id_: str, key: str) -> StoredWindow | None:
         """The window, for the browser that has its key. One that has ended has nothing opened."""
         row = self._row(id_)
         if row is None or not secrets.compare_digest(row.key_hash, hashed(key)):
             return None
         return self._kept(row)
 
-    def current(self, id_: str) -> KeptWindow | None:
+    def current(self, id_: str) -> StoredWindow | None:
         """The window as it is now, whoever asks; for the program's own use."""
         row = self._row(id_)
         return None if row is None else self._kept(row)
@@ -253,7 +253,7 @@ class Store:
 
     # ------------------------------------------------------------ renewing a token
 
-    def claim_renewal(self, window: KeptWindow) -> bool:
+    def claim_renewal(self, window: StoredWindow) -> bool:
         """Whether the caller, and nobody else meanwhile, is to renew this window's token.
 
         One statement decides between all threads and workers; a renewal that takes too long is
@@ -268,7 +268,7 @@ class Store:
             taken = connection.execute(claim.values(renewing_until=now + RENEWAL_TAKES))
         return taken.rowcount == 1
 
-    def renewed(self, window: KeptWindow, opened: Opened, tokens: Tokens) -> None:
+    def renewed(self, window: StoredWindow, opened: LaunchGrant, tokens: Tokens) -> None:
         """Keep the new tokens; those before are used up."""
         columns = app_window.c
         same = (columns.id == window.id) & (columns.version == window.version)
@@ -289,21 +289,47 @@ class Store:
         with transaction(self.engine, WAIT) as connection:
             connection.execute(app_window.update().where(which).values(values))
 
-    def _sealed(self, id_: str, opened: Opened, tokens: Tokens) -> str:
+    def _sealed(self, id_: str, opened: LaunchGrant, tokens: Tokens) -> str:
         return self.seal.closed(id_, {"opened": asdict(opened), "tokens": asdict(tokens)})
 
-    def _kept(self, row: Any) -> KeptWindow:
+    def _kept(self, row: Any) -> StoredWindow:
         now = self.now()
         over = row.ends_at <= now or row.seen_at + self.idle <= now or row.opened_at > now + SKEW
         content = None if over or not row.sealed else self.seal.opened(row.id, row.sealed)
-        return KeptWindow(
+        return StoredWindow(
             row.id,
             row.ehr,
             row.owner_key,
-            msgspec.convert(content["opened"], Opened) if content else None,
+            msgspec.convert(content["opened"], LaunchGrant) if content else None,
             msgspec.convert(content["tokens"], Tokens) if content else None,
             row.version,
             row.opened_at,
             row.seen_at,
             row.ends_at,
         )
+
+
+# ----------------------------------------------------------------------
+# The end of what the app keeps, before its own time. Nothing is opened, so no secret is needed.
+#
+# The running app forgets by itself what is over (Store.sweep, SavedForms.sweep). This is for an
+# incident, a lost secret, a clinic that leaves.
+
+
+def forget(engine: sa.Engine, before: datetime) -> tuple[int, int]:
+    """Delete windows, with their tokens and the launches under way, and forms of before that
+    moment; how many windows and forms they were. Raises StoreFailed, and then nothing is deleted.
+
+    Whoever looks at such a window has to open the app again. The EHR is not told: a token that was
+    copied from here before ends by its own time.
+    """
+    with transaction(engine, WAIT) as connection:
+        begun = app_launch.c.expires_at < before + ATTEMPT_LIFE
+        connection.execute(app_launch.delete().where(begun))
+        forms = (
+            app_draft.delete().where(app_draft.c.saved_at < before),
+            app_sent_form.delete().where(app_sent_form.c.claimed_at < before),
+        )
+        typed = sum(connection.execute(one).rowcount for one in forms)
+        opened = app_window.delete().where(app_window.c.opened_at < before)
+        return connection.execute(opened).rowcount, typed

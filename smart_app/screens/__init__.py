@@ -17,7 +17,7 @@ from smart_app.screens import (
     documentation,
     dosing,
     history,
-    orders,
+    order_page,
     packet,
     resource,
     worksheet,
@@ -31,6 +31,6 @@ SCREENS: tuple[Callable[[], Blueprint], ...] = (
     close_out.blueprint,
     history.blueprint,
     packet.blueprint,
-    orders.blueprint,
+    order_page.orders_blueprint,
     resource.blueprint,
 )

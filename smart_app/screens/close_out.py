@@ -23,7 +23,7 @@ from billing_rules.claims.administration_form import (
     closing_of,
 )
 from billing_rules.claims.administration_record import Closed, Closing, Planned, closed
-from billing_rules.fhir.json.references import JsonObject
+from billing_rules.fhir.json.decoding import JsonObject
 from billing_rules.fhir.write.administration import (
     About,
     discarded_records,
@@ -43,9 +43,8 @@ from smart_app.forms import form_view, write_back
 from smart_app.forms.form import OrderForm, Submission, rescued_by, results_of
 from smart_app.forms.saved_forms import new_form_key
 from smart_app.forms.write_back import ToWrite
-from smart_app.launch.state import launch_services
+from smart_app.launch.services import installation, launch_services
 from smart_app.launch.window import window
-from smart_app.running import running
 from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 
 NAME = "close-out"
@@ -86,7 +85,7 @@ class _Context:
             planned, born = msgspec.convert(content, tuple[Planned, date | None])
         except msgspec.ValidationError:  # from nowhere, or of another version
             return None
-        return cls(planned, born, running().catalogue, running().today())
+        return cls(planned, born, installation().catalogue, installation().today())
 
     def sealed(self) -> str:
         content = msgspec.to_builtins((self.planned, self.born))
@@ -103,7 +102,7 @@ class _Context:
 
     def check(self, typed: Mapping[str, str], charted: DrugOrder | None = None) -> Checked:
         prefill = charted_answers(charted) if charted else {}
-        return answers.check(self.form, typed, Patient(self.today, self.born), prefill)
+        return answers.check_answers(self.form, typed, Patient(self.today, self.born), prefill)
 
 
 def _row() -> str:

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from billing_rules.evidence.documentation import form_unread
 from billing_rules.evidence.pretreatment import current_weight, doubtful_weight, kilograms
-from billing_rules.fhir.write.entered_results import note_lines, observations
+from billing_rules.fhir.write.administration import note_lines, observations
 from billing_rules.fhir.write.questionnaire import response
 from billing_rules.forms import answers as form_answers
 from billing_rules.forms.answers import Checked, Patient
@@ -81,7 +81,7 @@ def save() -> str | tuple[str, int] | Response:
     if sent.action.startswith("add:"):
         return _page(at, order_form, form, typed, key, added=sent.action.removeprefix("add:"))
     prefill = prefilled(form, found.case, found.review.outcomes)
-    checked = form_answers.check(form, typed, _patient(found, at.today), prefill)
+    checked = form_answers.check_answers(form, typed, _patient(found, at.today), prefill)
     elsewhere = order_form.sent_elsewhere()
     entered = any(map(_is_entered, checked.rows)) or bool(taken_back(prefill, checked))
     if not checked.fine or elsewhere or not entered:

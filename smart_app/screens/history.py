@@ -10,7 +10,7 @@ from decimal import Decimal
 from flask import Blueprint
 
 from billing_rules.evidence.authorizations import standing
-from billing_rules.evidence.past_doses import planned_interval
+from billing_rules.evidence.documentation import planned_interval
 from billing_rules.evidence.pretreatment import baseline_total_ige, kilograms, weights_by
 from billing_rules.model.chart import Authorization, Measured
 from billing_rules.model.entities import DrugOrder, OrderLine
@@ -18,7 +18,7 @@ from billing_rules.model.states import Nothing, Present, State, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.orders.drug_orders import containers_of
 from billing_rules.rules.documentation.reauthorization import DUE_DAYS
-from service_parts.svg_chart import Chart, Value, bars, points
+from service_parts.svg_chart import TimeChart, Value, bars, points
 from smart_app.chart.patient_record import PatientRecord, gap
 from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 from smart_app.screens.words import brief
@@ -128,7 +128,7 @@ def _together(texts: Iterable[str], nothing: str) -> str:
     return "; ".join(dict.fromkeys(filter(None, texts))) or nothing
 
 
-def _given_chart(visits: list[DrugOrder]) -> Chart | None:
+def _given_chart(visits: list[DrugOrder]) -> TimeChart | None:
     """Given and discarded amount a visit, in mg; visits without a readable dose have no bar."""
     values = (
         Value(

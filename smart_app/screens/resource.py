@@ -6,12 +6,12 @@ import json
 
 from flask import Blueprint, Response, render_template, request
 
-from billing_rules.fhir.json.references import JsonObject
+from billing_rules.fhir.json.decoding import JsonObject
 from billing_rules.model.states import Nothing, Present, Unknown
+from ehr_access.client import fetch_allowed
 from ehr_access.limits import Deadline
 from ehr_access.query import Query, QueryRefused
 from ehr_access.resources import AnotherPatient, of_patient
-from ehr_access.scoped import fetch
 from smart_app.chart.patient_record import ROUNDS, refused
 from smart_app.launch.error_pages import NOT_FOUND, Stop, Stopped
 from smart_app.launch.window import window
@@ -62,7 +62,7 @@ def _read(kind: str, id_: str) -> bytes:
     except QueryRefused:
         raise Stopped(NOT_FOUND) from None
     until = Deadline.after(ROUNDS[1].seconds)
-    part = fetch(here.ehr, here.scopes, {"": query}, until)[""]
+    part = fetch_allowed(here.ehr, here.scopes, {"": query}, until)[""]
     try:
         part = of_patient(part, kind, kind, here.patient_id)
     except AnotherPatient as error:

@@ -3,18 +3,21 @@ length that fits; the whole of it is one click away."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from billing_rules.fhir.json.decoding import Part, decoded
-from billing_rules.fhir.json.references import JsonObject
+from flask import Blueprint
+
+from billing_rules.evidence.documentation import capital
+from billing_rules.fhir.json.decoding import JsonObject, Part, decoded
 from billing_rules.fhir.json.shapes import Identifier, PatientResource
 from billing_rules.fhir.json.values import as_day, shown
-from billing_rules.model.dates import age_on
-from billing_rules.model.entities import Source, Stage
-from billing_rules.model.states import Present
+from billing_rules.model.entities import CERTAINTY, Source, Stage
+from billing_rules.model.states import Present, age_on
 from billing_rules.orders.claim_lines import ClaimPlan, WasteAnswer
+from ehr_access.query import ID
 from smart_app.chart.chart_orders import FoundOrder
 from smart_app.chart.patient_record import PatientRecord, gap
 
@@ -153,3 +156,33 @@ def flattened(value: Any, path: str = "", most: int = 2000) -> list[tuple[str, s
         else:
             rows.append((here, "" if found is None else str(found)))
     return rows
+
+
+# ----------------------------------------------------------------------
+# What templates may do with a value: cut it to fit, name its record, make an address of it.
+
+
+_RECORD = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{2,63})/([^/\s]+?)(?:/_history/.*)?(?: item \d+)?")
+
+
+def add_filters(blueprint: Blueprint) -> None:
+    """Give all templates of the app these filters."""
+    for filter_ in (brief, capital, quoted, record_of, web_address):
+        blueprint.add_app_template_filter(filter_)
+    blueprint.add_app_template_global(lambda: CERTAINTY, "certainties")
+
+
+def record_of(reference: str, patient_id: str) -> tuple[str, str] | None:
+    """Type and id of the record that a finding's evidence names; None where it names none that
+    can be asked for."""
+    if reference == "Patient":
+        return "Patient", patient_id
+    match = _RECORD.fullmatch(reference)
+    if match is None or not ID.fullmatch(match[2]):
+        return None
+    return match[1], match[2]
+
+
+def web_address(url: str) -> str:
+    """A link's address: http(s), or nothing. A site's own file could hold anything."""
+    return url if url.startswith(("https://", "http://")) else ""

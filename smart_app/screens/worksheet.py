@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from flask import Blueprint
 
 from smart_app.chart.requirements import Requirement, State, billing, documentation, requirements
-from smart_app.screens import filters, navigation
+from smart_app.screens import order_page, words
 from smart_app.screens.order_page import OrderPage, no_order, open_order, page
 
 
 def blueprint() -> Blueprint:
     made = Blueprint("worksheet", __name__)
-    filters.add_to(made)
+    words.add_filters(made)
     made.add_url_rule("/", view_func=show, endpoint="show")
     return made
 
@@ -36,7 +36,7 @@ def show() -> str:
         not_applying=[r for r in found if r.state is State.OFF],
         spoken=at.window.rules,
         not_seen=_not_seen(found, at),
-        corrected_at=lambda r: navigation.corrected_at(r.rule, r.is_documentation, reference),
+        corrected_at=lambda r: order_page.corrected_at(r.rule, r.is_documentation, reference),
     )
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.claims.administration_record import Closing, OpenedContainers
-from billing_rules.model.amounts import Amount
 from billing_rules.model.chart import Chart
-from billing_rules.model.entities import Code, Dose, OrderLine
-from billing_rules.model.ndc import ndc_candidates
+from billing_rules.model.entities import Amount, Code, Dose, OrderLine, ndc_candidates
 from billing_rules.model.states import Present
 from billing_rules.review import OrderReview, review
 

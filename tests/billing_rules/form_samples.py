@@ -16,8 +16,8 @@ from billing_rules.model.findings import Outcome
 from billing_rules.model.form import Form
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
+from billing_rules.orders.choices import PayerChoice
 from billing_rules.orders.drug_orders import drug_orders
-from billing_rules.orders.payers import PayerChoice
 from billing_rules.review import case_of, reviewed
 from tests import scenario, scenario_chart
 from tests.billing_rules.closing_samples import mg
@@ -55,7 +55,7 @@ class Asked:
         return self.checked(named, patient)
 
     def checked(self, typed: dict[str, str], patient: Patient = PATIENT) -> Checked:
-        return answers.check(self.form, typed, patient, self.prefill())
+        return answers.check_answers(self.form, typed, patient, self.prefill())
 
     def prefill(self) -> dict[str, Any]:
         return prefilled(self.form, self.case, self.outcomes)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing_rules.model.amounts import (
+from billing_rules.model.entities import (
     Amount,
     UnitNotUnderstood,
     UnitsDiffer,

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.claims.alternatives import alternatives
-from billing_rules.claims.claim_form import ClaimForm, claim_form, quantity_of, segments
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import Container
+from billing_rules.claims.claim_form import (
+    ClaimForm,
+    alternatives,
+    claim_form,
+    quantity_of,
+    segments,
+)
+from billing_rules.model.entities import Amount, Container
 from billing_rules.model.states import Present, Unknown
 from tests.scenario import TODAY, cases
 

@@ -8,8 +8,15 @@ from decimal import Decimal
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.claims.administration_form import charted_answers, closing_form
-from billing_rules.model.entities import Code, Counted, Dose, DrugOrder, OrderLine, Stage
-from billing_rules.model.ndc import ndc_candidates
+from billing_rules.model.entities import (
+    Code,
+    Counted,
+    Dose,
+    DrugOrder,
+    OrderLine,
+    Stage,
+    ndc_candidates,
+)
 from billing_rules.model.states import NOTHING, Present
 from billing_rules.orders.drug_orders import drug_orders
 from tests.billing_rules.closing_samples import ON, SYRINGE_75, SYRINGE_150, mg

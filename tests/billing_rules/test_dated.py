@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from billing_rules.model.dated import Dated, NotInForce
+from billing_rules.catalogue.values import Dated, NotInForce
 
 CODE = Dated({date(2022, 7, 1): "J2356", date(2024, 1, 1): None, date(2025, 1, 1): "J9999"})
 

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from billing_rules.evidence.past_doses import last_of_earlier_course
-from billing_rules.model.dates import a_year_apart, age_on, days_between, iso_day, years_later
+from billing_rules.evidence.documentation import last_of_earlier_course
+from billing_rules.model.states import a_year_apart, age_on, days_between, iso_day, years_later
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.forms.answers import check
+from billing_rules.forms.answers import check_answers
 from billing_rules.model.form import Measure
 from tests.billing_rules.form_samples import IGE, PATIENT, asked
 
@@ -278,7 +278,7 @@ def test_nothing_that_can_be_typed_raises(catalogue: Catalogue, data: st.DataObj
     ]
     names += [f"{name}.unit" for name in names] + [f"{name}.sure" for name in names]
     typed = data.draw(st.dictionaries(st.sampled_from(names), st.text(max_size=40), max_size=8))
-    found = check(form, typed, PATIENT)
+    found = check_answers(form, typed, PATIENT)
     for sentence in (*found.errors.values(), *found.questions.values()):
         assert sentence.strip().endswith((".", "?"))
     if found.fine:

@@ -14,7 +14,7 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import ASKED_BY_CODE
 from billing_rules.fhir import reading
-from billing_rules.fhir.read.chart_filter import Interest
+from billing_rules.fhir.read.chart import Interest
 from billing_rules.model.chart import Chart
 from billing_rules.model.states import NOTHING, Present, Unknown
 from billing_rules.review import review

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_rules.model.ndc import ndc_candidates, ndc_product
+from billing_rules.model.entities import ndc_candidates, ndc_product
 
 
 @pytest.mark.parametrize(

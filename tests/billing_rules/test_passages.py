@@ -7,8 +7,7 @@ from datetime import date
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from billing_rules.citations import WHAT, passages
-from billing_rules.rule_records import shipped
+from billing_rules.rule_records import WHAT, passages, shipped
 from tests.scenario import TODAY, all_scenarios, reviewed
 
 # Only a site's own file, or a payer's yet to be read, states these.

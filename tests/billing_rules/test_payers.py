@@ -9,13 +9,13 @@ import pytest
 from msgspec import structs
 
 from billing_rules.catalogue import UNKNOWN_PAYER, Catalogue
+from billing_rules.catalogue.catalogue import payer_recognition
 from billing_rules.catalogue.files import CatalogueError, PayerFile, RecogniseFile
-from billing_rules.catalogue.recognition import payer_recognition
 from billing_rules.model.chart import Coverage
 from billing_rules.model.entities import Code, DrugOrder, OrderLine
 from billing_rules.model.states import NOTHING, Present, Unknown
+from billing_rules.orders.choices import payer_of, recognised_payer
 from billing_rules.orders.drug_orders import drug_orders
-from billing_rules.orders.payers import payer_of, recognised_payer
 
 MEDICARE = Coverage("Coverage/1", payor_names=("Medicare Part B",), order=1)
 SUPPLEMENT = Coverage("Coverage/2", payor_names=("Grey Heron Supplement",), order=2)

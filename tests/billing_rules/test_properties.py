@@ -10,10 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.model.amounts import Amount, UnitsDiffer, whole_units_down, whole_units_up
-from billing_rules.model.entities import Container, Source, labelled_total
+from billing_rules.model.entities import (
+    Amount,
+    Container,
+    Source,
+    UnitsDiffer,
+    labelled_total,
+    whole_units_down,
+    whole_units_up,
+)
 from billing_rules.orders.claim_lines import discarded_units_of, units_of
-from billing_rules.orders.containers import NoContainerPlan, least_discarded
+from billing_rules.orders.drug_orders import NoContainerPlan, least_discarded
 
 SOURCE = Source("test", "https://example.org", date(2026, 1, 1), "S")
 doses = st.decimals("0.1", "1500", places=1).map(lambda d: Amount(d, "mg"))

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_rules.catalogue.words import Words
+from billing_rules.catalogue.terms import Words
 
 TEXTS = st.text(alphabet="abc1 %/-|", max_size=30)
 VOCABULARIES = st.lists(st.text(alphabet="abc1 %/", min_size=1, max_size=5), max_size=8)

@@ -26,8 +26,8 @@ from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
 from cds_hooks.record.store import temporary
 from sandbox_ehr.cds_client import CdsClient, OfferedService
-from sandbox_ehr.records import copied
-from smart_app.launch import cookies
+from sandbox_ehr.fhir.records import copied
+from smart_app.launch import session
 from tests.databases import KEYS, overridden, shown_card, store_at
 from tests.hostile_text import PAYLOADS, Watched, spoilt
 from tests.practice import running_pair
@@ -123,7 +123,7 @@ def test_what_is_typed_into_forms_comes_back_as_text(
             site.ehr.server.hold(spoilt(site.ehr.held))
             stack.enter_context(served(site.app, int(url.rpartition(":")[2])))
             seen = stack.enter_context(watched(browser))
-            name = cookies._name(cookies.KIND_WINDOW, WINDOW, False)
+            name = session._name(session.KIND_WINDOW, WINDOW, False)
             seen.page.context.add_cookies([{"name": name, "value": KEY, "url": url}])
             address = f"{url}/w/{WINDOW}/{screen}?order={site.order}"
             seen.page.goto(address)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from smart_app.launch import cookies
+from smart_app.launch import session
 from tests.browser.test_screens import WIDTHS, looks_right
 from tests.smart_app.form_site import EDMUND, KEY, TWO_VIALS, WINDOW, FormSite, form_site
 from tests.smart_app.screens_app import served
@@ -40,7 +40,7 @@ def opened(browser: Any, catalogue: Catalogue, tmp_path: Path) -> Iterator[Opene
         stack.enter_context(served(site.app, port))
         made = browser.new_context(viewport={"width": width, "height": 800}, **context)
         stack.callback(made.close)
-        name = cookies._name(cookies.KIND_WINDOW, WINDOW, False)
+        name = session._name(session.KIND_WINDOW, WINDOW, False)
         made.add_cookies([{"name": name, "value": KEY, "url": url}])
         page = made.new_page()
         page.set_default_timeout(15_000)
@@ -164,7 +164,7 @@ def test_what_was_typed_is_back_after_the_window_ended(opened: Opened) -> None:
     save(page)
     assert "What you typed is kept" in page.inner_text("main")
     site.open("pat-edmund-larkwhistle", id_="00112233445566ff")
-    name = cookies._name(cookies.KIND_WINDOW, "00112233445566ff", False)
+    name = session._name(session.KIND_WINDOW, "00112233445566ff", False)
     base = page.url.partition("/w/")[0]
     page.context.add_cookies([{"name": name, "value": KEY, "url": base}])
     page.goto(f"{base}/w/00112233445566ff/documentation?order={site.order}")

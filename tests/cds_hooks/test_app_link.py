@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cds_hooks.record.store import Store
-from cds_hooks.trusted_clients import Client as Registered
+from cds_hooks.settings import Client as Registered
 from ehr_access.app_context import AppContext, Refusal, opened
 from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
 from tests.cds_hooks.tokens import EC, claims, jwks, signed
@@ -60,7 +60,7 @@ def test_what_sealing_needs_is_loaded_before_the_first_call() -> None:
     script = (
         "import sys; from datetime import date; from billing_rules.catalogue import load;"
         "from cds_hooks import Settings, create_app; catalogue = load();"
-        "from cds_hooks.record.keyed_hashes import KeyedHashes;"
+        "from cds_hooks.record.entries import KeyedHashes;"
         "from cds_hooks.record.store import temporary;"
         "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'));"
         "base = {'public_url': 'https://a.example', 'today': date.today, 'open': True};"

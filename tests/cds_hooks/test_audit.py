@@ -14,11 +14,9 @@ from flask.testing import FlaskClient
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from cds_hooks import code_sets as code_sets_module
-from cds_hooks.code_sets import CodeSets
-from cds_hooks.record.schema import call_audit, code_sets
-from cds_hooks.record.shown_cards import AuditedCall
-from cds_hooks.record.store import Store
+from cds_hooks.record import entries as code_sets_module
+from cds_hooks.record.entries import AuditedCall, CodeSets
+from cds_hooks.record.store import Store, call_audit, code_sets
 from service_parts.database import StoreFailed
 from tests.cds_hooks.conftest import SERVICE, Body, Client, cards_of
 from tests.databases import KEYS, NOON, rows, store_at

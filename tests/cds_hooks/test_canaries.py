@@ -24,9 +24,8 @@ from billing_rules.rules import RULES
 from cds_hooks.calls import call_log
 from cds_hooks.calls.metrics import Metrics
 from cds_hooks.cards import writing
-from cds_hooks.pages.request_log import JsonLines
-from cds_hooks.record.schema import call_audit, card_shown
-from cds_hooks.record.store import Store
+from cds_hooks.record.store import Store, call_audit, card_shown
+from cds_hooks.recording import JsonLines
 from cds_hooks.services import SERVICES
 from tests.cds_hooks.canaries import CANARY, HEADERS, QUERY, leaks, planted
 from tests.cds_hooks.conftest import Client

@@ -28,9 +28,8 @@ from billing_rules.review import OrderReview, review
 from cds_hooks import Settings, exact_json
 from cds_hooks.cards import plan as card_plan
 from cds_hooks.cards import writing
-from cds_hooks.cards.override_reasons import SHARED_SYSTEM
-from cds_hooks.cards.suggestions import CodeSystemUris
-from cds_hooks.settings import Link
+from cds_hooks.cards.writing import SHARED_SYSTEM, CodeSystemUris
+from cds_hooks.settings import CardLink
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body, Client, cards_of, draft, with_draft
 
@@ -212,7 +211,7 @@ def test_a7_16_links_only_when_configured(clean: OrderReview) -> None:
     (card,) = written(clean, [finding()])
     assert "links" not in card
     (card,) = written(
-        clean, [finding()], links=(Link(label="Billing guide", url="https://a.example"),)
+        clean, [finding()], links=(CardLink(label="Billing guide", url="https://a.example"),)
     )
     assert card["links"] == [
         {"label": "Billing guide", "url": "https://a.example", "type": "absolute"}
@@ -234,8 +233,8 @@ def test_a7_15_override_reasons_have_code_system_and_display(clean: OrderReview)
 def test_a10_4_links_to_hosts_off_the_list_are_left_out(clean: OrderReview) -> None:
     found = structs.replace(finding(), rule="wrong_code")
     elsewhere = (
-        Link(label="Guide", url="https://a.example"),
-        Link(label="Other", url="https://b.example"),
+        CardLink(label="Guide", url="https://a.example"),
+        CardLink(label="Other", url="https://b.example"),
     )
     hosts = frozenset({"a.example"})
     (card,) = written(clean, [found], links=elsewhere, link_hosts=hosts)

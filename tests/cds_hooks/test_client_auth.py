@@ -18,10 +18,8 @@ import fixtures
 from billing_rules import catalogue as catalogues
 from cds_hooks import Settings, create_app
 from cds_hooks.auth import client_auth
-from cds_hooks.fhir_trust import FhirTrust
-from cds_hooks.record.schema import card_shown, client_tokens_seen
-from cds_hooks.record.store import temporary
-from cds_hooks.trusted_clients import Client
+from cds_hooks.record.store import card_shown, client_tokens_seen, temporary
+from cds_hooks.settings import Client, FhirTrust
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Body
 from tests.cds_hooks.conftest import Client as ClientWith
 from tests.cds_hooks.hostile_tokens import HOSTILE, Hostile
@@ -281,7 +279,7 @@ def test_without_registered_clients_nothing_of_cryptography_is_loaded() -> None:
     code = (
         "import sys, datetime; from billing_rules import catalogue; import cds_hooks\n"
         "s = cds_hooks.Settings(public_url='http://x', today=datetime.date.today, open=True)\n"
-        "from cds_hooks.record.keyed_hashes import KeyedHashes\n"
+        "from cds_hooks.record.entries import KeyedHashes\n"
         "from cds_hooks.record.store import temporary\n"
         "store = temporary(KeyedHashes(b'a secret for tests, 32 bytes long'))\n"
         "cds_hooks.create_app(catalogue.load(), s, store)\n"

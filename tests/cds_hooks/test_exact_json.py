@@ -32,12 +32,12 @@ def test_a7_11_numbers_keep_their_digits(text: bytes) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(text: bytes) -> None:
-    with pytest.raises(exact_json.NotReadable) as refusal:
+    with pytest.raises(exact_json.UnreadableJson) as refusal:
         exact_json.decode(text, 64)
     assert text.decode("latin-1")[:20] not in str(refusal.value) or not text
 
 
 def test_a10_7_the_depth_limit_is_exact() -> None:
     assert exact_json.decode(b"[" * 8 + b"]" * 8, 8)
-    with pytest.raises(exact_json.NotReadable):
+    with pytest.raises(exact_json.UnreadableJson):
         exact_json.decode(b"[" * 9 + b"]" * 9, 8)

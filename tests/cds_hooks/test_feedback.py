@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 import fixtures
 from cds_hooks.pages.feedback import MOST_ENTRIES
 from cds_hooks.record import store as store_module
-from cds_hooks.record.schema import card_feedback, card_finding, card_shown
-from cds_hooks.record.store import Store
+from cds_hooks.record.store import Store, card_feedback, card_finding, card_shown
 from tests.cds_hooks.conftest import SERVICE, Body, Client, cards_of, draft
 from tests.cds_hooks.test_any_json import JSON, paths, replaced
 from tests.databases import NOON, rows, store_at

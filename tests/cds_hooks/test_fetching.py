@@ -17,9 +17,8 @@ import fixtures
 from billing_rules.data_needed import DATA_NEEDED
 from cds_hooks.calls import fhir_authorization
 from cds_hooks.calls.call_log import CallNote
-from cds_hooks.fhir_trust import FhirTrust
-from cds_hooks.request.hook_request import Authorization, HookRequest, PatientContext
-from cds_hooks.settings import HARD_DEADLINE, Settings
+from cds_hooks.request.hook_request import FhirAuthorization, HookRequest, PatientContext
+from cds_hooks.settings import HARD_DEADLINE, FhirTrust, Settings
 from ehr_access.limits import Deadline
 from sandbox_ehr.moods import Act, Answer, Reply, Request, cut, outcome, status
 from tests.cds_hooks.chart_server import TOKEN, TYPES, lent, offer, searches, serve
@@ -200,7 +199,7 @@ def test_without_open_mode_this_machine_is_not_allowed_either(ehr: Ehr) -> None:
 
 
 def _hook(server: str) -> HookRequest:
-    lent_token = Authorization(TOKEN, "patient/*.rs", "client-at-ehr", "", None)
+    lent_token = FhirAuthorization(TOKEN, "patient/*.rs", "client-at-ehr", "", None)
     context = PatientContext("Practitioner/1", "p", "")
     return HookRequest("order-sign", "1", context, server, lent_token, {})
 

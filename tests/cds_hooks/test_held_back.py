@@ -15,11 +15,10 @@ import pytest
 import fixtures
 from cds_hooks.calls.metrics import Metrics
 from cds_hooks.cards.plan import OVER_LIMIT, QUIET_HOURS, SHADOW, SILENT_TRACKING
-from cds_hooks.quiet import Quiet
 from cds_hooks.record import card_feedback
-from cds_hooks.record.schema import call_audit, card_finding, card_shown
-from cds_hooks.record.store import Store
-from cds_hooks.trusted_clients import Client as Registered
+from cds_hooks.record.store import Store, call_audit, card_finding, card_shown
+from cds_hooks.settings import Client as Registered
+from cds_hooks.settings import Quiet
 from tests.cds_hooks.conftest import BASE, SERVICE, Body, Client, cards_of, draft
 from tests.cds_hooks.tokens import EC, claims, jwks, signed
 from tests.databases import rows, store_at

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_hooks.pages.request_log import JsonLines, TerminalLines
+from cds_hooks.recording import JsonLines, TerminalLines
 from service_parts.log_events import Event
 from tests.cds_hooks.conftest import SERVICE, Body
-from vialwise.serving import logs
+from vialwise.serving import server as logs
 from vialwise.serving.server import ServerLog
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_hooks.cards.markdown import (
+from cds_hooks.cards.writing import (
     _AUTOLINK,
     _BLOCK_START,
     _ENTITIES,

@@ -20,7 +20,7 @@ import requests
 import fixtures
 from billing_rules.catalogue import Catalogue
 from cds_hooks import Settings, create_app
-from cds_hooks.pages import operations
+from cds_hooks.pages import front
 from cds_hooks.record.store import Store, temporary
 from tests.cds_hooks.conftest import BASE, SERVICE, TODAY, Client
 from tests.databases import KEYS
@@ -38,10 +38,10 @@ def test_readyz_says_what_it_stands_on(client_with: Client, store: Store, tmp_pa
     said = kept.get("/readyz")
     assert said.status_code == 200 and said.headers["Cache-Control"] == "no-store"
     assert said.json["rule_set"] == "1.0+rules" and "drugs" in said.json["catalogue"]
-    assert said.json["database"] == operations.REACHED
+    assert said.json["database"] == front.REACHED
     (tmp_path / "store.sqlite").unlink()
     away = kept.get("/readyz")
-    assert (away.status_code, away.json["database"]) == (200, operations.AWAY)
+    assert (away.status_code, away.json["database"]) == (200, front.AWAY)
 
 
 def test_readyz_leaves_a_database_alone_that_just_failed(
@@ -49,7 +49,7 @@ def test_readyz_leaves_a_database_alone_that_just_failed(
 ) -> None:
     monkeypatch.setattr(store.backoff, "_until", float("inf"))
     monkeypatch.setattr(store.audit, "reach", lambda: pytest.fail("asked"))
-    assert client_with(store).get("/readyz").json["database"] == operations.AWAY
+    assert client_with(store).get("/readyz").json["database"] == front.AWAY
 
 
 def test_readyz_is_503_without_a_catalogue(catalogue: Catalogue) -> None:

@@ -15,14 +15,13 @@ from msgspec import structs
 import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.fhir import reading
-from billing_rules.model.amounts import Amount
 from billing_rules.model.chart import Chart
-from billing_rules.model.entities import Code, Dose, DrugOrder
+from billing_rules.model.entities import Amount, Code, Dose, DrugOrder
 from billing_rules.model.findings import Silent
 from billing_rules.model.states import Present
 from billing_rules.review import OrderReview, review
 from cds_hooks.cards.plan import BECAUSE, unrepeated, without_repeats
-from cds_hooks.record.keyed_hashes import KeyedHashes
+from cds_hooks.record.entries import KeyedHashes
 from tests.cds_hooks.conftest import TODAY, Body, draft
 from tests.databases import KEYS
 

@@ -10,13 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from cds_hooks.record.retention import EVERY, STEP, Retention, first_of_the_day
-from cds_hooks.record.schema import call_audit, card_feedback, card_finding, card_shown
-from cds_hooks.record.shown_cards import AuditedCall
-from cds_hooks.record.store import WAIT_FOR_CARDS
+from cds_hooks.record.entries import AuditedCall
+from cds_hooks.record.store import (
+    EVERY,
+    STEP,
+    WAIT_FOR_CARDS,
+    Retention,
+    call_audit,
+    card_feedback,
+    card_finding,
+    card_shown,
+    first_of_the_day,
+)
 from service_parts.database import StoreFailed
 from tests.databases import NOON, database_url, overridden, rows, shown_card, store_at  # noqa: F401
-from vialwise.serving import workers
+from vialwise.serving import server
 
 CALL = AuditedCall("c", "", "s", "h", "", "r", "k" * 64, "i" * 64, 200, "answered", (), (), 1)
 
@@ -34,7 +42,7 @@ def quick(_: float) -> None:
 
 
 def test_old_cards_and_audits_go_and_young_ones_stay(database_url: str) -> None:
-    from cds_hooks.code_sets import CodeSets
+    from cds_hooks.record.entries import CodeSets
 
     clock = Clock()
     with store_at(database_url, clock) as store:
@@ -143,10 +151,10 @@ def test_each_worker_asks_again_and_again_until_it_ends() -> None:
         done.append("ends")
         ended.set()
 
-    workers._run((breaks, ends), ended, wait=0.01)
+    server._run((breaks, ends), ended, wait=0.01)
     assert done == ["breaks", "ends"]
     before = threading.active_count()
-    workers.start()()
+    server.start_retention()()
     assert threading.active_count() == before
 
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 import fixtures
 from billing_rules import review
 from billing_rules.rules import RULES
-from cds_hooks.answers.basis import MOST_LINES
+from cds_hooks.answers.order_review import MOST_LINES
 from tests.cds_hooks.conftest import billing, cards_of
 
 

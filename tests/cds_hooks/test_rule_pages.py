@@ -19,9 +19,10 @@ from billing_rules.model.findings import NotChecked
 from billing_rules.rule_records import rule_names, shipped
 from billing_rules.rules import RULES
 from billing_rules.rules.rule import UseOf
-from cds_hooks import create_app, rule_documents
+from cds_hooks import create_app
+from cds_hooks.pages import rule_pages
+from cds_hooks.pages.rule_pages import RuleDocument
 from cds_hooks.record.store import temporary
-from cds_hooks.rule_documents import RuleDocument
 from cds_hooks.settings import Settings
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import BASE, TODAY, Body, Client, cards_of
@@ -35,7 +36,7 @@ ATTRIBUTES = [
     "Developer",
     "Funding of the implementation",
     "Release and revisions",
-    *(f"Use of {label}" for label in rule_documents.USES.values()),
+    *(f"Use of {label}" for label in rule_pages.USES.values()),
 ]
 
 
@@ -156,7 +157,7 @@ def test_the_schema_of_a_record_is_served(client: FlaskClient) -> None:
     shape = schema["$defs"]["SourceAttributes"]
     assert len(shape["required"]) == 13 and shape["additionalProperties"] is False
     uses = [name for name in shape["required"] if name.startswith("useOf")]
-    assert len(uses) == len(UseOf.__struct_fields__) == len(rule_documents.USES)
+    assert len(uses) == len(UseOf.__struct_fields__) == len(rule_pages.USES)
 
 
 def test_the_index_as_json(client: FlaskClient) -> None:

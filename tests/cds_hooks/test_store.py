@@ -18,13 +18,18 @@ from alembic.migration import MigrationContext
 
 from cds_hooks.record import store as store_module
 from cds_hooks.record.card_feedback import Asked, outcomes, report
-from cds_hooks.record.schema import card_feedback, card_finding, card_shown, metadata
-from cds_hooks.record.store import DatabaseBackoff
+from cds_hooks.record.store import (
+    DatabaseBackoff,
+    card_feedback,
+    card_finding,
+    card_shown,
+    metadata,
+)
 from service_parts.database import StoreFailed
 from smart_app.launch import schema as app_schema
 from tests.databases import KEYS, NOON, engine_at, overridden, rows, shown_card, store_at
 from vialwise import database
-from vialwise.problems import Problem
+from vialwise.terminal import Problem
 
 AGO = NOON - timedelta(days=30)
 PATIENT = KEYS.patient("1")

@@ -19,13 +19,7 @@ from billing_rules.model.findings import (
     SetModifiers,
     Severity,
 )
-from cds_hooks.cards.suggestions import (
-    LONGEST_LABEL,
-    CodeSystemUris,
-    Suggestions,
-    label,
-    without_empty,
-)
+from cds_hooks.cards.writing import LONGEST_LABEL, CodeSystemUris, Suggestions, label, without_empty
 
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 URIS = CodeSystemUris({HCPCS: "hcpcs"}, {"hcpcs": HCPCS})

@@ -15,7 +15,7 @@ import pytest
 from joserfc.jwk import RSAKey
 from pydantic import ValidationError
 
-from cds_hooks.auth import used_tokens
+from cds_hooks.auth import client_tokens
 from cds_hooks.auth.client_tokens import (
     CHECKS,
     FORM,
@@ -24,14 +24,14 @@ from cds_hooks.auth.client_tokens import (
     TENANT,
     ClientKeys,
     Gate,
+    UsedTokens,
+    digest,
     read_keys,
 )
-from cds_hooks.auth.used_tokens import UsedTokens, digest
-from cds_hooks.record.schema import client_tokens_seen
-from cds_hooks.record.store import temporary
-from cds_hooks.trusted_clients import SANDBOX_KEY, Client, Clients, faults
-from ehr_access import public_keys
-from ehr_access.public_keys import Fetched, NotKeys, kept_for
+from cds_hooks.record.store import client_tokens_seen, temporary
+from cds_hooks.settings import SANDBOX_KEY, Client, Clients, faults
+from ehr_access import signed_tokens
+from ehr_access.signed_tokens import Fetched, NotKeys, kept_for
 from sandbox_ehr.moods import Answer, Raw, Reply, Request, dripping
 from service_parts.web import Bucket
 from tests.cds_hooks.hostile_tokens import HOSTILE, HOSTILE_ADDRESSES, Hostile
@@ -453,7 +453,7 @@ def silent(request: Request, answer: Answer) -> Raw:
 
 def test_keys_are_fetched_with_how_long_they_may_be_kept() -> None:
     with key_server(EC, **{"Cache-Control": "max-age=120"}) as server:
-        fetched = public_keys.fetch(server.url)
+        fetched = signed_tokens.fetch(server.url)
     assert list(read_keys(fetched.document)) == [EC]
     assert fetched.seconds == 120
     assert server.tokens == [None]
@@ -473,20 +473,20 @@ def test_keys_are_fetched_with_how_long_they_may_be_kept() -> None:
 def test_a9_4_a_server_of_keys_that_misbehaves(
     monkeypatch: pytest.MonkeyPatch, reply: Any, why: str
 ) -> None:
-    monkeypatch.setattr(public_keys, "SECONDS", 0.5)
+    monkeypatch.setattr(signed_tokens, "SECONDS", 0.5)
     with key_server(EC) as server:
         server.replies["/jwks.json"] = reply
         server.replies["/elsewhere.json"] = Reply(json.loads(jwks(EC)))
         started = time.monotonic()
         with pytest.raises(NotKeys, match=why):
-            public_keys.fetch(server.url)
+            signed_tokens.fetch(server.url)
         assert time.monotonic() - started < 1.4 or reply is endless
         assert server.asked == ["/jwks.json"]
 
 
 def test_a_server_of_keys_that_is_not_there() -> None:
     with pytest.raises(NotKeys, match="could not be reached"):
-        public_keys.fetch("http://127.0.0.1:1/jwks.json")
+        signed_tokens.fetch("http://127.0.0.1:1/jwks.json")
 
 
 # ---------------------------------------------------------------- used twice
@@ -572,7 +572,7 @@ def test_a_database_that_is_away_leaves_each_worker_its_own_memory(
         assert not seen.first_use(ISS, "jti-1", time.time() + 300)
         assert "used tokens are not shared: OperationalError" in caplog.text
         store.backoff.leave_alone(float("inf"))
-        monkeypatch.setattr(used_tokens, "use", lambda *_: pytest.fail("it has a rest"))
+        monkeypatch.setattr(client_tokens, "use", lambda *_: pytest.fail("it has a rest"))
         assert seen.first_use(ISS, "jti-2", time.time() + 300)
         assert not seen.first_use(ISS, "jti-2", time.time() + 300)
 

@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from flask.testing import FlaskClient
 
-from cds_hooks.record.schema import call_audit, card_feedback
-from cds_hooks.record.store import Store
+from cds_hooks.record.store import Store, call_audit, card_feedback
 from ehr_access.app_context import AppContext, opened
 from tests.cds_hooks import invariants
 from tests.cds_hooks.conftest import NOON, SERVICE, Body, Client, cards_of, draft

@@ -14,7 +14,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, RSAKey
 
-from cds_hooks.trusted_clients import Client
+from cds_hooks.settings import Client
 from sandbox_ehr.moods import Reply
 from tests.practice_ehr import Ehr, practice_ehr
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ehr_access.base import FhirBase
-from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
+from ehr_access.server_metadata import Capabilities
 from ehr_access.transport import Transport
 from tests.practice_ehr import Ehr, declares, practice_ehr
 

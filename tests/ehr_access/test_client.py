@@ -14,10 +14,10 @@ from billing_rules.data_needed import DATA_NEEDED, OLDER_LEFT
 from billing_rules.model.states import NOTHING, Present, Unknown
 from ehr_access import limits
 from ehr_access.base import FhirBase
-from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import STATUSES, Query, query_for, with_every_status
+from ehr_access.server_metadata import Capabilities
 from ehr_access.transport import Transport
 from sandbox_ehr.moods import Answer, Raw, Reply, Request, cut, outcome
 from tests.practice_ehr import METADATA, Ehr, bundle, declares
@@ -377,7 +377,7 @@ def test_a_search_goes_on_from_a_link_somebody_else_was_given(ehr: Ehr, client: 
 
 
 def test_the_statements_remembered_are_bounded(ehr: Ehr, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ehr_access.capability._MOST_SERVERS", 2)
+    monkeypatch.setattr("ehr_access.server_metadata._MOST_SERVERS", 2)
     transport = Transport()
     known = Capabilities(transport)
     for path in ("", "/a", "/b", "/c"):

@@ -13,11 +13,11 @@ import pytest
 
 from ehr_access import writing
 from ehr_access.base import FhirBase
-from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.limits import Limits
 from ehr_access.query import QueryRefused
 from ehr_access.scopes import Scopes
+from ehr_access.server_metadata import Capabilities
 from ehr_access.transport import Transport
 from ehr_access.writing import Refused, Uncertain, Written
 from sandbox_ehr.moods import Act, Answer, Raw, Reply, Request, always, outcome

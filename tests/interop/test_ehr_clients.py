@@ -19,8 +19,8 @@ from werkzeug.serving import make_server
 
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.settings import EhrSettings
 from tests.sandbox_ehr.conftest import ADA, BACK, PUBLIC, SECRET, TODAY, inside
 
 fhirclient = pytest.importorskip(
@@ -31,7 +31,7 @@ fhirpy = pytest.importorskip(
 )
 
 from fhirclient import client, server
-from fhirclient.models import (
+from fhirclient.models import (  # noqa: E402
     codeableconcept,
     fhirreference,
     medicationrequest,
@@ -49,7 +49,7 @@ def app() -> Iterator[Flask]:
     running = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True)
     base = f"http://127.0.0.1:{running.server_port}"
     clients = (PUBLIC, replace(SECRET, scope=PUBLIC.scope))
-    app = create_app(Records.of(charts.invented(TODAY)), Settings(base, TODAY, clients))
+    app = create_app(Records.of(charts.invented(TODAY)), EhrSettings(base, TODAY, clients))
     running.app = app
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()

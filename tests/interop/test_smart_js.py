@@ -17,8 +17,8 @@ from werkzeug.serving import make_server
 
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.settings import EhrSettings
 from tests.interop.servers import NotHere, smart_js
 from tests.sandbox_ehr.conftest import ADA, PUBLIC, TODAY, inside
 
@@ -61,7 +61,7 @@ def _beside(app: str) -> Iterator[Launching]:
     """The EHR on a loopback port, until the tests are over."""
     running = make_server("127.0.0.1", 0, lambda environ, start: [], threaded=True)
     client = replace(PUBLIC, redirect_uris=(f"{app}/callback",), launch_url=f"{app}/launch")
-    settings = Settings(f"http://127.0.0.1:{running.server_port}", TODAY, (client,))
+    settings = EhrSettings(f"http://127.0.0.1:{running.server_port}", TODAY, (client,))
     ehr = create_app(Records.of(charts.invented(TODAY)), settings)
     running.app = ehr
     thread = threading.Thread(target=running.serve_forever, daemon=True)

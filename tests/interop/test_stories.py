@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import fixtures
 from tests.interop.conftest import Server
 from vialwise.cli import cli
-from vialwise.ehrs import stories
+from vialwise.ehrs import fixture_loading
 
 pytestmark = pytest.mark.interop
 
@@ -46,7 +46,7 @@ def test_the_stories_are_put_there_and_taken_off_again(
     renamed(monkeypatch)
     code, said = run("fixtures", "load", "--fhir", server.base, "--tag", TAG)
     assert code == 0, said
-    ours = set(stories.story_patients().values())
+    ours = set(fixture_loading.story_patients().values())
     assert {status(server, patient) for patient in ours} == {200}
     code, said = run("fixtures", "unload", "--fhir", server.base, "--tag", TAG)
     assert code == 0, said
@@ -57,7 +57,11 @@ def test_the_stories_are_put_there_and_taken_off_again(
 
 def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fixture under another id, so that they can stand beside those that are there."""
-    found, patients, order = stories.chosen(False), stories.story_patients(), stories.story_order
+    found, patients, order = (
+        fixture_loading.fixtures_to_load(False),
+        fixture_loading.story_patients(),
+        fixture_loading.story_order,
+    )
 
     def other(reference: str) -> str:
         kind, slash, id_ = reference.partition("/")
@@ -65,13 +69,13 @@ def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     new = {r: other(r) for resource in found for r in fixtures.references(resource)}
     again = [
-        {**stories.with_references(resource, new), "id": f"x-{resource['id']}"}
+        {**fixture_loading.with_references(resource, new), "id": f"x-{resource['id']}"}
         for resource in found
     ]
-    monkeypatch.setattr(stories, "chosen", lambda everything: again)
+    monkeypatch.setattr(fixture_loading, "chosen", lambda everything: again)
     there = {story: f"x-{patient}" for story, patient in patients.items()}
-    monkeypatch.setattr(stories, "story_patients", lambda: there)
-    monkeypatch.setattr(stories, "story_order", lambda name: other(order(name)))
+    monkeypatch.setattr(fixture_loading, "story_patients", lambda: there)
+    monkeypatch.setattr(fixture_loading, "story_order", lambda name: other(order(name)))
 
 
 def status(server: Server, patient: str) -> int:

@@ -14,9 +14,9 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import ALL_SCOPES, SYSTEM_SCOPES, Client, ClientKind, Settings
-from sandbox_ehr.state import Running
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.settings import ALL_SCOPES, SYSTEM_SCOPES, ClientKind, EhrSettings, RegisteredApp
+from sandbox_ehr.state import RunningEhr
 
 BASE = "http://127.0.0.1:8420"
 FHIR = f"{BASE}/fhir"
@@ -29,7 +29,7 @@ RS_KEY = RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
 EC_KEY = ECKey.generate_key("P-384", {"use": "sig"}, auto_kid=True)
 JWKS = KeySet([RS_KEY, EC_KEY]).as_dict(private=False)
 
-PUBLIC = Client("public-app", "Public app", redirect_uris=(BACK,), launch_url=LAUNCH)
+PUBLIC = RegisteredApp("public-app", "Public app", redirect_uris=(BACK,), launch_url=LAUNCH)
 SECRET = replace(
     PUBLIC, id="secret-app", name="Secret app", kind=ClientKind.SECRET, secret="s3cret/with:signs"
 )
@@ -56,7 +56,7 @@ def make(loaded: list[dict[str, Any]]) -> Make:
     """An EHR with other settings than usual."""
 
     def made(**changes: Any) -> Flask:
-        settings = Settings(BASE, TODAY, CLIENTS)
+        settings = EhrSettings(BASE, TODAY, CLIENTS)
         app = create_app(Records.of(loaded), replace(settings, **changes))
         app.testing = False  # errors are answered, as they are when it runs
         return app
@@ -81,9 +81,9 @@ def http(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def inside(app: Flask) -> Running:
+def inside(app: Flask) -> RunningEhr:
     found = app.extensions["sandbox-ehr"]
-    assert isinstance(found, Running)
+    assert isinstance(found, RunningEhr)
     return found
 
 

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from werkzeug.test import TestResponse
 
-from sandbox_ehr.settings import Client
+from sandbox_ehr.settings import RegisteredApp
 from tests.sandbox_ehr.conftest import ADA, BACK, BASE, EC_KEY, FHIR, PUBLIC, RS_KEY, inside
 
 VERIFIER = "v" * 43
@@ -28,7 +28,7 @@ def challenge(verifier: str = VERIFIER) -> str:
 
 
 def request_of(
-    client: Client = PUBLIC, scope: str = SCOPE, **changes: str | None
+    client: RegisteredApp = PUBLIC, scope: str = SCOPE, **changes: str | None
 ) -> dict[str, str]:
     """The parameters of an authorization request; None leaves one out."""
     said: dict[str, str | None] = {
@@ -64,7 +64,7 @@ def sent_back(response: TestResponse) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))
 
 
-def code_of(app: Flask, client: Client = PUBLIC, scope: str = SCOPE, **more: Any) -> str:
+def code_of(app: Flask, client: RegisteredApp = PUBLIC, scope: str = SCOPE, **more: Any) -> str:
     """An authorization code of an EHR launch."""
     asked = request_of(client, scope, launch=launched(app, **more))
     back = sent_back(authorized(app.test_client(), asked))
@@ -93,13 +93,13 @@ def token_of(app: Flask, scope: str = SCOPE, **more: Any) -> dict[str, Any]:
     return response.json
 
 
-def basic(client: Client, secret: str | None = None) -> dict[str, str]:
+def basic(client: RegisteredApp, secret: str | None = None) -> dict[str, str]:
     pair = f"{quote(client.id, safe='')}:{quote(secret or client.secret, safe='')}"
     return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def assertion(
-    client: Client, alg: str = "RS384", header: dict[str, Any] | None = None, **changes: Any
+    client: RegisteredApp, alg: str = "RS384", header: dict[str, Any] | None = None, **changes: Any
 ) -> str:
     """A signed client assertion."""
     key = EC_KEY if alg.startswith("ES") else RS_KEY
@@ -118,7 +118,7 @@ def assertion(
     return jwt.encode({k: v for k, v in said.items() if v}, claims, key, [alg])
 
 
-def signed(client: Client, **how: Any) -> dict[str, str]:
+def signed(client: RegisteredApp, **how: Any) -> dict[str, str]:
     return {
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "client_assertion": assertion(client, **how),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox_ehr import cds_answers
-from sandbox_ehr.cds_answers import Answer, is_web_address
+from sandbox_ehr import cds_client
+from sandbox_ehr.cds_client import CdsResponse, is_web_address
 
 CARD: dict[str, Any] = {
     "uuid": "c1",
@@ -24,8 +24,8 @@ def suggestion(**action: Any) -> dict[str, Any]:
     return {"suggestions": [suggested], "selectionBehavior": "at-most-one"}
 
 
-def read(*cards: Any) -> Answer:
-    return cds_answers.read(json.dumps({"cards": list(cards)}).encode())
+def read(*cards: Any) -> CdsResponse:
+    return cds_client.read_response(json.dumps({"cards": list(cards)}).encode())
 
 
 def test_a_right_card_is_read_whole() -> None:
@@ -97,12 +97,12 @@ def test_what_is_no_card_is_malformed(card: Any) -> None:
     "body", [b"", b"no", b"[]", b"{}", b'{"cards": {}}', b"[" * 100_000, b"\xff\xfe"]
 )
 def test_what_is_no_answer_is_a_problem(body: bytes) -> None:
-    answer = cds_answers.read(body)
+    answer = cds_client.read_response(body)
     assert answer.problem and not answer.cards
 
 
 def test_system_actions_are_counted_and_not_done() -> None:
-    answer = cds_answers.read(b'{"cards": [], "systemActions": [{}, {}]}')
+    answer = cds_client.read_response(b'{"cards": [], "systemActions": [{}, {}]}')
     assert answer.system_actions == 2 and not answer.cards
 
 

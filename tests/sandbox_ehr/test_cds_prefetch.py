@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from cds_hooks.services import ORDERS
-from sandbox_ehr import quirks
+from sandbox_ehr import charts
 from sandbox_ehr.cds_client import filled, from_chart, with_tokens
-from sandbox_ehr.fhir.calls import Pages, Served
-from sandbox_ehr.records import Records
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.fhir.requests import FhirServer, Pages
 from tests.sandbox_ehr.conftest import ADA, FHIR
 
 CONTEXT = {
@@ -23,8 +23,8 @@ TEMPLATES = {need.key: need.template for need in ORDERS.needs}
 
 
 @pytest.fixture
-def chart(loaded: list[dict[str, Any]]) -> Served:
-    return Served(Records.of(loaded), Pages(), quirks.PLAIN, FHIR)
+def chart(loaded: list[dict[str, Any]]) -> FhirServer:
+    return FhirServer(Records.of(loaded), Pages(), charts.PLAIN, FHIR)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_tokens_of_2_0_are_filled_and_others_leave_the_key_out(
     assert with_tokens(template, CONTEXT) == query
 
 
-def test_every_key_of_our_service_is_filled(chart: Served) -> None:
+def test_every_key_of_our_service_is_filled(chart: FhirServer) -> None:
     found = filled(TEMPLATES, CONTEXT, from_chart(chart))
     assert set(found) == set(TEMPLATES)
     patient, coverage = found["patient"], found["coverage"]
@@ -57,23 +57,23 @@ def test_every_key_of_our_service_is_filled(chart: Served) -> None:
     assert weights and weights["entry"][0]["resource"]["code"]["coding"][0]["code"] == "29463-7"
 
 
-def test_what_is_not_there_is_an_empty_bundle_or_null(chart: Served) -> None:
+def test_what_is_not_there_is_an_empty_bundle_or_null(chart: FhirServer) -> None:
     query = {"studies": TEMPLATES["studies"], "gone": "Patient/nobody"}
     found = filled(query, CONTEXT, from_chart(chart))
     assert found["studies"] is not None and "entry" not in found["studies"]
     assert found["gone"] is None
-    nulls = replace(chart, quirks=quirks.Quirks(name="x", title="x", null_prefetch=True))
+    nulls = replace(chart, quirks=charts.Quirks(name="x", title="x", null_prefetch=True))
     assert filled(query, CONTEXT, from_chart(nulls))["studies"] is None
 
 
-def test_what_the_ehr_does_not_have_is_left_out(chart: Served) -> None:
-    lacks = quirks.Quirks(name="x", title="x", absent=frozenset({"MedicationAdministration"}))
+def test_what_the_ehr_does_not_have_is_left_out(chart: FhirServer) -> None:
+    lacks = charts.Quirks(name="x", title="x", absent=frozenset({"MedicationAdministration"}))
     found = filled(TEMPLATES, CONTEXT, from_chart(replace(chart, quirks=lacks)))
     assert "administrations" not in found and "patient" in found
 
 
-def test_a_small_page_comes_with_a_link_to_the_next(chart: Served) -> None:
-    small = quirks.Quirks(name="x", title="x", page_default=1)
+def test_a_small_page_comes_with_a_link_to_the_next(chart: FhirServer) -> None:
+    small = charts.Quirks(name="x", title="x", page_default=1)
     found = filled(TEMPLATES, CONTEXT, from_chart(replace(chart, quirks=small)))
     dispenses = found["dispenses"]
     assert dispenses and len(dispenses["entry"]) == 1

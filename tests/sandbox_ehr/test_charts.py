@@ -12,7 +12,8 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 import fixtures
-from sandbox_ehr import charts, quirks
+from sandbox_ehr import charts
+from sandbox_ehr import charts as quirks
 from tests.sandbox_ehr.conftest import ADA
 
 
@@ -33,9 +34,9 @@ def test_drafts_come_with_the_charts_unless_they_are_not_wanted() -> None:
     assert "Claim" in {r["resourceType"] for r in charts.invented(date(2026, 11, 24))}
 
 
-@pytest.mark.parametrize("name", quirks.names())
+@pytest.mark.parametrize("name", quirks.quirk_names())
 def test_what_another_ehr_has_is_still_valid_r4(name: str) -> None:
-    changed = charts.like(charts.invented(date(2026, 11, 24)), quirks.like(name))
+    changed = charts.shaped_like(charts.invented(date(2026, 11, 24)), quirks.quirks_of(name))
     names = {f"{r['resourceType']}/{r['id']}" for r in changed}
     assert len(names) == len(changed)
     for resource in changed[::7]:

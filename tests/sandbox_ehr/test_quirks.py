@@ -5,19 +5,22 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from sandbox_ehr import charts, quirks
+from sandbox_ehr import charts
+from sandbox_ehr import charts as quirks
 from sandbox_ehr.app import create_app
-from sandbox_ehr.fhir import parameters
-from sandbox_ehr.quirks import PLAIN
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.charts import PLAIN
+from sandbox_ehr.fhir import searching
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.settings import EhrSettings
 from tests.sandbox_ehr.conftest import BASE, TODAY, found, text_of
 
 
 def like(name: str) -> FlaskClient:
-    ways = quirks.like(name)
-    records = Records.of(charts.like(charts.invented(TODAY), ways), new_id=charts.new_ids(ways.ids))
-    app = create_app(records, Settings(BASE, TODAY, quirks=ways, open=True))
+    ways = quirks.quirks_of(name)
+    records = Records.of(
+        charts.shaped_like(charts.invented(TODAY), ways), new_id=charts.new_ids(ways.ids)
+    )
+    app = create_app(records, EhrSettings(BASE, TODAY, quirks=ways, open=True))
     app.testing = False
     return app.test_client()
 
@@ -26,9 +29,9 @@ def ada(ehr: FlaskClient) -> str:
     return found(ehr.get("/fhir/Patient?family=Winterbourne").json)[0]["id"]
 
 
-@pytest.mark.parametrize("name", quirks.names())
+@pytest.mark.parametrize("name", quirks.quirk_names())
 def test_every_difference_has_a_source(name: str) -> None:
-    ways = quirks.like(name)
+    ways = quirks.quirks_of(name)
     differs = {
         fact
         for fact in quirks.Quirks.__struct_fields__
@@ -39,19 +42,19 @@ def test_every_difference_has_a_source(name: str) -> None:
     assert all(len(source) > 8 for source in ways.sources.values())
 
 
-@pytest.mark.parametrize("name", quirks.names())
+@pytest.mark.parametrize("name", quirks.quirk_names())
 def test_types_and_parameters_are_those_of_the_table(name: str) -> None:
-    ways = quirks.like(name)
+    ways = quirks.quirks_of(name)
     named = {*ways.absent, *ways.only_search, *ways.need_one_of, *ways.timed_dates, *ways.statuses}
-    assert named <= set(parameters.TYPES)
+    assert named <= set(searching.TYPES)
     for kind, only in ways.only_search.items():
-        assert set(only) <= set(parameters.of(kind)), kind
+        assert set(only) <= set(searching.parameters_of(kind)), kind
     assert ways.ids in charts.SHAPES
 
 
 def test_an_unknown_name_says_which_there_are() -> None:
     with pytest.raises(KeyError, match="epic, hapi, meditech, oracle"):
-        quirks.like("../epic")
+        quirks.quirks_of("../epic")
 
 
 def test_epic_wants_a_code_or_a_category() -> None:
@@ -127,7 +130,7 @@ def test_hapi_refuses_parameters_it_does_not_know_unless_told_to_be_lenient() ->
     assert len(ehr.get("/fhir/Observation").json["entry"]) == 20
 
 
-@pytest.mark.parametrize("name", quirks.names())
+@pytest.mark.parametrize("name", quirks.quirk_names())
 def test_references_still_lead_somewhere_under_other_ids(name: str) -> None:
     ehr = like(name)
     coverage = found(ehr.get(f"/fhir/Coverage?patient={ada(ehr)}").json)[0]

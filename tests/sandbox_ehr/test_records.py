@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox_ehr.fhir.outcomes import FhirError
-from sandbox_ehr.records import Records
+from sandbox_ehr.fhir.records import Records
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone(timedelta(hours=-6)))
 

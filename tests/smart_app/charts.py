@@ -11,14 +11,14 @@ import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import DATA_NEEDED
 from ehr_access.base import FhirBase
-from ehr_access.capability import Capabilities
 from ehr_access.client import EhrClient
 from ehr_access.scopes import Scopes
+from ehr_access.server_metadata import Capabilities
 from ehr_access.transport import Transport
 from sandbox_ehr.moods import small_pages
 from smart_app.chart.patient_record import ORDER_TYPES
+from smart_app.launch.services import Installation
 from smart_app.launch.window import Role, User, Window
-from smart_app.running import Running
 from tests.practice_ehr import Ehr
 
 TODAY = date(2026, 11, 24)
@@ -56,5 +56,5 @@ def window_on(ehr: Ehr, patient_id: str, scopes: str = "patient/*.rs", **changes
     return replace(window, **changes)
 
 
-def running_with(catalogue: Catalogue) -> Running:
-    return Running(catalogue, today=lambda: TODAY)
+def running_with(catalogue: Catalogue) -> Installation:
+    return Installation(catalogue, today=lambda: TODAY)

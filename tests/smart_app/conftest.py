@@ -18,11 +18,11 @@ from werkzeug.test import TestResponse
 from billing_rules.catalogue import Catalogue
 from ehr_access.query import Query
 from smart_app.app import create_app
-from smart_app.launch.app_keys import AppKeys, new_key
-from smart_app.launch.store import Seal, Store
+from smart_app.launch.registration import AppKeys, new_key
+from smart_app.launch.services import Installation
+from smart_app.launch.store import Seal, WindowStore
 from smart_app.launch.window import window
-from smart_app.running import Running
-from smart_app.settings import Settings
+from smart_app.settings import AppSettings
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.strict_ehr import LAUNCH, StrictEhr, strict_ehr
@@ -99,7 +99,7 @@ class Site:
     """One installation: the app, its store and its EHR."""
 
     app: Flask
-    store: Store
+    store: WindowStore
     ehr: StrictEhr
     clock: Clock
 
@@ -194,10 +194,10 @@ def site_with(ehr: StrictEhr, engine: Any, catalogue: Catalogue, app_keys: AppKe
             "ehr_seconds": seconds,
             **changes,
         }
-        settings, clock = Settings(**said), Clock()
+        settings, clock = AppSettings(**said), Clock()
         seal = Seal(settings.window_secrets)
-        store = Store(engine, seal, settings.session, settings.idle, clock)
-        running = Running(catalogue, lambda: date(2026, 11, 24))
+        store = WindowStore(engine, seal, settings.session, settings.idle, clock)
+        running = Installation(catalogue, lambda: date(2026, 11, 24))
         app = create_app(running, settings, store, screens=(screen,))
         return Site(app, store, ehr, clock)
 

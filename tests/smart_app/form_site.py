@@ -17,11 +17,11 @@ from werkzeug.test import TestResponse
 from billing_rules.catalogue import Catalogue
 from sandbox_ehr.moods import Act, Answer, Reply, Request, Sent
 from smart_app.app import create_app
-from smart_app.launch import cookies
-from smart_app.launch.store import Opened, Seal, Store, Tokens
-from smart_app.running import Running
+from smart_app.launch import session
+from smart_app.launch.services import Installation
+from smart_app.launch.store import LaunchGrant, Seal, Tokens, WindowStore
 from smart_app.screens import SCREENS
-from smart_app.settings import RegisteredEhr, Settings
+from smart_app.settings import AppSettings, RegisteredEhr
 from tests.databases import engine_at
 from tests.practice_ehr import Ehr, practice_ehr
 from tests.smart_app.charts import chart_of
@@ -85,7 +85,7 @@ class FormSite:
     """The app, its EHR, and one open window on a patient with one order."""
 
     app: Flask
-    store: Store
+    store: WindowStore
     ehr: WritingEhr
     order: str
     clock: list[timedelta]
@@ -93,7 +93,7 @@ class FormSite:
     def open(
         self, patient: str, scope: str = EVERYTHING, id_: str = WINDOW, owner: str = ""
     ) -> str:
-        opened = Opened(
+        opened = LaunchGrant(
             patient, "", NURSE, "Nell Birdsong, RN", "clinician", scope, self.order, (), True, ""
         )
         kept = owner or self.store.seal.keyed_hash("owner", "practice", patient, NURSE)
@@ -103,7 +103,7 @@ class FormSite:
 
     def client(self, id_: str = WINDOW) -> Any:
         client = self.app.test_client()
-        client.set_cookie(cookies._name(cookies.KIND_WINDOW, id_, False), KEY)
+        client.set_cookie(session._name(session.KIND_WINDOW, id_, False), KEY)
         return client
 
 
@@ -125,20 +125,20 @@ def form_site(
         registered = RegisteredEhr(
             id="practice", name="Practice EHR", fhir_base=server.url, client_id="vialwise"
         )
-        settings = Settings(
+        settings = AppSettings(
             app_url=public_url,
             ehrs=(registered,),
             window_secrets=(b"a key for tests of 32 bytes or more!",),
         )
         clock = [timedelta(0)]
-        store = Store(
+        store = WindowStore(
             engine,
             Seal(settings.window_secrets),
             settings.session,
             settings.idle,
             lambda: datetime.now(UTC) + clock[0],
         )
-        running = Running(catalogue, lambda: TODAY)
+        running = Installation(catalogue, lambda: TODAY)
         app = create_app(running, settings, store, SCREENS)
         site = FormSite(app, store, ehr, f"MedicationRequest/{order}", clock)
         site.open(patient)

@@ -10,20 +10,21 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 import smart_app
-from smart_app import http_headers, pages
-from smart_app.launch import error_pages, windows
+from smart_app import app as http_headers
+from smart_app import app as pages
+from smart_app.launch import error_pages, session
+from smart_app.launch.services import Installation, set_installation
 from smart_app.launch.window import Window, set_window, signed_in
-from smart_app.running import Running, set_running
 from smart_app.screens import SCREENS
 
 
-def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
+def screens_app(running: Installation, window: Callable[[], Window]) -> Flask:
     """An app of all screens, with the real layout, errors and Content-Security-Policy."""
     app = Flask("smart_app", root_path=str(next(iter(smart_app.__path__))))
     no_form = {"csrf_field": lambda: "", "csrf_token": lambda: ""}
     app.jinja_env.globals |= {**no_form, "signed_in": signed_in}
-    set_running(app, running)
-    windows.install(app)
+    set_installation(app, running)
+    session.install_windows(app)
     http_headers.version_static_files(app)
     error_pages.install(app)
 
@@ -32,7 +33,7 @@ def screens_app(running: Running, window: Callable[[], Window]) -> Flask:
         response.headers["Content-Security-Policy"] = http_headers.policy(())
         return response
 
-    for made in (pages.in_window, *SCREENS):
+    for made in (pages.session_blueprint, *SCREENS):
         screen = made()
         screen.before_request(lambda: set_window(window()))
         app.register_blueprint(screen, url_prefix="/w/<window_id>")

@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from sandbox_ehr import settings as practice
 from sandbox_ehr.app import start
 from sandbox_ehr.moods import Answer, Reply, Request, Sent
-from smart_app.launch.app_keys import AppKeys
+from smart_app.launch.registration import AppKeys
 from smart_app.settings import RegisteredEhr
 from tests.practice_ehr import TODAY, Ehr, declares, practice_ehr
 from tests.smart_app.clients import ClientKind
@@ -107,7 +107,7 @@ class StrictEhr:
         return RegisteredEhr(**said)
 
     def _begin(self) -> None:
-        client = practice.Client(
+        client = practice.RegisteredApp(
             CLIENT,
             "Vialwise",
             KINDS[self.kind],
@@ -115,7 +115,7 @@ class StrictEhr:
             secret=SECRET,
             jwks=self.app_keys.published(),
         )
-        settings = practice.Settings(
+        settings = practice.EhrSettings(
             self.url, TODAY, (client,), open=True, signing_key=signing_key()
         )
         start(self.server.app, self.server.records, settings)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from joserfc.jwk import ECKey, RSAKey
 
-from smart_app.launch.app_keys import AppKeys, NotAppKeys, new_key
+from smart_app.launch.registration import AppKeys, NotAppKeys, new_key
 from tests.smart_app.conftest import Browser
 from vialwise.cli import cli
 

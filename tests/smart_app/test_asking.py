@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.model.states import Unknown
-from ehr_access.capability import Capability
 from ehr_access.scopes import Scopes
-from ehr_access.smart_configuration import SmartConfiguration
+from ehr_access.server_metadata import Capability, SmartConfiguration
 from smart_app.chart.patient_record import ORDER_TYPES
-from smart_app.launch import requested_scopes
+from smart_app.launch import flow
 from smart_app.settings import RegisteredEhr
 
 EHR = RegisteredEhr(id="main", name="Main", fhir_base="https://ehr.example/r4", client_id="c-1")
@@ -41,7 +40,7 @@ def asked(
     ehr: RegisteredEhr = EHR,
     from_ehr: bool = True,
 ) -> list[str]:
-    return requested_scopes.scopes(ehr, configuration, offered, from_ehr=from_ehr).split()
+    return flow.scopes_to_request(ehr, configuration, offered, from_ehr=from_ehr).split()
 
 
 def test_identity_and_launch_come_first() -> None:
@@ -101,21 +100,21 @@ def test_long_sessions_only_while_the_user_is_online() -> None:
 
 
 def test_orders_or_administrations_have_to_be_read_and_searched() -> None:
-    assert requested_scopes.are_enough(Scopes.parse("patient/MedicationRequest.rs"))
-    assert requested_scopes.are_enough(Scopes.parse("patient/MedicationAdministration.read"))
-    assert requested_scopes.are_enough(Scopes.parse("patient/*.*"))
-    assert not requested_scopes.are_enough(Scopes.parse("patient/Patient.r patient/Observation.rs"))
-    assert not requested_scopes.are_enough(Scopes())
+    assert flow.are_enough_scopes(Scopes.parse("patient/MedicationRequest.rs"))
+    assert flow.are_enough_scopes(Scopes.parse("patient/MedicationAdministration.read"))
+    assert flow.are_enough_scopes(Scopes.parse("patient/*.*"))
+    assert not flow.are_enough_scopes(Scopes.parse("patient/Patient.r patient/Observation.rs"))
+    assert not flow.are_enough_scopes(Scopes())
 
 
 def test_what_may_be_written_may_not_be_read() -> None:
-    assert not requested_scopes.are_enough(Scopes.parse("patient/MedicationRequest.c"))
+    assert not flow.are_enough_scopes(Scopes.parse("patient/MedicationRequest.c"))
 
 
 def test_a_granular_scope_is_enough() -> None:
     granted = Scopes.parse("patient/MedicationRequest.rs?intent=order")
-    assert requested_scopes.are_enough(granted)
+    assert flow.are_enough_scopes(granted)
 
 
 def test_reading_one_resource_is_not_searching() -> None:
-    assert not requested_scopes.are_enough(Scopes.parse("patient/MedicationRequest.r"))
+    assert not flow.are_enough_scopes(Scopes.parse("patient/MedicationRequest.r"))

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from cds_hooks.pages.request_log import JsonLines
-from smart_app.launch.store import Store
+from cds_hooks.recording import JsonLines
+from smart_app.launch.store import WindowStore
 from tests.cds_hooks.canaries import CANARY, leaks
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.test_windows import token_of
@@ -199,7 +199,7 @@ def test_crashes_and_a_database_that_is_away(
             raise RuntimeError(f"zqzqcrash {everything}") from error
 
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "find", fails)
+        patched.setattr(WindowStore, "find", fails)
         crashed = app.browser.get(path)
     (tmp_path / "app.sqlite").rename(tmp_path / "away")
     away = app.browser.get(path)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from billing_rules.model.states import Unknown
-from ehr_access.smart_configuration import SmartConfiguration
-from ehr_access.transport import Answer, Transport
-from smart_app.launch import discovery, error_pages
-from smart_app.launch.discovery import Discovery, read
+from ehr_access.server_metadata import SmartConfiguration
+from ehr_access.transport import HttpAnswer, Transport
+from smart_app.launch import authorization_server, error_pages
+from smart_app.launch.authorization_server import Discovery, read_configuration
 from smart_app.launch.error_pages import Stopped
 from smart_app.settings import RegisteredEhr
 from tests.smart_app.clients import ClientKind
@@ -34,7 +34,9 @@ DOCUMENT = {
 
 
 def of(changes: dict[str, Any], ehr: RegisteredEhr = EHR) -> SmartConfiguration:
-    return read(Answer(200, json.dumps({**DOCUMENT, **changes}).encode()), AT, ehr)
+    return read_configuration(
+        HttpAnswer(200, json.dumps({**DOCUMENT, **changes}).encode()), AT, ehr
+    )
 
 
 def fault(changes: dict[str, Any], ehr: RegisteredEhr = EHR) -> str:
@@ -120,29 +122,36 @@ def test_a_client_that_the_ehr_does_not_accept_is_told_at_once() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"<html>", b"[" * 100_000, b"\xff"])
 def test_what_is_no_configuration_is_none(body: bytes) -> None:
     with pytest.raises(Stopped) as stopped:
-        read(Answer(200, body), AT, EHR)
+        read_configuration(HttpAnswer(200, body), AT, EHR)
     assert "not readable" in stopped.value.detail
 
 
 def test_a_server_that_is_away_or_busy_may_be_tried_again() -> None:
-    for answer in (Unknown("it was slow"), Answer(500, b"{}"), Answer(503, b""), Answer(429, b"")):
+    for answer in (
+        Unknown("it was slow"),
+        HttpAnswer(500, b"{}"),
+        HttpAnswer(503, b""),
+        HttpAnswer(429, b""),
+    ):
         with pytest.raises(Stopped) as stopped:
-            read(answer, AT, EHR)
+            read_configuration(answer, AT, EHR)
         assert stopped.value.stop is error_pages.EHR_SILENT
 
 
 def test_a_server_without_one_is_not_suitable() -> None:
     for status in (301, 302, 401, 404):
         with pytest.raises(Stopped) as stopped:
-            read(Answer(status, json.dumps(DOCUMENT).encode()), AT, EHR)
+            read_configuration(HttpAnswer(status, json.dumps(DOCUMENT).encode()), AT, EHR)
         assert "no SMART configuration" in stopped.value.detail
 
 
 def test_a_capability_is_required_only_of_a_server_that_lists_any() -> None:
-    discovery.require(of({}), "launch-ehr")
-    discovery.require(of({"capabilities": ["launch-ehr"]}), "launch-ehr")
+    authorization_server.require_capability(of({}), "launch-ehr")
+    authorization_server.require_capability(of({"capabilities": ["launch-ehr"]}), "launch-ehr")
     with pytest.raises(Stopped):
-        discovery.require(of({"capabilities": ["launch-standalone"]}), "launch-ehr")
+        authorization_server.require_capability(
+            of({"capabilities": ["launch-standalone"]}), "launch-ehr"
+        )
 
 
 # ---------------------------------------------------------------- kept for a while

@@ -15,7 +15,7 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
 from sandbox_ehr.moods import Answer, Raw, Reply, Request
-from smart_app.forms.saved_forms import SENDING_TAKES, KeptForms
+from smart_app.forms.saved_forms import SENDING_TAKES, SavedForms
 from smart_app.launch.store import FORMS_KEPT
 from tests.smart_app.form_site import (
     EDMUND,
@@ -279,7 +279,7 @@ def test_a_second_click_writes_nothing_twice(site: FormSite) -> None:
 def test_a_form_that_is_being_saved_is_not_sent_a_second_time(site: FormSite) -> None:
     client = site.client()
     data = {**opened(site, client), **IGE}
-    kept = KeptForms.of(site.store)
+    kept = SavedForms.of(site.store)
     order = kept.order_key("practice", "pat-edmund-larkwhistle", site.order, "documentation")
     kept.claim(data["form_key"], order)
     answer = client.post(address(site), data=data)

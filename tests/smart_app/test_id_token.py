@@ -13,8 +13,8 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, RSAKey
 
-from ehr_access.public_keys import Fetched, KeySource
-from ehr_access.smart_configuration import SmartConfiguration
+from ehr_access.server_metadata import SmartConfiguration
+from ehr_access.signed_tokens import Fetched, KeySource
 from smart_app.launch.identity import CHECKS, IssuerKeys, NotVerified, verified
 from tests.smart_app.strict_ehr import laid_over, signing_key
 

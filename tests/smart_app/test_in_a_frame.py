@@ -25,7 +25,7 @@ from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
-from smart_app.launch import cookies, error_pages
+from smart_app.launch import error_pages, session
 from tests.smart_app.conftest import Site
 from tests.smart_app.strict_ehr import LAUNCH
 
@@ -160,14 +160,14 @@ def test_a_cookie_that_is_not_partitioned_would_be_blocked(
     page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That the browser blocks third-party cookies at all."""
-    put = cookies.put
+    put = session.put_cookie
 
     def plain(response: Any, *said: Any) -> None:
         put(response, *said)
         values = response.headers.getlist("Set-Cookie")
         response.headers.setlist("Set-Cookie", [v.replace("; Partitioned", "") for v in values])
 
-    monkeypatch.setattr(cookies, "put", plain)
+    monkeypatch.setattr(session, "put", plain)
     page.goto("https://ehr.example/")
     frame = in_frame(page, "one", "**/app/callback?*")
     assert frame.text_content("h1") == error_pages.FOREIGN_STATE.title

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from service_parts.database import StoreFailed
-from smart_app.forms.saved_forms import SENDING_TAKES, KeptForms, Sent, new_form_key
+from smart_app.forms.saved_forms import SENDING_TAKES, SavedForms, Sent, new_form_key
 from smart_app.launch.schema import metadata
 from smart_app.launch.store import FORMS_KEPT, Seal
 from tests.databases import database_url, engine_at, postgresql  # noqa: F401 - fixtures
@@ -31,18 +31,18 @@ class Clock:
 
 
 @pytest.fixture
-def kept(database_url: str) -> Iterator[KeptForms]:
+def kept(database_url: str) -> Iterator[SavedForms]:
     with engine_at(database_url) as engine:
         database.upgrade(engine)
-        yield KeptForms(engine, SEAL, Clock(), FORMS_KEPT)
+        yield SavedForms(engine, SEAL, Clock(), FORMS_KEPT)
 
 
-def later(kept: KeptForms, by: timedelta) -> None:
+def later(kept: SavedForms, by: timedelta) -> None:
     clock: Any = kept.now
     clock.at += by
 
 
-def test_the_migrations_make_these_tables(kept: KeptForms) -> None:
+def test_the_migrations_make_these_tables(kept: SavedForms) -> None:
     with kept.engine.connect() as connection:
         options = {
             "include_object": lambda item, name, kind, *_: (
@@ -54,7 +54,7 @@ def test_the_migrations_make_these_tables(kept: KeptForms) -> None:
     assert changes == []
 
 
-def test_a_draft_is_what_was_typed_last(kept: KeptForms) -> None:
+def test_a_draft_is_what_was_typed_last(kept: SavedForms) -> None:
     assert kept.draft("me", "documentation", "MedicationRequest/1") is None
     kept.keep("me", "documentation", "MedicationRequest/1", {"a.0.b": "1"}, "k" * 32)
     kept.keep("me", "documentation", "MedicationRequest/1", {"a.0.b": "2"}, "k" * 32)
@@ -70,7 +70,7 @@ def test_a_draft_is_what_was_typed_last(kept: KeptForms) -> None:
     assert kept.draft("me", "documentation", "MedicationRequest/1") is None
 
 
-def test_drafts_and_sent_forms_are_forgotten(kept: KeptForms) -> None:
+def test_drafts_and_sent_forms_are_forgotten(kept: SavedForms) -> None:
     kept.keep("me", "documentation", "o", {"a.0.b": "1"}, "k" * 32)
     assert kept.claim("k" * 32, "order") == "yours"
     kept.finished("k" * 32, {"results": []}, True)
@@ -81,7 +81,7 @@ def test_drafts_and_sent_forms_are_forgotten(kept: KeptForms) -> None:
     assert kept.claim("k" * 32, "order") == "yours"
 
 
-def test_of_many_clicks_one_sends(kept: KeptForms) -> None:
+def test_of_many_clicks_one_sends(kept: SavedForms) -> None:
     key, claims = new_form_key(), []
     threads = [
         threading.Thread(target=lambda: claims.append(kept.claim(key, "order"))) for _ in range(8)
@@ -93,7 +93,7 @@ def test_of_many_clicks_one_sends(kept: KeptForms) -> None:
     assert sorted(map(str, claims)) == ["under way"] * 7 + ["yours"]
 
 
-def test_a_send_that_was_cut_off_is_the_next_ones(kept: KeptForms) -> None:
+def test_a_send_that_was_cut_off_is_the_next_ones(kept: SavedForms) -> None:
     key = new_form_key()
     assert kept.claim(key, "order") == "yours"
     assert kept.claim(key, "order") == "under way"
@@ -108,7 +108,7 @@ def test_a_send_that_was_cut_off_is_the_next_ones(kept: KeptForms) -> None:
     assert isinstance(again, Sent) and again.outcome == {"n": 2}
 
 
-def test_what_was_sent_last_for_an_order_is_told_to_all(kept: KeptForms) -> None:
+def test_what_was_sent_last_for_an_order_is_told_to_all(kept: SavedForms) -> None:
     for n, key in enumerate(("a" * 32, "b" * 32)):
         later(kept, timedelta(minutes=1))
         kept.claim(key, "order")
@@ -120,7 +120,7 @@ def test_what_was_sent_last_for_an_order_is_told_to_all(kept: KeptForms) -> None
     assert kept.outcome("b" * 32, "another order") is None, "nobody reads it by its key alone"
 
 
-def test_a_database_that_is_gone_is_told(kept: KeptForms) -> None:
+def test_a_database_that_is_gone_is_told(kept: SavedForms) -> None:
     with kept.engine.begin() as connection:
         metadata.tables["app_sent_form"].drop(connection)
         metadata.tables["app_draft"].drop(connection)
@@ -133,7 +133,7 @@ def test_a_database_that_is_gone_is_told(kept: KeptForms) -> None:
         metadata.tables["app_draft"].create(connection)
 
 
-def test_a_forms_key_opens_nothing_of_another_order(kept: KeptForms) -> None:
+def test_a_forms_key_opens_nothing_of_another_order(kept: SavedForms) -> None:
     """The key stands in a page, so somebody else could send it."""
     key = new_form_key()
     assert kept.claim(key, "order") == "yours"
@@ -145,7 +145,7 @@ def test_a_forms_key_opens_nothing_of_another_order(kept: KeptForms) -> None:
     assert isinstance(found, Sent) and found.outcome == {"results": ["of this order"]}
 
 
-def test_a_form_that_was_claimed_while_the_clock_ran_ahead_can_be_sent(kept: KeptForms) -> None:
+def test_a_form_that_was_claimed_while_the_clock_ran_ahead_can_be_sent(kept: SavedForms) -> None:
     key = new_form_key()
     later(kept, timedelta(days=365))
     assert kept.claim(key, "order") == "yours"

@@ -15,7 +15,7 @@ from ehr_access.app_context import AppContext, sealed
 from service_parts.database import StoreFailed
 from smart_app.launch import error_pages
 from smart_app.launch.error_pages import Stop
-from smart_app.launch.store import Store
+from smart_app.launch.store import WindowStore
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import CONTEXT_KEY, Browser, MakeSite, Site
 from tests.smart_app.strict_ehr import LAUNCH, signing_key
@@ -268,7 +268,7 @@ def test_a_token_that_no_window_could_be_kept_for_is_given_back(
     def full(*args: object) -> None:
         raise StoreFailed("OperationalError")
 
-    monkeypatch.setattr(Store, "open", full)
+    monkeypatch.setattr(WindowStore, "open", full)
     answer = browser.get(back)
     stopped(answer, error_pages.DATABASE_AWAY)
     assert answer.headers["Retry-After"] == "60"

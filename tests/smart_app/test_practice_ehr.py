@@ -17,14 +17,13 @@ from werkzeug.serving import make_server
 from ehr_access.app_context import AppContext, sealed
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app
+from sandbox_ehr.fhir.records import Records
 from sandbox_ehr.moods import Mood
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
-from sandbox_ehr.settings import Settings as EhrSettings
+from sandbox_ehr.settings import EhrSettings, RegisteredApp
 from smart_app.launch import error_pages
-from smart_app.launch.app_keys import AppKeys
 from smart_app.launch.error_pages import Stop
+from smart_app.launch.registration import AppKeys
 from smart_app.settings import RegisteredEhr
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.clients import ClientKind
@@ -81,7 +80,7 @@ def practice(
         server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
         url = f"http://127.0.0.1:{server.server_port}"
         secret = SECRET if kind is ClientKind.SECRET else ""
-        client = Client(
+        client = RegisteredApp(
             "vialwise",
             "Vialwise",
             _KINDS[kind],

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 
 from service_parts.database import StoreFailed
 from smart_app.launch.schema import app_launch, app_window, metadata
-from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
+from smart_app.launch.store import Attempt, LaunchGrant, Seal, Tokens, WindowStore
 from tests.databases import engine_at, rows
 from tests.smart_app.conftest import SEAL_KEYS, Clock
 from vialwise import database
 
 ATTEMPT = Attempt("strict", "a verifier", "a nonce", "launch openid")
-OPENED = Opened(
+OPENED = LaunchGrant(
     "p-1",
     "e-1",
     "Practitioner/7",
@@ -39,18 +39,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(database_url: str, clock: Clock) -> Iterator[Store]:
+def store(database_url: str, clock: Clock) -> Iterator[WindowStore]:
     with engine_at(database_url) as engine:
         database.upgrade(engine)
-        yield Store(engine, Seal(SEAL_KEYS), timedelta(hours=8), timedelta(minutes=30), clock)
+        yield WindowStore(engine, Seal(SEAL_KEYS), timedelta(hours=8), timedelta(minutes=30), clock)
 
 
-def opened(store: Store, id_: str = "w" * 16) -> str:
+def opened(store: WindowStore, id_: str = "w" * 16) -> str:
     store.open(id_, "a key", "strict", "o" * 64, OPENED, TOKENS)
     return id_
 
 
-def test_the_migrations_make_the_tables(store: Store) -> None:
+def test_the_migrations_make_the_tables(store: WindowStore) -> None:
     found = sa.inspect(store.engine)
     for table in metadata.sorted_tables:
         columns = {c["name"]: c["nullable"] for c in found.get_columns(table.name)}
@@ -59,14 +59,14 @@ def test_the_migrations_make_the_tables(store: Store) -> None:
         assert indexes == {index.name for index in table.indexes}
 
 
-def test_a_launch_is_taken_once_by_the_browser_that_began_it(store: Store) -> None:
+def test_a_launch_is_taken_once_by_the_browser_that_began_it(store: WindowStore) -> None:
     store.begin("a state", "a browser", ATTEMPT)
     assert store.take("another state", "a browser") is None
     assert store.take("a state", "a browser") == ATTEMPT
     assert store.take("a state", "a browser") is None
 
 
-def test_a_launch_is_taken_once_by_many_at_once(store: Store) -> None:
+def test_a_launch_is_taken_once_by_many_at_once(store: WindowStore) -> None:
     store.begin("a state", "a browser", ATTEMPT)
     taken: list[Attempt | None] = []
     threads = [
@@ -80,7 +80,7 @@ def test_a_launch_is_taken_once_by_many_at_once(store: Store) -> None:
     assert len(taken) == 6 and [t for t in taken if t] == [ATTEMPT]
 
 
-def test_a_window_comes_back_as_it_was_kept(store: Store) -> None:
+def test_a_window_comes_back_as_it_was_kept(store: WindowStore) -> None:
     kept = store.find(opened(store), "a key")
     assert kept is not None
     assert (kept.opened, kept.tokens, kept.version) == (OPENED, TOKENS, 0)
@@ -88,7 +88,7 @@ def test_a_window_comes_back_as_it_was_kept(store: Store) -> None:
     assert store.find("x" * 16, "a key") is None
 
 
-def test_of_many_that_want_to_renew_one_may(store: Store) -> None:
+def test_of_many_that_want_to_renew_one_may(store: WindowStore) -> None:
     id_ = opened(store)
     kept = store.find(id_, "a key")
     assert kept is not None
@@ -108,7 +108,7 @@ def test_of_many_that_want_to_renew_one_may(store: Store) -> None:
     assert not store.claim_renewal(kept), "it is of the version before"
 
 
-def test_a_renewal_does_not_open_an_ended_window_again(store: Store) -> None:
+def test_a_renewal_does_not_open_an_ended_window_again(store: WindowStore) -> None:
     kept = store.find(opened(store), "a key")
     assert kept is not None
     store.end(kept.id)
@@ -117,7 +117,7 @@ def test_a_renewal_does_not_open_an_ended_window_again(store: Store) -> None:
     assert after is not None and after.tokens is None
 
 
-def test_sweeping_forgets_what_is_over_and_nothing_else(store: Store, clock: Clock) -> None:
+def test_sweeping_forgets_what_is_over_and_nothing_else(store: WindowStore, clock: Clock) -> None:
     old = opened(store, "a" * 16)
     store.begin("old", "b", ATTEMPT)
     clock.moved = timedelta(minutes=29)
@@ -131,7 +131,7 @@ def test_sweeping_forgets_what_is_over_and_nothing_else(store: Store, clock: Clo
     assert sealed[old] == "" and sealed[new] != ""
 
 
-def test_nothing_stands_there_in_the_clear(store: Store, database_url: str) -> None:
+def test_nothing_stands_there_in_the_clear(store: WindowStore, database_url: str) -> None:
     opened(store)
     store.begin("a state", "a browser", ATTEMPT)
     text = str(rows(database_url, app_window)) + str(rows(database_url, app_launch))
@@ -150,7 +150,7 @@ def test_nothing_stands_there_in_the_clear(store: Store, database_url: str) -> N
         assert secret not in text
 
 
-def test_what_was_sealed_for_one_window_opens_no_other(store: Store) -> None:
+def test_what_was_sealed_for_one_window_opens_no_other(store: WindowStore) -> None:
     one, two = opened(store, "a" * 16), opened(store, "b" * 16)
     with store.engine.begin() as connection:
         stolen = sa.select(app_window.c.sealed).where(app_window.c.id == one).scalar_subquery()
@@ -159,7 +159,7 @@ def test_what_was_sealed_for_one_window_opens_no_other(store: Store) -> None:
     assert kept is not None and kept.tokens is None
 
 
-def test_a_new_key_goes_in_front_and_old_windows_stay_open(store: Store) -> None:
+def test_a_new_key_goes_in_front_and_old_windows_stay_open(store: WindowStore) -> None:
     id_ = opened(store)
     newest = b"a key that is newer than all of them"
     rotated = replace(store, seal=Seal((newest, *SEAL_KEYS)))
@@ -177,7 +177,7 @@ def test_a_short_key_seals_nothing() -> None:
             Seal(keys)
 
 
-def test_a_database_that_is_away_says_so_without_repeating_anything(store: Store) -> None:
+def test_a_database_that_is_away_says_so_without_repeating_anything(store: WindowStore) -> None:
     with store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE app_window")
     with pytest.raises(StoreFailed) as failed:
@@ -189,7 +189,7 @@ def test_a_database_that_is_away_says_so_without_repeating_anything(store: Store
 
 
 def test_what_was_begun_while_the_clock_ran_ahead_is_over_when_it_is_right(
-    store: Store, clock: Clock
+    store: WindowStore, clock: Clock
 ) -> None:
     """Otherwise a window of that time could be used for as long as the clock was wrong."""
     clock.moved = timedelta(days=365)
@@ -205,7 +205,7 @@ def test_what_was_begun_while_the_clock_ran_ahead_is_over_when_it_is_right(
     assert rows_of(store, app_launch) == [] and rows_of(store, app_window)[0].sealed == ""
 
 
-def test_a_clock_that_goes_back_ends_nothing_that_is_used(store: Store, clock: Clock) -> None:
+def test_a_clock_that_goes_back_ends_nothing_that_is_used(store: WindowStore, clock: Clock) -> None:
     """Two machines, or one that is set right by a minute."""
     id_ = opened(store)
     store.begin("a state", "a browser", ATTEMPT)
@@ -217,7 +217,7 @@ def test_a_clock_that_goes_back_ends_nothing_that_is_used(store: Store, clock: C
 
 
 def test_a_clock_that_jumps_ahead_ends_a_window_and_does_not_open_it_again(
-    store: Store, clock: Clock
+    store: WindowStore, clock: Clock
 ) -> None:
     id_ = opened(store)
     clock.moved = timedelta(days=1)
@@ -228,7 +228,7 @@ def test_a_clock_that_jumps_ahead_ends_a_window_and_does_not_open_it_again(
 
 
 def test_a_renewal_that_was_claimed_while_the_clock_ran_ahead_blocks_nobody(
-    store: Store, clock: Clock
+    store: WindowStore, clock: Clock
 ) -> None:
     kept = store.find(opened(store), "a key")
     assert kept is not None
@@ -238,6 +238,6 @@ def test_a_renewal_that_was_claimed_while_the_clock_ran_ahead_blocks_nobody(
     assert store.claim_renewal(kept) and not store.claim_renewal(kept)
 
 
-def rows_of(store: Store, table: sa.Table) -> list[sa.Row]:
+def rows_of(store: WindowStore, table: sa.Table) -> list[sa.Row]:
     with store.engine.connect() as connection:
         return list(connection.execute(sa.select(table)))

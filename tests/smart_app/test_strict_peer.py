@@ -20,9 +20,9 @@ import pytest
 import requests
 
 from smart_app.launch import error_pages
-from smart_app.launch.app_keys import AppKeys
-from smart_app.launch.state import LaunchServices
-from smart_app.launch.windows import server
+from smart_app.launch.registration import AppKeys
+from smart_app.launch.services import LaunchServices
+from smart_app.launch.session import authorization_server_of
 from smart_app.settings import RegisteredEhr
 from tests.smart_app.clients import ClientKind
 from tests.smart_app.conftest import Browser, MakeSite, Site
@@ -186,7 +186,7 @@ def test_the_wrong_secret_or_key_opens_nothing(
 
 
 def _stranger() -> Any:
-    from smart_app.launch.app_keys import new_key
+    from smart_app.launch.registration import new_key
 
     return new_key("ES384")
 
@@ -252,10 +252,10 @@ def test_a_renewed_token_cannot_be_had_with_the_old_one(peer_as: MakePeer) -> No
     assert token.after_refusal(kept.tokens.access)
     services = registered.site.app.extensions["vialwise-app-launching"]
     assert isinstance(services, LaunchServices)
-    from smart_app.launch.authorization import NotGiven
+    from smart_app.launch.authorization_server import NotGiven
 
     with pytest.raises(NotGiven, match="invalid_grant"):
-        server(registered.ehr, services).refreshed(kept.tokens.refresh)
+        authorization_server_of(registered.ehr, services).refreshed(kept.tokens.refresh)
 
 
 def of(address: str, name: str) -> str:

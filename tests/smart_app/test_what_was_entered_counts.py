@@ -19,13 +19,13 @@ import requests
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from sandbox_ehr.settings import Client
 from sandbox_ehr.settings import ClientKind as Kind
+from sandbox_ehr.settings import RegisteredApp
 from smart_app.app import create_app
-from smart_app.launch.store import Seal, Store
-from smart_app.running import Running
+from smart_app.launch.services import Installation
+from smart_app.launch.store import Seal, WindowStore
 from smart_app.screens import SCREENS
-from smart_app.settings import RegisteredEhr, Settings
+from smart_app.settings import AppSettings, RegisteredEhr
 from tests.practice import Pair, running_pair
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.conftest import PUBLIC, SEAL_KEYS, Browser, Clock, Site
@@ -118,11 +118,11 @@ def opened(catalogue: Catalogue, engine: Any, pair: Pair, writes: frozenset[str]
     registered = RegisteredEhr(
         id="practice", name="Practice", fhir_base=f"{pair.ehr}/fhir", client_id="app", writes=writes
     )
-    settings = Settings(app_url=PUBLIC, ehrs=(registered,), window_secrets=SEAL_KEYS)
-    store = Store(
+    settings = AppSettings(app_url=PUBLIC, ehrs=(registered,), window_secrets=SEAL_KEYS)
+    store = WindowStore(
         engine, Seal(SEAL_KEYS), settings.session, settings.idle, lambda: datetime.now(UTC)
     )
-    app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)
+    app = create_app(Installation(catalogue, lambda: TODAY), settings, store, SCREENS)
     clinic = Clinic(pair, Browser(Site(app, store, pair.app, Clock()), app.test_client()), draft)
     token = inside(pair.app).launches.new(DOROTHEA, user=NURSE)
     query = urlencode({"iss": f"{pair.ehr}/fhir", "launch": token})
@@ -156,7 +156,7 @@ def with_payer_of_its_own(pair: Pair) -> dict[str, Any]:
 
 @pytest.fixture
 def pair(catalogue: Catalogue, tmp_path: Path) -> Iterator[Pair]:
-    app = Client("app", "Vialwise", Kind.PUBLIC, redirect_uris=(REDIRECT,))
+    app = RegisteredApp("app", "Vialwise", Kind.PUBLIC, redirect_uris=(REDIRECT,))
     with running_pair(catalogue, tmp_path, (app,)) as running:
         yield running
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from smart_app.launch import cookies, error_pages, windows
-from smart_app.launch.state import LaunchServices
-from smart_app.launch.store import Store
-from smart_app.launch.window_tokens import WindowToken
+from smart_app.launch import error_pages, session
+from smart_app.launch.services import LaunchServices
+from smart_app.launch.session import WindowToken
+from smart_app.launch.store import WindowStore
 from tests.smart_app.conftest import Browser, MakeSite, Site
 from tests.smart_app.test_launch import stopped
 
@@ -65,7 +65,7 @@ def test_without_tls_the_cookies_are_plain(site_with: MakeSite) -> None:
 
 def test_of_very_many_windows_the_oldest_cookies_go(browser: Browser, site: Site) -> None:
     first = browser.launched()
-    for minute in range(cookies.MOST_WINDOWS):
+    for minute in range(session.MOST_WINDOWS):
         site.clock.moved = timedelta(seconds=minute + 1)
         last = browser.launched()
     stopped(browser.get(first), error_pages.NO_WINDOW)
@@ -224,7 +224,7 @@ def window_token(site: Site, path: str) -> WindowToken:
     kept = site.store.current(path.split("/")[2])
     assert kept is not None
     ehr = launching_of(site).settings.ehrs[0]
-    return WindowToken(kept, site.store, windows.server(ehr, launching_of(site)))
+    return WindowToken(kept, site.store, session.authorization_server_of(ehr, launching_of(site)))
 
 
 def test_a_token_that_was_refused_is_renewed_once_and_the_question_asked_again(
@@ -396,5 +396,5 @@ def test_a_fault_of_our_own_says_nothing_of_it(
         raise ValueError("a secret in a message")
 
     path = browser.launched()
-    monkeypatch.setattr(Store, "find", fails)
+    monkeypatch.setattr(WindowStore, "find", fails)
     assert "secret" not in stopped(browser.get(path), error_pages.OWN_FAULT)

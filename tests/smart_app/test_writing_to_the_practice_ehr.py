@@ -16,15 +16,14 @@ from werkzeug.serving import make_server
 from billing_rules.catalogue import Catalogue
 from sandbox_ehr import charts
 from sandbox_ehr.app import create_app as practice_ehr
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Client
+from sandbox_ehr.fhir.records import Records
 from sandbox_ehr.settings import ClientKind as Kind
-from sandbox_ehr.settings import Settings as EhrSettings
+from sandbox_ehr.settings import EhrSettings, RegisteredApp
 from smart_app.app import create_app
-from smart_app.launch.store import Seal, Store
-from smart_app.running import Running
+from smart_app.launch.services import Installation
+from smart_app.launch.store import Seal, WindowStore
 from smart_app.screens import SCREENS
-from smart_app.settings import RegisteredEhr, Settings
+from smart_app.settings import AppSettings, RegisteredEhr
 from tests.sandbox_ehr.conftest import inside
 from tests.smart_app.conftest import PUBLIC, SEAL_KEYS, Browser, Clock, Site
 from tests.smart_app.form_site import EDMUND, TWO_VIALS, fields_of, follow, text_of
@@ -74,7 +73,7 @@ class Opened:
 def opened(catalogue: Catalogue, engine: Any) -> Iterator[Any]:
     server = make_server("127.0.0.1", 0, Flask("not yet"), threaded=True)
     url = f"http://127.0.0.1:{server.server_port}"
-    client = Client("vialwise", "Vialwise", Kind.PUBLIC, redirect_uris=(REDIRECT,))
+    client = RegisteredApp("vialwise", "Vialwise", Kind.PUBLIC, redirect_uris=(REDIRECT,))
 
     def open_(patient: str, order: str, writes: frozenset[str] = WRITES) -> Opened:
         held = [
@@ -92,10 +91,12 @@ def opened(catalogue: Catalogue, engine: Any) -> Iterator[Any]:
             client_id="vialwise",
             writes=writes,
         )
-        settings = Settings(app_url=PUBLIC, ehrs=(registered,), window_secrets=SEAL_KEYS)
+        settings = AppSettings(app_url=PUBLIC, ehrs=(registered,), window_secrets=SEAL_KEYS)
         seal = Seal(settings.window_secrets)
-        store = Store(engine, seal, settings.session, settings.idle, lambda: datetime.now(UTC))
-        app = create_app(Running(catalogue, lambda: TODAY), settings, store, SCREENS)
+        store = WindowStore(
+            engine, seal, settings.session, settings.idle, lambda: datetime.now(UTC)
+        )
+        app = create_app(Installation(catalogue, lambda: TODAY), settings, store, SCREENS)
         return Opened(Site(app, store, ehr, Clock()), ehr, f"{url}/fhir", patient, order)
 
     yield open_

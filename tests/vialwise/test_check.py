@@ -9,8 +9,8 @@ import pytest
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.explained import explained
 from billing_rules.model.findings import Finding, NotChecked, Severity, Silent
+from billing_rules.rule_records import explained
 from tests.vialwise.conftest import Run, omalizumab, written
 from vialwise.checking import check
 from vialwise.checking.check import CheckResult

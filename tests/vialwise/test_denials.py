@@ -11,7 +11,7 @@ import yaml
 from billing_rules.catalogue import DATA
 from billing_rules.rule_records import NAME, capital, load, shipped
 from tests.vialwise.conftest import Run
-from vialwise.commands import denials
+from vialwise.commands import catalogue
 
 
 def test_every_rule_stands_there_with_what_it_prevents(run: Run) -> None:
@@ -50,7 +50,7 @@ def spoiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content["denials"]["bad-luck"] = "The claim met a bad day"
     path = tmp_path / NAME
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    monkeypatch.setattr(denials, "shipped", lambda: load(path))
+    monkeypatch.setattr(catalogue, "shipped", lambda: load(path))
 
 
 @pytest.mark.usefixtures("spoiled")

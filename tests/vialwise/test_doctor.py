@@ -13,7 +13,7 @@ from sandbox_ehr.moods import Reply
 from tests.cds_hooks import chart_server
 from tests.practice_ehr import Ehr, practice_ehr, statement
 from tests.vialwise.conftest import Run
-from vialwise.ehrs import offers
+from vialwise.ehrs import query_support
 
 ADA = "pat-ada-winterbourne"
 SMART = {
@@ -71,10 +71,12 @@ def test_what_is_not_offered_takes_its_rules_along_and_is_asked_for(run: Run, eh
 def test_every_rule_that_reads_a_query_suffers_when_it_is_gone(run: Run, ehr: Ehr) -> None:
     for need in DATA_NEEDED:
         kinds = [kind for kind in chart_server.TYPES if kind != need.resource_type]
-        capability = offers.Capability(
+        capability = query_support.Capability(
             "4.0.1", dict.fromkeys(kinds, frozenset()), dict.fromkeys(kinds, frozenset())
         )
-        gone = {o.need.key for o in offers.of_server(capability) if not o.can_be_asked}
+        gone = {
+            o.need.key for o in query_support.support_of_server(capability) if not o.can_be_asked
+        }
         assert need.key in gone
 
 
@@ -127,9 +129,9 @@ def test_another_version_of_fhir_is_said(run: Run, ehr: Ehr) -> None:
 # ---------------------------------------------------------------- EHRs by name
 
 
-@pytest.mark.parametrize("name", offers.ehr_names())
+@pytest.mark.parametrize("name", query_support.ehr_names())
 def test_an_ehr_is_told_from_its_documents_with_their_dates(run: Run, name: str) -> None:
-    known = offers.ehr(name)
+    known = query_support.ehr(name)
     result = run("doctor", "--ehr", name)
     text = " ".join(result.stdout.split())
     assert result.exit_code == 1
@@ -138,9 +140,9 @@ def test_an_ehr_is_told_from_its_documents_with_their_dates(run: Run, name: str)
         assert note.says in text and note.captured
 
 
-@pytest.mark.parametrize("name", offers.ehr_names())
+@pytest.mark.parametrize("name", query_support.ehr_names())
 def test_an_ehrs_file_does_not_contradict_itself(name: str) -> None:
-    known = offers.ehr(name)
+    known = query_support.ehr(name)
     assert not set(known.offered) & set(known.absent)
     assert known.fhir_version.startswith("4.") and known.ask
 

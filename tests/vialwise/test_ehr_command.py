@@ -21,10 +21,10 @@ import requests
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.model.states import Present
 from ehr_access.base import FhirBase
-from ehr_access.capability import Capabilities, Capability
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline, Limits
 from ehr_access.query import Query, query_for
+from ehr_access.server_metadata import Capabilities, Capability
 from ehr_access.transport import Transport
 from tests.vialwise.conftest import Run, written
 

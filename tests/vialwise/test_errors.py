@@ -8,7 +8,8 @@ import pytest
 
 import fixtures
 from tests.vialwise.conftest import Run, omalizumab, written
-from vialwise.checking import check, inputs
+from vialwise.checking import check
+from vialwise.checking import check as inputs
 
 ORDER = fixtures.path("story-225-mg-two-vials")
 

@@ -19,9 +19,8 @@ from cds_hooks.record.store import Store
 from tests.databases import database_url, overridden, postgresql, shown_card, store_at  # noqa: F401
 from tests.vialwise.conftest import Run
 from tests.vialwise.test_demo import ROOT, VIALWISE, started, url_in
-from vialwise import secret_file
-from vialwise.problems import Problem
-from vialwise.serving import storage
+from vialwise import database, secret_file
+from vialwise.terminal import Problem
 
 MONDAY = datetime(2026, 11, 16, 9, tzinfo=UTC)
 COMMENT = "Ada Winterbourne said so"
@@ -164,7 +163,7 @@ def test_a_wrong_date_or_csv_file_is_said(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_default_is_a_file_of_this_user(tmp_path: Path) -> None:
-    opened = storage.opened(None)
+    opened = database.open_storage(None)
     assert opened.trouble == ""
     assert opened.where == str(tmp_path / "data" / "vialwise" / "vialwise.sqlite")
     for file in (tmp_path / "data" / "vialwise").iterdir():
@@ -172,21 +171,25 @@ def test_the_default_is_a_file_of_this_user(tmp_path: Path) -> None:
 
 
 def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
-    keys = [storage.opened(str(tmp_path / "s.sqlite")).store.keys.patient("1") for _ in range(2)]
+    keys = [
+        database.open_storage(str(tmp_path / "s.sqlite")).store.keys.patient("1") for _ in range(2)
+    ]
     assert keys[0] == keys[1]
-    assert keys[0] != storage.opened(str(tmp_path / "t.sqlite")).store.keys.patient("1")
+    assert keys[0] != database.open_storage(str(tmp_path / "t.sqlite")).store.keys.patient("1")
 
 
 def test_a_configured_secret_is_used_and_none_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(storage.SECRET_VARIABLE, "s" * 32)
-    keys = [storage.opened(str(tmp_path / name)).store.keys.patient("1") for name in ("a", "b")]
+    monkeypatch.setenv(database.SECRET_VARIABLE, "s" * 32)
+    keys = [
+        database.open_storage(str(tmp_path / name)).store.keys.patient("1") for name in ("a", "b")
+    ]
     assert keys[0] == keys[1]
     assert not list(tmp_path.glob("*.secret"))
-    monkeypatch.setenv(storage.SECRET_VARIABLE, "short")
+    monkeypatch.setenv(database.SECRET_VARIABLE, "short")
     with pytest.raises(Problem, match="too short"):
-        storage.opened(str(tmp_path / "a"))
+        database.open_storage(str(tmp_path / "a"))
 
 
 def test_a_secret_that_others_can_read_or_that_is_cut_is_refused(tmp_path: Path) -> None:
@@ -206,15 +209,15 @@ def test_postgresql_wants_a_secret_and_then_works(
     monkeypatch: pytest.MonkeyPatch,
     postgresql: str,
 ) -> None:
-    with pytest.raises(Problem, match=storage.SECRET_VARIABLE):
-        storage.opened(postgresql)
-    monkeypatch.setenv(storage.SECRET_VARIABLE, "s" * 32)
-    assert storage.opened(postgresql).trouble == ""
+    with pytest.raises(Problem, match=database.SECRET_VARIABLE):
+        database.open_storage(postgresql)
+    monkeypatch.setenv(database.SECRET_VARIABLE, "s" * 32)
+    assert database.open_storage(postgresql).trouble == ""
 
 
 def test_a_place_that_cannot_be_written_is_trouble_and_no_end(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    opened = storage.opened(str(tmp_path / "file" / "s.sqlite"))
+    opened = database.open_storage(str(tmp_path / "file" / "s.sqlite"))
     assert opened.trouble
 
 

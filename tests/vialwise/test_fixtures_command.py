@@ -26,7 +26,7 @@ from sandbox_ehr.moods import (
 )
 from tests.practice_ehr import Ehr, practice_ehr
 from tests.vialwise.conftest import Run
-from vialwise.ehrs import stories
+from vialwise.ehrs import fixture_loading
 
 TODAY = fixtures.WRITTEN_ON + timedelta(days=100)
 NOT_OURS = {"resourceType": "Patient", "id": "theirs", "name": [{"family": "Somebody"}]}
@@ -57,7 +57,7 @@ class Writable:
             meta = resource.pop("meta")
             own = {k: v for k, v in meta.items() if k not in ("versionId", "lastUpdated")}
             resource |= {"meta": own} if own else {}
-        return {stories.reference_to(resource): resource for resource in found}
+        return {fixture_loading.reference_to(resource): resource for resource in found}
 
     @property
     def deleted(self) -> list[str]:
@@ -92,21 +92,23 @@ def test_every_story_is_there_tagged_and_told(run: Run) -> None:
     with writable() as server:
         result = load(run, server)
         held = server.held
-        for name, patient in stories.story_patients().items():
+        for name, patient in fixture_loading.story_patients().items():
             assert f"Patient/{patient}" in held
-            assert stories.story_order(name) in held
+            assert fixture_loading.story_order(name) in held
             assert f"Patient/{patient}" in result.stdout
-        assert all(stories.is_tagged(r, stories.TAG) for r in held.values())
+        assert all(fixture_loading.is_tagged(r, fixture_loading.TAG) for r in held.values())
         assert "under their own ids" in " ".join(result.stdout.split())
 
 
 def test_what_a_resource_refers_to_is_there_before_it() -> None:
     for everything in (False, True):
         seen: set[str] = set()
-        for resource in stories.chosen(everything):
-            missing = set(fixtures.references(resource)) - seen - {stories.reference_to(resource)}
+        for resource in fixture_loading.fixtures_to_load(everything):
+            missing = (
+                set(fixtures.references(resource)) - seen - {fixture_loading.reference_to(resource)}
+            )
             assert not {r for r in missing if not r.startswith("#")}, resource["id"]
-            seen.add(stories.reference_to(resource))
+            seen.add(fixture_loading.reference_to(resource))
 
 
 def test_dates_move_together_so_that_intervals_stay(run: Run) -> None:
@@ -125,7 +127,7 @@ def test_all_puts_every_well_shaped_fixture_there(run: Run) -> None:
     with writable() as server:
         load(run, server, "--all")
         assert set(server.held) == {
-            stories.reference_to(r) for r in fixtures.resources(drafts=True)
+            fixture_loading.reference_to(r) for r in fixtures.resources(drafts=True)
         }
 
 
@@ -157,7 +159,7 @@ def test_a_server_that_gives_ids_itself_gets_them_by_identifier(
 
 
 def test_what_is_there_without_the_tag_is_not_overwritten(run: Run) -> None:
-    patient = next(iter(stories.story_patients().values()))
+    patient = next(iter(fixture_loading.story_patients().values()))
     theirs = {**NOT_OURS, "id": patient}
     with writable(held=[theirs]) as server:
         result = run("fixtures", "load", "--fhir", server.url)

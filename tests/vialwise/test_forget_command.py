@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from cds_hooks.record.schema import call_audit, card_shown
-from smart_app.forms.saved_forms import KeptForms
+from cds_hooks.record.store import call_audit, card_shown
+from smart_app.forms.saved_forms import SavedForms
 from smart_app.launch.schema import app_draft, app_launch, app_sent_form, app_window
-from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
+from smart_app.launch.store import Attempt, LaunchGrant, Seal, Tokens, WindowStore
 from tests.cds_hooks.test_audit import BY, a_call
 from tests.databases import NOON, engine_at, rows, shown_card, store_at
 from tests.vialwise.conftest import Run
 from tests.vialwise.test_demo import started, url_in
-from vialwise.serving.workers import FIRST
+from vialwise.serving.server import FIRST
 
 
 @pytest.fixture
@@ -107,12 +107,12 @@ def test_what_the_app_keeps_is_forgotten_by_day(run: Run, url: str) -> None:
     """Windows with their tokens, launches, and what was typed; nothing of the day itself."""
     at = [NOON - timedelta(days=2)]
     with engine_at(url) as engine:
-        store = Store(engine, Seal((b"k" * 32,)), timedelta(9), timedelta(9), lambda: at[0])
-        forms = KeptForms.of(store)
+        store = WindowStore(engine, Seal((b"k" * 32,)), timedelta(9), timedelta(9), lambda: at[0])
+        forms = SavedForms.of(store)
         for nth, days in enumerate((2, 0)):
             at[0] = NOON - timedelta(days=days)
             store.begin(f"state {nth}", "a browser", Attempt("main", "", "", ""))
-            opened = Opened("p", "", "", "", "staff", "", "", (), True, "")
+            opened = LaunchGrant("p", "", "", "", "staff", "", "", (), True, "")
             store.open(str(nth) * 16, "a key", "main", "o" * 64, opened, Tokens("a", 2e9, ""))
             forms.keep("me", "documentation", f"order {nth}", {}, str(nth) * 32)
             forms.claim(str(nth) * 32, "o" * 64)

@@ -17,7 +17,7 @@ NOT_NEEDED = {
     "flask": "the web application is cds_hooks.app; nothing that reads a request may import it",
     "werkzeug": "the web application is cds_hooks.app; nothing that reads a request may import it",
     "sqlalchemy": "nothing is kept by a check",
-    "requests": "a file needs no network; only vialwise.checking.live asks a server",
+    "requests": "a file needs no network; only vialwise.checking.fhir_server asks a server",
     "cryptography": "nothing is signed or sealed by a check",
     "pydantic": "only --strict needs the models of fhir.resources",
     "gunicorn": "nothing is served by a check",

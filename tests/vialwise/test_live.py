@@ -115,7 +115,7 @@ def test_a_token_is_not_sent_in_clear(run: Run, tmp_path: Path) -> None:
 def test_a_slow_server_gets_a_sign_of_life(
     run: Run, ehr: Ehr, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vialwise.progress.AFTER", 0.0)
+    monkeypatch.setattr("vialwise.terminal.AFTER", 0.0)
     assert "Asking the FHIR server ..." in live(run, ehr).stderr
 
 

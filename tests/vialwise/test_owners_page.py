@@ -11,14 +11,15 @@ import pytest
 
 from cds_hooks.record.store import Store as CardStore
 from smart_app.app import create_app
-from smart_app.launch import cookies
-from smart_app.launch.store import Opened, Seal, Store, Tokens
-from smart_app.running import Running
+from smart_app.launch import session
+from smart_app.launch.services import Installation
+from smart_app.launch.store import LaunchGrant, Seal, Tokens, WindowStore
 from smart_app.screens import SCREENS
-from smart_app.settings import RegisteredEhr, Settings
+from smart_app.settings import AppSettings, RegisteredEhr
 from tests.databases import shown_card, store_at
 from tests.vialwise.conftest import shipped
-from vialwise.serving import app, storage
+from vialwise import database
+from vialwise.serving import app
 
 KEY = "the-secret-of-this-windows-cookie"
 EHR = "https://ehr.example/r4"
@@ -35,7 +36,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
         client_id="c-1",
         frame_ancestors=("https://ehr.example",),
     )
-    told = Settings(
+    told = AppSettings(
         app_url="http://localhost",
         ehrs=(framed,),
         window_secrets=(b"a key for tests of 32 bytes or more!",),
@@ -43,16 +44,16 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     with store_at(f"sqlite:///{tmp_path}/s.sqlite") as cards:
         assert isinstance(cards, CardStore)
         cards.record([shown_card()])
-        windows = Store(cards.engine, Seal(told.window_secrets), told.session, told.idle)
-        kept = storage.Opened(cards, "here")
-        running = Running(shipped(), lambda: date(2026, 11, 24), "feedback_page.report")
+        windows = WindowStore(cards.engine, Seal(told.window_secrets), told.session, told.idle)
+        kept = database.Storage(cards, "here")
+        running = Installation(shipped(), lambda: date(2026, 11, 24), "feedback_page.report")
         screens = (*SCREENS, lambda: app.feedback_for_owners(kept, shipped()))
         client = create_app(running, told, windows, screens).test_client()
         for role, id_ in WINDOWS.items():
-            opened = Opened("p", "", "Practitioner/1", "N", role, "", "", (), True, "")
+            opened = LaunchGrant("p", "", "Practitioner/1", "N", role, "", "", (), True, "")
             expires = datetime.now(UTC).timestamp() + 3600
             windows.open(id_, KEY, "main", "o", opened, Tokens("token", expires))
-            client.set_cookie(cookies._name(cookies.KIND_WINDOW, id_, False), KEY)
+            client.set_cookie(session._name(session.KIND_WINDOW, id_, False), KEY)
         yield client
 
 

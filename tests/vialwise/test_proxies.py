@@ -11,7 +11,7 @@ from werkzeug.test import Client
 
 from cds_hooks.auth.operator_access import SHORTEST_SECRET, with_secret
 from vialwise.serving import server
-from vialwise.serving.workers import behind
+from vialwise.serving.server import behind_proxies
 
 SECRET = b"s" * SHORTEST_SECRET
 BEARER = {"Authorization": f"Bearer {SECRET.decode()}"}
@@ -48,7 +48,7 @@ def told() -> Flask:
     ],
 )
 def test_only_entries_of_the_sites_own_proxies_count(proxies: int, sent: str, who: str) -> None:
-    client = Client(behind(told(), proxies))
+    client = Client(behind_proxies(told(), proxies))
     headers = {"X-Forwarded-For": sent, "X-Forwarded-Host": "evil.example"}
     said = client.get("/who", headers=headers, environ_base={"REMOTE_ADDR": "10.0.0.1"}).json
     assert said == {"who": who, "how": "http", "host": "localhost"}
@@ -75,7 +75,7 @@ def test_only_entries_of_the_sites_own_proxies_count(proxies: int, sent: str, wh
 def test_the_operators_secret_is_taken_over_tls_or_on_this_machine_only(
     proxies: int, address: str, headers: dict[str, str], answer: str
 ) -> None:
-    client = Client(behind(told(), proxies))
+    client = Client(behind_proxies(told(), proxies))
     got = client.get(
         "/operators", headers={**BEARER, **headers}, environ_base={"REMOTE_ADDR": address}
     )

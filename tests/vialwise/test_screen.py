@@ -6,12 +6,12 @@ import pytest
 
 import fixtures
 from tests.vialwise.conftest import Run
-from vialwise import screen
+from vialwise import terminal
 from vialwise.commands.demo import show_card, words
 
 
 def test_long_words_are_broken_at_80_columns() -> None:
-    lines = screen.wrapped("x" * 200, "    label: ").splitlines()
+    lines = terminal.wrapped("x" * 200, "    label: ").splitlines()
     assert max(len(line) for line in lines) == 80
 
 

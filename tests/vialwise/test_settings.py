@@ -18,16 +18,15 @@ from pydantic import BaseModel
 from cds_hooks import Settings, create_app
 from cds_hooks import settings as service
 from cds_hooks.answers import Basis
-from cds_hooks.quiet import Quiet
-from cds_hooks.trusted_clients import Client
+from cds_hooks.settings import Client, Quiet
 from service_parts.setting_fields import example_of, is_secret, settings_of
 from smart_app import settings as app
-from smart_app.launch.app_keys import AppKeys, new_key
+from smart_app.launch.registration import AppKeys, new_key
 from tests.cds_hooks.tokens import EC, jwks
 from tests.databases import store_at
 from tests.vialwise.conftest import Run, shipped
 from vialwise.cli import cli
-from vialwise.serving import start
+from vialwise.serving import service as start
 from vialwise.settings import page
 from vialwise.settings.checks import checked
 from vialwise.settings.models import SECTIONS, SETTINGS, TABLES, ServeSettings
@@ -131,7 +130,7 @@ def test_what_cannot_be_set_is_put_in_by_the_program() -> None:
     """A new field of a room needs a description, or something in the program that puts it in."""
     made = {
         service.Settings: {"today", "open", "clock", "rule_set", "context_key"},
-        app.Settings: {"app_url", "app_keys", "context_key", "ehr_seconds"},
+        app.AppSettings: {"app_url", "app_keys", "context_key", "ehr_seconds"},
         ServeSettings: {"app_keys"},
         Client: {"jwks"},
         app.RegisteredEhr: {"client_secret"},

@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 import requests
 
-from smart_app.launch.app_keys import AppKeys, new_key
+from smart_app.launch.registration import AppKeys, new_key
 from smart_app.launch.schema import app_launch, app_window
-from smart_app.launch.store import Attempt, Opened, Seal, Store, Tokens
+from smart_app.launch.store import Attempt, LaunchGrant, Seal, Tokens, WindowStore
 from smart_app.settings import SECRET
 from tests.databases import rows
 from tests.vialwise.test_demo import started, url_in
 from tests.vialwise.test_settings import config, one, problems, read  # noqa: F401 - config is a fixture
-from vialwise.problems import Problem
-from vialwise.serving import app, start, storage
+from vialwise import database
+from vialwise.serving import app, service
 from vialwise.settings.checks import checked
+from vialwise.terminal import Problem
 
 TOP = 'public_url = "https://cds.clinic.example"\n'
 EHR = """
@@ -169,7 +170,7 @@ def test_what_is_registered_reaches_the_app(
     )
     assert problems(config, text) == []
     said, _ = checked(read(config, {}, {}).settings, open_=False)
-    kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
+    kept = database.open_storage(f"sqlite:///{tmp_path}/v.sqlite")
     both, _ = app.beside(Any, said, catalogue, "http://127.0.0.1:1", kept)  # type: ignore[arg-type]
     told = both.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert told.redirect_uri == "https://cds.clinic.example/app/callback"
@@ -179,7 +180,7 @@ def test_what_is_registered_reaches_the_app(
     assert (ehr.client, ehr.client_secret) == (SECRET, "a client secret")
     assert ehr.authorization_hosts == {"LOGIN.ehr.example"} and ehr.owners == {"Practitioner/9"}
     assert (ehr.scopes, ehr.writes) == (("patient/Patient.r",), {"Observation"})
-    assert start.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
+    assert service.app_launch_url(said, "") == "https://cds.clinic.example/app/launch"
     again, _ = app.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
     same = again.mounts["/app"].extensions["vialwise-app-launching"].settings
     assert same.window_secrets == told.window_secrets, "the secret is made once"
@@ -190,7 +191,7 @@ def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
     tmp_path: Path,
     catalogue: Any,
 ) -> None:
-    kept = storage.opened(f"sqlite:///{tmp_path}/v.sqlite")
+    kept = database.open_storage(f"sqlite:///{tmp_path}/v.sqlite")
     (tmp_path / "v.sqlite.window-secrets").mkdir()
     config.write_text(TOP + EHR)
     said = read(config, {}, {}).settings
@@ -228,10 +229,10 @@ def test_serve_forgets_the_tokens_of_ended_windows_though_nobody_opens_the_app(
     config.write_text("development = true\n" + EHR.replace("https://ehr.example", "http://[::1]:9"))
     data = f"sqlite:///{tmp_path}/v.sqlite"
     yesterday = datetime.now(UTC) - timedelta(hours=9)
-    engine = storage.opened(data).store.engine
-    idle = Store(engine, Seal((b"k" * 32,)), timedelta(8), timedelta(8), lambda: yesterday)
+    engine = database.open_storage(data).store.engine
+    idle = WindowStore(engine, Seal((b"k" * 32,)), timedelta(8), timedelta(8), lambda: yesterday)
     tokens = Tokens("an access token", 2e9, "a refresh token")
-    opened = Opened("p", "", "", "", "staff", "", "", (), True, "")
+    opened = LaunchGrant("p", "", "", "", "staff", "", "", (), True, "")
     idle.open("w" * 16, "a key", "main", "o" * 64, opened, tokens)
     idle.begin("a state", "a browser", Attempt("main", "", "", ""))
     with started("serve", "--config", str(config), "--port", "0", "--database", data) as process:

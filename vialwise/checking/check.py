@@ -1,4 +1,4 @@
-"""From what a user holds (a hook request, or an order with its chart) to reviews. No I/O.
+"""From what a user holds (a hook request, or an order with its chart) to reviews.
 
 A hook request is judged by the very function that answers it in the service; an order with its
 chart by billing_rules.assess, as all are.
@@ -6,28 +6,86 @@ chart by billing_rules.assess, as all are.
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from billing_rules.assess import assess, read_orders, read_patient
 from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import ASKED_BY_CODE, DATA_NEEDED
 from billing_rules.fhir import reading
-from billing_rules.fhir.json.decoding import RawResource
-from billing_rules.fhir.json.references import JsonObject
+from billing_rules.fhir.json.decoding import JsonObject, RawResource
 from billing_rules.fhir.read.chart import Part
 from billing_rules.fhir.read.orders import READERS
 from billing_rules.model.entities import OrderLine
 from billing_rules.model.states import NOTHING, Present, Unknown
 from billing_rules.review import OrderReview
 from cds_hooks import answers
-from cds_hooks.errors import Refused
+from cds_hooks.errors import RequestRefused
 from cds_hooks.request import hook_request
 from cds_hooks.request.hook_request import HookRequest, OrderContext
 from cds_hooks.services import ORDERS, SERVICES, Service
 from ehr_access.resources import AnotherPatient, about, is_anothers
+from vialwise.terminal import Problem
+
+# ----------------------------------------------------------------------
+# Files the user names: read within bounds, told apart, and refused in one line.
+
+
+LARGEST = 64 * 1024 * 1024
+STDIN = "-"
+
+
+def read_json(name: str) -> tuple[bytes, dict[str, Any]]:
+    """The file's bytes, and the JSON object in them. Raises Problem."""
+    content = read_bytes(name)
+    shown = "standard input" if name == STDIN else name
+    if not content.strip():
+        raise Problem(f"{shown} is empty: give a CDS Hooks request or a FHIR resource in JSON")
+    try:
+        value = json.loads(content)
+    except UnicodeDecodeError:
+        raise Problem(f"{shown} is not text: give JSON, in UTF-8") from None
+    except RecursionError:
+        raise Problem(f"{shown} is nested too deeply to be FHIR: check the file") from None
+    except ValueError as error:
+        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Problem(f"{shown} is not JSON{place}: FHIR in XML must be converted first") from None
+    if not isinstance(value, dict):
+        raise Problem(f"{shown} holds no JSON object: give a CDS Hooks request or a FHIR resource")
+    return content, value
+
+
+def read_bytes(name: str) -> bytes:
+    """The content of a file, or of standard input for "-". Raises Problem."""
+    try:
+        if name == STDIN:
+            content = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise Problem(f"{name} does not exist: check the path") from None
+    except IsADirectoryError:
+        raise Problem(f"{name} is a folder: name one JSON file in it") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a path"
+        raise Problem(f"{name} cannot be read ({why}): check the path and its rights") from None
+    if len(content) > LARGEST:
+        raise Problem(f"{name} has more than {LARGEST >> 20} MB: give the order and its chart only")
+    return content
+
+
+# ----------------------------------------------------------------------
+# From what a user holds (a hook request, or an order with its chart) to reviews. No I/O.
+#
+# A hook request is judged by the very function that answers it in the service; an order with its
+# chart by billing_rules.assess, as all are.
+
 
 # What a resource refers to may stand in a resource of its own beside it: a payer's name, a drug.
 _BESIDE = {"Coverage": ("Organization",), "ResearchSubject": ("ResearchStudy",)} | {
@@ -100,7 +158,7 @@ def of_hook_request(body: bytes, hook_name: str) -> HookQuestion:
     service = next((s for s in SERVICES.values() if hook_name in s.hooks), ORDERS)
     try:
         hook = hook_request.parse(body, service, MOST_NESTED)
-    except Refused as error:
+    except RequestRefused as error:
         raise _refused(error) from None
     if isinstance(hook.context, OrderContext):
         check_patient(reading.entries(hook.context.draft_orders), hook.context.patient_id)
@@ -218,7 +276,7 @@ def _of_service(
     basis = answers.Basis(catalogue, today, payer_id=payer_id, on=on)
     try:
         found = answers.ANSWERS[question.service.id](hook, basis)
-    except Refused as error:
+    except RequestRefused as error:
         raise _refused(error, asks_ehr=hook.authorization is not None) from None
     except AnotherPatient:
         raise NothingToCheck(ANOTHER_PATIENT) from None
@@ -228,7 +286,7 @@ def _of_service(
     return CheckResult(found or (), tuple(_unread(lines)), because)
 
 
-def _refused(error: Refused, asks_ehr: bool = False) -> NothingToCheck:
+def _refused(error: RequestRefused, asks_ehr: bool = False) -> NothingToCheck:
     """What the service would answer; where it would ask the EHR first, that this was not done."""
     why = error.why.rstrip(".")
     if error.status == UNOBTAINABLE and asks_ehr:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vialwise import screen, secret_file
-from vialwise.problems import Problem
+from vialwise import secret_file, terminal
+from vialwise.terminal import Problem
 
 if TYPE_CHECKING:  # cryptography, only where it is needed
-    from smart_app.launch.app_keys import AppKeys
+    from smart_app.launch.registration import AppKeys
 
 _ALGORITHMS = ("RS384", "ES384")
 _MOST = 4  # of each algorithm one signs, and one is next
@@ -43,7 +43,7 @@ def add(file: Path, algorithm: str) -> None:
 
     The first key of an algorithm signs at once; a second one is only published.
     """
-    from smart_app.launch.app_keys import AppKeys, new_key
+    from smart_app.launch.registration import AppKeys, new_key
 
     keys = _read(file) if file.exists() else AppKeys()
     if len(keys.keys) >= _MOST:
@@ -52,7 +52,7 @@ def add(file: Path, algorithm: str) -> None:
     made = new_key(algorithm)
     _write(file, keys.with_next(made).text())
     what = "signs from the next start on" if signs else "is published, and signs after `switch`"
-    screen.say(f"{made.kid} ({algorithm}) {what}.")
+    terminal.say(f"{made.kid} ({algorithm}) {what}.")
 
 
 @app_keys.command()
@@ -66,7 +66,7 @@ def switch(file: Path, algorithm: str) -> None:
     switched = keys.switched(algorithm)
     _write(file, switched.text())
     key = switched.signing(algorithm)
-    screen.say(f"{key.kid if key else ''} ({algorithm}) signs from the next start on.")
+    terminal.say(f"{key.kid if key else ''} ({algorithm}) signs from the next start on.")
 
 
 @app_keys.command()
@@ -81,7 +81,7 @@ def remove(file: Path, kid: str) -> None:
     if not left.keys:
         raise Problem("that is the only key: add the next one first, or delete the file")
     _write(file, left.text())
-    screen.say("Removed.")
+    terminal.say("Removed.")
 
 
 @app_keys.command()
@@ -92,7 +92,7 @@ def show(file: Path) -> None:
 
 
 def _read(file: Path) -> AppKeys:
-    from smart_app.launch.app_keys import AppKeys, NotAppKeys
+    from smart_app.launch.registration import AppKeys, NotAppKeys
 
     try:
         return AppKeys.read(secret_file.read(file, 1, 64 * 1024).decode())

@@ -3,18 +3,129 @@
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 
 from billing_rules.catalogue import Catalogue
+from billing_rules.catalogue.files import CatalogueError
+from billing_rules.evidence.documentation import capital
 from billing_rules.model.entities import CERTAINTY, Container, Drug, Payer, Source
-from vialwise import clock, screen
+from billing_rules.rule_records import RuleRecord, RuleRecords, shipped
+from vialwise import clock, terminal
 from vialwise.catalogues import catalogue as read_catalogue
 from vialwise.catalogues import known_drug
 from vialwise.commands import options
-from vialwise.commands.denials import denials
+from vialwise.terminal import FINDINGS, Problem
+
+# ----------------------------------------------------------------------
+# `vialwise catalogue denials`: which rule answers which reason for denial, and the other way.
+
+
+_WIDTH = 10  # of the names of the fields
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+@click.pass_context
+def denials(context: click.Context, as_json: bool) -> None:
+    """Shows which reasons for denial the rules answer.
+
+    Rule by rule, with the claim adjustment and remark codes that a source gives, and reason by
+    reason with its rules. Exit code 1 when a reason is without a rule.
+    """
+    records = _records()
+    if as_json:
+        click.echo(json.dumps(denials_document(records), indent=2, ensure_ascii=False))
+    else:
+        _show_rules(records)
+        _show_reasons(records)
+    if records.unanswered():
+        context.exit(FINDINGS)
+
+
+def _records() -> RuleRecords:
+    try:
+        return shipped()
+    except CatalogueError as error:
+        raise Problem(str(error)) from None
+
+
+def _show_rules(records: RuleRecords) -> None:
+    terminal.heading("Rule by rule")
+    for record in records.records.values():
+        terminal.heading(capital(record.name), 2)
+        terminal.fields(_fields(record), 4, _WIDTH)
+    click.echo()
+
+
+def _fields(record: RuleRecord) -> Iterator[tuple[str, str]]:
+    yield "prevents", record.prevents
+    for place, words in enumerate(record.denials.values()):
+        yield "" if place else "answers", words
+    if record.codes:
+        yield "codes", _codes(record)
+
+
+def _codes(record: RuleRecord) -> str:
+    """The codes, with how certain their sources are."""
+    letters = dict.fromkeys(source.certainty for source in record.codes.values())
+    told = " and ".join(CERTAINTY[letter] for letter in letters)
+    return f"{', '.join(record.codes)} (by {told})"
+
+
+def _show_reasons(records: RuleRecords) -> None:
+    terminal.heading("Reason by reason")
+    for reason, words in records.denials.items():
+        terminal.say(words, "  ", 4)
+        names = ", ".join(record.name for record in records.answering(reason))
+        if names:
+            terminal.say(names, "      ")
+        else:
+            terminal.say("NO RULE", "      ", fg="red")
+    without = records.unanswered()
+    total = len(records.denials)
+    click.echo()
+    if without:
+        terminal.say(f"{len(without)} of {total} reasons are without a rule.", fg="red")
+    else:
+        terminal.say(f"All {total} reasons are answered by {len(records.records)} rules.")
+
+
+def denials_document(records: RuleRecords) -> dict[str, Any]:
+    """The same for programs; `rules` of a reason are rule ids."""
+    return {
+        "rules": [
+            {
+                "id": record.id,
+                "name": record.name,
+                "prevents": record.prevents,
+                "reasons": list(record.denials),
+                "codes": [
+                    {"code": code, "source": source.title, "certainty": source.certainty}
+                    for code, source in record.codes.items()
+                ],
+            }
+            for record in records.records.values()
+        ],
+        "reasons": [
+            {
+                "id": reason,
+                "words": words,
+                "rules": [record.id for record in records.answering(reason)],
+            }
+            for reason, words in records.denials.items()
+        ],
+        "unanswered": list(records.unanswered()),
+    }
+
+
+# ----------------------------------------------------------------------
+# `vialwise catalogue`: what the rules know, from where, and whether it can be read.
 
 
 @click.group()
@@ -31,12 +142,12 @@ catalogue.add_command(denials)
 def list_drugs(site: Path | None, on: str | None) -> None:
     """Lists the drugs and payers, as they stand on a date."""
     known, day = read_catalogue(site), clock.day(on) or clock.today()
-    screen.heading(f"Drugs on {day}")
+    terminal.heading(f"Drugs on {day}")
     drugs = [known.drug(drug_id, day) for drug_id in known.drug_ids()]
-    screen.columns([(d.id, d.hcpcs or "no own code", _unit(d), d.brand) for d in drugs])
+    terminal.columns([(d.id, d.hcpcs or "no own code", _unit(d), d.brand) for d in drugs])
     click.echo()
-    screen.heading("Payers")
-    screen.columns([(payer_id, file.name) for payer_id, file in known.payer_files.items()])
+    terminal.heading("Payers")
+    terminal.columns([(payer_id, file.name) for payer_id, file in known.payer_files.items()])
 
 
 def _unit(drug: Drug) -> str:
@@ -56,7 +167,7 @@ def show(drug: str, site: Path | None, on: str | None) -> None:
     """
     known, day = read_catalogue(site), clock.day(on) or clock.today()
     shown = known.drug(known_drug(drug, known), day)
-    screen.heading(f"{shown.name} ({shown.brand}) on {day}")
+    terminal.heading(f"{shown.name} ({shown.brand}) on {day}")
     _show_codes(shown)
     _show_containers(shown, day)
     _show_payers(known, day)
@@ -82,13 +193,13 @@ def _show_codes(drug: Drug) -> None:
 
 
 def _stated(name: str, text: str, source: Source | None) -> None:
-    screen.fields([(name, text)])
+    terminal.fields([(name, text)])
     _show_source(source, 16)
 
 
 def _show_source(source: Source | None, indent: int, what: str = "") -> None:
     if source:
-        screen.say(f"{what}{described(source)}", " " * indent, indent + 2, dim=True)
+        terminal.say(f"{what}{described(source)}", " " * indent, indent + 2, dim=True)
 
 
 def described(source: Source) -> str:
@@ -98,13 +209,13 @@ def described(source: Source) -> str:
 
 def _show_containers(drug: Drug, day: date) -> None:
     click.echo()
-    screen.heading("Containers")
+    terminal.heading("Containers")
     for source, containers in itertools.groupby(
         drug.containers, lambda container: described(container.source)
     ):
         for container in containers:
-            screen.say(_described(container, day), f"  {container.ndc_shown.ljust(14)}")
-        screen.say(source, " " * 16, 18, dim=True)
+            terminal.say(_described(container, day), f"  {container.ndc_shown.ljust(14)}")
+        terminal.say(source, " " * 16, 18, dim=True)
 
 
 def _described(container: Container, day: date) -> str:
@@ -122,10 +233,10 @@ def _described(container: Container, day: date) -> str:
 
 def _show_payers(known: Catalogue, day: date) -> None:
     click.echo()
-    screen.heading("Payers")
+    terminal.heading("Payers")
     for payer_id in known.payer_files:
         payer = known.payer(payer_id, day)
-        screen.say(f"{payer.name}: {_policies(payer)}", "  ", 4)
+        terminal.say(f"{payer.name}: {_policies(payer)}", "  ", 4)
         for name, what in _RULE_NAMES.items():
             _show_source(payer.sources.get(name), 4, f"{what}: ")
 
@@ -155,7 +266,7 @@ def _policies(payer: Payer) -> str:
 def _show_legend() -> None:
     click.echo()
     letters = (f"[{letter}] {meaning}" for letter, meaning in CERTAINTY.items())
-    screen.say("; ".join(letters), dim=True)
+    terminal.say("; ".join(letters), dim=True)
 
 
 @catalogue.command()

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from billing_rules.fhir import reading
-from billing_rules.fhir.json.references import JsonObject
-from vialwise import clock, screen
+from billing_rules.fhir.json.decoding import JsonObject, own_reference
+from vialwise import clock, terminal
 from vialwise.catalogues import catalogue, known_payer
-from vialwise.checking import as_json, inputs, report, strict
 from vialwise.checking import check as checking
+from vialwise.checking import check as inputs
+from vialwise.checking import report
+from vialwise.checking import report as as_json
 from vialwise.checking.check import CheckResult, HookQuestion, NothingToCheck, Question
 from vialwise.commands import options
-from vialwise.problems import CLEAN, FINDINGS, NOT_CHECKED, Problem
+from vialwise.terminal import CLEAN, FINDINGS, NOT_CHECKED, Problem
+
+# ----------------------------------------------------------------------
+# What is not as FHIR R4 says, by the models of fhir.resources; for `vialwise check --strict`.
+
+
+MOST = 20  # sentences of one resource
+
+
+def faults_of_fhir(resources: Iterable[JsonObject]) -> Iterator[str]:
+    """A sentence for each fault, never with the value that is wrong: that is chart text."""
+    from fhir.resources.R4B import get_fhir_model_class  # slow to import, and seldom needed
+    from pydantic import ValidationError
+
+    for position, resource in enumerate(resources):
+        name = own_reference(resource, position)
+        try:
+            get_fhir_model_class(str(resource.get("resourceType"))).model_validate(dict(resource))
+        except KeyError:
+            yield f"{name}: is not a FHIR R4 resource type"
+        except ValidationError as error:
+            for fault in error.errors(include_input=False, include_url=False)[:MOST]:
+                place = ".".join(str(step) for step in fault["loc"])
+                yield f"{name}: {place}: {fault['msg']}"
+        except (ValueError, TypeError, RecursionError):
+            yield f"{name}: cannot be read as FHIR R4"
+
+
+# ----------------------------------------------------------------------
+# `vialwise check`: one order, before anybody signs it, on the command line.
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +118,9 @@ def check(
         checked = checking.answer(given.question, known, today, on=day, payer_id=payer)
     except NothingToCheck as error:
         raise Problem(f"{order or file}: {error}") from None
-    faults = tuple(strict.invalid(given.resources)) if strict_ else ()
+    faults = tuple(faults_of_fhir(given.resources)) if strict_ else ()
     if as_json_:
-        document = as_json.document(checked, faults, explain)
+        document = as_json.as_json(checked, faults, explain)
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         report.show(checked, explain)
@@ -143,10 +174,10 @@ def _from_server(
         raise Problem("with --fhir the order goes to --order and the chart is the server's")
     if not patient or not order:
         raise Problem("--fhir needs --patient ID and --order FILE|ID")
-    from vialwise.checking import live  # brings requests, which a file does not need
+    from vialwise.checking import fhir_server  # brings requests, which a file does not need
 
-    ehr = live.client(*live.server(fhir, token_file), timeout)
-    question = live.question(ehr, patient, order)
+    ehr = fhir_server.client(*fhir_server.server(fhir, token_file), timeout)
+    question = fhir_server.question(ehr, patient, order)
     return Input(question, tuple(reading.entries(question.drafts)))
 
 
@@ -154,5 +185,5 @@ def _show_faults(faults: tuple[str, ...], asked: bool) -> None:
     if not asked:
         return
     click.echo()
-    screen.heading("Not as FHIR R4 says" if faults else "The input is valid FHIR R4.")
-    screen.points(faults)
+    terminal.heading("Not as FHIR R4 says" if faults else "The input is valid FHIR R4.")
+    terminal.points(faults)

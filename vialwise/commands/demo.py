@@ -21,12 +21,14 @@ import requests
 
 import fixtures
 from cds_hooks.app import create_app
-from cds_hooks.trusted_clients import Client
-from vialwise import clock, screen
+from cds_hooks.settings import Client
+from vialwise import clock, database, terminal
 from vialwise.catalogues import catalogue
-from vialwise.problems import Problem
-from vialwise.serving import logs, server, start, storage
+from vialwise.serving import server
+from vialwise.serving import server as logs
+from vialwise.serving import service as start
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
+from vialwise.terminal import Problem
 
 if TYPE_CHECKING:
     from sandbox_ehr.cds_client import SigningKey
@@ -82,7 +84,7 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     # The EHR and the app take a second to import, and other commands need neither.
     from sandbox_ehr.cds_client import new_key
     from vialwise.serving import app as smart
-    from vialwise.serving import practice
+    from vialwise.serving import practice_ehr
 
     stays = sys.stdin.isatty() if stay is None else stay
     known = catalogue()
@@ -93,29 +95,29 @@ def demo(port: int, ehr_port: int | None, stay: bool | None) -> None:
     url, ehr_url = server.address_of(bound), server.address_of(ehr_bound)
     key = new_key(ITSELF, f"{ITSELF}/jwks.json")
     with tempfile.TemporaryDirectory(prefix="vialwise-demo-") as directory:
-        kept = storage.opened(str(Path(directory) / "demo.sqlite"))
+        kept = database.open_storage(str(Path(directory) / "demo.sqlite"))
         settings = ServeSettings(
             billing_plan=True,  # so that a clean order has something to show too
             clients=(
-                practice.registration(ehr_url),
+                practice_ehr.registration(ehr_url),
                 # This command, which posts the bundled orders.
                 Client(iss=key.issuer, jwks=json.dumps(key.jwks())),
             ),
             development=True,  # the practice EHR's keys are on this machine, without https
             quiet_days=0,  # a story that is told again says the same again
-            ehrs=(practice.ehr_at(ehr_url),),
+            ehrs=(practice_ehr.ehr_at(ehr_url),),
         )
         service = start.service_settings(settings, url, open_=False, context_key=kept.secret)
         app, _ = smart.beside(create_app(known, service, kept.store), settings, known, url, kept)
-        ehr = practice.application(ehr_url, url, clock.today(None), (practice.app_at(url),))
+        ehr = practice_ehr.application(ehr_url, url, clock.today(None), (practice_ehr.app_at(url),))
         logs.to_standard_error(logging.WARNING)
         with (
             server.running(app, bound) as process,
-            server.running(ehr, ehr_bound, practice.WORKERS),
+            server.running(ehr, ehr_bound, practice_ehr.WORKERS),
         ):
             _wait_for(f"{url}/cds-services")
             _wait_for(ehr_url)
-            screen.say(
+            terminal.say(
                 f"Vialwise runs at {url} on its built-in catalogue and a SQLite file that it "
                 "deletes at the end. Orders it is sent:"
             )
@@ -144,25 +146,25 @@ def _show_answer(story: Story, url: str, key: SigningKey) -> None:
     signed = {"Authorization": f"Bearer {key.token(start.orders_url(url))}"}
     answer = requests.post(start.orders_url(url), json=body, headers=signed, timeout=10)
     click.echo()
-    screen.heading(story.title)
+    terminal.heading(story.title)
     drafts = [entry["resource"] for entry in body["context"]["draftOrders"]["entry"]]
     orders = ", ".join(f"{draft['resourceType']}/{draft.get('id', '')}" for draft in drafts)
     took = f"{answer.elapsed.total_seconds() * 1000:.0f} ms"
     line = f"POST {body['hook']}, {orders}: HTTP {answer.status_code}, {took}"
-    screen.say(line, "  ", dim=True)
+    terminal.say(line, "  ", dim=True)
     cards = answer.json().get("cards", []) if answer.ok else []
     for card in cards:
         click.echo()
         show_card(card)
     if not cards:
-        screen.say("no card: nothing to do", "  ", fg="green")
+        terminal.say("no card: nothing to do", "  ", fg="green")
 
 
 def _stay(process: BaseProcess, url: str, ehr_url: str) -> None:
     """Say what next, and wait for Ctrl-C. Raises Problem when the service ends by itself."""
     click.echo()
-    screen.heading(f"Open {ehr_url} in a browser: six stories at the order desk.")
-    screen.say(
+    terminal.heading(f"Open {ehr_url} in a browser: six stories at the order desk.")
+    terminal.say(
         f"The practice EHR there calls the service at {url}/cds-services with signed tokens. Both "
         "stay up until Ctrl-C. For requests of your own: `vialwise serve --open`."
     )
@@ -186,18 +188,18 @@ def show_card(card: Mapping[str, Any]) -> None:
     """Indicator and summary, the detail in its little Markdown, what can be accepted, links."""
     indicator = str(card.get("indicator", ""))
     label = f"  {indicator.upper().ljust(8)} "
-    screen.say(str(card.get("summary", "")), label, fg=_COLORS.get(indicator, "white"))
+    terminal.say(str(card.get("summary", "")), label, fg=_COLORS.get(indicator, "white"))
     for line in map(str.strip, str(card.get("detail") or "").splitlines()):
         if title := _TITLE.fullmatch(line):
-            screen.heading(title[1], len(_INDENT))
+            terminal.heading(title[1], len(_INDENT))
         elif line.startswith("- "):
-            screen.say(words(line[2:]), _INDENT + "- ")
+            terminal.say(words(line[2:]), _INDENT + "- ")
         elif line:
-            screen.say(words(line), _INDENT)
+            terminal.say(words(line), _INDENT)
     for suggestion in card.get("suggestions") or ():
-        screen.say(f"[ {suggestion.get('label', '')} ]", _INDENT, fg="green")
+        terminal.say(f"[ {suggestion.get('label', '')} ]", _INDENT, fg="green")
     for link in card.get("links") or ():
-        screen.say(f"{link.get('label', '')} {link.get('url', '')}", _INDENT + "link: ", 10)
+        terminal.say(f"{link.get('label', '')} {link.get('url', '')}", _INDENT + "link: ", 10)
 
 
 def words(markdown: str) -> str:

@@ -11,18 +11,16 @@ import click
 from billing_rules.data_needed import DATA_NEEDED
 from billing_rules.model.states import Nothing, Unknown
 from billing_rules.rule_records import rule_heading
-from ehr_access.capability import Capability
 from ehr_access.client import EhrClient
 from ehr_access.limits import Deadline
 from ehr_access.query import ID, query_for
-from ehr_access.smart_configuration import SmartConfiguration, read
+from ehr_access.server_metadata import Capability, SmartConfiguration, read_smart_configuration
 from ehr_access.transport import Transport
-from vialwise import progress, screen
-from vialwise.checking import live
-from vialwise.ehrs import diagnosis, offers
-from vialwise.ehrs.diagnosis import RuleAnswer
-from vialwise.ehrs.offers import Ehr, Offer
-from vialwise.problems import CLEAN, FINDINGS, Problem
+from vialwise import terminal
+from vialwise.checking import fhir_server
+from vialwise.ehrs import query_support
+from vialwise.ehrs.query_support import Ehr, QuerySupport, RuleSupport
+from vialwise.terminal import CLEAN, FINDINGS, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Seen:
 
     where: str
     version: str
-    support: tuple[Offer, ...]
+    support: tuple[QuerySupport, ...]
     smart: SmartConfiguration | Unknown
     tried: dict[str, str]
     ehr: Ehr | None = None
@@ -44,7 +42,7 @@ class Seen:
     "--ehr",
     "ehr_name",
     metavar="NAME",
-    help=f"Or what is publicly known of an EHR: {', '.join(offers.ehr_names())}.",
+    help=f"Or what is publicly known of an EHR: {', '.join(query_support.ehr_names())}.",
 )
 @click.option("--patient", metavar="ID", help="With --fhir: also ask every query about this one.")
 @click.option("--token-file", metavar="FILE", help="With --fhir: holds an access token.")
@@ -79,7 +77,7 @@ def doctor(
         if patient or token_file:
             raise Problem("--patient and --token-file go with --fhir BASE")
         seen = _of_ehr(str(ehr_name))
-    rules = diagnosis.rule_answers(seen.support)
+    rules = query_support.rule_support(seen.support)
     if as_json:
         click.echo(json.dumps(_document(seen, rules), indent=2, ensure_ascii=False))
     else:
@@ -92,28 +90,30 @@ def doctor(
 
 
 def _of_ehr(name: str) -> Seen:
-    if name not in offers.ehr_names():
-        raise Problem(f"--ehr {name} is not known; these are: {', '.join(offers.ehr_names())}")
-    said = offers.ehr(name)
+    if name not in query_support.ehr_names():
+        raise Problem(
+            f"--ehr {name} is not known; these are: {', '.join(query_support.ehr_names())}"
+        )
+    said = query_support.ehr(name)
     unread = Unknown("it is each site's own")
-    return Seen(said.name, said.fhir_version, offers.of_ehr(said), unread, {}, said)
+    return Seen(said.name, said.fhir_version, query_support.support_of_ehr(said), unread, {}, said)
 
 
 def _of_server(fhir: str, patient: str | None, token_file: str | None, timeout: float) -> Seen:
-    (base, token), transport = live.server(fhir, token_file), Transport()
+    (base, token), transport = fhir_server.server(fhir, token_file), Transport()
     if patient and not ID.fullmatch(patient):
         raise Problem("--patient takes the id alone, like 12345, not a reference or a name")
-    ehr = live.client(base, token, timeout, transport)
-    with progress.shown("Asking the FHIR server"):
+    ehr = fhir_server.client(base, token, timeout, transport)
+    with terminal.progress("Asking the FHIR server"):
         capability = ehr.capability()
-        smart = read(base, transport, Deadline.after(timeout))
+        smart = read_smart_configuration(base, transport, Deadline.after(timeout))
         tried = _tried(ehr, patient) if patient else {}
     if isinstance(capability, Unknown) and isinstance(smart, Unknown) and not tried:
         raise Problem(
             f"{fhir} gave no capability statement, because {capability.because}: check --fhir"
         )
     version = capability.fhir_version if isinstance(capability, Capability) else ""
-    return Seen(base.url, version, offers.of_server(capability), smart, tried)
+    return Seen(base.url, version, query_support.support_of_server(capability), smart, tried)
 
 
 def _tried(ehr: EhrClient, patient: str) -> dict[str, str]:
@@ -135,37 +135,37 @@ def _tried(ehr: EhrClient, patient: str) -> dict[str, str]:
 # ---------------------------------------------------------------- text
 
 
-def _show(seen: Seen, rules: tuple[RuleAnswer, ...]) -> None:
-    screen.heading(seen.where)
-    screen.say(f"FHIR {seen.version or 'version not known'}", "  ")
+def _show(seen: Seen, rules: tuple[RuleSupport, ...]) -> None:
+    terminal.heading(seen.where)
+    terminal.say(f"FHIR {seen.version or 'version not known'}", "  ")
     if seen.ehr:
         source = seen.ehr.source
-        screen.say(
+        terminal.say(
             f"As declared in: {source.title}, captured {source.captured}. A hospital's own "
             "server may differ: ask it with --fhir.",
             "  ",
         )
     _titled("What the rules ask for")
-    screen.columns([(o.need.key, o.need.resource_type, _in_words(o, seen)) for o in seen.support])
+    terminal.columns([(o.need.key, o.need.resource_type, _in_words(o, seen)) for o in seen.support])
     whole = [rule for rule in rules if rule.whole]
     _titled(f"Rules that can be answered: {len(whole)} of {len(rules)}")
-    screen.say(", ".join(rule_heading(rule.rule) for rule in whole), "  ")
+    terminal.say(", ".join(rule_heading(rule.rule) for rule in whole), "  ")
     _show_rules("In part", [rule for rule in rules if rule.in_part])
     _show_rules("Not at all", [rule for rule in rules if not rule.whole and not rule.in_part])
     _titled("Signing in (SMART)")
     if isinstance(seen.smart, Unknown):
-        screen.say(f"not known, because {seen.smart.because}", "  ")
+        terminal.say(f"not known, because {seen.smart.because}", "  ")
     else:
-        checks = diagnosis.smart_checks(seen.smart)
-        screen.columns([(name, "yes" if there else "no", why) for name, there, why in checks])
+        checks = query_support.smart_checks(seen.smart)
+        terminal.columns([(name, "yes" if there else "no", why) for name, there, why in checks])
     _titled("To ask the EHR team for")
-    screen.points(_asks(seen) or ["nothing: everything the rules read can be asked for"])
+    terminal.points(_asks(seen) or ["nothing: everything the rules read can be asked for"])
     if seen.ehr:
         _titled("Also known")
-        screen.points(f"{n.says} ({n.source}, captured {n.captured})" for n in seen.ehr.notes)
+        terminal.points(f"{n.says} ({n.source}, captured {n.captured})" for n in seen.ehr.notes)
 
 
-def _in_words(offer: Offer, seen: Seen) -> str:
+def _in_words(offer: QuerySupport, seen: Seen) -> str:
     if not offer.can_be_asked:
         said = f"no: {offer.why_not}" if offer.known else "not known"
     elif offer.left_out:
@@ -176,31 +176,31 @@ def _in_words(offer: Offer, seen: Seen) -> str:
     return f"{said}; asked: {tried}" if tried else said
 
 
-def _show_rules(title: str, rules: list[RuleAnswer]) -> None:
+def _show_rules(title: str, rules: list[RuleSupport]) -> None:
     if not rules:
         return
     _titled(title)
     for rule in rules:
-        lacking = ", ".join(diagnosis.names(rule.lacking))
-        screen.say(f"{rule_heading(rule.rule)}: without {lacking}", "  - ")
+        lacking = ", ".join(query_support.names(rule.lacking))
+        terminal.say(f"{rule_heading(rule.rule)}: without {lacking}", "  - ")
 
 
 def _asks(seen: Seen) -> list[str]:
-    asked = diagnosis.to_ask(seen.support)
+    asked = query_support.to_ask(seen.support)
     if seen.ehr:
         return [*asked, *seen.ehr.ask]
-    return [*asked, *diagnosis.smart_to_ask(seen.smart)]
+    return [*asked, *query_support.smart_to_ask(seen.smart)]
 
 
 def _titled(title: str) -> None:
     click.echo()
-    screen.heading(title)
+    terminal.heading(title)
 
 
 # ---------------------------------------------------------------- JSON
 
 
-def _document(seen: Seen, rules: tuple[RuleAnswer, ...]) -> dict[str, Any]:
+def _document(seen: Seen, rules: tuple[RuleSupport, ...]) -> dict[str, Any]:
     """The same, as one object; no key is null."""
     said: dict[str, Any] = {
         "where": seen.where,
@@ -213,7 +213,7 @@ def _document(seen: Seen, rules: tuple[RuleAnswer, ...]) -> dict[str, Any]:
     if isinstance(seen.smart, Unknown):
         said["smart"] = {"because": seen.smart.because}
     else:
-        said["smart"] = {name: there for name, there, _ in diagnosis.smart_checks(seen.smart)}
+        said["smart"] = {name: there for name, there, _ in query_support.smart_checks(seen.smart)}
     if seen.ehr:
         said["source"] = {"title": seen.ehr.source.title, "captured": seen.ehr.source.captured}
         said["notes"] = [
@@ -222,7 +222,7 @@ def _document(seen: Seen, rules: tuple[RuleAnswer, ...]) -> dict[str, Any]:
     return said
 
 
-def _query(offer: Offer, seen: Seen) -> dict[str, Any]:
+def _query(offer: QuerySupport, seen: Seen) -> dict[str, Any]:
     said: dict[str, Any] = {
         "key": offer.need.key,
         "type": offer.need.resource_type,
@@ -237,9 +237,9 @@ def _query(offer: Offer, seen: Seen) -> dict[str, Any]:
     return said
 
 
-def _rule(rule: RuleAnswer) -> dict[str, Any]:
+def _rule(rule: RuleSupport) -> dict[str, Any]:
     answered = "whole" if rule.whole else "in part" if rule.in_part else "no"
     said: dict[str, Any] = {"rule": rule.rule, "answered": answered}
     if rule.lacking:
-        said["without"] = diagnosis.names(rule.lacking)
+        said["without"] = query_support.names(rule.lacking)
     return said

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import click
 
-from sandbox_ehr import charts, moods, quirks
+from sandbox_ehr import charts, moods
+from sandbox_ehr import charts as quirks
+from sandbox_ehr.charts import PLAIN, Quirks
 from sandbox_ehr.fhir.outcomes import FhirError
+from sandbox_ehr.fhir.records import Records
 from sandbox_ehr.moods import Mood
-from sandbox_ehr.quirks import PLAIN, Quirks
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Client, Settings
-from vialwise import clock, screen
-from vialwise.problems import Problem
-from vialwise.serving import logs, server
+from sandbox_ehr.settings import EhrSettings, RegisteredApp
+from vialwise import clock, terminal
+from vialwise.serving import server
+from vialwise.serving import server as logs
 from vialwise.settings.models import DEFAULT_HOST
+from vialwise.terminal import Problem
 
 DEFAULT_PORT = 8418
 
@@ -44,7 +46,7 @@ class MoodName(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--like",
-    type=click.Choice(quirks.names()),
+    type=click.Choice(quirks.quirk_names()),
     help="Differ from FHIR as this EHR does.",
 )
 @click.option(
@@ -87,13 +89,15 @@ def ehr(
     """
     from sandbox_ehr.app import create_app
 
-    ways = quirks.like(like) if like else PLAIN
+    ways = quirks.quirks_of(like) if like else PLAIN
     records = _records(data, ways)
     bound = server.bound_socket(DEFAULT_HOST, port)
-    settings = Settings(
+    settings = EhrSettings(
         server.address_of(bound),
         clock.today(),
-        tuple(Client(id_, id_, launch_url=at, redirect_uris=(back,)) for id_, at, back in apps),
+        tuple(
+            RegisteredApp(id_, id_, launch_url=at, redirect_uris=(back,)) for id_, at, back in apps
+        ),
         ways,
         frozenset(wanted),
         open=open_,
@@ -108,27 +112,27 @@ def _records(data: Path | None, ways: Quirks) -> Records:
     """What it opens with. Raises Problem."""
     try:
         resources = charts.of_folder(data) if data else charts.invented(clock.today())
-        return Records.of(charts.like(resources, ways), new_id=charts.new_ids(ways.ids))
+        return Records.of(charts.shaped_like(resources, ways), new_id=charts.new_ids(ways.ids))
     except charts.Unreadable as error:
         raise Problem(str(error)) from None
     except FhirError as error:
         raise Problem(f"--data holds a resource that cannot be kept: {error}") from None
 
 
-def _say(settings: Settings, records: Records) -> None:
+def _say(settings: EhrSettings, records: Records) -> None:
     patients = len(records.search("Patient"))
     of = f", like {settings.quirks.title}" if settings.quirks is not PLAIN else ""
-    screen.say(f"Practice EHR{of}: FHIR R4 at {settings.fhir_base}, {patients} patients.")
+    terminal.say(f"Practice EHR{of}: FHIR R4 at {settings.fhir_base}, {patients} patients.")
     for client in settings.clients:
-        screen.say(
+        terminal.say(
             f"Open {client.id} with {settings.base_url}/auth/launch?client_id={client.id}"
             "&patient=ID"
         )
     if settings.moods:
-        screen.say(f"Simulated errors: {', '.join(sorted(f.key for f in settings.moods))}.")
+        terminal.say(f"Simulated errors: {', '.join(sorted(f.key for f in settings.moods))}.")
     text = (
         "Open: calls without a token are answered. Ctrl-C ends it."
         if settings.open
         else "Calls need an access token; with --open they do not. Ctrl-C ends it."
     )
-    screen.say(text, fg="yellow")
+    terminal.say(text, fg="yellow")

@@ -20,11 +20,11 @@ from cds_hooks.record.card_feedback import (
     write_csv,
 )
 from service_parts.database import StoreFailed
-from vialwise import clock, database, screen
+from vialwise import clock, database, terminal
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
-from vialwise.problems import Problem
-from vialwise.serving import start
+from vialwise.serving import service
+from vialwise.terminal import Problem
 
 _NAME = 32  # columns of a name; four numbers follow
 
@@ -72,17 +72,17 @@ def feedback(
         payer_id=payer,
         client=client,
     )
-    named = start.database_named(config, database_url)
+    named = service.database_named(config, database_url)
     found, rows = _read(named, asked, with_rows=csv_file is not None)
     if csv_file:
         _write(rows, csv_file)
     if found.total.shown:
         _show(found)
     else:
-        screen.say(f"No card was shown{f' since {since}' if since else ' yet'}.")
+        terminal.say(f"No card was shown{f' since {since}' if since else ' yet'}.")
     _held_back(found)
     if found.unknown:
-        screen.say(f"Feedback on cards that are not on record: {found.unknown}.")
+        terminal.say(f"Feedback on cards that are not on record: {found.unknown}.")
 
 
 def _start(day: date) -> datetime:
@@ -90,11 +90,11 @@ def _start(day: date) -> datetime:
 
 
 def _read(named: str, asked: Asked, with_rows: bool) -> tuple[Report, Sequence[CardOutcome]]:
-    engine = database.existing(named)
+    engine = database.existing_engine(named)
     try:
         return report(engine, asked), outcomes(engine, asked) if with_rows else ()
     except StoreFailed as error:
-        where = database.shown(engine.url)
+        where = database.readable_address(engine.url)
         raise Problem(
             f"{where} cannot be read ({error.kind}): run `vialwise serve` once with it"
         ) from None
@@ -108,7 +108,7 @@ def _write(rows: Sequence[CardOutcome], file: Path) -> None:
             write_csv(rows, opened)
     except OSError as error:
         raise Problem(f"{file} cannot be written ({error.strerror}): choose another") from None
-    screen.say(f"{len(rows)} lines below the header are in {file}.")
+    terminal.say(f"{len(rows)} lines below the header are in {file}.")
     click.echo()
 
 
@@ -117,8 +117,8 @@ def _write(rows: Sequence[CardOutcome], file: Path) -> None:
 
 def _show(found: Report) -> None:
     total = found.total
-    screen.heading(f"Cards shown {found.first} to {found.last}")
-    screen.say(
+    terminal.heading(f"Cards shown {found.first} to {found.last}")
+    terminal.say(
         f"{total.shown} shown, {total.accepted} accepted, {total.overridden} overridden, "
         f"{total.ignored} ignored (without an answer)",
         "  ",
@@ -138,7 +138,7 @@ def _table(title: str, rows: Mapping[str, Tally], name_of: Callable[[str], str] 
     head = _numbers("shown", "accepted", "overridden", "ignored")
     click.secho(title.ljust(_NAME + 2) + head, bold=True)  # as it is: columns are not words
     for name, tally in rows.items():
-        said = screen.plain(name_of(name))
+        said = terminal.plain(name_of(name))
         said = (said if len(said) <= _NAME else f"{said[: _NAME - 1]}…").ljust(_NAME)
         numbers = (tally.shown, tally.accepted, tally.overridden, tally.ignored)
         click.echo(f"  {said}{_numbers(*map(str, numbers))}")
@@ -152,9 +152,9 @@ def _counts(title: str, counts: Mapping[str, int], name_of: Callable[[str], str]
     if not counts:
         return
     click.echo()
-    screen.heading(title)
+    terminal.heading(title)
     for name, count in counts.items():
-        screen.say(name_of(name), f"  {count:>5}  ")
+        terminal.say(name_of(name), f"  {count:>5}  ")
 
 
 def _held_back(found: Report) -> None:

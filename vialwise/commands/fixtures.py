@@ -10,12 +10,11 @@ from typing import Any
 
 import click
 
-from vialwise import clock, screen
-from vialwise.checking import live
-from vialwise.ehrs import stories
-from vialwise.ehrs.fhir_writes import Server
-from vialwise.ehrs.stories import Resource
-from vialwise.problems import CLEAN, NOT_CHECKED, Problem
+from vialwise import clock, terminal
+from vialwise.checking import fhir_server
+from vialwise.ehrs import fixture_loading
+from vialwise.ehrs.fixture_loading import Resource, Server
+from vialwise.terminal import CLEAN, NOT_CHECKED, Problem
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -35,7 +34,7 @@ def _of_a_server(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--tag",
             metavar="CODE",
-            default=stories.TAG,
+            default=fixture_loading.TAG,
             show_default=True,
             help="Marks what is ours there, in meta.tag.",
         ),
@@ -60,26 +59,32 @@ def load(fhir: str, tag: str, token_file: str | None, timeout: float, everything
     carry the tag is overwritten.
     """
     server, today = _server(fhir, tag, token_file, timeout), clock.today()
-    waiting = stories.chosen(everything)
+    waiting = fixture_loading.fixtures_to_load(everything)
     there: dict[str, str] = {}
     with click.progressbar(waiting, label="Putting resources there", file=sys.stderr) as shown:
         for resource in shown:
-            ready = stories.with_references(stories.prepared(resource, tag, today), there)
-            there[stories.reference_to(resource)] = server.put(ready, tag)
+            ready = fixture_loading.with_references(
+                fixture_loading.with_tag_and_dates(resource, tag, today), there
+            )
+            there[fixture_loading.reference_to(resource)] = server.put(ready, tag)
     types = Counter(resource["resourceType"] for resource in waiting).most_common()
     counted = ", ".join(f"{n} {kind}" for kind, n in types)
-    screen.say(f"{len(waiting)} resources are on {fhir}, {server.way}: {counted}.")
-    days = stories.days_since(today)
+    terminal.say(f"{len(waiting)} resources are on {fhir}, {server.way}: {counted}.")
+    days = fixture_loading.days_since(today)
     moved = f"{days} day{'' if days == 1 else 's'}"
-    screen.say(f"Their dates were moved by {moved}. All carry the tag {stories.SYSTEM}|{tag}.")
+    terminal.say(
+        f"Their dates were moved by {moved}. All carry the tag {fixture_loading.SYSTEM}|{tag}."
+    )
     click.echo()
-    screen.heading("The stories: patient and draft order there")
-    for name, patient in stories.story_patients().items():
-        order = there[stories.story_order(name)]
-        screen.say(f"{there[f'Patient/{patient}']} {order}", f"  {name.removeprefix('story-'):<27}")
+    terminal.heading("The stories: patient and draft order there")
+    for name, patient in fixture_loading.story_patients().items():
+        order = there[fixture_loading.story_order(name)]
+        terminal.say(
+            f"{there[f'Patient/{patient}']} {order}", f"  {name.removeprefix('story-'):<27}"
+        )
     click.echo()
-    marked = "" if tag == stories.TAG else f" --tag {tag}"
-    screen.say(f"To take them off again: vialwise fixtures unload --fhir {fhir}{marked}")
+    marked = "" if tag == fixture_loading.TAG else f" --tag {tag}"
+    terminal.say(f"To take them off again: vialwise fixtures unload --fhir {fhir}{marked}")
 
 
 @fixtures.command()
@@ -93,20 +98,22 @@ def unload(
     Exit code 0: all of it is gone. 2: the server kept something.
     """
     server = _server(fhir, tag, token_file, timeout)
-    kinds = stories.types()
+    kinds = fixture_loading.types()
     found: list[Resource] = []
     with click.progressbar(kinds, label="Looking for the tag", file=sys.stderr) as shown:
         for kind in shown:
             found += server.tagged(kind, tag)
     if not found:
-        screen.say(f"Nothing on {fhir} carries the tag {stories.SYSTEM}|{tag}.")
+        terminal.say(f"Nothing on {fhir} carries the tag {fixture_loading.SYSTEM}|{tag}.")
         context.exit(CLEAN)
     kept = _deleted(server, found, tag)
     gone = len(found) - len(kept)
-    screen.say(f"{gone} of {len(found)} resources with the tag {stories.SYSTEM}|{tag} are gone.")
+    terminal.say(
+        f"{gone} of {len(found)} resources with the tag {fixture_loading.SYSTEM}|{tag} are gone."
+    )
     if kept:
-        screen.say("The server kept these:")
-        screen.points(f"{reference} {why}" for reference, why in kept.items())
+        terminal.say("The server kept these:")
+        terminal.points(f"{reference} {why}" for reference, why in kept.items())
     context.exit(NOT_CHECKED if kept else CLEAN)
 
 
@@ -119,16 +126,16 @@ def _deleted(server: Server, found: list[Resource], tag: str) -> dict[str, str]:
         with click.progressbar(waiting, label="Deleting", file=sys.stderr) as shown:
             for resource in shown:
                 if why := server.delete(resource, tag):
-                    kept[stories.reference_to(resource)] = why
+                    kept[fixture_loading.reference_to(resource)] = why
         if len(kept) == len(waiting):
             return kept
-        waiting = [r for r in waiting if stories.reference_to(r) in kept]
+        waiting = [r for r in waiting if fixture_loading.reference_to(r) in kept]
     return {}
 
 
 def _server(fhir: str, tag: str, token_file: str | None, timeout: float) -> Server:
     """Raises Problem for what is not an address, a tag or a token."""
-    base, token = live.server(fhir, token_file)
+    base, token = fhir_server.server(fhir, token_file)
     if not _TAG.fullmatch(tag):
         raise Problem("--tag takes letters, digits, '.', '_' and '-', at most 64")
     return Server(base, token, timeout)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from cds_hooks.record.keyed_hashes import SHORTEST_SECRET, KeyedHashes
+from cds_hooks.record.entries import SHORTEST_SECRET, KeyedHashes
 from cds_hooks.record.store import Store
 from service_parts.database import StoreFailed
-from vialwise import clock, database, screen
+from vialwise import clock, database, terminal
 from vialwise.commands import options
-from vialwise.problems import Problem
-from vialwise.serving import start
+from vialwise.serving import service
+from vialwise.terminal import Problem
 
 
 @click.command()
@@ -46,23 +46,21 @@ def forget(
         raise Problem(
             "nothing to forget: give --cards-before, --calls-before or --app-before with a date"
         )
-    engine = database.existing(start.database_named(config, database_url))
+    engine = database.existing_engine(service.database_named(config, database_url))
     # Nothing is hashed to be deleted, so any secret does.
     store = Store(engine, KeyedHashes(secrets.token_bytes(SHORTEST_SECRET)))
     try:
         if cards:
-            screen.say(f"Cards deleted, with their feedback: {store.forget(cards)}.")
+            terminal.say(f"Cards deleted, with their feedback: {store.forget(cards)}.")
         if calls:
-            screen.say(f"Audited calls deleted: {store.audit.forget(calls)}.")
+            terminal.say(f"Audited calls deleted: {store.audit.forget(calls)}.")
         if app:
-            from smart_app.launch.forgetting import (
-                forget as forget_app,  # only where it is asked for
-            )
+            from smart_app.launch.store import forget as forget_app
 
             windows, forms = forget_app(engine, app)
-            screen.say(f"Windows of the app deleted: {windows}; forms: {forms}.")
+            terminal.say(f"Windows of the app deleted: {windows}; forms: {forms}.")
     except StoreFailed as error:
-        where = database.shown(engine.url)
+        where = database.readable_address(engine.url)
         raise Problem(f"{where} did not delete them ({error.kind}): try again") from None
     finally:
         engine.dispose()

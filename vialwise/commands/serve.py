@@ -9,12 +9,15 @@ from typing import Any
 import click
 
 from cds_hooks.app import create_app
-from cds_hooks.record.retention import Retention
+from cds_hooks.record.store import Retention
 from cds_hooks.settings import Settings
-from vialwise import screen
+from vialwise import database, terminal
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
-from vialwise.serving import logs, server, start, storage, workers
+from vialwise.serving import server
+from vialwise.serving import server as logs
+from vialwise.serving import server as workers
+from vialwise.serving import service as start
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT
 
 
@@ -61,9 +64,9 @@ def serve(
     known = catalogue(Path(settings.site) if settings.site else None)
     bound = server.bound_socket(settings.host, settings.port)
     url = server.address_of(bound)
-    kept = storage.opened(settings.database or None, settings.record_secret)
+    kept = database.open_storage(settings.database or None, settings.record_secret)
     service = start.service_settings(settings, url, open_, kept.secret)
-    with workers.shared() as metrics:
+    with workers.shared_metrics() as metrics:
         app: Any = create_app(known, service, kept.store, metrics)
         tasks: list[Callable[[], object]] = []
         kept_for = Retention(settings.keep_days, settings.keep_audit_days)
@@ -74,28 +77,30 @@ def serve(
 
             app, sweep = smart.beside(app, settings, known, url, kept)
             tasks.append(sweep)
-        screen.say(f"Vialwise answers at {url}/cds-services; orders go to {start.orders_url(url)}")
+        terminal.say(
+            f"Vialwise answers at {url}/cds-services; orders go to {start.orders_url(url)}"
+        )
         if settings.public_url:
-            screen.say(f"EHRs reach it, and their tokens name it, as {service.url('')}.")
+            terminal.say(f"EHRs reach it, and their tokens name it, as {service.url('')}.")
         if settings.ehrs:
             address = start.app_launch_url(settings, url)
-            screen.say(
+            terminal.say(
                 f"EHRs open the app at {address} ({len(settings.ehrs)} registered); what it "
                 "keeps of windows is encrypted."
             )
         _say_where(kept)
         _say_to_whom(service)
         logs.to_standard_error()
-        app = workers.behind(app, settings.trusted_proxies)
-        server.run(app, bound, in_worker=workers.start(*tasks))
+        app = workers.behind_proxies(app, settings.trusted_proxies)
+        server.run(app, bound, in_worker=workers.start_retention(*tasks))
 
 
-def _say_where(kept: storage.Opened) -> None:
-    screen.say(
+def _say_where(kept: database.Storage) -> None:
+    terminal.say(
         f"Calls, cards and feedback are kept in {kept.where}, without anything of a patient."
     )
     if kept.trouble:
-        screen.say(
+        terminal.say(
             f"That database cannot be used ({kept.trouble}): orders are answered, nothing is "
             "kept, feedback is answered 503. Correct it and start again, or use --database.",
             fg="yellow",
@@ -106,7 +111,7 @@ def _say_to_whom(service: Settings) -> None:
     if service.open:
         text = "Open: every caller is answered. Invented patients only; Ctrl-C ends it."
     elif service.clients:
-        screen.say(f"Registered clients: {len(service.clients)}. Ctrl-C ends it.")
+        terminal.say(f"Registered clients: {len(service.clients)}. Ctrl-C ends it.")
         text = "For development: keys that are public are trusted." if service.development else ""
     else:
         text = (
@@ -114,4 +119,4 @@ def _say_to_whom(service: Settings) -> None:
             "file with the settings. For development on this machine, use --open. Ctrl-C ends it."
         )
     if text:
-        screen.say(text, fg="yellow")
+        terminal.say(text, fg="yellow")

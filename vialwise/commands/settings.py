@@ -9,13 +9,13 @@ import click
 from pydantic.fields import FieldInfo
 
 from service_parts.setting_fields import settings_of
-from vialwise import database, screen
+from vialwise import database, terminal
 from vialwise.commands import options
-from vialwise.problems import Problem
-from vialwise.serving import start
+from vialwise.serving import service
 from vialwise.settings import page
 from vialwise.settings.models import SETTINGS, TABLES
 from vialwise.settings.reading import DEFAULT, Read, read
+from vialwise.terminal import Problem
 
 
 @click.command("settings")
@@ -31,10 +31,10 @@ def show_settings(config: Path | None, markdown: bool) -> None:
         click.echo(page.markdown(), nl=False)
         return
     found = read(config, {})
-    screen.say(f"File: {found.file}" if found.file else "No file: name one with --config.")
+    terminal.say(f"File: {found.file}" if found.file else "No file: name one with --config.")
     for name, field in SETTINGS.items():
         _show(name, field, found)
-    start.stop_if(start.all_problems(found, open_=False))
+    service.stop_if(service.all_problems(found, open_=False))
 
 
 def _show(name: str, field: FieldInfo, found: Read) -> None:
@@ -44,15 +44,17 @@ def _show(name: str, field: FieldInfo, found: Read) -> None:
         name in found.wrong,
     )
     click.echo()
-    screen.say("wrong, see below" if is_wrong else _value(name, value), f"{name} = ", 4, bold=True)
-    screen.say(field.description or "", "    ")
+    terminal.say(
+        "wrong, see below" if is_wrong else _value(name, value), f"{name} = ", 4, bold=True
+    )
+    terminal.say(field.description or "", "    ")
     default = page.default_text(field).replace("`", "")
     origin = "default" if origin == DEFAULT else f"{origin} (default: {default})"
-    screen.say(f"From: {origin}", "    ")
+    terminal.say(f"From: {origin}", "    ")
     for n, entry in enumerate(value if name in TABLES and not is_wrong else (), 1):
         written = [(k, of, getattr(entry, k)) for k, of in settings_of(TABLES[name]).items()]
         text = ", ".join(f"{k} = {page.shown(of, v)}" for k, of, v in written if page.is_set(v))
-        screen.say(text, f"    {n}. ")
+        terminal.say(text, f"    {n}. ")
 
 
 def _value(name: str, value: Any) -> str:
@@ -60,7 +62,7 @@ def _value(name: str, value: Any) -> str:
         return f"{len(value)}, see below"
     if name == "database" and value:
         try:
-            return database.shown(database.address(value))  # without its password
+            return database.readable_address(database.address(value))  # without its password
         except Problem:
             return page.HIDDEN
     return page.shown(SETTINGS[name], value)

@@ -16,34 +16,34 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from billing_rules.catalogue import Catalogue
 from cds_hooks.pages import feedback_page
 from smart_app.app import compile_templates, create_app
-from smart_app.forms.saved_forms import KeptForms
+from smart_app.forms.saved_forms import SavedForms
 from smart_app.launch.error_pages import NOT_AN_OWNER, Stopped
-from smart_app.launch.store import Seal, Store
+from smart_app.launch.services import Installation
+from smart_app.launch.store import Seal, WindowStore
 from smart_app.launch.window import Role, window
-from smart_app.running import Running
-from smart_app.screens import SCREENS, navigation
-from smart_app.settings import AppOptions, Settings
+from smart_app.screens import SCREENS, order_page
+from smart_app.settings import AppOptions, AppSettings
 from vialwise import clock, database, secret_file
-from vialwise.problems import Problem
-from vialwise.serving import start
-from vialwise.serving.storage import Opened
+from vialwise.database import Storage
+from vialwise.serving import service as start
 from vialwise.settings.files import window_secrets_in
 from vialwise.settings.models import APP, ServeSettings
+from vialwise.terminal import Problem
 
 
 def beside(
-    service: Flask, settings: ServeSettings, known: Catalogue, url: str, kept: Opened
+    service: Flask, settings: ServeSettings, known: Catalogue, url: str, kept: Storage
 ) -> tuple[Any, Callable[[], None]]:
     """The service with the app under /app, and what forgets ended windows and their tokens,
     launches nobody came back from and old forms, also where nobody opens the app any more. `url` is
     where they listen. Raises Problem."""
     secrets = settings.window_secrets or _window_secrets(kept)
-    app_settings = Settings(
+    app_settings = AppSettings(
         **settings.of(AppOptions) | {"window_secrets": secrets},
         app_url=start.app_url(settings, url),
         context_key=kept.secret,
     )
-    store = Store(
+    store = WindowStore(
         kept.store.engine,
         Seal(app_settings.window_secrets),
         app_settings.session,
@@ -51,12 +51,12 @@ def beside(
         forms=timedelta(days=app_settings.keep_forms_days),
     )
     report = f"{feedback_page.NAME}.report"
-    running = Running(known, lambda: clock.today(settings.timezone or None), feedback=report)
+    running = Installation(known, lambda: clock.today(settings.timezone or None), feedback=report)
     app = create_app(
         running, app_settings, store, (*SCREENS, lambda: feedback_for_owners(kept, known))
     )
     compile_templates(app)
-    forms = KeptForms.of(store)
+    forms = SavedForms.of(store)
 
     def sweep() -> None:
         store.sweep()
@@ -65,7 +65,7 @@ def beside(
     return DispatcherMiddleware(service, {APP: app}), sweep
 
 
-def feedback_for_owners(kept: Opened, known: Catalogue) -> Blueprint:
+def feedback_for_owners(kept: Storage, known: Catalogue) -> Blueprint:
     """The service's page of what became of the cards, as a screen of the app. The app does not know
     the service, so it is handed over here."""
     in_app = feedback_page.Around("beside.html", _around, policy="", styles=False)
@@ -81,10 +81,10 @@ def _owner() -> None:
 def _around() -> Mapping[str, Any]:
     """The app's navigation, with the order that was looked at before."""
     order = request.args.get("order", "")
-    return {"navigation": navigation.items(window(), order), "carried": {"order": order}}
+    return {"navigation": order_page.navigation_items(window(), order), "carried": {"order": order}}
 
 
-def _window_secrets(kept: Opened) -> tuple[bytes, ...]:
+def _window_secrets(kept: Storage) -> tuple[bytes, ...]:
     """From a file of its own beside the SQLite file, made when there is none. Raises Problem."""
     file = database.sqlite_file(kept.store.engine.url)
     if file is None:

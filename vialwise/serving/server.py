@@ -1,23 +1,77 @@
-"""The service under gunicorn, embedded: a socket of our own, two workers, a clean end."""
+"""The server process: its socket, workers, logs, metrics, and what is done beside answering."""
 
 from __future__ import annotations
 
 import errno
 import gc
+import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
+import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from vialwise.problems import Problem
-from vialwise.serving.logs import ServerLog
+from cds_hooks.recording import OURS, JsonLines, TerminalLines
+from service_parts.log_events import fault
+from vialwise.terminal import Problem
+
+# ----------------------------------------------------------------------
+# Where the log goes: standard error, as JSON lines, or in words when that is a terminal.
+
+
+log = logging.getLogger("vialwise")
+
+_NAME = "vialwise"
+
+
+def to_standard_error(level: int = logging.INFO) -> None:
+    """Send everything that is logged there: ours from `level` on, other packages' warnings.
+
+    What Python prints by itself when a thread or the logging fails would repeat values, so a
+    thread's fault becomes a line like the others and logging's own stays silent.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TerminalLines() if sys.stderr.isatty() else JsonLines())
+    handler.set_name(_NAME)
+    root = logging.getLogger()
+    root.handlers = [*(other for other in root.handlers if other.name != _NAME), handler]
+    root.setLevel(logging.WARNING)
+    for room in OURS:
+        logging.getLogger(room).setLevel(level)
+    logging.raiseExceptions = False
+    threading.excepthook = _thread_failed
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        log.error("a thread failed: %s", fault(failed.exc_value))
+
+
+class ServerLog(Logger):  # type: ignore[misc]
+    """gunicorn's own log goes where ours goes; its handler would write addresses of requests and
+    the messages of exceptions."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+
+
+# ----------------------------------------------------------------------
+# The service under gunicorn, embedded: a socket of our own, two workers, a clean end.
+
 
 WORKERS = 2
 THREADS = 8  # of all workers together
@@ -136,3 +190,80 @@ def _run_apart(application: Wsgi, bound: socket.socket, workers: int) -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
+
+
+# ----------------------------------------------------------------------
+# Metrics that all workers of this process share.
+
+
+if TYPE_CHECKING:
+    from cds_hooks.calls.metrics import Metrics
+
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client when it is imported
+
+
+@contextmanager
+def shared_metrics() -> Iterator[Metrics]:
+    """Metrics whose numbers stand in a directory of their own, which goes when the block ends.
+
+    Workers that are forked inside the block leave it too, by exceptions: only the process that
+    made the directory removes it.
+    """
+    directory, maker = tempfile.mkdtemp(prefix="vialwise-metrics-"), os.getpid()
+    os.environ[_VARIABLE] = directory
+    try:
+        from cds_hooks.calls.metrics import Metrics
+
+        yield Metrics(directory)
+    finally:
+        if os.getpid() == maker:
+            os.environ.pop(_VARIABLE, None)
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+# ----------------------------------------------------------------------
+# The proxies in front: who called and whether over TLS, as they say it, and nobody else.
+#
+# `X-Forwarded-For` and `X-Forwarded-Proto` can be sent by anyone, so only as many of their
+# entries are believed as there are proxies of the site's own, counted from the end (werkzeug's
+# ProxyFix). Which host was called is never asked: it is public_url.
+
+
+def behind_proxies(application: Any, proxies: int) -> Any:
+    """`application` as it is called through that many proxies; 0 believes nobody."""
+    if not proxies:
+        return application
+    return ProxyFix(application, x_for=proxies, x_proto=proxies, x_host=0)
+
+
+# ----------------------------------------------------------------------
+# Has every worker ask now and then whether something is too old to be kept (retention.py).
+
+
+FIRST = 2.0  # seconds after the start of a worker, which has first calls to answer
+THEN = 900.0  # seconds; what is done once a day is done once whoever asks
+
+
+def start_retention(*tasks: Callable[[], object]) -> Callable[[], None]:
+    """What a worker calls when it starts: a thread beside those that answer, ended with it."""
+
+    def begin() -> None:
+        if tasks:
+            threading.Thread(target=_run, args=(tasks,), daemon=True).start()
+
+    return begin
+
+
+def _run(
+    tasks: tuple[Callable[[], object], ...],
+    ended: threading.Event | None = None,
+    wait: float = FIRST,
+) -> None:
+    ended = ended or threading.Event()
+    while not ended.wait(wait):
+        wait = THEN
+        for task in tasks:
+            try:
+                task()
+            except Exception as error:  # the service answers on, and asks again later
+                log.error("what is too old was not deleted: %s", fault(error))

@@ -8,14 +8,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from billing_rules.rule_records import shipped
-from cds_hooks import trusted_clients
-from cds_hooks.quiet import Quiet
-from cds_hooks.settings import host_of, is_web
+from cds_hooks import settings as trusted_clients
+from cds_hooks.settings import Quiet, host_of, is_web
 from ehr_access.base import AddressRefused, FhirBase
 from vialwise import clock, database
-from vialwise.problems import Problem
 from vialwise.settings.files import NOT_READ, with_files
 from vialwise.settings.models import ServeSettings
+from vialwise.terminal import Problem
 
 
 def checked(settings: ServeSettings, open_: bool) -> tuple[ServeSettings, list[str]]:
@@ -115,11 +114,7 @@ def _names_in(quiet: Quiet, settings: ServeSettings) -> Iterator[str]:
 
 
 def _app(settings: ServeSettings) -> Iterator[str]:
-    from smart_app.launch.app_keys import (  # cryptography, only where it is needed
-        ALGORITHMS,
-        AppKeys,
-    )
-    from smart_app.launch.registration import faults
+    from smart_app.launch.registration import ALGORITHMS, AppKeys, faults
 
     if settings.app_keys != NOT_READ:  # else no EHR can be said to lack a key
         keys = AppKeys.read(settings.app_keys) if settings.app_keys else AppKeys()

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cds_hooks.record.keyed_hashes import SHORTEST_SECRET
-from cds_hooks.trusted_clients import Client
+from cds_hooks.record.entries import SHORTEST_SECRET
+from cds_hooks.settings import Client
 from smart_app.settings import RegisteredEhr
 from vialwise import secret_file
-from vialwise.problems import Problem
 from vialwise.settings.models import ServeSettings
+from vialwise.terminal import Problem
 
 _LARGEST_JWKS = 256 * 1024
 _LARGEST_FILE = 64 * 1024
@@ -64,7 +64,7 @@ def with_files(settings: ServeSettings) -> tuple[ServeSettings, list[str]]:
 def _jwks(client: Client, development: bool) -> str:
     """The JWKS that was handed over. Raises Problem."""
     from cds_hooks.auth.client_tokens import read_keys  # cryptography, only where it is needed
-    from ehr_access.public_keys import NotKeys
+    from ehr_access.signed_tokens import NotKeys
 
     file = Path(client.jwks_file)
     try:
@@ -99,7 +99,7 @@ def _client_secret(ehr: RegisteredEhr) -> str:
 
 def _app_keys(file: str) -> str:
     """The app's JWKS, "" when none is named. Raises Problem."""
-    from smart_app.launch.app_keys import AppKeys, NotAppKeys
+    from smart_app.launch.registration import AppKeys, NotAppKeys
 
     if not file:
         return ""

@@ -9,9 +9,7 @@ from pydantic import BaseModel, Field, StrictInt
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cds_hooks.quiet import Quiet
-from cds_hooks.settings import Link, ServiceOptions
-from cds_hooks.trusted_clients import Client
+from cds_hooks.settings import CardLink, Client, Quiet, ServiceOptions
 from service_parts.setting_fields import FileName, settings_of
 from smart_app.settings import AppOptions, RegisteredEhr
 
@@ -107,7 +105,7 @@ SETTINGS = {name: field for section in SECTIONS.values() for name, field in sect
 # The settings that are lists of tables; they can stand in the file only.
 TABLES: dict[str, type[BaseModel]] = {
     "clients": Client,
-    "links": Link,
+    "links": CardLink,
     "quiet": Quiet,
     "ehrs": RegisteredEhr,
 }

@@ -12,16 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from billing_rules.fhir.json.codes import (
-    CodeSystems,
-    Concept,
-    concept,
-    extended,
-    extension_values,
-    joined,
-)
-from billing_rules.fhir.json.decoding import contained, reference
-from billing_rules.fhir.json.references import unversioned
+from billing_rules.fhir.json.decoding import contained, reference, unversioned
 from billing_rules.fhir.json.shapes import (
     Adjudication,
     ClaimResource,
@@ -32,8 +23,18 @@ from billing_rules.fhir.json.shapes import (
     Reference,
     Resource,
 )
-from billing_rules.fhir.json.values import as_day, as_number, shown
-from billing_rules.fhir.read.dosage import earliest, latest
+from billing_rules.fhir.json.values import (
+    CodeSystems,
+    Concept,
+    as_day,
+    as_number,
+    concept,
+    extended,
+    extension_values,
+    joined,
+    shown,
+)
+from billing_rules.fhir.read.medications import earliest, latest
 from billing_rules.model.chart import Authorization
 
 _USES = ("preauthorization", "")

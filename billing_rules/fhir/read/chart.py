@@ -1,31 +1,34 @@
-"""The chart's parts, each a set of resources or the reason it is not known, to a Chart.
+"""Which of a chart's results and medicines any rule could look at, by what they are called.
 
-An entry that could not be decoded is never taken
-for one that is not there: a coverage then names no payer, a part that has nothing else is unknown,
-and what may be more than was read stands in `Chart.incomplete`.
-"""
+Most of a large chart is of no interest: its blood pressures and statins need not be read beyond
+their names. The answer errs on one side only: what might interest a rule does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any, TypeVar
 
+from billing_rules.catalogue import Catalogue
 from billing_rules.data_needed import OLDER_LEFT
-from billing_rules.fhir.json.codes import CodeSystems, judged
 from billing_rules.fhir.json.decoding import (
     WITHDRAWN,
     Known,
     Part,
     RawResource,
+    SearchPage,
     among,
+    bundle_resources,
+    contained,
     of_part,
     of_types,
+    reference,
     resources,
     together,
+    unversioned,
 )
-from billing_rules.fhir.json.searchset import SearchPage, bundle_resources
 from billing_rules.fhir.json.shapes import (
     CodeableConcept,
     CoverageResource,
@@ -33,16 +36,21 @@ from billing_rules.fhir.json.shapes import (
     ObservationResource,
     OrganizationResource,
     PatientResource,
+    Period,
+    Reference,
     Resource,
     unreadable,
 )
-from billing_rules.fhir.json.values import as_day, shown
-from billing_rules.fhir.read.authorizations import WITHDRAWN as AUTHORIZATIONS_WITHDRAWN
-from billing_rules.fhir.read.authorizations import authorizations
-from billing_rules.fhir.read.chart_filter import Interest
+from billing_rules.fhir.json.values import CodeSystems, as_day, as_number, concept, judged, shown
+from billing_rules.fhir.read.authorizations import (
+    WITHDRAWN as AUTHORIZATIONS_WITHDRAWN,
+)
+from billing_rules.fhir.read.authorizations import (
+    authorizations,
+)
 from billing_rules.fhir.read.conditions import allergies, conditions, procedures, studies
-from billing_rules.fhir.read.coverages import coverage
 from billing_rules.fhir.read.form_responses import form_answers
+from billing_rules.fhir.read.medications import earliest, latest
 from billing_rules.fhir.read.observations import (
     as_weight,
     exact,
@@ -53,8 +61,99 @@ from billing_rules.fhir.read.observations import (
 )
 from billing_rules.fhir.read.therapies import administrations, therapies
 from billing_rules.model.chart import Chart, Coverage, Measured
-from billing_rules.model.entities import Code
+from billing_rules.model.entities import Code, OrderLine
 from billing_rules.model.states import NOTHING, Present, State, Unknown
+from billing_rules.orders.drug_orders import concerns_catalogue
+
+_BILLED = ("cpt", "hcpcs")
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What the rules of a catalogue ask of a chart."""
+
+    catalogue: Catalogue
+
+    def in_result(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
+        """Whether a result of these codes and names could be of a kind that a rule knows."""
+        return _is_billed(codes) or self.catalogue.terms.may_be_result(codes, names)
+
+    def in_medicine(self, codes: tuple[Code, ...], names: Iterable[str]) -> bool:
+        """Whether a medicine could be a catalogued drug, of a class of drugs, or a service."""
+        said = tuple(names)
+        if _is_billed(codes) or self.catalogue.terms.may_be_therapy(codes, said):
+            return True
+        words = (*said, *(code.display for code in codes))
+        return concerns_catalogue((OrderLine("", "", codes=codes, names=words),), self.catalogue)
+
+
+def _is_billed(codes: tuple[Code, ...]) -> bool:
+    return any(code.system in _BILLED for code in codes)
+
+
+# ----------------------------------------------------------------------
+# Coverage to what a payer can be recognised by.
+
+
+def coverage(
+    written: CoverageResource,
+    systems: CodeSystems,
+    along: Callable[[str], Resource | None],
+    on: date,
+) -> Coverage:
+    """One Coverage as of `on`. `along` finds the Organizations that came with it.
+
+    A Coverage without status or period is taken as active; `order` is the order of benefits.
+    """
+    payors = written.payor
+    found = (_organisation(written, payor, along) for payor in payors)
+    organisations = [one for one in found if one]
+    order = as_number(written.order)
+    identifiers = [payor.identifier for payor in payors if payor.identifier]
+    identifiers += [one for organisation in organisations for one in organisation.identifier]
+    kind = written.type
+    text = kind.text.strip() if kind else ""
+    return Coverage(
+        reference=reference(written),
+        # the type's text becomes a code with a display alone, so that names see it
+        types=concept(kind, systems).codes + ((Code("", "", shown(text)),) if text else ()),
+        payor_names=_texts([*(p.display for p in payors), *(o.name for o in organisations)]),
+        payor_identifiers=_texts(one.value for one in identifiers),
+        class_names=_texts(text for one in written.class_ for text in (one.name, one.value)),
+        order=int(order) if order is not None and order == order.to_integral_value() else None,
+        active=written.status.strip().lower() in ("active", "") and in_period(written.period, on),
+    )
+
+
+def _organisation(
+    written: CoverageResource, payor: Reference, along: Callable[[str], Resource | None]
+) -> OrganizationResource | None:
+    target = unversioned(payor.reference)
+    inside = target.startswith("#")
+    found = contained(written, target, assumed="Organization") if inside else along(target)
+    return found if isinstance(found, OrganizationResource) else None
+
+
+def _texts(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(shown(text.strip()) for text in texts if text.strip()))
+
+
+def in_period(period: Period | None, on: date) -> bool:
+    """Whether a Period contains `on`; an open or unreadable end excludes nothing, and a partial
+    date stands for all its days."""
+    if period is None:
+        return True
+    first, last = earliest(period.start.strip()), latest(period.end.strip())
+    return (first is None or first <= on) and (last is None or on <= last)
+
+
+# ----------------------------------------------------------------------
+# The chart's parts, each a set of resources or the reason it is not known, to a Chart.
+#
+# An entry that could not be decoded is never taken for one that is not there: a coverage then
+# names no payer, a part that has nothing else is unknown, and what may be more than was read
+# stands in `Chart.incomplete`.
+
 
 __all__ = ["Part", "RawResource", "SearchPage", "bundle_resources", "chart"]
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from billing_rules.fhir.json.codes import BILLING_SYSTEMS, CodeSystems, Concept, concept, joined
-from billing_rules.fhir.json.decoding import among, contained, of_types, reference
-from billing_rules.fhir.json.references import unversioned
+from billing_rules.fhir.json.decoding import among, contained, of_types, reference, unversioned
 from billing_rules.fhir.json.shapes import (
     AllergyIntoleranceResource,
     CodeableConcept,
@@ -28,8 +26,17 @@ from billing_rules.fhir.json.shapes import (
     Status,
     unreadable,
 )
-from billing_rules.fhir.json.values import absent, as_day, shown
-from billing_rules.fhir.read.dosage import day, earliest, latest
+from billing_rules.fhir.json.values import (
+    BILLING_SYSTEMS,
+    CodeSystems,
+    Concept,
+    absent,
+    as_day,
+    concept,
+    joined,
+    shown,
+)
+from billing_rules.fhir.read.medications import day, earliest, latest
 from billing_rules.model.chart import Problem, Study
 from billing_rules.model.entities import Code
 

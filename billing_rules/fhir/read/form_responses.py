@@ -3,7 +3,7 @@
 Anybody who may write to the EHR can write one, so only what the app itself would have saved is
 taken: its questionnaire and identifier, about the patient, by staff, completed, not from a day to
 come, each answer with its information-origin (Da Vinci DTR). Whether an answer is one that its
-question takes is judged where the form is known (billing_rules.forms.entered).
+question takes is judged where the form is known (billing_rules.forms.answers).
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from datetime import date
 from typing import Any
 
 from billing_rules.data_needed import OUR_ENTRIES
-from billing_rules.fhir.json.decoding import of_types, reference
+from billing_rules.fhir.json.decoding import of_types, reference, unversioned
 from billing_rules.fhir.json.lenient import converted
-from billing_rules.fhir.json.references import unversioned
 from billing_rules.fhir.json.shapes import (
     Coding,
     Extension,

@@ -15,8 +15,7 @@ from decimal import Decimal
 
 import msgspec
 
-from billing_rules.fhir.json import quantities
-from billing_rules.fhir.json.codes import CodeSystems, Concept, concept, concepts
+from billing_rules.fhir.json import values
 from billing_rules.fhir.json.decoding import WITHDRAWN, contained, of_types
 from billing_rules.fhir.json.shapes import (
     ComponentResult,
@@ -27,7 +26,15 @@ from billing_rules.fhir.json.shapes import (
     WrittenQuantity,
     unreadable,
 )
-from billing_rules.fhir.json.values import as_day, as_number, shown
+from billing_rules.fhir.json.values import (
+    CodeSystems,
+    Concept,
+    as_day,
+    as_number,
+    concept,
+    concepts,
+    shown,
+)
 from billing_rules.model.chart import Measured
 from billing_rules.model.states import Present
 
@@ -98,7 +105,7 @@ def _measured(
     dimensions: tuple[str, ...] = (),
 ) -> Measured:
     said = concept(result.code, systems)
-    found = quantities.compared(result, "valueQuantity", "the value")
+    found = values.compared(result, "valueQuantity", "the value")
     read = found.value if isinstance(found, Present) else None
     usable = read is not None and (
         read.is_a(dimensions) and read.value > 0 if dimensions else read.value >= 0

@@ -7,22 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from billing_rules.fhir.json import quantities
-from billing_rules.fhir.json.codes import (
-    CodeSystems,
-    Concept,
-    concept,
-    concepts,
-    extended,
-    extension_values,
-    joined,
-    modifiers_in,
-)
-from billing_rules.fhir.json.decoding import WITHDRAWN, contained, decoded, of_types
-from billing_rules.fhir.json.quantities import Supply, dispensed
-from billing_rules.fhir.json.references import (
+from billing_rules.fhir.json import values
+from billing_rules.fhir.json.decoding import (
+    WITHDRAWN,
     JsonObject,
     Resolve,
+    contained,
+    decoded,
+    of_types,
     own_reference,
     resolver,
     selected,
@@ -40,11 +32,35 @@ from billing_rules.fhir.json.shapes import (
     ServiceRequestResource,
     unreadable,
 )
-from billing_rules.fhir.json.values import Notes, absent, as_number, shown
-from billing_rules.fhir.read.dosage import day, day_of, first_day, interval, ordered_dose, route
-from billing_rules.fhir.read.medications import Draft, product, reason, references
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import Code, Counted, Dose, NamedCount, OrderLine, Stage
+from billing_rules.fhir.json.values import (
+    CodeSystems,
+    Concept,
+    Notes,
+    Supply,
+    absent,
+    as_number,
+    concept,
+    concepts,
+    dispensed,
+    extended,
+    extension_values,
+    joined,
+    modifiers_in,
+    shown,
+)
+from billing_rules.fhir.read.medications import (
+    Draft,
+    day,
+    day_of,
+    first_day,
+    interval,
+    ordered_dose,
+    product,
+    reason,
+    references,
+    route,
+)
+from billing_rules.model.entities import Amount, Code, Counted, Dose, NamedCount, OrderLine, Stage
 from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
 
 
@@ -95,7 +111,7 @@ def read_service_request(draft: Draft) -> tuple[OrderLine, ...]:
     said = concept(order.code, draft.systems, notes)
     billed: State[Counted] = Unknown("the quantity is not one number")
     if absent(order.quantityRange) and absent(order.quantityRatio):
-        billed = quantities.billed(order, "quantityQuantity", notes)
+        billed = values.billed(order, "quantityQuantity", notes)
     if not said.codes and not said.names:
         notes.add("no service is named that could be read")
     return (
@@ -138,7 +154,7 @@ def read_charge_item(draft: Draft) -> tuple[OrderLine, ...]:
     on_code = charge.code.extension if charge.code else ()
     modifiers = (*_modifiers(charge.extension, notes), *_modifiers(on_code, notes))
     said = joined([*parts, Concept(modifiers=modifiers), drug.concept])
-    billed = quantities.billed(charge, "quantity", notes)
+    billed = values.billed(charge, "quantity", notes)
     supply = _ndc_supply(charge, notes)
     if not said.codes and not said.names:
         notes.add("no charge is named that could be read")
@@ -172,12 +188,12 @@ def _modifiers(extensions: Iterable[Extension], notes: Notes) -> tuple[str, ...]
     return tuple(found)
 
 
-def _ndc_supply(charge: ChargeItemResource, notes: Notes) -> quantities.Supply:
+def _ndc_supply(charge: ChargeItemResource, notes: Notes) -> values.Supply:
     """The quantity that Oracle writes beside the NDC inside national-drug-product."""
     for extension in extension_values(charge.extension, _CODE_EXTENSIONS[1]):
         if extension.url.strip().endswith(_NDC_QUANTITY):
-            return quantities.of_an_ndc(extension, "valueQuantity", notes)
-    return quantities.Supply()
+            return values.of_an_ndc(extension, "valueQuantity", notes)
+    return values.Supply()
 
 
 # ----------------------------------------------------------------------
@@ -232,8 +248,8 @@ def _line(
         ]
     )
     by_ndc = _by_ndc(item.detail, systems)
-    supply = quantities.Supply() if by_ndc else _supply(item.detail, notes)
-    billed = quantities.billed(item, "quantity", notes)
+    supply = values.Supply() if by_ndc else _supply(item.detail, notes)
+    billed = values.billed(item, "quantity", notes)
     codes, conditions = _reasons(item, diagnoses)
     served = day_of(item, "serviced", notes)
     if not said.codes and not said.names:
@@ -265,20 +281,20 @@ def _by_ndc(details: Sequence[ClaimDetail], systems: CodeSystems) -> tuple[Named
     for detail in details if len(details) > 1 else ():
         codes = concept(detail.productOrService, systems).codes
         ndcs = [code.code for code in codes if code.system == "ndc"]
-        containers = quantities.of_an_ndc(detail, "quantity").containers
+        containers = values.of_an_ndc(detail, "quantity").containers
         if len(ndcs) == 1 and isinstance(containers, Present):
             counts.append(NamedCount(ndcs[0], containers.value))
     return tuple(counts) if len(counts) == len(details) else ()
 
 
-def _supply(details: Sequence[ClaimDetail], notes: Notes) -> quantities.Supply:
+def _supply(details: Sequence[ClaimDetail], notes: Notes) -> values.Supply:
     """The NDC quantity of the one detail that has one; without its own NDC none can be told."""
-    found = [quantities.of_an_ndc(detail, "quantity", notes) for detail in details]
-    silent = quantities.Supply()
+    found = [values.of_an_ndc(detail, "quantity", notes) for detail in details]
+    silent = values.Supply()
     stated = [one for one in found if one != silent]
     if len(stated) > 1:
         doubt = Unknown("the claim item has several details with a quantity")
-        return quantities.Supply(containers=doubt, supplied=doubt)
+        return values.Supply(containers=doubt, supplied=doubt)
     return stated[0] if stated else silent
 
 
@@ -370,7 +386,7 @@ def _dose(record: MedicationAdministrationResource, notes: Notes) -> State[Dose]
         unread = unreadable(record, "dosage")
         return Unknown("the dosage could not be read") if unread else NOTHING
     stated = dosage.dose or unreadable(dosage, "dose")
-    dose = quantities.dose(dosage, "dose" if stated else "quantity", notes)
+    dose = values.dose(dosage, "dose" if stated else "quantity", notes)
     if isinstance(dose, Nothing) and dosage.text.strip():
         return Unknown("the dose is free text")
     return dose
@@ -427,7 +443,7 @@ def _containers(
 ) -> State[Counted]:
     if dispense is None:
         return _whole_containers(dose)
-    return quantities.dispensed(dispense, "quantity", False, notes).containers
+    return values.dispensed(dispense, "quantity", False, notes).containers
 
 
 def _whole_containers(dose: State[Dose]) -> State[Counted]:
@@ -436,7 +452,7 @@ def _whole_containers(dose: State[Dose]) -> State[Counted]:
         return NOTHING
     counted = dose.value.amount
     whole = counted.value == counted.value.to_integral_value()
-    named = quantities.is_container_word(counted.unit)
+    named = values.is_container_word(counted.unit)
     return Present(counted) if whole and named else NOTHING
 
 

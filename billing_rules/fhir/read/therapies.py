@@ -15,19 +15,25 @@ Where start and end of a therapy come from:
   administration  the days it was given on; not-done and on-hold are none. Of one whose status does
                   not say that it was given the days are unknown.
 
-A start that is not a full date is unknown; an end stands for the last day it can mean.
-"""
+A start that is not a full date is unknown; an end stands for the last day it can mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
-from billing_rules.fhir.json import quantities
-from billing_rules.fhir.json.codes import CodeSystems, concept
-from billing_rules.fhir.json.decoding import among, of_types, reference
-from billing_rules.fhir.json.references import Resolve
+from billing_rules.fhir.json import values
+from billing_rules.fhir.json.decoding import (
+    Part,
+    Resolve,
+    among,
+    of_part,
+    of_types,
+    reference,
+    same,
+)
 from billing_rules.fhir.json.shapes import (
     DispenseRequest,
     Element,
@@ -40,13 +46,20 @@ from billing_rules.fhir.json.shapes import (
     Period,
     Resource,
 )
-from billing_rules.fhir.json.values import Notes, as_number, shown
+from billing_rules.fhir.json.values import CodeSystems, Notes, as_number, concept, shown
 from billing_rules.fhir.read import orders
-from billing_rules.fhir.read.dosage import day, day_of, latest, route
-from billing_rules.fhir.read.medications import Draft, product
-from billing_rules.model.chart import Therapy
-from billing_rules.model.entities import OrderLine
-from billing_rules.model.states import Present
+from billing_rules.fhir.read.medications import (
+    Draft,
+    day,
+    day_of,
+    latest,
+    product,
+    references,
+    route,
+)
+from billing_rules.model.chart import NOT_ASKED, Therapy
+from billing_rules.model.entities import Code, Counted, OrderLine
+from billing_rules.model.states import Nothing, Present, State, Unknown
 
 _NO_ORDER = ("draft",)
 _NO_INTENT = ("proposal", "option")
@@ -174,7 +187,7 @@ def _first(days: Iterable[date | None]) -> date | None:
 def _days(parent: Element, key: str) -> int | None:
     """A number of days, also from weeks; the elements read here count days when they name no
     unit."""
-    found = quantities.quantity(parent, key, "the supply")
+    found = values.quantity(parent, key, "the supply")
     if not isinstance(found, Present):
         return None
     read = found.value
@@ -192,3 +205,115 @@ def _after(start: date | None, days: int | None) -> date | None:
         return start + timedelta(days=days - 1)
     except OverflowError:
         return None
+
+
+# ----------------------------------------------------------------------
+# What was given, with the encounter it belongs to and the containers that were opened for it.
+#
+# R4 has no element for the containers on an administration. They stand on the dispense that
+# filled it: the one its supportingInformation names, or the only one of the same prescription and
+# day.
+
+
+_HANDED_OVER = ("completed", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One administration as a line, and `Encounter/id` where it names one."""
+
+    line: OrderLine
+    encounter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What one dispense handed over."""
+
+    reference: str
+    requests: tuple[str, ...]
+    day: date | None
+    codes: tuple[Code, ...]
+    containers: State[Counted]
+
+
+def given(parts: Mapping[str, Part], systems: Mapping[str, str]) -> tuple[Given, ...]:
+    """The administrations of the part of that name, nothing twice. Never raises for JSON.
+
+    `parts` is as chart.py reads it. Where dispenses could not be read, containers
+    that no record names are not known: one of those dispenses may say them.
+    """
+    known = CodeSystems(systems)
+    filled = list(_dispenses(parts, known))
+    gap = _gap(parts.get("dispenses", NOT_ASKED))
+    found: dict[str, Given] = {}
+    records = _drafts(parts, "administrations", MedicationAdministrationResource, known)
+    for draft in records:
+        read = _given(draft, filled, gap)
+        found.setdefault(read.line.reference or f"#{len(found)}", read)
+    return tuple(found.values())
+
+
+def _drafts(
+    parts: Mapping[str, Part], name: str, shape: type[Medicine], systems: CodeSystems
+) -> Iterator[Draft]:
+    found = [one for one in of_part(parts, name, shape.__name__.removesuffix("Resource")) if one]
+    along = medications_among(found)
+    return (draft_of(one, systems, along) for one in of_types(found, shape))
+
+
+def _gap(part: Part) -> Unknown | None:
+    """Why not all dispenses are known, or None."""
+    if isinstance(part, Unknown):
+        return Unknown(f"the dispenses could not be read: {part.because}")
+    unread = [r for r in part.value if isinstance(r, Unknown)] if isinstance(part, Present) else []
+    return Unknown(f"not all dispenses could be read: {unread[0].because}") if unread else None
+
+
+def _given(draft: Draft, filled: list[_Opened], gap: Unknown | None) -> Given:
+    (line,) = orders.read_medication_administration(draft)
+    opened = None if line.not_given else _opened_for(draft, line, filled)
+    if opened:
+        filled.remove(opened)  # one dispense fills one record: it is not counted twice
+        line = _with(line, opened)
+    elif gap and not line.not_given and isinstance(line.containers, Nothing):
+        line = replace(line, containers=gap)
+    named = references([draft.resource.context])
+    return Given(line, named[0] if named else "")
+
+
+def _opened_for(draft: Draft, line: OrderLine, filled: Sequence[_Opened]) -> _Opened | None:
+    named = references(draft.resource.supportingInformation)
+    linked = [one for one in filled if _any_same(named, (one.reference,))]
+    if linked:
+        return linked[0]
+    requests = references([draft.resource.request])
+    that_day = [one for one in filled if one.day and one.day == line.date_of_service]
+    ordered = [one for one in that_day if _any_same(requests, one.requests)]
+    return ordered[0] if len(ordered) == 1 else None
+
+
+def _any_same(some: Iterable[str], others: Sequence[str]) -> bool:
+    return any(same(one, other) for one in some for other in others)
+
+
+def _with(line: OrderLine, opened: _Opened) -> OrderLine:
+    """The line with the dispense's containers, and its NDC where the record names none."""
+    codes = line.codes if line.codes_of("ndc") else (*line.codes, *opened.codes)
+    unsaid = isinstance(line.containers, Nothing)
+    return replace(line, codes=codes, containers=opened.containers if unsaid else line.containers)
+
+
+def _dispenses(parts: Mapping[str, Part], systems: CodeSystems) -> Iterator[_Opened]:
+    for draft in _drafts(parts, "dispenses", MedicationDispenseResource, systems):
+        dispense: MedicationDispenseResource = draft.resource
+        if dispense.status.strip().lower() not in _HANDED_OVER:
+            continue
+        coded = product(draft, "medication").concept.codes
+        yield _Opened(
+            draft.reference,
+            references(dispense.authorizingPrescription),
+            day(dispense, "whenHandedOver"),
+            tuple(code for code in coded if code.system == "ndc"),
+            values.dispensed(dispense, "quantity", coded_in_hcpcs=False).containers,
+        )

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from billing_rules.fhir.json.codes import CodeSystems, coding, unglued
+from billing_rules.fhir.json.decoding import own_reference
 from billing_rules.fhir.json.lenient import converted
-from billing_rules.fhir.json.quantities import is_billing_word
-from billing_rules.fhir.json.references import own_reference
 from billing_rules.fhir.json.shapes import Coding
-from billing_rules.fhir.json.values import as_number, as_objects, copied
-from billing_rules.model.entities import Code
+from billing_rules.fhir.json.values import (
+    CodeSystems,
+    as_number,
+    as_objects,
+    coding,
+    copied,
+    is_billing_word,
+    unglued,
+)
+from billing_rules.model.entities import Code, ndc_candidates
 from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
@@ -21,7 +27,6 @@ from billing_rules.model.findings import (
     SetBilledUnits,
     SetModifiers,
 )
-from billing_rules.model.ndc import ndc_candidates
 
 Json = dict[str, Any]
 

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import re
 
+from billing_rules.evidence.documentation import drug_sources, seen, text_caveat
 from billing_rules.model.entities import OrderLine
 from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import drug_sources, seen, text_caveat
-from billing_rules.rules.requirements import BILLING_KINDS, billing_line
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    BILLING_KINDS,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    billing_line,
+)
 
 _ADMINISTRATION = re.compile(
     r"\b(administration|administering|injection (service|visit|procedure|fee)|nurse visit)\b", re.I

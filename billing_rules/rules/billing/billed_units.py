@@ -11,8 +11,19 @@ from decimal import Decimal
 
 import msgspec
 
-from billing_rules.model.amounts import plain
-from billing_rules.model.entities import Counted, OrderLine
+from billing_rules.evidence.documentation import (
+    because,
+    billed_seen,
+    containers_seen,
+    dose_seen,
+    drug_sources,
+    labelled,
+    listed,
+    money,
+    text_caveat,
+    units_word,
+)
+from billing_rules.model.entities import Counted, OrderLine, plain
 from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
@@ -25,20 +36,7 @@ from billing_rules.model.findings import (
 )
 from billing_rules.model.states import Nothing, Present, Unknown
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import (
-    because,
-    billed_seen,
-    containers_seen,
-    dose_seen,
-    drug_sources,
-    labelled,
-    listed,
-    money,
-    text_caveat,
-    units_word,
-)
-from billing_rules.rules.requirements import billed_units
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, billed_units
 
 CONTAINER_WORDS = ("vial", "syringe", "pen", "injector", "cartridge", "pack", "carton", "kit")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import ContainerCount, labelled_total
+from billing_rules.evidence.documentation import containers_seen, dose_seen, listed, money, sources
+from billing_rules.model.entities import Amount, ContainerCount, labelled_total
 from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import discarded_units_of
-from billing_rules.orders.containers import NoContainerPlan, least_discarded, stocked_containers
-from billing_rules.rules.common import containers_seen, dose_seen, listed, money, sources
-from billing_rules.rules.requirements import containers_to_choose
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.orders.drug_orders import NoContainerPlan, least_discarded, stocked_containers
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, containers_to_choose
 
 
 def check(case: Case) -> Stated:

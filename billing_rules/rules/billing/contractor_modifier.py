@@ -6,13 +6,12 @@ states. Where nothing is stated nothing is asked.
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import listed, payer_seen, seen, sources
 from billing_rules.model.entities import OrderLine, Source, WantedModifiers
 from billing_rules.model.findings import Finding, NotChecked, Outcome, SetModifiers, Silent, Topic
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import EXEMPT_SETTINGS
-from billing_rules.rules.common import listed, payer_seen, seen, sources
-from billing_rules.rules.requirements import modifiers_of_payer_or_site
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, modifiers_of_payer_or_site
 
 MODIFIER_KINDS = ("Claim", "ChargeItem", "ServiceRequest")  # resources that can carry modifiers
 

@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from billing_rules.model.amounts import plain, whole_units_down
-from billing_rules.model.entities import OrderLine, labelled_total
+from billing_rules.evidence.documentation import (
+    because,
+    containers_seen,
+    dose_seen,
+    listed,
+    payer_seen,
+    seen,
+    sentence,
+    sources,
+    units_word,
+)
+from billing_rules.model.entities import OrderLine, labelled_total, plain, whole_units_down
 from billing_rules.model.findings import (
     AddDiscardedLine,
     Correction,
@@ -25,19 +35,7 @@ from billing_rules.model.findings import (
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import Doubt, WasteAnswer
-from billing_rules.rules.common import (
-    because,
-    containers_seen,
-    dose_seen,
-    listed,
-    payer_seen,
-    seen,
-    sentence,
-    sources,
-    units_word,
-)
-from billing_rules.rules.requirements import WASTE, waste_modifier
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, WASTE, Place, Record, Rule, Stated, waste_modifier
 
 
 def check(case: Case) -> Stated:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import labelled_total
+from billing_rules.evidence.documentation import because, containers_seen, dose_seen, listed
+from billing_rules.model.entities import Amount, labelled_total
 from billing_rules.model.findings import Finding, NotChecked, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import because, containers_seen, dose_seen, listed
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import dose_seen, sentence, text_caveat
 from billing_rules.model.findings import Finding, NotChecked, Silent, Topic
 from billing_rules.model.states import Nothing, Present
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import dose_seen, sentence, text_caveat
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 

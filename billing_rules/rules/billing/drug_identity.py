@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import seen, sentence
 from billing_rules.model.findings import Finding, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import seen, sentence
-from billing_rules.rules.requirements import contradicting_identifiers
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    GIVEN,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    contradicting_identifiers,
+)
 
 
 def check(case: Case) -> Stated:

@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from billing_rules.model.amounts import plain
-from billing_rules.model.entities import OrderLine
-from billing_rules.model.findings import Finding, NotChecked, Severity, Silent, Topic
-from billing_rules.model.states import Present, Unknown
-from billing_rules.orders.case import Case
-from billing_rules.rules.common import (
+from billing_rules.evidence.documentation import (
     billed_seen,
     dose_seen,
     drug_sources,
@@ -22,6 +17,10 @@ from billing_rules.rules.common import (
     sources,
     units_word,
 )
+from billing_rules.model.entities import OrderLine, plain
+from billing_rules.model.findings import Finding, NotChecked, Severity, Silent, Topic
+from billing_rules.model.states import Present, Unknown
+from billing_rules.orders.case import Case
 from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
 
 

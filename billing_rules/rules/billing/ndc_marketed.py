@@ -6,14 +6,13 @@ November 2026).
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import seen, sources
 from billing_rules.model.entities import Container, OrderLine
 from billing_rules.model.findings import Finding, Outcome, Silent, Topic
 from billing_rules.model.states import Nothing, Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.drug_orders import container_of
-from billing_rules.rules.common import seen, sources
-from billing_rules.rules.requirements import ndc_code
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated, ndc_code
 
 
 def check(case: Case) -> Stated:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from billing_rules.evidence.documentation import payer_seen, seen, sources
 from billing_rules.model.entities import OrderLine
 from billing_rules.model.findings import Correction, Finding, RemoveLine, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import payer_seen, seen, sources
-from billing_rules.rules.requirements import payer_that_denies_jw
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, payer_that_denies_jw
 
 
 def check(case: Case) -> Stated:

@@ -6,14 +6,13 @@ service, so it is information; the discarded amount is charted in any case.
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import capital, seen
 from billing_rules.model.entities import Evidence, OrderLine
 from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.model.states import Present
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import EXEMPT_SETTINGS
-from billing_rules.rules.common import capital, seen
-from billing_rules.rules.requirements import exempt_setting
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, exempt_setting
 
 
 def check(case: Case) -> Stated:

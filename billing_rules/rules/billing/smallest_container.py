@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from billing_rules.model.findings import Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.billing.container_mix import (
-    finding,
-    is_one_container,
-    less_wasteful,
-)
-from billing_rules.rules.requirements import containers_to_choose
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.billing.container_mix import finding, is_one_container, less_wasteful
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, containers_to_choose
 
 
 def check(case: Case) -> Stated:

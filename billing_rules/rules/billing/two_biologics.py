@@ -5,12 +5,11 @@ Coverage policies exclude a second biologic of the group for the same indication
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import listed
 from billing_rules.model.entities import DrugOrder, Evidence
 from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import listed
-from billing_rules.rules.requirements import earlier_draft
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, earlier_draft
 
 
 def check(case: Case) -> Stated:

@@ -5,12 +5,11 @@ Not otherwise classified codes are only for drugs without a valid HCPCS code (AA
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import own_code, seen, sources, text_caveat
 from billing_rules.model.entities import Code, OrderLine
 from billing_rules.model.findings import Finding, ReplaceCode, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import own_code, seen, sources, text_caveat
-from billing_rules.rules.requirements import unclassified_code
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, unclassified_code
 
 
 def check(case: Case) -> Stated:

@@ -6,12 +6,11 @@ modifiers are CPT's and are not judged here.
 
 from __future__ import annotations
 
+from billing_rules.evidence.documentation import seen, sources
 from billing_rules.model.entities import OrderLine
 from billing_rules.model.findings import Finding, SetModifiers, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import seen, sources
-from billing_rules.rules.requirements import modifier
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, modifier
 
 
 def check(case: Case) -> Stated:

@@ -8,6 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from billing_rules.evidence.documentation import (
+    containers_seen,
+    discarded_seen,
+    dose_amount,
+    dose_seen,
+    listed,
+    money,
+    payer_caveat,
+    payer_seen,
+    sentence,
+    sources,
+    text_caveat,
+    units_word,
+)
 from billing_rules.model.entities import OrderLine, Stage, labelled_total
 from billing_rules.model.findings import (
     AddDiscardedLine,
@@ -23,20 +37,6 @@ from billing_rules.model.findings import (
 from billing_rules.model.states import Nothing, Present, Unknown
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import Doubt, WasteAnswer
-from billing_rules.rules.common import (
-    containers_seen,
-    discarded_seen,
-    dose_amount,
-    dose_seen,
-    listed,
-    money,
-    payer_caveat,
-    payer_seen,
-    sentence,
-    sources,
-    text_caveat,
-    units_word,
-)
 from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
 
 

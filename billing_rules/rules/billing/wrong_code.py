@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from billing_rules.evidence.documentation import drug_sources, own_code, seen, sources, text_caveat
 from billing_rules.model.entities import Code, Evidence, OrderLine
 from billing_rules.model.findings import Finding, ReplaceCode, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import drug_sources, own_code, seen, sources, text_caveat
-from billing_rules.rules.requirements import hcpcs_code
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, hcpcs_code
 
 DRUG_CODE_LETTERS = ("J", "Q", "C", "S")
 

@@ -10,17 +10,24 @@ from billing_rules.evidence.documentation import (
     birth_seen,
     indication,
     indication_seen,
+    sources,
+    start_of_therapy,
 )
-from billing_rules.evidence.past_doses import start_of_therapy
 from billing_rules.evidence.pretreatment import age_at_start
-from billing_rules.model.dates import age_on
 from billing_rules.model.entities import Evidence, Indication
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.model.states import Nothing, Present, State, Unknown, age_on
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import sources
-from billing_rules.rules.requirements import chosen_indication
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    UseOf,
+    chosen_indication,
+)
 
 
 def check(case: Case) -> Stated:

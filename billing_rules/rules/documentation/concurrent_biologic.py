@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.evidence.past_doses import longest_interval
-from billing_rules.model.dates import days_between
+from billing_rules.evidence.documentation import items, longest_interval, seen, sources
 from billing_rules.model.entities import Drug, DrugOrder, Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import State
-from billing_rules.orders.case import Case
-from billing_rules.orders.history import DrugTherapy
-from billing_rules.rules.common import items, seen, sources
+from billing_rules.model.states import State, days_between
+from billing_rules.orders.case import Case, DrugTherapy
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule
 
 MAY_LAST_DAYS = 56  # the longest interval labelled in the group (benralizumab, 8 weeks)

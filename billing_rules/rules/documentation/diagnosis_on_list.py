@@ -6,12 +6,24 @@ SNOMED CT only cannot be compared, and an empty list means that none is known.
 
 from __future__ import annotations
 
-from billing_rules.evidence.documentation import indication_seen
+from billing_rules.evidence.documentation import (
+    criteria_sources,
+    indication_seen,
+    listed,
+    payer_seen,
+)
 from billing_rules.model.findings import Finding, NotChecked, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import criteria_sources, listed, payer_seen
-from billing_rules.rules.requirements import chosen_indication, payers_list_of_diagnoses
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    chosen_indication,
+    payers_list_of_diagnoses,
+)
 
 
 def check(case: Case) -> Stated:

@@ -7,16 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing_rules.evidence.documentation import not_sure
-from billing_rules.evidence.past_doses import interval_source, planned_interval
-from billing_rules.model.dates import days_between
+from billing_rules.evidence.documentation import (
+    dose_seen,
+    interval_source,
+    not_sure,
+    planned_interval,
+    seen,
+    sources,
+)
 from billing_rules.model.entities import DrugOrder, Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Present
+from billing_rules.model.states import Present, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import dose_seen, seen, sources
-from billing_rules.rules.requirements import past_doses, planned_doses
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    past_doses,
+    planned_doses,
+)
 
 # Ours: clinics book a week day, so a few days early is no question. No label or payer text that
 # states a tolerance was found.

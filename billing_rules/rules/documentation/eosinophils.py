@@ -6,23 +6,22 @@ Only that it is there: how high it must be differs by payer and is left to the r
 from __future__ import annotations
 
 from billing_rules.evidence.documentation import (
+    capital,
     dated,
     indication,
     indication_seen,
+    items,
     measured_seen,
     need_sources,
     not_sure,
     wanted_by,
 )
 from billing_rules.model.chart import Measured
-from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence, Need
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Unknown
+from billing_rules.model.states import Unknown, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import capital, items
-from billing_rules.rules.requirements import wanted
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, wanted
 
 NEED = "eosinophils"  # of label and payer, and the kind of result
 

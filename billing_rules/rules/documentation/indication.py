@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from billing_rules.evidence.documentation import indication, indication_seen
+from billing_rules.evidence.documentation import (
+    criteria_sources,
+    indication,
+    indication_seen,
+    items,
+    listed,
+    sources,
+)
 from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import criteria_sources, items, listed, sources
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
 
 

@@ -10,10 +10,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 from billing_rules.evidence.documentation import (
+    because,
     birth_seen,
+    dose_amount,
+    dose_seen,
+    drug_sources,
     indication,
     indication_seen,
+    listed,
     measured_seen,
+    seen,
+    sources,
 )
 from billing_rules.evidence.pretreatment import (
     TOTAL_IGE,
@@ -24,22 +31,20 @@ from billing_rules.evidence.pretreatment import (
     labelled_at_last_dose,
     labelled_now,
 )
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import Evidence, Indication, Source
+from billing_rules.model.entities import Amount, Evidence, Indication, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
 from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import (
-    because,
-    dose_amount,
-    dose_seen,
-    drug_sources,
-    listed,
-    seen,
-    sources,
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    UseOf,
+    chosen_indication,
 )
-from billing_rules.rules.requirements import chosen_indication
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 
 UNVERIFIED = "This dosing table was not seen in the US label itself: compare it with the label."
 # Ours: a dose by weight is drawn up in whole milligrams, rounded up or down.

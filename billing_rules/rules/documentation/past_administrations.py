@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from billing_rules.model.dates import days_between
+from billing_rules.evidence.documentation import drug_sources, items, listed, seen, told
 from billing_rules.model.entities import DrugOrder, OrderLine
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown
+from billing_rules.model.states import NOTHING, Nothing, Present, State, Unknown, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import drug_sources, items, listed, seen, told
-from billing_rules.rules.requirements import past_doses
-from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import GIVEN, ORDERS, Place, Record, Rule, Stated, past_doses
 
 LOOK_BACK_DAYS = 365  # ours: older doses are past every deadline to correct a claim known to us
 

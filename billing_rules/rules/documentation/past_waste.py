@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from billing_rules.model.amounts import Amount
-from billing_rules.model.dates import days_between
-from billing_rules.model.entities import Container, DrugOrder, labelled_total
+from billing_rules.evidence.documentation import items, seen, sentence, sources, told
+from billing_rules.model.entities import Amount, Container, DrugOrder, labelled_total
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model.states import Nothing, Present, State, Unknown
+from billing_rules.model.states import Nothing, Present, State, Unknown, days_between
 from billing_rules.orders.case import Case
 from billing_rules.orders.claim_lines import Doubt, WasteAnswer, claim_plan
-from billing_rules.rules.common import items, seen, sentence, sources, told
-from billing_rules.rules.requirements import past_doses
-from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import ORDERS, Place, Record, Rule, Stated, past_doses
 
 LOOK_BACK_DAYS = 365  # ours, as in past_administrations
 ALL_CHARTED = "no past dose leaves a discarded amount uncharted"

@@ -6,22 +6,29 @@ authorization that ends before the next dose is pointed out while there is time.
 
 from __future__ import annotations
 
-from billing_rules.evidence.authorizations import (
-    Standing,
-    seen_authorization,
-    standing,
+from billing_rules.evidence.authorizations import Standing, seen_authorization, standing
+from billing_rules.evidence.documentation import (
+    criteria_sources,
+    form_unread,
+    listed,
+    not_sure,
+    payer_seen,
+    planned_interval,
 )
-from billing_rules.evidence.documentation import form_unread, not_sure
-from billing_rules.evidence.past_doses import planned_interval
 from billing_rules.model.chart import Authorization
-from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Present, Unknown
+from billing_rules.model.states import Present, Unknown, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import criteria_sources, listed, payer_seen
-from billing_rules.rules.requirements import authorization_required
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    authorization_required,
+)
 
 
 def check(case: Case) -> Stated:

@@ -16,19 +16,19 @@ from billing_rules.evidence.documentation import (
     entered,
     form_unread,
     indication_seen,
+    items,
     need_sources,
     not_sure,
+    payer_caveat,
+    start_of_therapy,
     wanted_by,
 )
-from billing_rules.evidence.past_doses import start_of_therapy
 from billing_rules.model.chart import Agreement, Therapy
 from billing_rules.model.entities import Evidence, Need
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model.states import Present, Unknown
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import items, payer_caveat
-from billing_rules.rules.requirements import chosen_indication
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, chosen_indication
 
 SHOWN = 6  # ours: records listed on a card; the count of the others is said
 

@@ -7,21 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from billing_rules.evidence.authorizations import (
-    seen_authorization,
-    standing,
+from billing_rules.evidence.authorizations import seen_authorization, standing
+from billing_rules.evidence.documentation import (
+    criteria_sources,
+    listed,
+    not_sure,
+    payer_seen,
+    planned_interval,
 )
-from billing_rules.evidence.documentation import not_sure
-from billing_rules.evidence.past_doses import planned_interval
 from billing_rules.model.chart import Authorization, Measured
-from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Present, Unknown
+from billing_rules.model.states import Present, Unknown, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import criteria_sources, listed, payer_seen
-from billing_rules.rules.requirements import authorization_required
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    UseOf,
+    authorization_required,
+)
 
 # Ours: answers took a median of 34 days in published series (Montefiore and Scripps, 2018-2020),
 # and payers take requests about a month ahead.

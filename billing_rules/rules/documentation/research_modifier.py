@@ -6,14 +6,21 @@ so). Which of the two belongs on the line depends on the study, so it is asked.
 
 from __future__ import annotations
 
-from billing_rules.evidence.documentation import not_sure
+from billing_rules.evidence.documentation import items, not_sure, seen, sources
 from billing_rules.model.chart import Study
 from billing_rules.model.entities import Evidence, OrderLine
 from billing_rules.model.findings import Finding, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import items, seen, sources
-from billing_rules.rules.requirements import RESEARCH, study_or_research_modifier
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    RESEARCH,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    study_or_research_modifier,
+)
 
 
 def check(case: Case) -> Stated:

@@ -17,6 +17,7 @@ from billing_rules.evidence.documentation import (
     form_unread,
     indication,
     indication_seen,
+    items,
     measured_seen,
     need_sources,
     not_sure,
@@ -27,9 +28,7 @@ from billing_rules.model.chart import Measured, Problem
 from billing_rules.model.entities import Code, Evidence
 from billing_rules.model.findings import Finding, NotChecked, Severity, Silent, Topic
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import items
-from billing_rules.rules.requirements import wanted
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, wanted
 
 NEED = "sensitisation"  # of label and payer
 POSITIVE_FROM = Decimal("0.35")  # kU/L: the usual cut-off of class 1

@@ -6,14 +6,20 @@ as supervised; what no chart shares (reactions, observation) is not judged.
 
 from __future__ import annotations
 
-from billing_rules.evidence.documentation import not_sure
+from billing_rules.evidence.documentation import drug_sources, items, not_sure, seen
 from billing_rules.model.entities import DrugOrder
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
 from billing_rules.model.states import Unknown
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import drug_sources, items, seen
-from billing_rules.rules.requirements import supervised_doses_at_home
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.rules.rule import (
+    BOOKING,
+    ORDERS,
+    Place,
+    Record,
+    Rule,
+    Stated,
+    supervised_doses_at_home,
+)
 
 
 def check(case: Case) -> Stated:

@@ -10,16 +10,18 @@ from decimal import Decimal
 
 from billing_rules.evidence.documentation import (
     birth_seen,
+    capital,
     dated,
+    dose_days,
     indication,
     indication_seen,
     measured_seen,
     need_sources,
     not_sure,
     only_coded,
+    sources,
     wanted_by,
 )
-from billing_rules.evidence.past_doses import dose_days
 from billing_rules.evidence.pretreatment import (
     TOTAL_IGE,
     Baseline,
@@ -28,16 +30,12 @@ from billing_rules.evidence.pretreatment import (
     baseline_total_ige,
     ige_window,
 )
-from billing_rules.model.amounts import plain
 from billing_rules.model.chart import Measured
-from billing_rules.model.dates import days_between
-from billing_rules.model.entities import Evidence, Need
+from billing_rules.model.entities import Evidence, Need, plain
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.model.states import Nothing, Present, Unknown, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import capital, sources
-from billing_rules.rules.requirements import wanted
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf, wanted
 
 WANTED = "a total IgE from before the first dose"
 

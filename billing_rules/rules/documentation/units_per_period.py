@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing_rules.evidence.documentation import not_sure
-from billing_rules.model.dates import days_between
-from billing_rules.model.entities import Criteria, DrugOrder
-from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
-from billing_rules.model.states import Present, Unknown
-from billing_rules.orders.case import Case
-from billing_rules.orders.claim_lines import units_of
-from billing_rules.rules.common import (
+from billing_rules.evidence.documentation import (
     criteria_sources,
     dose_seen,
     items,
+    not_sure,
     payer_seen,
     seen,
     units_word,
 )
-from billing_rules.rules.requirements import limit_of_units
-from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated
+from billing_rules.model.entities import Criteria, DrugOrder
+from billing_rules.model.findings import Finding, NotChecked, Outcome, Silent, Topic
+from billing_rules.model.states import Present, Unknown, days_between
+from billing_rules.orders.case import Case
+from billing_rules.orders.claim_lines import units_of
+from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, limit_of_units
 
 
 def check(case: Case) -> Stated:

@@ -10,9 +10,13 @@ from billing_rules.evidence.documentation import (
     YEAR,
     birth_seen,
     dated,
+    dose_amount,
+    dose_seen,
+    items,
     measured_seen,
     need_sources,
     not_sure,
+    sources,
     wanted_by,
     without_indication,
     without_need,
@@ -26,12 +30,10 @@ from billing_rules.evidence.pretreatment import (
     labelled_now,
 )
 from billing_rules.model.chart import Measured
-from billing_rules.model.dates import days_between
 from billing_rules.model.entities import Evidence, Source
 from billing_rules.model.findings import Finding, NotChecked, Outcome, Severity, Silent, Topic
-from billing_rules.model.states import Nothing, Present, Unknown
+from billing_rules.model.states import Nothing, Present, Unknown, days_between
 from billing_rules.orders.case import Case
-from billing_rules.rules.common import dose_amount, dose_seen, items, sources
 from billing_rules.rules.documentation.labelled_dose import UNVERIFIED, every, is_ordered
 from billing_rules.rules.rule import BOOKING, ORDERS, Place, Record, Rule, Stated, UseOf
 

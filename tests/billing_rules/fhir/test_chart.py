@@ -9,9 +9,8 @@ import pytest
 
 from billing_rules.data_needed import OLDER_LEFT
 from billing_rules.fhir.reading import chart
-from billing_rules.model.amounts import Amount
 from billing_rules.model.chart import Chart, Coverage
-from billing_rules.model.entities import Code
+from billing_rules.model.entities import Amount, Code
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 from tests.billing_rules.fhir.samples import HCPCS, LOINC, SYSTEMS, UCUM, Json, concept
 

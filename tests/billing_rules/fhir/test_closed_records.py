@@ -14,8 +14,8 @@ from fhir.resources.R4B import get_fhir_model_class
 import fixtures
 from billing_rules.catalogue import Catalogue
 from billing_rules.claims.administration_record import Closing, Planned, closed
-from billing_rules.fhir.read.administrations import given
 from billing_rules.fhir.read.chart import chart
+from billing_rules.fhir.read.therapies import given
 from billing_rules.fhir.write.administration import About, records, with_containers
 from billing_rules.model.chart import Chart
 from billing_rules.model.states import Present

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from billing_rules.fhir.json.codes import CodeSystems, concept, unglued
 from billing_rules.fhir.json.lenient import converted
 from billing_rules.fhir.json.shapes import CodeableConcept
-from billing_rules.fhir.json.values import Notes
+from billing_rules.fhir.json.values import CodeSystems, Notes, concept, unglued
 from billing_rules.model.entities import Code
 from tests.billing_rules.fhir.samples import BILLING_OPTIONS, CPT, HCPCS, NDC, RXNORM, SYSTEMS
 

@@ -16,7 +16,7 @@ import fixtures
 from bench.bodies import SIZES, body
 from billing_rules.catalogue import Catalogue
 from billing_rules.fhir.json import decoding, lenient, shapes
-from billing_rules.fhir.read.chart_filter import Interest
+from billing_rules.fhir.read.chart import Interest
 from billing_rules.fhir.reading import chart
 from billing_rules.model.chart import Chart
 from billing_rules.model.states import Present

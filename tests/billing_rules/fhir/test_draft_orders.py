@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from billing_rules.fhir.reading import draft_orders, entries, named_by_themselves, resolver
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import Code, Counted, Dose, OrderLine, Stage
+from billing_rules.model.entities import Amount, Code, Counted, Dose, OrderLine, Stage
 from billing_rules.model.states import NOTHING, Present, State, Unknown
 from tests.billing_rules.fhir.samples import (
     EPIC_TYPE,

@@ -10,9 +10,8 @@ import pytest
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.read.administrations import Given, given
-from billing_rules.model.amounts import Amount
-from billing_rules.model.entities import Counted
+from billing_rules.fhir.read.therapies import Given, given
+from billing_rules.model.entities import Amount, Counted
 from billing_rules.model.states import NOTHING, Nothing, Present, Unknown
 from billing_rules.orders.drug_orders import drug_orders
 

@@ -11,7 +11,7 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from billing_rules.catalogue import Catalogue
 from billing_rules.fhir.read.chart import chart
-from billing_rules.fhir.write.entered_results import (
+from billing_rules.fhir.write.administration import (
     Entered,
     code_of,
     document,
@@ -20,7 +20,7 @@ from billing_rules.fhir.write.entered_results import (
 )
 from billing_rules.fhir.write.questionnaire import canonical, questionnaire, response
 from billing_rules.forms.answers import Checked
-from billing_rules.model.amounts import Amount
+from billing_rules.model.entities import Amount
 from billing_rules.model.states import Present
 from tests.billing_rules.form_samples import IGE, ON, Asked, asked
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing_rules.fhir.json.searchset import searched
+from billing_rules.fhir.json.decoding import searched
 from billing_rules.fhir.json.shapes import CoverageResource, OrganizationResource
 from billing_rules.fhir.reading import SearchPage, bundle_resources
 from billing_rules.model.states import Unknown

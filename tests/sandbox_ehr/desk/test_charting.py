@@ -9,10 +9,10 @@ import pytest
 
 import fixtures
 from billing_rules.catalogue import Catalogue
-from billing_rules.fhir.read.administrations import Given, given
+from billing_rules.fhir.read.therapies import Given, given
 from billing_rules.model.states import Nothing, Present
 from sandbox_ehr.desk import charting
-from sandbox_ehr.desk.charting import Entry, Visit
+from sandbox_ehr.desk.charting import DoseEntry, Visit
 from sandbox_ehr.fhir import validation
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=timezone(timedelta(hours=-6)))
@@ -32,13 +32,13 @@ def order(name: str = "omalizumab-225-mg-two-vials") -> dict[str, Any]:
     return fixtures.order(name)
 
 
-def entry(of: dict[str, Any] | None = None, **changes: str) -> Entry:
+def entry(of: dict[str, Any] | None = None, **changes: str) -> DoseEntry:
     (blank,) = charting.entries([of or order()], NOW)
     form = {f"0:{name}": value for name, value in {**TYPED, **changes}.items()}
     return charting.checked(charting.typed(blank, form))
 
 
-def records(charted: Entry, of: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def records(charted: DoseEntry, of: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     said = of or order()
     visit = Visit(said["subject"], "Encounter/e1", {"reference": "Practitioner/n"}, NOW)
     return charting.records(charted, said, visit)

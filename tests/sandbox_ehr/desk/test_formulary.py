@@ -7,14 +7,14 @@ from datetime import date
 import pytest
 
 from billing_rules.catalogue import Catalogue
-from sandbox_ehr.desk import draft_elements
+from sandbox_ehr.desk import draft_forms
 
-STOCKED = [p for p in draft_elements.products().values() if p.system == draft_elements.NDC]
+STOCKED = [p for p in draft_forms.products().values() if p.system == draft_forms.NDC]
 
 
 @pytest.mark.parametrize("product", STOCKED, ids=lambda p: p.code)
 def test_every_container_and_code_is_the_catalogues(
-    product: draft_elements.Product, catalogue: Catalogue
+    product: draft_forms.FormularyProduct, catalogue: Catalogue
 ) -> None:
     drugs = [catalogue.drug(id_, date(2026, 11, 24)) for id_ in catalogue.drug_ids()]
     drug = next(d for d in drugs if d.name == product.drug)

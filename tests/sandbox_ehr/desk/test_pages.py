@@ -14,11 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from sandbox_ehr.cds_answers import Link
-from sandbox_ehr.cds_client import CdsClient, OfferedService
-from sandbox_ehr.desk import draft_elements, stories
+from sandbox_ehr.cds_client import CardLink, CdsClient, OfferedService
+from sandbox_ehr.desk import draft_forms, stories
 from sandbox_ehr.desk.worksheets import Worksheet
-from sandbox_ehr.settings import Client
+from sandbox_ehr.settings import RegisteredApp
 from tests.practice import Pair
 
 ADA = "pat-ada-winterbourne"
@@ -287,7 +286,7 @@ def test_a_story_has_no_drafts_but_its_own_so_that_the_app_sees_what_the_card_se
 
 # ---------------------------------------------------------------- the app beside the order
 
-APP = Client("app", "The app", launch_url="https://app.example/launch")
+APP = RegisteredApp("app", "The app", launch_url="https://app.example/launch")
 
 
 @pytest.fixture
@@ -303,7 +302,7 @@ def card_with(link: dict[str, str], pair: Pair, address: str) -> str:
     """The key of the worksheet's first card, which has this link now."""
     found = sheet(pair, address)
     first = found.cards[0]
-    changed = msgspec.structs.replace(first.card, links=(Link(**link),))
+    changed = msgspec.structs.replace(first.card, links=(CardLink(**link),))
     cards = (replace(first, card=changed), *found.cards[1:])
     pair.desk.worksheets.put(replace(found, cards=cards))
     return first.key
@@ -418,7 +417,7 @@ def test_opening_and_closing_the_app_keeps_what_is_typed_at_every_step(
             assert f'value="{typed}"' in html and ">In paper</textarea>" in html
             assert 'value="documented-elsewhere" selected' in html
             assert ("type a number" in html) is (typed == "three hundred")
-    assert draft_elements.dose(sheet(with_app, address).drafts[0]) == "375"
+    assert draft_forms.dose(sheet(with_app, address).drafts[0]) == "375"
     press(browser, address, **{dose: "375"}, do="sign")
     if sheet(with_app, address).stage == "draft":
         press(browser, address, do="sign")

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 import fixtures
-from sandbox_ehr.cds_answers import Action, Suggestion
-from sandbox_ehr.desk.workflow import NotTaken, Taken, taken
+from sandbox_ehr.cds_client import Action, Suggestion
+from sandbox_ehr.desk.worksheets import SuggestionNotTaken, SuggestionResult, with_suggestion
 
 ADA = "pat-ada-winterbourne"
 ORDER = fixtures.order("omalizumab-300-mg-for-units")
 LINE = fixtures.order("omalizumab-300-units")
 
 
-def take(*actions: Action) -> Taken:
-    return taken([ORDER, LINE], Suggestion("Do", "s1", False, actions), ADA)
+def take(*actions: Action) -> SuggestionResult:
+    return with_suggestion([ORDER, LINE], Suggestion("Do", "s1", False, actions), ADA)
 
 
 def action(kind: Any, resource: Any = None, id_: str = "") -> Action:
@@ -57,5 +57,5 @@ def test_a_create_adds_a_draft_with_an_id_of_its_own() -> None:
 )
 def test_one_action_that_cannot_be_done_undoes_the_others(wrong: Action, said: str) -> None:
     right = action("delete", id_="MedicationRequest/omalizumab-300-mg-for-units")
-    with pytest.raises(NotTaken, match=said):
+    with pytest.raises(SuggestionNotTaken, match=said):
         take(right, wrong)

@@ -8,14 +8,15 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from flask.testing import FlaskClient
 
-from sandbox_ehr import charts, quirks
+from sandbox_ehr import charts
+from sandbox_ehr import charts as quirks
 from sandbox_ehr.app import create_app
-from sandbox_ehr.fhir.parameters import TYPES
-from sandbox_ehr.records import Records
-from sandbox_ehr.settings import Settings
+from sandbox_ehr.fhir.records import Records
+from sandbox_ehr.fhir.searching import TYPES
+from sandbox_ehr.settings import EhrSettings
 from tests.sandbox_ehr.conftest import BASE, FHIR, TODAY
 
-LIKE = ["plain", *quirks.names()]
+LIKE = ["plain", *quirks.quirk_names()]
 VALUES = {"token": "x", "reference": "x", "date": "2026-11-23", "string": "x", "uri": "urn:x"}
 SMALLEST: dict[str, dict[str, Any]] = {
     "Account": {"status": "active"},
@@ -41,9 +42,9 @@ SMALLEST: dict[str, dict[str, Any]] = {
 
 
 def running(like: str) -> FlaskClient:
-    ways = quirks.PLAIN if like == "plain" else quirks.like(like)
-    records = Records.of(charts.like(charts.invented(TODAY), ways))
-    app = create_app(records, Settings(BASE, TODAY, quirks=ways, open=True))
+    ways = quirks.PLAIN if like == "plain" else quirks.quirks_of(like)
+    records = Records.of(charts.shaped_like(charts.invented(TODAY), ways))
+    app = create_app(records, EhrSettings(BASE, TODAY, quirks=ways, open=True))
     app.testing = False
     return app.test_client()
 
@@ -72,7 +73,7 @@ def test_it_is_a_valid_capability_statement_of_r4(said: dict[str, Any]) -> None:
 
 
 def test_it_needs_no_token() -> None:
-    app = create_app(Records(), Settings(BASE, TODAY))
+    app = create_app(Records(), EhrSettings(BASE, TODAY))
     assert app.test_client().get("/fhir/metadata").status_code == 200
     assert app.test_client().get("/fhir/Patient").status_code == 401
 

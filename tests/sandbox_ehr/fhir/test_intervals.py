@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox_ehr.fhir import intervals
+from sandbox_ehr.fhir import searching
 
 
 def holds(prefix: str, asked: str, held: str) -> bool:
-    return intervals.matches(prefix, intervals.read(asked), intervals.read(held))
+    return searching.date_matches(prefix, searching.read_date(asked), searching.read_date(held))
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,19 @@ def test_prefixes(prefix: str, asked: str, held: str, answer: bool) -> None:
 )
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        intervals.read(text)
+        searching.read_date(text)
 
 
 def test_a_period_without_an_end_goes_on() -> None:
-    now_on = intervals.between("2026-11-01", None)
-    until = intervals.between(None, "2026-11-01")
-    assert intervals.matches("gt", intervals.read("2030"), now_on)
-    assert not intervals.matches("lt", intervals.read("2026-10"), now_on)
-    assert intervals.matches("lt", intervals.read("1990"), until)
-    assert not intervals.matches("gt", intervals.read("2026-12"), until)
+    now_on = searching.read_period("2026-11-01", None)
+    until = searching.read_period(None, "2026-11-01")
+    assert searching.date_matches("gt", searching.read_date("2030"), now_on)
+    assert not searching.date_matches("lt", searching.read_date("2026-10"), now_on)
+    assert searching.date_matches("lt", searching.read_date("1990"), until)
+    assert not searching.date_matches("gt", searching.read_date("2026-12"), until)
 
 
 def test_the_edges_of_the_calendar_are_borne() -> None:
     for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
-        for prefix in intervals.PREFIXES:
+        for prefix in searching.DATE_PREFIXES:
             assert holds(prefix, text, "2026-11-23T00:00:00Z") in (True, False)

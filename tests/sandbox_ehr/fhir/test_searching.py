@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox_ehr.fhir import parameters, searching
+from sandbox_ehr.fhir import searching
+from sandbox_ehr.fhir import searching as parameters
 from sandbox_ehr.fhir.outcomes import FhirError
-from sandbox_ehr.fhir.parameters import Kind
+from sandbox_ehr.fhir.searching import Kind
 
 LOINC = "http://loinc.org"
 WEIGHT: dict[str, Any] = {
@@ -30,7 +31,7 @@ WEIGHT: dict[str, Any] = {
 
 def matches(name: str, value: str, resource: dict[str, Any] = WEIGHT) -> bool:
     kind = resource["resourceType"]
-    search = searching.read(kind, [(name, value)], "http://ehr.example/fhir")
+    search = searching.read_search(kind, [(name, value)], "http://ehr.example/fhir")
     assert search.ignored == ()
     return search.matches(resource)
 
@@ -116,8 +117,8 @@ def test_dates(value: str, answer: bool) -> None:
 
 def test_several_parameters_must_all_hold() -> None:
     both = [("date", "ge2026-11-01"), ("date", "lt2026-12-01")]
-    assert searching.read("Observation", both).matches(WEIGHT)
-    assert not searching.read("Observation", [*both, ("status", "amended")]).matches(WEIGHT)
+    assert searching.read_search("Observation", both).matches(WEIGHT)
+    assert not searching.read_search("Observation", [*both, ("status", "amended")]).matches(WEIGHT)
 
 
 def test_names_are_found_by_how_they_start() -> None:
@@ -162,13 +163,13 @@ def test_a_period_is_matched_by_what_it_covers() -> None:
 )
 def test_what_cannot_be_read_is_an_error_not_a_guess(name: str, value: str) -> None:
     with pytest.raises(FhirError) as refused:
-        searching.read("Observation", [(name, value)])
+        searching.read_search("Observation", [(name, value)])
     assert refused.value.status == 400
     assert "yesterday" not in str(refused.value)
 
 
 def test_what_is_not_known_is_left_out_and_named() -> None:
-    search = searching.read(
+    search = searching.read_search(
         "Observation", [("foo", "1"), ("patient.name", "x"), ("status", "final")]
     )
     assert search.ignored == ("foo", "patient.name")
@@ -196,16 +197,16 @@ def test_odd_shapes_match_nothing_and_break_nothing(odd: dict[str, Any]) -> None
     resource = {"resourceType": "Observation", "id": "odd", **odd}
     asked = [("code", "x"), ("patient", "1"), ("date", "2026"), ("identifier", "y")]
     for pair in asked:
-        assert searching.read("Observation", [pair]).matches(resource) in (False,)
-    for name in parameters.of("Observation"):
-        searching.read("Observation", [("_sort", name)]).sorted([resource, WEIGHT])
+        assert searching.read_search("Observation", [pair]).matches(resource) in (False,)
+    for name in parameters.parameters_of("Observation"):
+        searching.read_search("Observation", [("_sort", name)]).sorted([resource, WEIGHT])
 
 
 # ---------------------------------------------------------------- order
 
 
 def sorted_ids(by: str, resources: list[dict[str, Any]], kind: str = "Observation") -> str:
-    search = searching.read(kind, [("_sort", by)])
+    search = searching.read_search(kind, [("_sort", by)])
     return "".join(r["id"] for r in search.sorted(resources))
 
 
@@ -238,7 +239,7 @@ def test_a_second_key_orders_equals_and_else_order_is_kept() -> None:
 
 
 def test_what_cannot_be_sorted_by_is_named() -> None:
-    assert searching.read("Observation", [("_sort", "-foo,date")]).ignored == ("_sort=-foo",)
+    assert searching.read_search("Observation", [("_sort", "-foo,date")]).ignored == ("_sort=-foo",)
 
 
 # ---------------------------------------------------------------- the table
@@ -247,7 +248,7 @@ def test_what_cannot_be_sorted_by_is_named() -> None:
 def test_every_path_of_the_table_starts_at_an_element_of_its_type() -> None:
     from fhir.resources.R4B import get_fhir_model_class
 
-    for kind, known in ((kind, parameters.of(kind)) for kind in parameters.TYPES):
+    for kind, known in ((kind, parameters.parameters_of(kind)) for kind in parameters.TYPES):
         model = get_fhir_model_class(kind)
         elements = {f.alias or name for name, f in model.model_fields.items()}
         for name, parameter in known.items():
@@ -257,5 +258,5 @@ def test_every_path_of_the_table_starts_at_an_element_of_its_type() -> None:
 
 def test_references_say_what_a_bare_id_means() -> None:
     for kind in parameters.TYPES:
-        for name, parameter in parameters.of(kind).items():
+        for name, parameter in parameters.parameters_of(kind).items():
             assert bool(parameter.targets) is (parameter.kind is Kind.REFERENCE), (kind, name)

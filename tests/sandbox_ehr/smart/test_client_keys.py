@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from authlib.oauth2.rfc6749 import InvalidClientError
 
-from sandbox_ehr.smart.clients import ClientKeys, SeenOnce
+from sandbox_ehr.smart.clients import RegisteredKeys, SeenOnce
 from tests.sandbox_ehr.conftest import JWKS, RS_KEY, SIGNING
 
 
@@ -50,7 +50,7 @@ def client(site: Any, path: str = "/jwks") -> Any:
 
 def test_keys_are_fetched_once_in_five_minutes(site: Any) -> None:
     now = [0.0]
-    keys = ClientKeys(lambda: now[0])
+    keys = RegisteredKeys(lambda: now[0])
     assert RS_KEY.kid in {key.kid for key in keys.of(client(site)).keys}
     keys.of(client(site))
     assert site.asked == ["/jwks"]
@@ -78,7 +78,7 @@ def test_an_answer_that_holds_no_keys_refuses_the_client(
 ) -> None:
     site.answers["/odd"] = (status, body)
     with pytest.raises(InvalidClientError):
-        ClientKeys().of(client(site, "/odd"))
+        RegisteredKeys().of(client(site, "/odd"))
     assert site.asked == ["/odd"]  # a redirection is not followed
 
 
@@ -87,12 +87,12 @@ def test_an_answer_that_holds_no_keys_refuses_the_client(
 )
 def test_an_address_that_is_not_fetched_refuses_the_client(url: str) -> None:
     with pytest.raises(InvalidClientError):
-        ClientKeys().of(replace(SIGNING, jwks=None, jwks_url=url))
+        RegisteredKeys().of(replace(SIGNING, jwks=None, jwks_url=url))
 
 
 def test_shared_secrets_among_the_keys_are_passed_over() -> None:
     secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "s"}
-    held = ClientKeys().of(replace(SIGNING, jwks={"keys": [secret, *JWKS["keys"]]}))
+    held = RegisteredKeys().of(replace(SIGNING, jwks={"keys": [secret, *JWKS["keys"]]}))
     assert {key.key_type for key in held.keys} == {"RSA", "EC"}
 
 

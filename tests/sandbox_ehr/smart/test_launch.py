@@ -12,8 +12,8 @@ from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox_ehr.settings import Client
-from sandbox_ehr.smart.sessions import LAUNCH_SECONDS, Launches
+from sandbox_ehr.settings import RegisteredApp
+from sandbox_ehr.smart.tokens import LAUNCH_SECONDS, Launches
 from tests.sandbox_ehr.conftest import (
     ADA,
     BACK,
@@ -44,7 +44,7 @@ IMOGEN = "Practitioner/prac-imogen-hartwell"
 STANDALONE = "launch/patient openid fhirUser patient/*.rs"
 
 
-def exchanged(app: Flask, client: Client, code: str, **changes: Any) -> Any:
+def exchanged(app: Flask, client: RegisteredApp, code: str, **changes: Any) -> Any:
     """The token response, asked for as this kind of client does."""
     http = app.test_client()
     how: dict[str, Any] = {"headers": basic(client)} if client is SECRET else {}
@@ -89,7 +89,9 @@ def test_keys_are_published_without_their_private_parts(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("client", [PUBLIC, SECRET, SIGNING], ids=lambda c: c.id)
-def test_an_ehr_launch_gives_each_kind_of_client_its_context(app: Flask, client: Client) -> None:
+def test_an_ehr_launch_gives_each_kind_of_client_its_context(
+    app: Flask, client: RegisteredApp
+) -> None:
     code = code_of(
         app,
         client,
