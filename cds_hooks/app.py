@@ -10,17 +10,8 @@ from billing_rules.catalogue import Catalogue
 from cds_hooks import recording, views
 from cds_hooks.auth import client_auth, operator_access
 from cds_hooks.cards import app_link
-from cds_hooks.pages import (
-    decision_page,
-    feedback,
-    feedback_page,
-    front,
-    responses,
-    rule_pages,
-)
-from cds_hooks.pages import (
-    front as operations,
-)
+from cds_hooks.pages import decision_page, feedback, feedback_page, front, responses, rule_pages
+from cds_hooks.pages import front as operations
 from cds_hooks.pages import responses as error_answers
 from cds_hooks.record import entries
 from cds_hooks.record.store import Store

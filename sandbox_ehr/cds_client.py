@@ -68,7 +68,7 @@ class Suggestion(Struct, frozen=True, rename="camel"):
     actions: tuple[Action, ...] | None = None
 
 
-class CardLink(Struct, frozen=True, rename="camel"):
+class OfferedLink(Struct, frozen=True, rename="camel"):
     label: Text
     url: Text
     type: Literal["absolute", "smart"]
@@ -84,7 +84,7 @@ class Card(Struct, frozen=True, rename="camel"):
     suggestions: tuple[Suggestion, ...] = ()
     selection_behavior: Literal["at-most-one", "any", ""] = ""
     override_reasons: tuple[CardCoding, ...] = ()
-    links: tuple[CardLink, ...] = ()
+    links: tuple[OfferedLink, ...] = ()
 
     def suggestion(self, uuid: str) -> Suggestion | None:
         return next((s for s in self.suggestions if s.uuid and s.uuid == uuid), None)

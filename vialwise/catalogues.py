@@ -15,7 +15,7 @@ import msgspec
 import billing_rules
 from billing_rules.catalogue import Catalogue, load
 from billing_rules.catalogue.files import CatalogueError, read_file
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 # ----------------------------------------------------------------------
 # The catalogue for a command: the shipped one, with the site's file over it.
@@ -29,7 +29,7 @@ def catalogue(site: Path | None = None) -> Catalogue:
     try:
         return load(site, read=read_cached)
     except CatalogueError as error:
-        raise Problem(str(error)) from None
+        raise CommandProblem(str(error)) from None
 
 
 def read_cached(path: Path, shape: type[F], name: str) -> F:
@@ -63,7 +63,7 @@ def known_payer(payer_id: str | None, known: Catalogue) -> str | None:
     if payer_id is None or payer_id in known.payer_files:
         return payer_id
     ids = ", ".join(known.payer_files)
-    raise Problem(f"'{payer_id}' is not a payer of the catalogue: use one of {ids}")
+    raise CommandProblem(f"'{payer_id}' is not a payer of the catalogue: use one of {ids}")
 
 
 def known_drug(name: str, known: Catalogue) -> str:
@@ -75,7 +75,7 @@ def known_drug(name: str, known: Catalogue) -> str:
     if found:
         return found
     ids = ", ".join(known.drug_files)
-    raise Problem(f"'{name}' is not a drug of the catalogue: use one of {ids}")
+    raise CommandProblem(f"'{name}' is not a drug of the catalogue: use one of {ids}")
 
 
 # ----------------------------------------------------------------------

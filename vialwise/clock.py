@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing_rules.model.states import iso_day
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 def today(timezone: str | None = None) -> date:
@@ -18,7 +18,7 @@ def _zone(timezone: str) -> ZoneInfo:
     try:
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Problem(
+        raise CommandProblem(
             f"'{timezone}' is not a time zone: write one like America/New_York, or leave it out"
         ) from None
 
@@ -37,4 +37,6 @@ def day(text: str | None) -> date | None:
     try:
         return iso_day(text)
     except ValueError:
-        raise Problem(f"'{text}' is not a date: write it as YYYY-MM-DD, like 2026-11-23") from None
+        raise CommandProblem(
+            f"'{text}' is not a date: write it as YYYY-MM-DD, like 2026-11-23"
+        ) from None

@@ -22,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError,
 from cds_hooks.record.entries import SHORTEST_SECRET, KeyedHashes
 from cds_hooks.record.store import Store
 from vialwise import secret_file
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 # ----------------------------------------------------------------------
 # The database: where it is, how it is opened, and its schema brought up to date.
@@ -57,15 +57,15 @@ def address(named: str | None) -> sa.URL:
     try:
         url = sa.make_url(named)
     except (ArgumentError, ValueError):
-        raise Problem(
+        raise CommandProblem(
             "--database is not an address: write sqlite:///file or postgresql://"
         ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise Problem("--database is of another kind: use sqlite:///file or postgresql://")
+        raise CommandProblem("--database is of another kind: use sqlite:///file or postgresql://")
     if url.get_backend_name() == "sqlite" and not sqlite_file(url):
-        raise Problem("--database names no file: write sqlite:////path/to/file")
+        raise CommandProblem("--database names no file: write sqlite:////path/to/file")
     return url
 
 
@@ -89,7 +89,7 @@ def engine(url: sa.URL) -> sa.Engine:
             return _sqlite(url)
         return _postgresql(url)
     except (NoSuchModuleError, ModuleNotFoundError):
-        raise Problem("PostgreSQL needs psycopg: pip install 'vialwise[postgres]'") from None
+        raise CommandProblem("PostgreSQL needs psycopg: pip install 'vialwise[postgres]'") from None
 
 
 def existing_engine(named: str | None) -> sa.Engine:
@@ -97,7 +97,9 @@ def existing_engine(named: str | None) -> sa.Engine:
     url = address(named)
     file = sqlite_file(url)
     if file and not file.exists():
-        raise Problem(f"there is no database {file} yet: run `vialwise serve`, or use --database")
+        raise CommandProblem(
+            f"there is no database {file} yet: run `vialwise serve`, or use --database"
+        )
     return engine(url)
 
 
@@ -122,7 +124,9 @@ def upgrade(database: sa.Engine) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError:
-        raise Problem("the database is of a newer Vialwise: use that, or another one") from None
+        raise CommandProblem(
+            "the database is of a newer Vialwise: use that, or another one"
+        ) from None
     finally:
         database.dispose()
 
@@ -250,11 +254,13 @@ def _secret(url: sa.URL, configured: bytes) -> bytes:
     OSError, Problem."""
     configured = configured or os.environ.get(SECRET_VARIABLE, "").encode()
     if configured and len(configured) < SHORTEST_SECRET:
-        raise Problem(f"{SECRET_VARIABLE} is too short: give {SHORTEST_SECRET} characters or more")
+        raise CommandProblem(
+            f"{SECRET_VARIABLE} is too short: give {SHORTEST_SECRET} characters or more"
+        )
     file = sqlite_file(url)
     if file is None:
         if not configured:
-            raise Problem(f"PostgreSQL needs a secret for its hashes: set {SECRET_VARIABLE}")
+            raise CommandProblem(f"PostgreSQL needs a secret for its hashes: set {SECRET_VARIABLE}")
         return configured
     make_private(file)
     return configured or secret_file.secret(secret_file.beside(file))

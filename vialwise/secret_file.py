@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from cds_hooks.record.entries import SHORTEST_SECRET
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 def beside(database: Path) -> Path:
@@ -35,9 +35,9 @@ def read(file: Path, shortest: int = SHORTEST_SECRET, longest: int = 4096) -> by
         others = stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077
         content = opened.read(longest).strip()
     if others and os.name == "posix":
-        raise Problem(f"{file} can be read by others: chmod 600 {file}")
+        raise CommandProblem(f"{file} can be read by others: chmod 600 {file}")
     if len(content) < shortest:
-        raise Problem(f"{file} holds no secret of {shortest} bytes: restore or remove it")
+        raise CommandProblem(f"{file} holds no secret of {shortest} bytes: restore or remove it")
     return content
 
 

@@ -21,7 +21,7 @@ import click
 CLEAN, FINDINGS, NOT_CHECKED = 0, 1, 2
 
 
-class Problem(click.ClickException):
+class CommandProblem(click.ClickException):
     """Ends the command with one line on standard error and exit code 2."""
 
     exit_code = NOT_CHECKED

@@ -14,7 +14,7 @@ from billing_rules.model.states import NOTHING, Nothing, Present, State, days_be
 from billing_rules.orders.case import Case, DrugAuthorization
 
 
-class Standing(msgspec.Struct, frozen=True):
+class OrderAuthorizations(msgspec.Struct, frozen=True):
     """The authorizations of one order, each in at most one place, newest first.
 
     `covering` are granted ones in force on the date of service, `unclear` such as do not say for
@@ -64,7 +64,7 @@ def no_authorization_wanted(case: Case) -> str:
     return f"no authorization is known to be required: {no_criteria(case)}"
 
 
-def standing(case: Case) -> State[Standing]:
+def standing(case: Case) -> State[OrderAuthorizations]:
     """Where every authorization on file stands; none when there is none at all."""
     found = case.history.authorizations
     if not isinstance(found, Present):
@@ -72,7 +72,7 @@ def standing(case: Case) -> State[Standing]:
     return Present(_sorted(found.value, case.drug.id, case.order.date_of_service))
 
 
-def _sorted(found: Iterable[DrugAuthorization], drug_id: str, on: date) -> Standing:
+def _sorted(found: Iterable[DrugAuthorization], drug_id: str, on: date) -> OrderAuthorizations:
     places: dict[str, list[Authorization]] = {}
     for named in found:
         places.setdefault(_place(named, drug_id, on), []).append(named.authorization)
@@ -80,7 +80,7 @@ def _sorted(found: Iterable[DrugAuthorization], drug_id: str, on: date) -> Stand
     def newest(place: str) -> tuple[Authorization, ...]:
         return tuple(sorted(places.get(place, ()), key=_answered, reverse=True))
 
-    return Standing(
+    return OrderAuthorizations(
         covering=newest("covering"),
         pending=newest("pending"),
         unclear=newest("unclear"),

@@ -111,7 +111,7 @@ _WORST_FIRST: tuple[Literal["missing", "to do", "to confirm"], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GroupState:
     """How a group stands, in the words of the worksheet: `words` say what is missing or asked, why
     it could not be checked, or what is there."""
 
@@ -127,7 +127,7 @@ def rule_of(group: Group) -> str:
     return rule_of_form_group(group.kind or group.id)
 
 
-def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standing:
+def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> GroupState:
     """What the rules said of a group's need; the rules that do not apply say nothing."""
     said = [o for o in outcomes if o.rule == rule_of(group)]
     if group.need:
@@ -141,14 +141,14 @@ def standing_of(group: Group, outcomes: Sequence[Outcome], case: Case) -> Standi
         sources = tuple(dict.fromkeys(s for o in found for s in o.sources))
         states = {standing(o) for o in found}
         worst = next(state for state in _WORST_FIRST if state in states)
-        return Standing(worst, tuple(o.summary for o in found), sources)
+        return GroupState(worst, tuple(o.summary for o in found), sources)
     gaps = [o.because for o in said if isinstance(o, NotChecked)]
     if gaps:
-        return Standing("could not be checked", tuple(gaps))
+        return GroupState("could not be checked", tuple(gaps))
     there = tuple(o.because for o in said if isinstance(o, Silent) and o.applies)
     if group is _PAST_DOSES:  # what was given can always be told more of
-        return Standing("if you like", there)
-    return Standing("on file", there) if there else Standing("if you like")
+        return GroupState("if you like", there)
+    return GroupState("on file", there) if there else GroupState("if you like")
 
 
 # ---------------------------------------------------------------- the questions

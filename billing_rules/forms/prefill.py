@@ -14,7 +14,7 @@ from billing_rules.evidence.authorizations import standing
 from billing_rules.evidence.documentation import dose_days
 from billing_rules.evidence.pretreatment import baseline_total_ige, current_weight, doubtful_weight
 from billing_rules.forms.answers import Checked, Prefill
-from billing_rules.forms.documentation_form import Standing, rule_of, standing_of
+from billing_rules.forms.documentation_form import GroupState, rule_of, standing_of
 from billing_rules.model.chart import Authorization, Measured, Therapy
 from billing_rules.model.entities import plain
 from billing_rules.model.findings import Outcome
@@ -62,7 +62,7 @@ def _rows(group: Group, rows: Sequence[EnteredRow]) -> Filled:
                 yield f"{group.id}.{place}.{name}", Prefill(text, row.reference, unit)
 
 
-def _group(group: Group, case: Case, standing_now: Standing) -> Filled:
+def _group(group: Group, case: Case, standing_now: GroupState) -> Filled:
     if group.id == "diagnosis":
         yield from _diagnosis(group, case)
     elif group.id == "total-ige":
@@ -105,7 +105,7 @@ def _total_ige(case: Case) -> Measured | None:
     return baseline.value.value or next(iter(baseline.value.of("undated")), None)
 
 
-def _weight(case: Case, standing_now: Standing) -> Measured | None:
+def _weight(case: Case, standing_now: GroupState) -> Measured | None:
     newest = current_weight(case)
     if not isinstance(newest, Present) or doubtful_weight(case):
         return None

@@ -6,13 +6,13 @@ in the regulation's order; none is ever blank."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response
+from msgspec import structs
 
 from billing_rules.evidence.documentation import capital
 from billing_rules.model.entities import CERTAINTY, Source
@@ -290,5 +290,5 @@ def _by_document(found: Iterable[Passage]) -> list[tuple[Source, list[Passage]]]
     """The passages under the document they stand in."""
     documents: dict[Source, list[Passage]] = {}
     for passage in found:
-        documents.setdefault(replace(passage.source, quote=""), []).append(passage)
+        documents.setdefault(structs.replace(passage.source, quote=""), []).append(passage)
     return list(documents.items())

@@ -21,23 +21,10 @@ from flask import (
 )
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox_ehr.desk import (
-    charting,
-    display,
-    draft_forms,
-    new_orders,
-    stories,
-    worksheets,
-)
-from sandbox_ehr.desk import (
-    display as chart,
-)
-from sandbox_ehr.desk import (
-    draft_forms as draft_elements,
-)
-from sandbox_ehr.desk import (
-    worksheets as workflow,
-)
+from sandbox_ehr.desk import charting, display, draft_forms, new_orders, stories, worksheets
+from sandbox_ehr.desk import display as chart
+from sandbox_ehr.desk import draft_forms as draft_elements
+from sandbox_ehr.desk import worksheets as workflow
 from sandbox_ehr.desk.display import marked, rendered
 from sandbox_ehr.desk.draft_forms import reference
 from sandbox_ehr.desk.stories import start_over

@@ -29,7 +29,7 @@ from service_parts.database import StoreFailed
 from smart_app.launch import schema as app_schema
 from tests.databases import KEYS, NOON, engine_at, overridden, rows, shown_card, store_at
 from vialwise import database
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 AGO = NOON - timedelta(days=30)
 PATIENT = KEYS.patient("1")
@@ -67,7 +67,7 @@ def test_a_database_of_a_newer_program_is_told_so(database_url: str) -> None:
         database.upgrade(engine)
         with engine.begin() as connection:
             connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-        with pytest.raises(Problem, match="newer"):
+        with pytest.raises(CommandProblem, match="newer"):
             database.upgrade(engine)
 
 

@@ -20,7 +20,7 @@ from tests.databases import database_url, overridden, postgresql, shown_card, st
 from tests.vialwise.conftest import Run
 from tests.vialwise.test_demo import ROOT, VIALWISE, started, url_in
 from vialwise import database, secret_file
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 MONDAY = datetime(2026, 11, 16, 9, tzinfo=UTC)
 COMMENT = "Ada Winterbourne said so"
@@ -188,7 +188,7 @@ def test_a_configured_secret_is_used_and_none_is_kept(
     assert keys[0] == keys[1]
     assert not list(tmp_path.glob("*.secret"))
     monkeypatch.setenv(database.SECRET_VARIABLE, "short")
-    with pytest.raises(Problem, match="too short"):
+    with pytest.raises(CommandProblem, match="too short"):
         database.open_storage(str(tmp_path / "a"))
 
 
@@ -196,11 +196,11 @@ def test_a_secret_that_others_can_read_or_that_is_cut_is_refused(tmp_path: Path)
     file = tmp_path / "secret"
     assert len(secret_file.secret(file)) >= 32
     file.chmod(0o644)
-    with pytest.raises(Problem, match="chmod 600"):
+    with pytest.raises(CommandProblem, match="chmod 600"):
         secret_file.secret(file)
     file.chmod(0o600)
     file.write_text("cut")
-    with pytest.raises(Problem, match="no secret"):
+    with pytest.raises(CommandProblem, match="no secret"):
         secret_file.secret(file)
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
@@ -209,7 +209,7 @@ def test_postgresql_wants_a_secret_and_then_works(
     monkeypatch: pytest.MonkeyPatch,
     postgresql: str,
 ) -> None:
-    with pytest.raises(Problem, match=database.SECRET_VARIABLE):
+    with pytest.raises(CommandProblem, match=database.SECRET_VARIABLE):
         database.open_storage(postgresql)
     monkeypatch.setenv(database.SECRET_VARIABLE, "s" * 32)
     assert database.open_storage(postgresql).trouble == ""

@@ -22,7 +22,7 @@ from tests.vialwise.test_settings import config, one, problems, read  # noqa: F4
 from vialwise import database
 from vialwise.serving import app, service
 from vialwise.settings.checks import checked
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 TOP = 'public_url = "https://cds.clinic.example"\n'
 EHR = """
@@ -195,7 +195,7 @@ def test_a_place_for_the_windows_secrets_that_cannot_be_written_is_a_problem(
     (tmp_path / "v.sqlite.window-secrets").mkdir()
     config.write_text(TOP + EHR)
     said = read(config, {}, {}).settings
-    with pytest.raises(Problem, match="window_secrets_file"):
+    with pytest.raises(CommandProblem, match="window_secrets_file"):
         app.beside(Any, said, catalogue, "", kept)  # type: ignore[arg-type]
 
 

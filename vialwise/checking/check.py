@@ -30,7 +30,7 @@ from cds_hooks.request import hook_request
 from cds_hooks.request.hook_request import HookRequest, OrderContext
 from cds_hooks.services import ORDERS, SERVICES, Service
 from ehr_access.resources import AnotherPatient, about, is_anothers
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 # ----------------------------------------------------------------------
 # Files the user names: read within bounds, told apart, and refused in one line.
@@ -45,18 +45,24 @@ def read_json(name: str) -> tuple[bytes, dict[str, Any]]:
     content = read_bytes(name)
     shown = "standard input" if name == STDIN else name
     if not content.strip():
-        raise Problem(f"{shown} is empty: give a CDS Hooks request or a FHIR resource in JSON")
+        raise CommandProblem(
+            f"{shown} is empty: give a CDS Hooks request or a FHIR resource in JSON"
+        )
     try:
         value = json.loads(content)
     except UnicodeDecodeError:
-        raise Problem(f"{shown} is not text: give JSON, in UTF-8") from None
+        raise CommandProblem(f"{shown} is not text: give JSON, in UTF-8") from None
     except RecursionError:
-        raise Problem(f"{shown} is nested too deeply to be FHIR: check the file") from None
+        raise CommandProblem(f"{shown} is nested too deeply to be FHIR: check the file") from None
     except ValueError as error:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Problem(f"{shown} is not JSON{place}: FHIR in XML must be converted first") from None
+        raise CommandProblem(
+            f"{shown} is not JSON{place}: FHIR in XML must be converted first"
+        ) from None
     if not isinstance(value, dict):
-        raise Problem(f"{shown} holds no JSON object: give a CDS Hooks request or a FHIR resource")
+        raise CommandProblem(
+            f"{shown} holds no JSON object: give a CDS Hooks request or a FHIR resource"
+        )
     return content, value
 
 
@@ -69,14 +75,18 @@ def read_bytes(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 content = file.read(LARGEST + 1)
     except FileNotFoundError:
-        raise Problem(f"{name} does not exist: check the path") from None
+        raise CommandProblem(f"{name} does not exist: check the path") from None
     except IsADirectoryError:
-        raise Problem(f"{name} is a folder: name one JSON file in it") from None
+        raise CommandProblem(f"{name} is a folder: name one JSON file in it") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a path"
-        raise Problem(f"{name} cannot be read ({why}): check the path and its rights") from None
+        raise CommandProblem(
+            f"{name} cannot be read ({why}): check the path and its rights"
+        ) from None
     if len(content) > LARGEST:
-        raise Problem(f"{name} has more than {LARGEST >> 20} MB: give the order and its chart only")
+        raise CommandProblem(
+            f"{name} has more than {LARGEST >> 20} MB: give the order and its chart only"
+        )
     return content
 
 

@@ -21,7 +21,7 @@ from ehr_access.transport import Transport
 from vialwise import terminal
 from vialwise.checking import check
 from vialwise.checking.check import Question, check_holds_an_order, check_patient
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 def server(base: str, token_file: str | None) -> tuple[FhirBase, str | None]:
@@ -30,10 +30,14 @@ def server(base: str, token_file: str | None) -> tuple[FhirBase, str | None]:
     try:
         address = FhirBase.parse(base)
     except AddressRefused as error:
-        raise Problem(f"--fhir {base}: {error}; write it like https://ehr.example/fhir") from None
+        raise CommandProblem(
+            f"--fhir {base}: {error}; write it like https://ehr.example/fhir"
+        ) from None
     token = check.read_bytes(token_file).decode("ascii", "replace").strip() if token_file else None
     if token and not address.carries_tokens:
-        raise Problem(f"--fhir {base}: a token is sent over https only: use the https address")
+        raise CommandProblem(
+            f"--fhir {base}: a token is sent over https only: use the https address"
+        )
     return address, token
 
 
@@ -52,7 +56,7 @@ def question(ehr: EhrClient, patient_id: str, order: str) -> Question:
     Raises Problem, and NothingToCheck for a file without an order or with another patient's data.
     """
     if not ID.fullmatch(patient_id):
-        raise Problem("--patient takes the id alone, like 12345, not a reference or a name")
+        raise CommandProblem("--patient takes the id alone, like 12345, not a reference or a name")
     with terminal.progress("Asking the FHIR server"):
         drafts = _drafts(ehr, order)
         check_patient(drafts, patient_id)
@@ -78,20 +82,24 @@ def _on_server(ehr: EhrClient, order: str) -> JsonObject:
     kind, slash, id_ = order.rpartition("/")
     kinds = (kind,) if slash else tuple(READERS)
     if not ID.fullmatch(id_) or not set(kinds) <= set(READERS):
-        raise Problem(f"--order {order} is neither a file nor an id: check the path or the id")
+        raise CommandProblem(
+            f"--order {order} is neither a file nor an id: check the path or the id"
+        )
     found = ehr.fetch({k: Query(k, id_) for k in kinds})
     answers = [resource for part in found.values() for resource in resources_of(part)]
     if answers:
         return answers[0]
     _check_reached(found)
     because = f" ({said})" if (said := _why(found)) else ""
-    raise Problem(f"--order {order} was not found on the FHIR server{because}: check file or id")
+    raise CommandProblem(
+        f"--order {order} was not found on the FHIR server{because}: check file or id"
+    )
 
 
 def _check_reached(found: Mapping[str, Part]) -> None:
     """Raises Problem when nothing that was asked for could be asked."""
     if all(state == reasons.NOT_REACHED for state in found.values()):
-        raise Problem("the FHIR server could not be reached: check --fhir and the network")
+        raise CommandProblem("the FHIR server could not be reached: check --fhir and the network")
 
 
 def _why(found: Mapping[str, Part]) -> str:
@@ -113,7 +121,7 @@ def _parts(ehr: EhrClient, drafts: list[JsonObject], patient_id: str) -> dict[st
     encounter = next(filter(None, map(encounter_id, drafts)), "")
     parts: dict[str, Part] = dict(ehr.fetch(queries_for(patient_id, encounter)))
     if isinstance(parts.get("patient"), Nothing):
-        raise Problem("the FHIR server has no such patient: check --patient")
+        raise CommandProblem("the FHIR server has no such patient: check --patient")
     _check_reached(parts)
     for state in parts.values():
         found = state.value if isinstance(state, Present) else ()

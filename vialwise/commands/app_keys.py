@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vialwise import secret_file, terminal
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 if TYPE_CHECKING:  # cryptography, only where it is needed
     from smart_app.launch.registration import AppKeys
@@ -47,7 +47,7 @@ def add(file: Path, algorithm: str) -> None:
 
     keys = _read(file) if file.exists() else AppKeys()
     if len(keys.keys) >= _MOST:
-        raise Problem(f"{file} holds {_MOST} keys already: remove an old one first")
+        raise CommandProblem(f"{file} holds {_MOST} keys already: remove an old one first")
     signs = keys.signing(algorithm) is None
     made = new_key(algorithm)
     _write(file, keys.with_next(made).text())
@@ -62,7 +62,7 @@ def switch(file: Path, algorithm: str) -> None:
     """Lets the newest key of an algorithm sign."""
     keys = _read(file)
     if keys.signing(algorithm) is None:
-        raise Problem(f"{file} holds no {algorithm} key: add one first")
+        raise CommandProblem(f"{file} holds no {algorithm} key: add one first")
     switched = keys.switched(algorithm)
     _write(file, switched.text())
     key = switched.signing(algorithm)
@@ -77,9 +77,11 @@ def remove(file: Path, kid: str) -> None:
     keys = _read(file)
     left = keys.without(kid)
     if len(left.keys) == len(keys.keys):
-        raise Problem(f"{file} holds no key with that kid: `vialwise app-keys show` names them")
+        raise CommandProblem(
+            f"{file} holds no key with that kid: `vialwise app-keys show` names them"
+        )
     if not left.keys:
-        raise Problem("that is the only key: add the next one first, or delete the file")
+        raise CommandProblem("that is the only key: add the next one first, or delete the file")
     _write(file, left.text())
     terminal.say("Removed.")
 
@@ -97,10 +99,10 @@ def _read(file: Path) -> AppKeys:
     try:
         return AppKeys.read(secret_file.read(file, 1, 64 * 1024).decode())
     except OSError as error:
-        raise Problem(f"{file} cannot be read ({error.strerror}): check the path") from None
+        raise CommandProblem(f"{file} cannot be read ({error.strerror}): check the path") from None
     except (NotAppKeys, UnicodeDecodeError) as error:
         why = str(error) if isinstance(error, NotAppKeys) else "it is not UTF-8"
-        raise Problem(f"{file} holds no keys of the app, {why}: name another file") from None
+        raise CommandProblem(f"{file} holds no keys of the app, {why}: name another file") from None
 
 
 def _write(file: Path, text: str) -> None:
@@ -113,4 +115,6 @@ def _write(file: Path, text: str) -> None:
             os.fsync(opened.fileno())
         os.replace(made, file)
     except OSError as error:
-        raise Problem(f"{file} cannot be written ({error.strerror}): check the path") from None
+        raise CommandProblem(
+            f"{file} cannot be written ({error.strerror}): check the path"
+        ) from None

@@ -20,7 +20,7 @@ from vialwise import clock, terminal
 from vialwise.catalogues import catalogue as read_catalogue
 from vialwise.catalogues import known_drug
 from vialwise.commands import options
-from vialwise.terminal import FINDINGS, Problem
+from vialwise.terminal import FINDINGS, CommandProblem
 
 # ----------------------------------------------------------------------
 # `vialwise catalogue denials`: which rule answers which reason for denial, and the other way.
@@ -52,7 +52,7 @@ def _records() -> RuleRecords:
     try:
         return shipped()
     except CatalogueError as error:
-        raise Problem(str(error)) from None
+        raise CommandProblem(str(error)) from None
 
 
 def _show_rules(records: RuleRecords) -> None:

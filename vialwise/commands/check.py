@@ -19,7 +19,7 @@ from vialwise.checking import report
 from vialwise.checking import report as as_json
 from vialwise.checking.check import CheckResult, HookQuestion, NothingToCheck, Question
 from vialwise.commands import options
-from vialwise.terminal import CLEAN, FINDINGS, NOT_CHECKED, Problem
+from vialwise.terminal import CLEAN, FINDINGS, NOT_CHECKED, CommandProblem
 
 # ----------------------------------------------------------------------
 # What is not as FHIR R4 says, by the models of fhir.resources; for `vialwise check --strict`.
@@ -117,7 +117,7 @@ def check(
             given = _from_files(file, chart, patient or order or token_file)
         checked = checking.answer(given.question, known, today, on=day, payer_id=payer)
     except NothingToCheck as error:
-        raise Problem(f"{order or file}: {error}") from None
+        raise CommandProblem(f"{order or file}: {error}") from None
     faults = tuple(faults_of_fhir(given.resources)) if strict_ else ()
     if as_json_:
         document = as_json.as_json(checked, faults, explain)
@@ -139,13 +139,15 @@ def exit_code(checked: CheckResult, faults: Iterable[str] = ()) -> int:
 
 def _from_files(file: str | None, chart: str | None, needs_server: str | None) -> Input:
     if needs_server:
-        raise Problem("--patient, --order and --token-file go with --fhir BASE: name the server")
+        raise CommandProblem(
+            "--patient, --order and --token-file go with --fhir BASE: name the server"
+        )
     if file is None:
-        raise Problem("name a file to check, or a FHIR server: see vialwise check --help")
+        raise CommandProblem("name a file to check, or a FHIR server: see vialwise check --help")
     body, value = inputs.read_json(file)
     if checking.is_hook_request(value):
         if chart:
-            raise Problem("a CDS Hooks request brings its own chart: leave out --chart")
+            raise CommandProblem("a CDS Hooks request brings its own chart: leave out --chart")
         return Input(checking.of_hook_request(body, value["hook"]), tuple(_sent(value)))
     charted = inputs.read_json(chart)[1] if chart else None
     question = checking.of_order(value, charted)
@@ -171,9 +173,9 @@ def _from_server(
     timeout: float,
 ) -> Input:
     if file or chart:
-        raise Problem("with --fhir the order goes to --order and the chart is the server's")
+        raise CommandProblem("with --fhir the order goes to --order and the chart is the server's")
     if not patient or not order:
-        raise Problem("--fhir needs --patient ID and --order FILE|ID")
+        raise CommandProblem("--fhir needs --patient ID and --order FILE|ID")
     from vialwise.checking import fhir_server  # brings requests, which a file does not need
 
     ehr = fhir_server.client(*fhir_server.server(fhir, token_file), timeout)

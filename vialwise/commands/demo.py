@@ -28,7 +28,7 @@ from vialwise.serving import server
 from vialwise.serving import server as logs
 from vialwise.serving import service as start
 from vialwise.settings.models import DEFAULT_HOST, DEFAULT_PORT, ServeSettings
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 if TYPE_CHECKING:
     from sandbox_ehr.cds_client import SigningKey
@@ -137,7 +137,9 @@ def _wait_for(url: str) -> None:
         except requests.RequestException:
             pass
         time.sleep(0.05)
-    raise Problem("the service did not start in time: run `vialwise serve --open` to see why")
+    raise CommandProblem(
+        "the service did not start in time: run `vialwise serve --open` to see why"
+    )
 
 
 def _show_answer(story: Story, url: str, key: SigningKey) -> None:
@@ -170,7 +172,7 @@ def _stay(process: BaseProcess, url: str, ehr_url: str) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):
         process.join()
-        raise Problem("the service ended by itself: run `vialwise serve --open` to see why")
+        raise CommandProblem("the service ended by itself: run `vialwise serve --open` to see why")
     click.echo("\nEnded.")
 
 

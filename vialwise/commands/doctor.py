@@ -20,7 +20,7 @@ from vialwise import terminal
 from vialwise.checking import fhir_server
 from vialwise.ehrs import query_support
 from vialwise.ehrs.query_support import Ehr, QuerySupport, RuleSupport
-from vialwise.terminal import CLEAN, FINDINGS, Problem
+from vialwise.terminal import CLEAN, FINDINGS, CommandProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ def doctor(
     Exit code 0: everything can be asked. 1: something cannot. 2: wrong input, or no answer.
     """
     if bool(fhir) == bool(ehr_name):
-        raise Problem("name a server with --fhir BASE, or an EHR with --ehr NAME")
+        raise CommandProblem("name a server with --fhir BASE, or an EHR with --ehr NAME")
     if fhir:
         seen = _of_server(fhir, patient, token_file, timeout)
     else:
         if patient or token_file:
-            raise Problem("--patient and --token-file go with --fhir BASE")
+            raise CommandProblem("--patient and --token-file go with --fhir BASE")
         seen = _of_ehr(str(ehr_name))
     rules = query_support.rule_support(seen.support)
     if as_json:
@@ -91,7 +91,7 @@ def doctor(
 
 def _of_ehr(name: str) -> Seen:
     if name not in query_support.ehr_names():
-        raise Problem(
+        raise CommandProblem(
             f"--ehr {name} is not known; these are: {', '.join(query_support.ehr_names())}"
         )
     said = query_support.ehr(name)
@@ -102,14 +102,14 @@ def _of_ehr(name: str) -> Seen:
 def _of_server(fhir: str, patient: str | None, token_file: str | None, timeout: float) -> Seen:
     (base, token), transport = fhir_server.server(fhir, token_file), Transport()
     if patient and not ID.fullmatch(patient):
-        raise Problem("--patient takes the id alone, like 12345, not a reference or a name")
+        raise CommandProblem("--patient takes the id alone, like 12345, not a reference or a name")
     ehr = fhir_server.client(base, token, timeout, transport)
     with terminal.progress("Asking the FHIR server"):
         capability = ehr.capability()
         smart = read_smart_configuration(base, transport, Deadline.after(timeout))
         tried = _tried(ehr, patient) if patient else {}
     if isinstance(capability, Unknown) and isinstance(smart, Unknown) and not tried:
-        raise Problem(
+        raise CommandProblem(
             f"{fhir} gave no capability statement, because {capability.because}: check --fhir"
         )
     version = capability.fhir_version if isinstance(capability, Capability) else ""

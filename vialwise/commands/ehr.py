@@ -18,7 +18,7 @@ from vialwise import clock, terminal
 from vialwise.serving import server
 from vialwise.serving import server as logs
 from vialwise.settings.models import DEFAULT_HOST
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 DEFAULT_PORT = 8418
 
@@ -114,9 +114,9 @@ def _records(data: Path | None, ways: Quirks) -> Records:
         resources = charts.of_folder(data) if data else charts.invented(clock.today())
         return Records.of(charts.shaped_like(resources, ways), new_id=charts.new_ids(ways.ids))
     except charts.Unreadable as error:
-        raise Problem(str(error)) from None
+        raise CommandProblem(str(error)) from None
     except FhirError as error:
-        raise Problem(f"--data holds a resource that cannot be kept: {error}") from None
+        raise CommandProblem(f"--data holds a resource that cannot be kept: {error}") from None
 
 
 def _say(settings: EhrSettings, records: Records) -> None:

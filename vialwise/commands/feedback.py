@@ -24,7 +24,7 @@ from vialwise import clock, database, terminal
 from vialwise.catalogues import catalogue
 from vialwise.commands import options
 from vialwise.serving import service
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 _NAME = 32  # columns of a name; four numbers follow
 
@@ -61,10 +61,10 @@ def feedback(
     page of its own.
     """
     if rule and rule not in shipped().records:
-        raise Problem(f"'{rule}' is not a rule: write its id, like wrong_code")
+        raise CommandProblem(f"'{rule}' is not a rule: write its id, like wrong_code")
     first, last = clock.day(since), clock.day(until)
     if first and last and last < first:
-        raise Problem("--until is before --since: swap them")
+        raise CommandProblem("--until is before --since: swap them")
     asked = Asked(
         since=_start(first) if first else None,
         before=_start(last + timedelta(days=1)) if last else None,
@@ -95,7 +95,7 @@ def _read(named: str, asked: Asked, with_rows: bool) -> tuple[Report, Sequence[C
         return report(engine, asked), outcomes(engine, asked) if with_rows else ()
     except StoreFailed as error:
         where = database.readable_address(engine.url)
-        raise Problem(
+        raise CommandProblem(
             f"{where} cannot be read ({error.kind}): run `vialwise serve` once with it"
         ) from None
     finally:
@@ -107,7 +107,9 @@ def _write(rows: Sequence[CardOutcome], file: Path) -> None:
         with file.open("w", newline="", encoding="utf-8") as opened:
             write_csv(rows, opened)
     except OSError as error:
-        raise Problem(f"{file} cannot be written ({error.strerror}): choose another") from None
+        raise CommandProblem(
+            f"{file} cannot be written ({error.strerror}): choose another"
+        ) from None
     terminal.say(f"{len(rows)} lines below the header are in {file}.")
     click.echo()
 

@@ -14,7 +14,7 @@ from vialwise import clock, terminal
 from vialwise.checking import fhir_server
 from vialwise.ehrs import fixture_loading
 from vialwise.ehrs.fixture_loading import Resource, Server
-from vialwise.terminal import CLEAN, NOT_CHECKED, Problem
+from vialwise.terminal import CLEAN, NOT_CHECKED, CommandProblem
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -137,5 +137,5 @@ def _server(fhir: str, tag: str, token_file: str | None, timeout: float) -> Serv
     """Raises Problem for what is not an address, a tag or a token."""
     base, token = fhir_server.server(fhir, token_file)
     if not _TAG.fullmatch(tag):
-        raise Problem("--tag takes letters, digits, '.', '_' and '-', at most 64")
+        raise CommandProblem("--tag takes letters, digits, '.', '_' and '-', at most 64")
     return Server(base, token, timeout)

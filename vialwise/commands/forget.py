@@ -14,7 +14,7 @@ from service_parts.database import StoreFailed
 from vialwise import clock, database, terminal
 from vialwise.commands import options
 from vialwise.serving import service
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 @click.command()
@@ -43,7 +43,7 @@ def forget(
     """
     cards, calls, app = _start(cards_before), _start(calls_before), _start(app_before)
     if cards is None and calls is None and app is None:
-        raise Problem(
+        raise CommandProblem(
             "nothing to forget: give --cards-before, --calls-before or --app-before with a date"
         )
     engine = database.existing_engine(service.database_named(config, database_url))
@@ -61,7 +61,7 @@ def forget(
             terminal.say(f"Windows of the app deleted: {windows}; forms: {forms}.")
     except StoreFailed as error:
         where = database.readable_address(engine.url)
-        raise Problem(f"{where} did not delete them ({error.kind}): try again") from None
+        raise CommandProblem(f"{where} did not delete them ({error.kind}): try again") from None
     finally:
         engine.dispose()
 

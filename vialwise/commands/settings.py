@@ -15,7 +15,7 @@ from vialwise.serving import service
 from vialwise.settings import page
 from vialwise.settings.models import SETTINGS, TABLES
 from vialwise.settings.reading import DEFAULT, Read, read
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 @click.command("settings")
@@ -63,6 +63,6 @@ def _value(name: str, value: Any) -> str:
     if name == "database" and value:
         try:
             return database.readable_address(database.address(value))  # without its password
-        except Problem:
+        except CommandProblem:
             return page.HIDDEN
     return page.shown(SETTINGS[name], value)

@@ -16,7 +16,7 @@ from urllib3 import Retry
 
 import fixtures
 from ehr_access.base import AddressRefused, FhirBase
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 # ----------------------------------------------------------------------
 # The fixtures as another server is given them: tagged, numbered, their dates moved to today.
@@ -171,7 +171,7 @@ class Server:
             if answer.status_code not in _NOT_THIS_WAY:
                 break
         assert refused is not None
-        raise Problem(f"{reference_to(resource)} was refused {_why(refused)}")
+        raise CommandProblem(f"{reference_to(resource)} was refused {_why(refused)}")
 
     def _written(self, resource: Resource, tag: str, way: str) -> requests.Response:
         kind = resource["resourceType"]
@@ -190,7 +190,7 @@ class Server:
         answer = self._asked("GET", reference)
         there = _body(answer) if answer.status_code == 200 else {}
         if there and not is_tagged(there, tag):
-            raise Problem(
+            raise CommandProblem(
                 f"{reference} is there already and carries no tag '{tag}': nothing is overwritten; "
                 "use the tag it was loaded with, or another server"
             )
@@ -204,7 +204,7 @@ class Server:
         parts = answer.headers.get("Location", "").partition("/_history/")[0].rsplit("/", 2)
         if len(parts) >= 2 and parts[-2] == kind:
             return f"{kind}/{parts[-1]}"
-        raise Problem("the server does not say under which id it keeps what it was given")
+        raise CommandProblem("the server does not say under which id it keeps what it was given")
 
     # ------------------------------------------------------------ unload
 
@@ -216,7 +216,7 @@ class Server:
             if answer.status_code == 404:
                 return  # a type the server does not offer
             if answer.status_code != 200:
-                raise Problem(f"{kind} could not be searched {_why(answer)}")
+                raise CommandProblem(f"{kind} could not be searched {_why(answer)}")
             page = _body(answer)
             for entry in page.get("entry") or ():
                 resource = entry.get("resource") or {}
@@ -243,7 +243,7 @@ class Server:
             inside = FhirBase.parse(self._base).resolve(link)
             return inside.removeprefix(self._base).removeprefix("/")  # it may be "?_getpages=..."
         except AddressRefused as error:
-            raise Problem(f"the server's next page was not followed: {error}") from None
+            raise CommandProblem(f"the server's next page was not followed: {error}") from None
 
     def _asked(
         self, method: str, path: str, body: Resource | None = None, headers: Headers | None = None
@@ -258,15 +258,15 @@ class Server:
                 allow_redirects=False,
             )
         except requests.Timeout:
-            raise Problem(
+            raise CommandProblem(
                 f"the server did not answer within {self._seconds:g} s: try again, or use --timeout"
             ) from None
         except requests.RequestException as error:
-            raise Problem(
+            raise CommandProblem(
                 f"the server could not be reached ({type(error).__name__}): check --fhir"
             ) from None
         if answer.status_code == 401:
-            raise Problem("the server wants a token: give one with --token-file")
+            raise CommandProblem("the server wants a token: give one with --token-file")
         return answer
 
 

@@ -28,7 +28,7 @@ from vialwise.database import Storage
 from vialwise.serving import service as start
 from vialwise.settings.files import window_secrets_in
 from vialwise.settings.models import APP, ServeSettings
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 def beside(
@@ -88,12 +88,14 @@ def _window_secrets(kept: Storage) -> tuple[bytes, ...]:
     """From a file of its own beside the SQLite file, made when there is none. Raises Problem."""
     file = database.sqlite_file(kept.store.engine.url)
     if file is None:
-        raise Problem("PostgreSQL needs secrets for the app's windows: set window_secrets_file")
+        raise CommandProblem(
+            "PostgreSQL needs secrets for the app's windows: set window_secrets_file"
+        )
     beside = file.with_name(file.name + ".window-secrets")
     try:
         secret_file.secret(beside)
     except OSError as error:
-        raise Problem(
+        raise CommandProblem(
             f"{beside} cannot be made ({error.strerror}): set window_secrets_file"
         ) from None
     return window_secrets_in(str(beside), str(beside))

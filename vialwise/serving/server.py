@@ -25,7 +25,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from cds_hooks.recording import OURS, JsonLines, TerminalLines
 from service_parts.log_events import fault
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 # ----------------------------------------------------------------------
 # Where the log goes: standard error, as JSON lines, or in words when that is a terminal.
@@ -89,7 +89,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound.bind(address)
         bound.listen(128)
     except (OSError, OverflowError) as error:
-        raise Problem(_why_not_bound(host, port, error)) from None
+        raise CommandProblem(_why_not_bound(host, port, error)) from None
     return bound
 
 

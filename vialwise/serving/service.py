@@ -14,7 +14,7 @@ from vialwise import catalogues, clock
 from vialwise.settings import checks
 from vialwise.settings.models import APP, ServeSettings
 from vialwise.settings.reading import Read, read
-from vialwise.terminal import Problem, plain
+from vialwise.terminal import CommandProblem, plain
 
 
 def checked(config: Path | None, options: Mapping[str, Any], open_: bool) -> ServeSettings:
@@ -45,7 +45,7 @@ def stop_if(problems: list[str]) -> None:
         return
     for problem in problems[:-1]:
         click.echo(f"vialwise: {plain(problem)}", err=True)
-    raise Problem(problems[-1])
+    raise CommandProblem(problems[-1])
 
 
 def service_settings(

@@ -14,7 +14,7 @@ from ehr_access.base import AddressRefused, FhirBase
 from vialwise import clock, database
 from vialwise.settings.files import NOT_READ, with_files
 from vialwise.settings.models import ServeSettings
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 
 def checked(settings: ServeSettings, open_: bool) -> tuple[ServeSettings, list[str]]:
@@ -148,5 +148,5 @@ def _carries_launch(url: str) -> bool:
 def _problem_of(ask: Callable[[], object]) -> Iterator[str]:
     try:
         ask()
-    except Problem as problem:
+    except CommandProblem as problem:
         yield problem.format_message()

@@ -15,7 +15,7 @@ from cds_hooks.settings import Client
 from smart_app.settings import RegisteredEhr
 from vialwise import secret_file
 from vialwise.settings.models import ServeSettings
-from vialwise.terminal import Problem
+from vialwise.terminal import CommandProblem
 
 _LARGEST_JWKS = 256 * 1024
 _LARGEST_FILE = 64 * 1024
@@ -32,7 +32,7 @@ def with_files(settings: ServeSettings) -> tuple[ServeSettings, list[str]]:
     def found(read: Callable[[], T], otherwise: T, of: str = "") -> T:
         try:
             return read()
-        except Problem as problem:
+        except CommandProblem as problem:
             problems.append(f"{of}{problem.format_message()}")
             return otherwise
 
@@ -71,11 +71,11 @@ def _jwks(client: Client, development: bool) -> str:
         document = file.read_bytes()[:_LARGEST_JWKS]
         keys = read_keys(document, development)
     except OSError as error:
-        raise Problem(f"{file} cannot be read ({error.strerror}): check jwks_file") from None
+        raise CommandProblem(f"{file} cannot be read ({error.strerror}): check jwks_file") from None
     except NotKeys as error:
-        raise Problem(f"{file} is not a JWKS, {error}: save the EHR's JWKS there") from None
+        raise CommandProblem(f"{file} is not a JWKS, {error}: save the EHR's JWKS there") from None
     if not keys:
-        raise Problem(
+        raise CommandProblem(
             f"{file} holds no key that can be used: it needs public RSA (2048 bits or more) or EC "
             "keys with a kid"
         )
@@ -85,11 +85,11 @@ def _jwks(client: Client, development: bool) -> str:
 def _secret(name: str, value: bytes, file: str) -> bytes:
     """The secret, b"" when none is set. Raises Problem."""
     if value and file:
-        raise Problem(f"{name} and {name}_file are both set: remove one")
+        raise CommandProblem(f"{name} and {name}_file are both set: remove one")
     if file:
         return _private(file, f"{name}_file")
     if value and len(value) < SHORTEST_SECRET:
-        raise Problem(f"{name} is too short: give {SHORTEST_SECRET} characters or more")
+        raise CommandProblem(f"{name} is too short: give {SHORTEST_SECRET} characters or more")
     return value
 
 
@@ -106,14 +106,14 @@ def _app_keys(file: str) -> str:
     try:
         return AppKeys.read(_private(file, "app_keys_file", shortest=1).decode()).text()
     except NotAppKeys as error:
-        raise Problem(
+        raise CommandProblem(
             f"{file} holds no keys of the app, {error}: make them with `vialwise app-keys add`"
         ) from None
 
 
 def _window_secrets(values: tuple[bytes, ...], file: str) -> tuple[bytes, ...]:
     if values and file:
-        raise Problem("window_secrets and window_secrets_file are both set: remove one")
+        raise CommandProblem("window_secrets and window_secrets_file are both set: remove one")
     if file:
         return window_secrets_in(file, "window_secrets_file")
     return _long_enough(values, "window_secrets")
@@ -126,7 +126,7 @@ def window_secrets_in(file: str, where: str) -> tuple[bytes, ...]:
 
 def _long_enough(secrets: tuple[bytes, ...], where: str) -> tuple[bytes, ...]:
     if any(len(secret) < SHORTEST_SECRET for secret in secrets):
-        raise Problem(
+        raise CommandProblem(
             f"{where} holds a secret that is too short: give {SHORTEST_SECRET} characters"
         )
     return secrets
@@ -136,12 +136,12 @@ def _private(named: str, setting: str, shortest: int = SHORTEST_SECRET) -> bytes
     """What a file holds that its user alone may read, as UTF-8. Raises Problem."""
     file = Path(named)
     if not file.is_file():
-        raise Problem(f"{setting} names no file: check the path")
+        raise CommandProblem(f"{setting} names no file: check the path")
     try:
         content = secret_file.read(file, shortest, _LARGEST_FILE)
         content.decode()
     except OSError as error:
-        raise Problem(f"{file} cannot be read ({error.strerror}): check its owner") from None
+        raise CommandProblem(f"{file} cannot be read ({error.strerror}): check its owner") from None
     except UnicodeDecodeError:
-        raise Problem(f"{file} is not UTF-8: save it as UTF-8") from None
+        raise CommandProblem(f"{file} is not UTF-8: save it as UTF-8") from None
     return content

@@ -42,12 +42,8 @@ from billing_rules.fhir.json.shapes import (
     unreadable,
 )
 from billing_rules.fhir.json.values import CodeSystems, as_day, as_number, concept, judged, shown
-from billing_rules.fhir.read.authorizations import (
-    WITHDRAWN as AUTHORIZATIONS_WITHDRAWN,
-)
-from billing_rules.fhir.read.authorizations import (
-    authorizations,
-)
+from billing_rules.fhir.read.authorizations import WITHDRAWN as AUTHORIZATIONS_WITHDRAWN
+from billing_rules.fhir.read.authorizations import authorizations
 from billing_rules.fhir.read.conditions import allergies, conditions, procedures, studies
 from billing_rules.fhir.read.form_responses import form_answers
 from billing_rules.fhir.read.medications import earliest, latest

@@ -6,7 +6,7 @@ authorization that ends before the next dose is pointed out while there is time.
 
 from __future__ import annotations
 
-from billing_rules.evidence.authorizations import Standing, seen_authorization, standing
+from billing_rules.evidence.authorizations import OrderAuthorizations, seen_authorization, standing
 from billing_rules.evidence.documentation import (
     criteria_sources,
     form_unread,
@@ -47,7 +47,7 @@ def check(case: Case) -> Stated:
         )
 
 
-def _covered(case: Case, found: Standing) -> Outcome | None:
+def _covered(case: Case, found: OrderAuthorizations) -> Outcome | None:
     """What is said of an authorization that covers the date of service; None without one."""
     if not found.covering:
         return None
@@ -82,12 +82,12 @@ def _covered(case: Case, found: Standing) -> Outcome | None:
     )
 
 
-def _older_denials(found: Standing, grant: Authorization) -> tuple[Authorization, ...]:
+def _older_denials(found: OrderAuthorizations, grant: Authorization) -> tuple[Authorization, ...]:
     """What the EHR's records said before a grant was entered: shown beside it."""
     return found.denied if grant.entered_on else ()
 
 
-def _denied_since(found: Standing, grant: Authorization) -> tuple[Authorization, ...]:
+def _denied_since(found: OrderAuthorizations, grant: Authorization) -> tuple[Authorization, ...]:
     """Denials that somebody entered in Vialwise's form on the day of the grant or later."""
     return tuple(
         d
@@ -96,7 +96,7 @@ def _denied_since(found: Standing, grant: Authorization) -> tuple[Authorization,
     )
 
 
-def _question(case: Case, found: Standing) -> Finding:
+def _question(case: Case, found: OrderAuthorizations) -> Finding:
     if found.pending:
         return _finding(
             case,
@@ -132,7 +132,7 @@ def _question(case: Case, found: Standing) -> Finding:
     )
 
 
-def _past(case: Case, found: Standing) -> Finding:
+def _past(case: Case, found: OrderAuthorizations) -> Finding:
     """The newer of the last grant and the last denial."""
     ended, denied = found.ended[:1], found.denied[:1]
     if denied and (not ended or _said_on(denied[0]) > str(ended[0].end)):
@@ -154,7 +154,7 @@ def _past(case: Case, found: Standing) -> Finding:
     )
 
 
-def _not_covered(found: Standing) -> str:
+def _not_covered(found: OrderAuthorizations) -> str:
     if not found.outdone:
         return "No authorization covers this day."
     return "The EHR's record says so; Vialwise's form says otherwise, and is not newer."

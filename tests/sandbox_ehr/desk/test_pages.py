@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from sandbox_ehr.cds_client import CardLink, CdsClient, OfferedService
+from sandbox_ehr.cds_client import CdsClient, OfferedLink, OfferedService
 from sandbox_ehr.desk import draft_forms, stories
 from sandbox_ehr.desk.worksheets import Worksheet
 from sandbox_ehr.settings import RegisteredApp
@@ -302,7 +302,7 @@ def card_with(link: dict[str, str], pair: Pair, address: str) -> str:
     """The key of the worksheet's first card, which has this link now."""
     found = sheet(pair, address)
     first = found.cards[0]
-    changed = msgspec.structs.replace(first.card, links=(CardLink(**link),))
+    changed = msgspec.structs.replace(first.card, links=(OfferedLink(**link),))
     cards = (replace(first, card=changed), *found.cards[1:])
     pair.desk.worksheets.put(replace(found, cards=cards))
     return first.key
