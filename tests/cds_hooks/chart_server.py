@@ -25,9 +25,14 @@ def offer(ehr: Ehr, *types: str) -> None:
 def serve(ehr: Ehr, patient_id: str, more: Iterable[Resource] = ()) -> list[Resource]:
     """The whole chart of a patient, and whatever else."""
     held = [*fixtures.patient_everything(patient_id), *more]
-    ehr.hold(held)
-    offer(ehr)
+    serve_all(ehr, held)
     return held
+
+
+def serve_all(ehr: Ehr, resources: Iterable[Resource]) -> None:
+    """These resources, and nothing else."""
+    ehr.hold(resources)
+    offer(ehr)
 
 
 def searches(ehr: Ehr) -> list[str]:

@@ -72,7 +72,7 @@ def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
         {**fixture_loading.with_references(resource, new), "id": f"x-{resource['id']}"}
         for resource in found
     ]
-    monkeypatch.setattr(fixture_loading, "chosen", lambda everything: again)
+    monkeypatch.setattr(fixture_loading, "fixtures_to_load", lambda everything: again)
     there = {story: f"x-{patient}" for story, patient in patients.items()}
     monkeypatch.setattr(fixture_loading, "story_patients", lambda: there)
     monkeypatch.setattr(fixture_loading, "story_order", lambda name: other(order(name)))
