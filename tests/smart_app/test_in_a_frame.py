@@ -167,7 +167,7 @@ def test_a_cookie_that_is_not_partitioned_would_be_blocked(
         values = response.headers.getlist("Set-Cookie")
         response.headers.setlist("Set-Cookie", [v.replace("; Partitioned", "") for v in values])
 
-    monkeypatch.setattr(session, "put", plain)
+    monkeypatch.setattr(session, "put_cookie", plain)
     page.goto("https://ehr.example/")
     frame = in_frame(page, "one", "**/app/callback?*")
     assert frame.text_content("h1") == error_pages.FOREIGN_STATE.title
